@@ -1,0 +1,30 @@
+# make demo: set up, train on the synthetic atmosphere, forecast, verify, draw. make test: set up and run the tests.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+RUNS := $(or $(PY4CAST_ROOTDIR),py4cast_runs)
+
+.PHONY: demo test lint types setup clean
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml requirements.txt constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+demo: setup
+	PATH="$(abspath $(BIN)):$$PATH" bash bin/demo.sh "$(RUNS)"
+
+test: setup
+	$(BIN)/python -m pytest -n 2
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build *.egg-info

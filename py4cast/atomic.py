@@ -1,0 +1,203 @@
+"""The one way to write a file: a temporary name in the same folder, flush, rename, flush the folder.
+
+A process that is killed at any moment leaves either the old file or the new one, and at most a temporary
+file that `sweep` removes. `os.replace` is atomic only within one file system, hence the same folder.
+"""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import re
+import shutil
+import socket
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from py4cast.errors import BusyError, SettingsError, SpaceError
+
+__all__ = [
+    "atomic_path",
+    "check_name",
+    "check_space",
+    "lock",
+    "sweep",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
+
+_TEMPORARY = re.compile(
+    r"^\.(?P<name>.+)\.(?P<host>[A-Za-z0-9_-]*)\.(?P<pid>\d+)\.[0-9a-f]{8}\.part(?P<suffix>\.\w+)?$"
+)
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def check_name(name: str, what: str) -> str:
+    """`name` when it is safe as one part of a path: letters, digits, `.`, `_`, `-`, at most 128.
+
+    Raises:
+        SettingsError: it is not, so that nothing is ever written outside its folder.
+    """
+    if not _NAME.match(name) or ".." in name:
+        raise SettingsError(f"{what} {name!r}: expected letters, digits, '.', '_', '-' (at most 128), no '..'")
+    return name
+
+
+def _host() -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "-", socket.gethostname())
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turns a full disk into a SpaceError that names the path and what is free."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, SpaceError) or error.errno not in _FULL:
+            raise
+        free = shutil.disk_usage(path.parent).free / 1e6
+        raise SpaceError(
+            f"disk full while writing {path}: {error.strerror} ({free:.1f} MB free); nothing of it was kept"
+        ) from error
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike[str], suffix: str = "") -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when the block ends well, and goes when it does not.
+
+    Args:
+        path: the final name; its folder is made.
+        suffix: an ending for the temporary name, for libraries that choose a format by it.
+
+    Raises:
+        SpaceError: the disk is full; what stood at `path` still stands.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.parent / f".{target.name}.{_host()}.{os.getpid()}.{uuid.uuid4().hex[:8]}.part{suffix}"
+    try:
+        with disk_errors(target):
+            yield temporary
+            if temporary.is_file():
+                # some libraries make private files; what py4cast writes is as public as the user's umask
+                temporary.chmod(0o666 & ~_umask())
+            _fsync(temporary)
+            os.replace(temporary, target)
+            _fsync(target.parent)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
+    """Writes `data` to `path`, whole or not at all."""
+    with atomic_path(path) as temporary, temporary.open("xb") as stream:
+        stream.write(data)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Writes `text` as UTF-8 to `path`, whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: str | os.PathLike[str], document: Any) -> None:
+    """Writes `document` as indented JSON without NaN to `path`, whole or not at all."""
+    write_text(path, json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def sweep(folder: str | os.PathLike[str]) -> list[Path]:
+    """Removes the temporary files that killed processes of this host left under `folder`; returns them."""
+    removed = []
+    for path in sorted(Path(folder).rglob(".*.part*")):
+        match = _TEMPORARY.match(path.name)
+        if match and match["host"] == _host() and not _is_alive(int(match["pid"])):
+            path.unlink(missing_ok=True)
+            removed.append(path)
+    return removed
+
+
+def check_space(folder: str | os.PathLike[str], need: int, factor: float = 1.0) -> None:
+    """Refuses work of `need` bytes in `folder` when less than `factor * need` is free.
+
+    Raises:
+        SpaceError: names the folder, the need and what is free.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < factor * need:
+        raise SpaceError(f"disk full: {folder} needs {factor * need / 1e6:.1f} MB and has {free / 1e6:.1f} MB free")
+
+
+@contextlib.contextmanager
+def lock(
+    path: str | os.PathLike[str],
+    wait_s: float = 0.0,
+    on_wait: Callable[[str], None] | None = None,
+) -> Iterator[None]:
+    """Holds the exclusive lock `path` during the block; it goes with the process that holds it.
+
+    Args:
+        path: the lock file; its folder is made.
+        wait_s: how long to wait for another holder [s].
+        on_wait: told once who holds it.
+
+    Raises:
+        BusyError: another process still holds it; names its pid, host and since when.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + wait_s
+    with target.open("a+") as stream:
+        told = False
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                stream.seek(0)
+                owner = stream.read().strip() or "another process"
+                if on_wait and not told:
+                    on_wait(owner)
+                    told = True
+                if time.monotonic() >= deadline:
+                    raise BusyError(f"{target.parent} is in use by {owner}; try again when it has ended") from error
+                time.sleep(0.1)
+        stream.seek(0)
+        stream.truncate()
+        stream.write(f"pid {os.getpid()} on {_host()} since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}")
+        stream.flush()
+        try:
+            yield
+        finally:
+            fcntl.flock(stream, fcntl.LOCK_UN)

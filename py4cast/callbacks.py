@@ -1,0 +1,232 @@
+"""What surrounds training: checkpoints that survive a kill, a stop on request, guards against NaN, progress.
+
+A checkpoint holds tensors, numbers and text only, is written beside its final name and renamed, and is read with
+`weights_only=True`. Work goes on from it exactly: the order of batches and the random numbers of a step are
+functions of (seed, step), and the number of batches done is in the checkpoint.
+"""
+
+import logging
+import os
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, RichProgressBar
+from pytorch_lightning.plugins.io import CheckpointIO
+from pytorch_lightning.utilities.types import STEP_OUTPUT
+
+from py4cast.atomic import atomic_path, check_space, sweep
+from py4cast.errors import DataError, NumericalError, Py4castError
+
+__all__ = ["AtomicCheckpointIO", "CheckpointKeeper", "Guard", "Preempted", "Preemption", "TrainingProgress"]
+
+logger = logging.getLogger(__name__)
+
+
+class Preempted(Py4castError):
+    """Training was asked to stop and has saved its state: exit status 143."""
+
+    status = 143
+
+
+class AtomicCheckpointIO(CheckpointIO):
+    """Creates the way checkpoints are written: whole or not at all; and read: tensors and plain values only."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Streams to a temporary file in the same folder, flushes and renames; SpaceError when the disk is full."""
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            check_space(target.parent, target.stat().st_size)
+        with atomic_path(target) as temporary:
+            try:
+                torch.save(checkpoint, temporary)
+            except RuntimeError as error:
+                # torch's zip writer hides the errno of a full disk
+                if "write" in str(error) or "unexpected pos" in str(error):
+                    raise OSError(28, "no space left on device, or a file-size limit") from error
+                raise
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        """The checkpoint at `path`; DataError when it is missing, damaged, or holds more than plain values."""
+        try:
+            checkpoint: dict[str, Any] = torch.load(path, map_location=map_location or "cpu", weights_only=True)
+        except FileNotFoundError:
+            raise DataError(f"{path}: no such checkpoint") from None
+        except Exception as error:
+            raise DataError(f"{path}: damaged, or no checkpoint of py4cast: {str(error).splitlines()[0]}") from None
+        return checkpoint
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Removes a checkpoint."""
+        Path(path).unlink(missing_ok=True)
+
+
+class CheckpointKeeper(Callback):
+    """Creates `last.ckpt` (every so often, and each epoch) and `best.ckpt` (lowest validation loss).
+
+    Args:
+        folder: where they go.
+        every_n_steps: batches between two saves within an epoch.
+        every_s: seconds between two saves within an epoch.
+        monitor: the logged value that `best` minimises.
+    """
+
+    def __init__(
+        self, folder: Path, every_n_steps: int = 1000, every_s: float = 600.0, monitor: str = "val_mean_loss"
+    ) -> None:
+        self.folder, self.monitor = folder, monitor
+        self._every_n_steps, self._every_s = every_n_steps, every_s
+        self._saved_at = time.monotonic()
+        self.best: float | None = None
+
+    @property
+    def last_path(self) -> Path:
+        """The newest state."""
+        return self.folder / "last.ckpt"
+
+    @property
+    def best_path(self) -> Path:
+        """The state of the lowest validation loss."""
+        return self.folder / "best.ckpt"
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps of this callback."""
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self.best = state_dict["best"]
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Clears what killed runs left."""
+        if trainer.is_global_zero and self.folder.exists():
+            sweep(self.folder)
+
+    def save_last(self, trainer: pl.Trainer) -> None:
+        """Saves the state of this moment."""
+        trainer.save_checkpoint(self.last_path)
+        self._saved_at = time.monotonic()
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: STEP_OUTPUT,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Saves within the epoch; its end has its own."""
+        is_last = batch_idx + 1 >= trainer.num_training_batches
+        is_due = (batch_idx + 1) % self._every_n_steps == 0 or time.monotonic() - self._saved_at > self._every_s
+        if is_due and not is_last:
+            self.save_last(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Saves the epoch, and the best one."""
+        value = trainer.callback_metrics.get(self.monitor)
+        if value is not None and trainer.current_epoch + 1 == getattr(pl_module, "validated_epoch", 0):
+            found = float(value)
+            if self.best is None or found < self.best:
+                self.best = found
+                trainer.save_checkpoint(self.best_path)
+        self.save_last(trainer)
+
+
+class Preemption(Callback):
+    """Creates the answer to SIGTERM, SIGINT and SIGUSR1: finish the batch, save, leave with status 143.
+
+    A second signal leaves at once.
+    """
+
+    def __init__(self, keeper: CheckpointKeeper) -> None:
+        self._keeper = keeper
+        self._received: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Takes over the signals; Lightning has set its own by now."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+            self._before[number] = signal.signal(number, self._receive)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self._received is not None:
+            os._exit(143)
+        self._received = number
+
+    def _leave(self, trainer: pl.Trainer, save: bool) -> None:
+        if self._received is None:
+            return
+        if save:
+            self._keeper.save_last(trainer)
+        name = signal.Signals(self._received).name
+        raise Preempted(
+            f"stopped by {name} at step {trainer.global_step}; the state is in {self._keeper.last_path}; go on with --resume"
+        )
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: STEP_OUTPUT,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Leaves after a batch; after the last one of an epoch the end of the epoch saves."""
+        if batch_idx + 1 < trainer.num_training_batches:
+            self._leave(trainer, save=True)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Leaves after an epoch, which the keeper has saved."""
+        self._leave(trainer, save=False)
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Gives the signals back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
+
+
+class Guard(Callback):
+    """Creates the check of loss and gradient before every optimiser step; NaN stops the run with weights untouched."""
+
+    def on_before_optimizer_step(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
+    ) -> None:
+        """NumericalError when a gradient is not finite; mixed precision in float16 has its own guard."""
+        if trainer.precision == "16-mixed":
+            return
+        gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
+        if not bool(torch.isfinite(norm)):
+            raise NumericalError(
+                f"the gradient is not finite at step {trainer.global_step}; weights are as before it; lower --lr"
+            )
+
+
+class TrainingProgress(RichProgressBar):
+    """Creates the progress bar: loss, samples per second, and the share of time spent waiting for data."""
+
+    def __init__(self) -> None:
+        super().__init__(refresh_rate=5, console_kwargs={"stderr": True})
+
+    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
+        """What stands right of the bar."""
+        items = super().get_metrics(trainer, pl_module)
+        items.pop("v_num", None)
+        return items
+
+
+class EpochLog(Callback):
+    """Creates one line of the log per epoch, for output that is no terminal."""
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Logs the epoch's losses."""
+        found = {k: float(v) for k, v in trainer.callback_metrics.items() if k in ("train_loss_epoch", "val_mean_loss")}
+        shown = ", ".join(f"{k} {v:.5g}" for k, v in found.items())
+        extra = f", {getattr(pl_module, 'samples_per_s', 0):.1f} samples/s, waiting {100 * getattr(pl_module, 'waiting_share', 0):.1f} %"
+        logger.info("epoch %d of %s: %s%s", trainer.current_epoch + 1, trainer.max_epochs, shown, extra)

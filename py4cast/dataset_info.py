@@ -1,0 +1,204 @@
+"""DatasetInfo: all that a Forecaster needs to know of the data; it travels inside the saved Forecaster."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from py4cast.batch import Statics
+from py4cast.errors import DataError, nearest
+from py4cast.grid import Grid
+from py4cast.namedtensor import NamedTensor
+from py4cast.statistics import Stats
+from py4cast.units import same_units
+from py4cast.variables import Role, Variable, names_of
+
+__all__ = ["DatasetInfo"]
+
+
+class _Shortnames(NamedTuple):
+    forcing: list[str]
+    input_output: list[str]
+    diagnostic: list[str]
+
+
+@dataclass(slots=True)
+class DatasetInfo:
+    """What a dataset is, apart from its values.
+
+    Args:
+        name: what to call it.
+        grid: where the cells are.
+        variables: prognostic, diagnostic and forcing variables (computed ones included), in the order of features.
+        step_duration: time between two states.
+        stats: statistics of every feature over the training period, physical units.
+        diff_stats: statistics of one-step differences of the standardised fields: μ_Δ, σ_Δ.
+        statics: static features, masks and weights.
+        lineage: where it comes from, as plain JSON values.
+    """
+
+    name: str
+    grid: Grid
+    variables: Sequence[Variable]
+    step_duration: np.timedelta64
+    stats: Stats
+    diff_stats: Stats
+    statics: Statics
+    lineage: Mapping[str, Any] = field(default_factory=dict)
+
+    def names(self, *roles: Role) -> list[str]:
+        """Names of the variables of these roles, role after role."""
+        return names_of(self.variables, *roles)
+
+    @property
+    def prognostic(self) -> list[str]:
+        """Features that are predicted and fed back."""
+        return self.names("prognostic")
+
+    @property
+    def diagnostic(self) -> list[str]:
+        """Features that are predicted only."""
+        return self.names("diagnostic")
+
+    @property
+    def forcing(self) -> list[str]:
+        """Features that are given at each predicted step."""
+        return self.names("forcing")
+
+    @property
+    def predicted(self) -> list[str]:
+        """Features of the outputs: prognostic, then diagnostic."""
+        return self.names("prognostic", "diagnostic")
+
+    @property
+    def static(self) -> list[str]:
+        """Static features."""
+        return list(self.statics.grid_static_features.feature_names)
+
+    @property
+    def weather_dim(self) -> int:
+        """Number of prognostic features."""
+        return len(self.prognostic)
+
+    @property
+    def forcing_dim(self) -> int:
+        """Number of forcing features."""
+        return len(self.forcing)
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Units of every feature."""
+        return {v.name: v.units for v in self.variables}
+
+    @property
+    def state_weights(self) -> dict[str, float]:
+        """Weight in the loss of every predicted feature."""
+        return {v.name: v.loss_weight for v in self.variables if v.is_predicted}
+
+    @property
+    def shortnames(self) -> _Shortnames:
+        """Names by role, in the older words."""
+        return _Shortnames(self.forcing, self.prognostic, self.diagnostic)
+
+    def variable(self, name: str) -> Variable:
+        """The variable of a feature; ValueError when there is none."""
+        for variable in self.variables:
+            if variable.name == name:
+                return variable
+        raise ValueError(f"no variable {name!r}{nearest(name, [v.name for v in self.variables])}")
+
+    def num_input_features(self, num_input_steps: int) -> int:
+        """Width of the network's input: past states, statics, forcings."""
+        return num_input_steps * self.weather_dim + len(self.static) + self.forcing_dim
+
+    def check_same(self, other: "DatasetInfo") -> None:
+        """Refuses data that this one's Forecaster was not made for.
+
+        Raises:
+            DataError: another grid, another step, or variables that lack, differ in units or in level.
+        """
+        if not self.grid.same_as(other.grid):
+            raise DataError(
+                f"dataset {other.name!r}: its grid is not the Forecaster's: found {other.grid.describe()}; "
+                f"expected {self.grid.describe()}"
+            )
+        if self.step_duration != other.step_duration:
+            raise DataError(
+                f"dataset {other.name!r}: step of {other.step_duration}, the Forecaster was trained on {self.step_duration}"
+            )
+        theirs = {v.name: v for v in other.variables}
+        for mine in self.variables:
+            if mine.name not in theirs:
+                raise DataError(
+                    f"dataset {other.name!r}: lacks {mine.role} {mine.name!r} of the Forecaster{nearest(mine.name, theirs)}"
+                )
+            found = theirs[mine.name]
+            if (
+                mine.role != found.role
+                or mine.level != found.level
+                or not same_units(mine.units or "1", found.units or "1")
+            ):
+                raise DataError(
+                    f"dataset {other.name!r}: {mine.name} is {found.role}, level {found.level}, [{found.units}]; "
+                    f"the Forecaster expects {mine.role}, level {mine.level}, [{mine.units}]"
+                )
+        if self.static != other.static:
+            raise DataError(
+                f"dataset {other.name!r}: static features {other.static}; the Forecaster expects {self.static}"
+            )
+
+    def summary(self) -> str:
+        """Table of the variables with their roles, units, levels and statistics."""
+        rows = [("variable", "role", "units", "level", "mean", "std", "diff_std")]
+        for v in self.variables:
+            mean, std = (f"{self.stats[v.name][k]:.5g}" if v.name in self.stats else "-" for k in ("mean", "std"))
+            diff = f"{self.diff_stats[v.name]['std']:.4f}" if v.name in self.diff_stats else "-"
+            level = f"{v.level:g} {v.type_of_level or ''}".strip() if v.level is not None else "-"
+            rows.append((v.name, v.role, v.units, level, mean, std, diff))
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        head = [
+            f"dataset {self.name}, step {self.step_duration}",
+            f"grid {self.grid.describe()}",
+            f"statics {', '.join(self.static) or 'none'}",
+        ]
+        return "\n".join([*head, *table])
+
+    def pack(self) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+        """A JSON description and tensors, from which `unpack` makes it again."""
+        grid_meta, grid_arrays = self.grid.pack()
+        tensors = {f"grid.{k}": torch.from_numpy(np.array(v)) for k, v in grid_arrays.items()}
+        tensors["statics.features"] = self.statics.grid_static_features.tensor.contiguous()
+        tensors["statics.valid_mask"] = self.statics.valid_mask.squeeze(-1).to(torch.uint8).contiguous()
+        border = self.statics.border_mask.squeeze(-1)
+        return {
+            "name": self.name,
+            "grid": grid_meta,
+            "variables": [v.to_dict() for v in self.variables],
+            "step_duration_s": int(self.step_duration / np.timedelta64(1, "s")),
+            "stats": self.stats.to_dict(),
+            "diff_stats": self.diff_stats.to_dict(),
+            "static": self.static,
+            "border_size": int(border[:, border.shape[1] // 2].sum().item()) // 2,
+            "lineage": dict(self.lineage),
+        }, tensors
+
+    @classmethod
+    def unpack(cls, meta: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> "DatasetInfo":
+        """The inverse of `pack`."""
+        arrays = {k.removeprefix("grid."): v.numpy() for k, v in tensors.items() if k.startswith("grid.")}
+        grid = Grid.unpack(meta["grid"], arrays)
+        features = NamedTensor(tensors["statics.features"], ["lat", "lon", "features"], meta["static"])
+        valid = tensors["statics.valid_mask"].bool().numpy()
+        return cls(
+            name=meta["name"],
+            grid=grid,
+            variables=[Variable.from_dict(v) for v in meta["variables"]],
+            step_duration=np.timedelta64(meta["step_duration_s"], "s"),
+            stats=Stats(meta["stats"]),
+            diff_stats=Stats(meta["diff_stats"]),
+            statics=Statics.build(grid, features, meta["border_size"], valid),
+            lineage=meta["lineage"],
+        )

@@ -1,0 +1,255 @@
+"""The contract of datasets: samples in physical units, and a DatasetInfo that says what they are."""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from py4cast.batch import Item, ItemBatch, Statics, collate_fn
+from py4cast.dataset_info import DatasetInfo
+from py4cast.datasets.cube import CubeABC
+from py4cast.datasets.forcings import ComputedForcings
+from py4cast.datasets.loader import Loader, LoaderSettings
+from py4cast.errors import DataError, SettingsError
+from py4cast.namedtensor import NamedTensor
+from py4cast.settings import apply_overrides, decode, read_json
+from py4cast.statistics import Stats
+
+# the nouns of a sample are offered here too, where plugins of the older interface import them from
+__all__ = [
+    "DatasetABC", "DatasetInfo", "Item", "ItemBatch", "NamedTensor", "Split", "Splits", "Statics", "Stats", "WindowDataset", "collate_fn",
+]  # fmt: skip
+
+Split = Literal["train", "valid", "test"]
+DIMS = ["batch", "timestep", "lat", "lon", "features"]
+
+
+class DatasetABC(Dataset[Item], ABC):
+    """Abstract dataset: `len`, samples by index, `info`, and a way to make the three splits from JSON.
+
+    Samples are in physical units; `inputs` are the prognostic features, `outputs` the prognostic then the
+    diagnostic ones, `forcing` what is known at each predicted step.
+    """
+
+    settings_kls: ClassVar[type]
+
+    @property
+    @abstractmethod
+    def info(self) -> DatasetInfo:
+        """What a Forecaster needs to know of the data."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of samples."""
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Item:
+        """The sample `index`."""
+
+    @classmethod
+    @abstractmethod
+    def from_json(
+        cls,
+        path: str | os.PathLike[str] | None,
+        num_input_steps: int,
+        num_pred_steps_train: int,
+        num_pred_steps_val_test: int,
+        overrides: Iterable[str] = (),
+    ) -> tuple["DatasetABC", "DatasetABC", "DatasetABC"]:
+        """The train, valid and test splits that a JSON file describes (None: the defaults)."""
+
+    @classmethod
+    def for_forecast(
+        cls,
+        path: str | os.PathLike[str] | None,
+        info: DatasetInfo,
+        init_time: np.datetime64,
+        num_input_steps: int,
+        num_steps: int,
+        overrides: Iterable[str] = (),
+    ) -> "WindowDataset":
+        """A dataset whose `at(init_time, ...)` gives the batch of one forecast; by default the test split.
+
+        Args:
+            path: the JSON file, None for the defaults.
+            info: of the Forecaster, which the data must fit.
+            init_time: start of the forecast.
+            num_input_steps: past states that are needed.
+            num_steps: steps to predict.
+            overrides: dotted settings.
+
+        Raises:
+            DataError: the data do not fit the Forecaster.
+        """
+        dataset = cls.from_json(path, num_input_steps, 1, 1, overrides)[2]
+        info.check_same(dataset.info)
+        return as_window_dataset(dataset)
+
+    @property
+    def init_times(self) -> NDArray[np.datetime64]:
+        """The `init_time` of every sample; by default from the samples themselves."""
+        return np.array([self[i].init_time for i in range(len(self))], dtype="datetime64[s]")
+
+    def read_batch(self, indices: Sequence[int]) -> ItemBatch:
+        """The batch of these samples; override to fill a batch without a copy."""
+        return collate_fn([self[i] for i in indices])
+
+    def torch_dataloader(self, settings: LoaderSettings | None = None) -> Loader:
+        """A loader of batches."""
+        return Loader(self, settings or LoaderSettings())
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """What the splits of one series share."""
+
+    cube: CubeABC
+    info: DatasetInfo
+    computed: ComputedForcings
+
+
+class WindowDataset(DatasetABC):
+    """Abstract dataset of windows on one evenly spaced series of planes.
+
+    A batch is filled plane by plane: in memory it is `(batch, features, timestep, lat, lon)`, which the names
+    `(batch, timestep, lat, lon, features)` see through a permutation.
+    """
+
+    def __init__(self, shared: Splits, inits: NDArray[np.int64], num_input_steps: int, num_pred_steps: int) -> None:
+        self._shared, self._inits = shared, inits
+        self._num_input_steps, self._num_pred_steps = num_input_steps, num_pred_steps
+
+    @property
+    def info(self) -> DatasetInfo:
+        return self._shared.info
+
+    @property
+    def cube(self) -> CubeABC:
+        """Where the planes lie."""
+        return self._shared.cube
+
+    @property
+    def init_times(self) -> NDArray[np.datetime64]:
+        return np.asarray(self.cube.times[self._inits])
+
+    def __len__(self) -> int:
+        return int(self._inits.size)
+
+    def __getitem__(self, index: int) -> Item:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"sample {index} of {len(self)}")
+        batch = self.read_batch([index])
+        fields = {key: value.select(batch=0) for key, value in batch.fields.items()}
+        return Item(fields, init_time=self.cube.times[self._inits[index]])
+
+    def read_batch(self, indices: Sequence[int]) -> ItemBatch:
+        return self.read_at(self._inits[np.asarray(indices, dtype=np.int64)], self._num_pred_steps)
+
+    def at(self, init_time: np.datetime64, num_steps: int, with_outputs: bool) -> ItemBatch:
+        """The batch of one forecast from `init_time`, in the series or after its end; used in operations.
+
+        Args:
+            init_time: time of the last past state.
+            num_steps: steps to predict, for which forcings are made.
+            with_outputs: whether to read the truth too.
+
+        Raises:
+            DataError: the series lacks a state or a forcing that is needed.
+        """
+        times = self.cube.times
+        index = int(np.searchsorted(times, init_time))
+        if index >= times.size or times[index] != init_time:
+            raise DataError(
+                f"init_time {init_time}: not in the data, which hold {times[0]} to {times[-1]} every {self.info.step_duration}"
+            )
+        first = index - self._num_input_steps + 1
+        needed = [(self.info.prognostic, max(first, 0), index + 1)]
+        stored = [n for n in self.info.forcing if n not in self._shared.computed.names]
+        after = slice(index + 1, index + 1 + num_steps)
+        for names, needs in ((stored, bool(stored)), (self.info.predicted, with_outputs)):
+            if needs:
+                needed.append((names, after.start, after.stop))
+        for names, start, stop in needed:
+            there = self.cube.available(names)[start:stop]
+            if start < 0 or first < 0 or there.size < stop - start or not there.all():
+                lacking = times[start:stop][~there] if there.size else times[:0]
+                when = str(lacking[0]) if len(lacking) else f"after {times[-1]}" if first >= 0 else f"before {times[0]}"
+                raise DataError(
+                    f"forecast from {init_time}: {', '.join(names)} missing {when}; the data hold {times[0]} to {times[-1]}"
+                )
+        return self.read_at(np.array([index]), num_steps, with_outputs)
+
+    def read_at(self, inits: NDArray[np.int64], num_steps: int, with_outputs: bool = True) -> ItemBatch:
+        """The batch of windows whose last past state stands at `inits` in the series."""
+        info, cube = self.info, self.cube
+        states, past, size = info.prognostic, self._num_input_steps, len(inits)
+        length = past + (num_steps if with_outputs else 0)
+        series = np.empty((size, len(states), length, *cube.shape), dtype=np.float32)
+        diagnostics = np.empty((size, len(info.diagnostic), num_steps, *cube.shape), dtype=np.float32)
+        forcing = np.empty((size, len(info.forcing), num_steps, *cube.shape), dtype=np.float32)
+        computed = self._shared.computed
+        stored = [n for n in info.forcing if n not in computed.names]
+        for row, init in enumerate(inits):
+            cube.read(states, init - past + 1, init - past + 1 + length, series[row])
+            if with_outputs and info.diagnostic:
+                cube.read(info.diagnostic, init + 1, init + 1 + num_steps, diagnostics[row])
+            if stored:
+                cube.read(stored, init + 1, init + 1 + num_steps, forcing[row, : len(stored)])
+            if computed.names and num_steps:
+                valid = cube.times[init] + np.arange(1, num_steps + 1) * info.step_duration
+                forcing[row, len(stored) :] = computed.compute(valid)
+        fields = {"inputs": _named(series[:, :, :past], states)}
+        if info.forcing:
+            fields["forcing"] = _named(forcing, info.forcing)
+        if with_outputs:
+            truth = series[:, :, past:]
+            if info.diagnostic:
+                truth = np.concatenate([truth, diagnostics], axis=1)
+            fields["outputs"] = _named(truth, info.predicted)
+        return ItemBatch(fields, init_time=cube.times[inits])
+
+    @classmethod
+    @abstractmethod
+    def splits(
+        cls, settings: Any, num_input_steps: int, num_pred_steps_train: int, num_pred_steps_val_test: int
+    ) -> tuple[Self, Self, Self]:
+        """The train, valid and test splits of settings."""
+
+    @classmethod
+    def from_json(
+        cls,
+        path: str | os.PathLike[str] | None,
+        num_input_steps: int,
+        num_pred_steps_train: int,
+        num_pred_steps_val_test: int,
+        overrides: Iterable[str] = (),
+    ) -> tuple[Self, Self, Self]:
+        return cls.splits(
+            cls.read_settings(path, overrides), num_input_steps, num_pred_steps_train, num_pred_steps_val_test
+        )
+
+    @classmethod
+    def read_settings(cls, path: str | os.PathLike[str] | None, overrides: Iterable[str] = ()) -> Any:
+        """The settings of a JSON file (None: the defaults), with dotted overrides."""
+        document = apply_overrides(read_json(path) if path else {}, overrides)
+        return decode(cls.settings_kls, document, where="dataset", source=str(path) if path else "")
+
+
+def _named(planes: NDArray[np.float32], names: Sequence[str]) -> NamedTensor:
+    """`(batch, features, timestep, lat, lon)` under its names, without a copy."""
+    return NamedTensor(torch.from_numpy(planes).permute(0, 2, 3, 4, 1), DIMS, names)
+
+
+def as_window_dataset(dataset: DatasetABC) -> WindowDataset:
+    """The dataset as one of windows on a series, which forecasts from any time need; SettingsError when it is none."""
+    if not hasattr(dataset, "at"):
+        raise SettingsError(
+            f"dataset {dataset.info.name!r}: {type(dataset).__name__} has no method at(init_time, num_steps, with_outputs)"
+        )
+    return cast(WindowDataset, dataset)

@@ -1,0 +1,302 @@
+"""Forecaster: model + strategy + normalisation + statics + all that is known of the data.
+
+It is what is trained, verified, exported and operated. Everything that goes in or comes out is in physical
+units; it is standardised once on entry and brought back once on exit. A saved Forecaster is one safetensors
+file: tensors, and a JSON header with what they are. Nothing in it is ever executed.
+"""
+
+import datetime
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from py4cast.atomic import atomic_path
+from py4cast.batch import ItemBatch
+from py4cast.dataset_info import DatasetInfo
+from py4cast.errors import DataError, NumericalError, SettingsError
+from py4cast.losses import LossABC
+from py4cast.models import GriddedNetwork, build_network, read_settings
+from py4cast.models import registry as models
+from py4cast.namedtensor import NamedTensor
+from py4cast.normalizer import Normalizer
+from py4cast.settings import encode, parse_json
+from py4cast.strategies import StrategyABC
+from py4cast.strategies import registry as strategies
+
+__all__ = ["FORMAT", "Forecaster"]
+
+FORMAT = 1
+_STEP_DIMS = ["batch", "lat", "lon", "features"]
+
+
+class Forecaster(nn.Module):
+    """Creates a Forecaster; `build` and `load` make one from names and from a file.
+
+    Args:
+        info: of the data.
+        network: the model behind its GriddedNetwork.
+        strategy: how the network becomes a next state.
+        num_input_steps: past states that it is given.
+        names: `{"model": name, "strategy": name}` as registered.
+        model_settings: of the model.
+        lineage: how it came to be, plain JSON values.
+    """
+
+    def __init__(
+        self,
+        info: DatasetInfo,
+        network: GriddedNetwork,
+        strategy: StrategyABC,
+        num_input_steps: int,
+        names: Mapping[str, str],
+        model_settings: Any,
+        lineage: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.info = info
+        self.network = network
+        self.strategy = strategy
+        self.num_input_steps = num_input_steps
+        self.names = dict(names)
+        self.model_settings = model_settings
+        self.lineage: dict[str, Any] = dict(lineage or {})
+        self.states = Normalizer(info.prognostic, info.stats)
+        self.predictions = Normalizer(info.predicted, info.stats)
+        self.forcings = Normalizer(info.forcing, info.stats)
+
+    @classmethod
+    def build(
+        cls,
+        info: DatasetInfo,
+        model: str,
+        strategy: str,
+        num_input_steps: int,
+        model_settings: Mapping[str, Any] | None = None,
+        strategy_settings: Mapping[str, Any] | None = None,
+        use_checkpoint: bool = False,
+        source: str = "",
+    ) -> "Forecaster":
+        """A Forecaster with fresh weights, from registered names and plain settings.
+
+        Raises:
+            SettingsError: unknown names, wrong settings, or ones that do not fit together.
+        """
+        if num_input_steps < 1:
+            raise SettingsError(f"num_input_steps {num_input_steps}: expected at least 1")
+        kind = strategies.get(strategy)
+        plan = kind(read_settings(kind, strategy_settings or {}, "strategy"), info)
+        plan.check(num_input_steps)
+        inputs = plan.num_input_features(info, num_input_steps)
+        network, settings = build_network(
+            model,
+            inputs,
+            len(info.predicted),
+            model_settings or {},
+            info.grid,
+            info.statics,
+            source,
+            use_checkpoint,
+        )
+        names = {"model": model, "strategy": strategy}
+        return cls(info, network, plan, num_input_steps, names, settings)
+
+    # Forecasting ---------------------------------------------------------------------------------------
+
+    def forward(self, state: Tensor, forcing: Tensor | None = None) -> Tensor:
+        """The next state, physical in and out; this is the unit that is exported.
+
+        Args:
+            state: past states, `(batch, timestep, lat, lon, features)`, prognostic features in order.
+            forcing: of the step to predict, `(batch, lat, lon, features)`.
+
+        Returns:
+            Prognostic then diagnostic features, `(batch, lat, lon, features)`; NaN where the data have none.
+        """
+        window = self.strategy.fill(self.states.standardise(state))
+        given = None if forcing is None else self.strategy.fill(self.forcings.standardise(forcing))
+        return self._physical(self.strategy.step(self.network, window, given))
+
+    def _physical(self, prediction: Tensor) -> Tensor:
+        values = self.predictions.physical(prediction.float())
+        if self.strategy.has_holes:
+            values = values.masked_fill(~self.strategy.valid_mask, torch.nan)
+        return values
+
+    def _standardised(self, batch: ItemBatch) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """States, forcings and truth of a batch, standardised, features in the Forecaster's order."""
+        info = self.info
+        states = self.states.standardise(_ordered(batch.inputs, info.prognostic))
+        if batch.num_input_steps != self.num_input_steps:
+            raise DataError(f"{batch.num_input_steps} past states given; this Forecaster takes {self.num_input_steps}")
+        if info.forcing and batch.forcing is None:
+            raise DataError(f"no forcing given; this Forecaster needs {', '.join(info.forcing)}")
+        forcing, outputs = batch.forcing, batch.outputs
+        given = (
+            self.forcings.standardise(_ordered(forcing, info.forcing)) if info.forcing and forcing is not None else None
+        )
+        truth = None if outputs is None else self.predictions.standardise(_ordered(outputs, info.predicted))
+        return states, given, truth
+
+    def rollout(self, batch: ItemBatch, num_steps: int | None = None) -> Iterator[NamedTensor]:
+        """Yields the forecast of each lead time, `(batch, lat, lon, features)`, physical units.
+
+        Args:
+            batch: past states and forcings; where the strategy forces the border, the truth of the steps too.
+            num_steps: how many; by default as many as the batch covers.
+
+        Raises:
+            DataError: features, forcings or steps that the batch lacks.
+            NumericalError: the forecast is no longer finite; names the variable and the lead time.
+        """
+        states, forcing, truth = self._standardised(batch)
+        steps = batch.num_pred_steps if num_steps is None else num_steps
+        for name, given in (
+            ("forcing", forcing),
+            ("border truth", truth if self.strategy.force_border else None),
+        ):
+            if given is not None and given.shape[1] < steps:
+                raise DataError(f"{steps} steps asked for, {name} covers {given.shape[1]}")
+        for i, prediction in enumerate(self.strategy.rollout(self.network, states, forcing, steps, truth)):
+            self._check_finite(prediction, i)
+            yield NamedTensor(self._physical(prediction), _STEP_DIMS, self.info.predicted)
+
+    def _check_finite(self, prediction: Tensor, step: int) -> None:
+        finite = torch.isfinite(prediction)
+        if not bool(finite.all()):
+            bad = [n for i, n in enumerate(self.info.predicted) if not bool(finite[..., i].all())]
+            lead = (step + 1) * self.info.step_duration
+            raise NumericalError(f"the forecast of {', '.join(bad)} is not finite at lead time {lead}")
+
+    def forecast(self, batch: ItemBatch, num_steps: int | None = None) -> NamedTensor:
+        """All lead times at once, `(batch, timestep, lat, lon, features)`, physical units, without gradients."""
+        with torch.no_grad():
+            return NamedTensor.stack(list(self.rollout(batch, num_steps)), "timestep", dim=1)
+
+    def training_loss(self, batch: ItemBatch, loss: LossABC) -> Tensor:
+        """The strategy's objective on a batch, `(batch, timestep)`; DataError without truth."""
+        states, forcing, truth = self._standardised(batch)
+        if truth is None:
+            raise DataError("a batch without outputs cannot be trained on")
+        return self.strategy.training_loss(self.network, loss, states, forcing, truth)
+
+    def describe(self) -> str:
+        """What it is: model, strategy, parameters, data."""
+        count = sum(p.numel() for p in self.network.parameters())
+        reference = models.get(self.names["model"]).reference
+        lines = [
+            f"Forecaster: model {self.names['model']} ({count:,} parameters), strategy {self.names['strategy']}, "
+            f"{self.num_input_steps} input steps",
+            f"model settings {json.dumps(encode(self.model_settings))}",
+        ]
+        lines += [f"reference {reference}"] if reference else []
+        lines += (
+            [f"trained {self.lineage['created']} with py4cast {self.lineage['version']}"]
+            if "created" in self.lineage
+            else []
+        )
+        return "\n".join([*lines, self.info.summary()])
+
+    # Files ---------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str], **lineage: Any) -> None:
+        """Writes one safetensors file, whole or not at all; `lineage` is added to the header."""
+        from safetensors.torch import save_file
+
+        from py4cast import __version__
+
+        info_meta, tensors = self.info.pack()
+        tensors = {f"info.{k}": v for k, v in tensors.items()}
+        tensors |= {
+            f"network.{k}": v.detach().cpu().contiguous().clone() for k, v in self.network.model.state_dict().items()
+        }
+        tensors |= {
+            f"strategy.{k}": v.detach().cpu().contiguous().clone() for k, v in self.strategy.state_dict().items()
+        }
+        created = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.lineage = {**self.lineage, **lineage, "created": created, "version": __version__}
+        header = {
+            "format": FORMAT,
+            **self.names,
+            "model_settings": encode(self.model_settings),
+            "strategy_settings": encode(self.strategy.settings),
+            "num_input_steps": self.num_input_steps,
+            "info": info_meta,
+            "lineage": self.lineage,
+            "sha256": _checksum(tensors),
+        }
+        with atomic_path(path) as temporary:
+            save_file(tensors, temporary, metadata={"py4cast": json.dumps(header, allow_nan=False)})
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> "Forecaster":
+        """The Forecaster of a file, ready to forecast.
+
+        Raises:
+            DataError: the file is missing, damaged, or no Forecaster; or made by a later version.
+            SettingsError: its model or strategy is not installed here.
+        """
+        header, tensors = _read(Path(path))
+        info_tensors = {k.removeprefix("info."): v for k, v in tensors.items() if k.startswith("info.")}
+        info = DatasetInfo.unpack(header["info"], info_tensors)
+        forecaster = Forecaster.build(
+            info, header["model"], header["strategy"], header["num_input_steps"],
+            header["model_settings"], header["strategy_settings"], source=str(path),
+        )  # fmt: skip
+        forecaster.lineage = header["lineage"]
+        for module, prefix in ((forecaster.network.model, "network."), (forecaster.strategy, "strategy.")):
+            weights = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+            try:
+                module.load_state_dict(weights)
+            except RuntimeError as error:
+                reason = " ".join(str(error).split())
+                raise DataError(
+                    f"{path}: its weights do not fit the model {header['model']!r} installed here: {reason}"
+                ) from None
+        return forecaster.eval()
+
+
+def _ordered(values: NamedTensor, names: list[str]) -> Tensor:
+    """The features `names` in this order; DataError names what lacks."""
+    if values.feature_names == names:
+        return values.tensor
+    lacking = [n for n in names if n not in values.feature_names]
+    if lacking:
+        raise DataError(f"features {lacking} are missing; given {values.feature_names}")
+    return cast(Tensor, values[names].tensor)
+
+
+def _checksum(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}".encode())
+        digest.update(
+            tensors[name].contiguous().view(-1).view(torch.uint8).numpy().tobytes() if tensors[name].numel() else b""
+        )
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{path}: damaged, or no saved Forecaster: {error}") from None
+    if "py4cast" not in metadata:
+        raise DataError(f"{path}: a safetensors file, but no Forecaster of py4cast")
+    header = parse_json(metadata["py4cast"], str(path))
+    if header.get("format") != FORMAT:
+        raise DataError(f"{path}: Forecaster of format {header.get('format')}; this py4cast reads format {FORMAT}")
+    if header["sha256"] != _checksum(tensors):
+        raise DataError(f"{path}: damaged: its tensors fail the checksum of the header")
+    return header, tensors

@@ -1,0 +1,64 @@
+"""File formats, one file each; a format is chosen by the ending of a name, or by a file's first bytes."""
+
+from pathlib import Path
+
+from py4cast.errors import DataError, SettingsError, nearest
+from py4cast.formats.base import Fields, ReaderABC, Record, WriterABC
+from py4cast.registry import Registry
+
+__all__ = ["Fields", "ReaderABC", "Record", "WriterABC", "open_reader", "readers", "writer_for", "writers"]
+
+readers: Registry[ReaderABC] = Registry(
+    "reader",
+    "py4cast.formats.base:ReaderABC",
+    {"grib": "py4cast.formats.grib:GribReader", "netcdf": "py4cast.formats.netcdf:NetcdfReader"},
+)
+writers: Registry[WriterABC] = Registry(
+    "writer",
+    "py4cast.formats.base:WriterABC",
+    {"grib": "py4cast.formats.grib:GribWriter", "netcdf": "py4cast.formats.netcdf:NetcdfWriter"},
+)
+
+_MAGIC = {
+    b"GRIB": "grib",
+    b"CDF\x01": "netcdf",
+    b"CDF\x02": "netcdf",
+    b"CDF\x05": "netcdf",
+    b"\x89HDF": "netcdf",
+}
+
+
+def open_reader(path: str | Path, kind: str | None = None) -> ReaderABC:
+    """The reader of a file, chosen by its first bytes (or `kind`).
+
+    Raises:
+        DataError: the file is missing, empty, or of no known format.
+    """
+    file = Path(path)
+    if kind is None:
+        try:
+            with file.open("rb") as stream:
+                start = stream.read(64)
+        except FileNotFoundError:
+            raise DataError(f"{file}: no such file") from None
+        except OSError as error:
+            raise DataError(f"{file}: cannot be read: {error.strerror}") from None
+        if not start:
+            raise DataError(f"{file}: empty file, expected GRIB or NetCDF")
+        kind = _MAGIC.get(start[:4]) or ("grib" if b"GRIB" in start else None)
+        if kind is None:
+            looks = "HTML" if b"<html" in start.lower() or b"<!doctype" in start.lower() else f"bytes {start[:4]!r}"
+            raise DataError(f"{file}: expected GRIB or NetCDF, found {looks}")
+    return readers.get(kind)(file)
+
+
+def writer_for(path: str | Path) -> WriterABC:
+    """The writer for the ending of `path`; SettingsError when none has it."""
+    suffix = Path(path).suffix.lower()
+    endings: list[str] = []
+    for name in writers.names():
+        kind = writers.get(name)
+        if suffix in kind.suffixes:
+            return kind()
+        endings += kind.suffixes
+    raise SettingsError(f"output {str(path)!r}: unknown ending {suffix!r}{nearest(suffix, endings)}")

@@ -1,0 +1,134 @@
+"""Contracts of file formats: a reader lists the fields of one file and reads them; a writer writes forecasts.
+
+Neither knows of any dataset. All times are UTC, `datetime64[s]`; all fields `(lat, lon)`, rows and columns
+in the order of the grid that the reader gives.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.grid import Grid
+from py4cast.variables import Variable
+
+__all__ = ["Fields", "ReaderABC", "Record", "WriterABC"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One field in a file: what it is, when it is valid, and where it lies.
+
+    Args:
+        short_name: name of the parameter in the file.
+        level: its level, if it has one.
+        type_of_level: what the level is.
+        init_time: start of the forecast, or the time of the analysis; None for a field without time.
+        lead_time: distance from it.
+        member: ensemble member, if any.
+        units: as the file says, possibly empty.
+        keys: further keys by which a field can be singled out.
+        locator: what the reader needs to find it again.
+        grid_key: equal for the records of one file that share a grid.
+    """
+
+    short_name: str
+    level: float | None
+    type_of_level: str | None
+    init_time: np.datetime64 | None
+    lead_time: np.timedelta64
+    member: int | None
+    units: str
+    locator: tuple[Any, ...]
+    grid_key: str = ""
+    standard_name: str = ""
+    keys: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def valid_time(self) -> np.datetime64 | None:
+        """`init_time + lead_time`."""
+        return None if self.init_time is None else self.init_time + self.lead_time
+
+    def matches(self, variable: Variable) -> bool:
+        """Whether this field is the variable, by name, level, type of level and further GRIB keys."""
+        name = variable.short_name or variable.name
+        if name not in (self.short_name, self.keys.get("cf_name"), self.standard_name):
+            return False
+        if variable.level is not None and (self.level is None or abs(self.level - variable.level) > 1e-6):
+            return False
+        if variable.type_of_level and self.type_of_level and self.type_of_level != variable.type_of_level:
+            return False
+        return all(str(self.keys.get(k)) == str(v) for k, v in variable.grib.items() if k in self.keys)
+
+
+class ReaderABC(ABC):
+    """Abstract reader of one file.
+
+    Raises (all methods):
+        DataError: the file is missing, truncated, of another format, or holds a grid that is not rectangular;
+            names the file.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]]
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @abstractmethod
+    def records(self) -> list[Record]:
+        """All fields of the file, in its order."""
+
+    @abstractmethod
+    def grid(self, record: Record) -> Grid:
+        """The grid of a field."""
+
+    @abstractmethod
+    def read(self, record: Record) -> NDArray[np.float32]:
+        """The values of a field, `(lat, lon)`, NaN where missing."""
+
+    def close(self) -> None:
+        """Releases the file."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """A forecast in physical units, ready to be written.
+
+    Args:
+        values: `(timestep, lat, lon, features)`.
+        variables: one per feature, in order.
+        grid: where the cells are.
+        init_time: start of the forecast.
+        lead_times: one per timestep.
+        attributes: title, institution, lineage, ... as text.
+    """
+
+    values: NDArray[np.float32]
+    variables: Sequence[Variable]
+    grid: Grid
+    init_time: np.datetime64
+    lead_times: Sequence[np.timedelta64]
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+class WriterABC(ABC):
+    """Abstract writer of a forecast to one file, whole or not at all."""
+
+    suffixes: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def write(self, path: Path, forecast: Fields) -> None:
+        """Writes `forecast` to `path`; SpaceError when the disk is full."""

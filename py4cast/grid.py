@@ -1,0 +1,248 @@
+"""Grids: where the cells of a field are, how large they are, and which of them are border.
+
+A grid is either regular in latitude and longitude (1-D coordinates [degrees]) or regular on a map projection
+(1-D x, y [m] with 2-D latitude and longitude). Rows run along `lat`, columns along `lon`, as in the files.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.errors import DataError, SettingsError
+
+__all__ = ["EARTH_RADIUS", "Grid"]
+
+EARTH_RADIUS = 6_371_229.0  # [m], the sphere of GRIB2 shape 6
+_TOLERANCE = 1e-4  # [degrees]; two grids closer than this are the same
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """A rectangular grid on the sphere.
+
+    Args:
+        latitude: [degrees north], `(lat,)` when regular in latitude and longitude, else `(lat, lon)`.
+        longitude: [degrees east], `(lon,)` or `(lat, lon)`.
+        x: [m] along `lon` on a projection.
+        y: [m] along `lat` on a projection.
+        projection: CF grid-mapping attributes (`grid_mapping_name`, ...); empty for latitude–longitude.
+        name: what to call it.
+    """
+
+    latitude: Array
+    longitude: Array
+    x: Array | None = None
+    y: Array | None = None
+    projection: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        for key in ("latitude", "longitude", "x", "y"):
+            value = getattr(self, key)
+            if value is not None:
+                array = np.array(value, dtype=np.float64)
+                array.setflags(write=False)
+                object.__setattr__(self, key, array)
+        if self.latitude.ndim != self.longitude.ndim or self.latitude.ndim not in (1, 2):
+            raise DataError(
+                f"grid: latitude {self.latitude.shape} and longitude {self.longitude.shape} must be both 1-D or both 2-D"
+            )
+        if self.latitude.ndim == 2 and self.latitude.shape != self.longitude.shape:
+            raise DataError(
+                f"grid: latitude {self.latitude.shape} and longitude {self.longitude.shape} differ in shape"
+            )
+        if not (np.isfinite(self.latitude).all() and np.isfinite(self.longitude).all()):
+            raise DataError("grid: latitude or longitude holds values that are not finite")
+        if self.latitude.size and np.abs(self.latitude).max() > 90 + _TOLERANCE:
+            raise DataError(f"grid: latitude reaches {np.abs(self.latitude).max():g}, beyond 90 degrees")
+        shape = self.shape
+        if min(shape) < 1 or (self.x is not None and self.y is not None and (self.y.size, self.x.size) != shape):
+            raise DataError(f"grid: shape {shape} does not fit x and y")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """`(lat, lon)`."""
+        if self.latitude.ndim == 2:
+            return self.latitude.shape[0], self.latitude.shape[1]
+        return self.latitude.size, self.longitude.size
+
+    @property
+    def is_projected(self) -> bool:
+        """Whether latitude and longitude are 2-D."""
+        return self.latitude.ndim == 2
+
+    @property
+    def is_periodic(self) -> bool:
+        """Whether the last column is the western neighbour of the first one."""
+        if self.is_projected or self.longitude.size < 3:
+            return False
+        steps = np.diff(np.unwrap(self.longitude, period=360.0))
+        step = float(np.mean(steps))
+        return bool(
+            np.allclose(steps, step, atol=_TOLERANCE) and abs(abs(step) * self.longitude.size - 360.0) < abs(step) / 2
+        )
+
+    def latitude_2d(self) -> Array:
+        """Latitude of every cell [degrees north], `(lat, lon)`."""
+        return self.latitude if self.is_projected else np.broadcast_to(self.latitude[:, None], self.shape)
+
+    def longitude_2d(self) -> Array:
+        """Longitude of every cell [degrees east], `(lat, lon)`."""
+        return self.longitude if self.is_projected else np.broadcast_to(self.longitude[None, :], self.shape)
+
+    def xyz(self) -> Array:
+        """Unit vectors to the cells' centres, `(lat, lon, 3)`."""
+        phi, lam = np.deg2rad(self.latitude_2d()), np.deg2rad(self.longitude_2d())
+        return np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)], axis=-1)
+
+    def cell_areas(self) -> Array:
+        """Area of every cell [m²], `(lat, lon)`.
+
+        Latitude–longitude: R²·Δλ·(sin φ_north − sin φ_south), edges half-way between rows and at the poles.
+        Projection: R²·|∂r/∂i × ∂r/∂j| with r the unit vector to the centre.
+        """
+        if self.is_projected:
+            r = self.xyz()
+            if min(self.shape) < 2:
+                return np.ones(self.shape)
+            cross = np.cross(np.gradient(r, axis=0), np.gradient(r, axis=1))
+            return EARTH_RADIUS**2 * np.asarray(np.linalg.norm(cross, axis=-1))
+        bands = np.abs(np.diff(np.sin(np.deg2rad(np.clip(_edges(self.latitude), -90, 90)))))
+        widths = np.abs(np.diff(np.deg2rad(_edges(np.unwrap(self.longitude, period=360.0)))))
+        return EARTH_RADIUS**2 * bands[:, None] * widths[None, :]
+
+    def area_weights(self) -> Array:
+        """Weights of the cells in means, `(lat, lon)`, mean 1: areas on latitude–longitude, else 1.
+
+        The cells of a conformal projection are of one size by design, and services average over them as they are.
+        """
+        if self.is_projected:
+            return np.ones(self.shape)
+        areas = self.cell_areas()
+        return np.asarray(areas / areas.mean())
+
+    def spacing(self) -> tuple[float, float]:
+        """Mean distance between neighbours along `lat` and along `lon` [m]."""
+        r = self.xyz()
+        distances = []
+        for axis in (0, 1):
+            if r.shape[axis] < 2:
+                distances.append(float("nan"))
+                continue
+            chord = np.linalg.norm(np.diff(r, axis=axis), axis=-1)
+            distances.append(float(np.mean(2 * EARTH_RADIUS * np.arcsin(np.clip(chord / 2, 0, 1)))))
+        return distances[0], distances[1]
+
+    def border_mask(self, border_size: int) -> NDArray[np.bool_]:
+        """True in the ring of `border_size` cells along the sides, `(lat, lon)`.
+
+        Raises:
+            SettingsError: the ring leaves no interior, or the grid goes round the globe and has no side.
+        """
+        if border_size < 0 or 2 * border_size >= min(self.shape):
+            widest = (min(self.shape) - 1) // 2
+            raise SettingsError(
+                f"border_size {border_size}: the grid of {self.shape[0]} x {self.shape[1]} cells leaves no interior; at most {widest}"
+            )
+        if border_size and self.is_periodic:
+            raise SettingsError(
+                f"border_size {border_size}: the grid goes round the globe and has no border; expected 0"
+            )
+        mask = np.ones(self.shape, dtype=bool)
+        mask[border_size : self.shape[0] - border_size, border_size : self.shape[1] - border_size] = False
+        return mask
+
+    def rows_columns(self, rows: slice, columns: slice) -> "Grid":
+        """The sub-grid of these rows and columns."""
+        if self.is_projected:
+            lat, lon = self.latitude[rows, columns], self.longitude[rows, columns]
+        else:
+            lat, lon = self.latitude[rows], self.longitude[columns]
+        x = None if self.x is None else self.x[columns]
+        y = None if self.y is None else self.y[rows]
+        return Grid(lat, lon, x, y, self.projection, self.name)
+
+    def box(self, south: float, north: float, west: float, east: float) -> tuple[slice, slice]:
+        """Rows and columns of the smallest sub-grid that holds every cell between these bounds [degrees].
+
+        Raises:
+            SettingsError: no cell lies between them, or they straddle the grid's first column.
+        """
+        lat, lon = self.latitude_2d(), self.longitude_2d()
+        inside = (
+            (lat >= south - _TOLERANCE)
+            & (lat <= north + _TOLERANCE)
+            & ((lon - west + _TOLERANCE) % 360 <= (east - west) + 2 * _TOLERANCE)
+        )
+        if not inside.any():
+            raise SettingsError(
+                f"no cell between latitudes {south:g} and {north:g}, longitudes {west:g} and {east:g}; the grid spans latitudes "
+                f"{lat.min():g} to {lat.max():g}, longitudes {lon.min():g} to {lon.max():g}"
+            )
+        rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
+        if not self.is_projected and np.any(np.diff(columns) > 1):
+            raise SettingsError(
+                f"longitudes {west:g} to {east:g} straddle the first column of the grid at {lon[0, 0]:g}"
+            )
+        return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the rounded coordinates; differs for another shape, order, position or projection."""
+        digest = hashlib.sha256(json.dumps(self.shape).encode())
+        for degrees, period in ((self.latitude_2d(), None), (self.longitude_2d(), 360.0)):
+            steps = np.round(np.asarray(degrees) / (10 * _TOLERANCE)).astype(np.int64)
+            digest.update((steps % round(period / (10 * _TOLERANCE)) if period else steps).tobytes())
+        return digest.hexdigest()
+
+    def same_as(self, other: "Grid") -> bool:
+        """Whether both have the same cells in the same order, to 1e-4 degrees."""
+        if self.shape != other.shape:
+            return False
+        lat = np.abs(self.latitude_2d() - other.latitude_2d())
+        lon = np.abs((self.longitude_2d() - other.longitude_2d() + 180.0) % 360.0 - 180.0)
+        return bool(lat.max() <= _TOLERANCE and lon.max() <= _TOLERANCE)
+
+    def describe(self) -> str:
+        """One line: shape, kind, extent, spacing."""
+        kind = str(self.projection.get("grid_mapping_name", "projected")) if self.is_projected else "latitude_longitude"
+        dy, dx = self.spacing()
+        lat, lon = self.latitude_2d(), self.longitude_2d()
+        return (
+            f"{self.shape[0]} x {self.shape[1]} {kind}, latitudes {lat.min():.2f} to {lat.max():.2f}, "
+            f"longitudes {lon.min():.2f} to {lon.max():.2f}, spacing {dy / 1000:.1f} x {dx / 1000:.1f} km"
+        )
+
+    def pack(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """A JSON description and the coordinate arrays, from which `unpack` makes it again."""
+        arrays = {k: v for k in ("latitude", "longitude", "x", "y") if (v := getattr(self, k)) is not None}
+        return {
+            "name": self.name,
+            "projection": dict(self.projection),
+            "fingerprint": self.fingerprint(),
+        }, arrays
+
+    @classmethod
+    def unpack(cls, meta: Mapping[str, Any], arrays: Mapping[str, Any]) -> "Grid":
+        """The inverse of `pack`."""
+        return cls(
+            arrays["latitude"],
+            arrays["longitude"],
+            arrays.get("x"),
+            arrays.get("y"),
+            dict(meta["projection"]),
+            str(meta["name"]),
+        )
+
+
+def _edges(centres: Array) -> Array:
+    if centres.size == 1:
+        return np.array([centres[0] - 0.5, centres[0] + 0.5])
+    middles = (centres[1:] + centres[:-1]) / 2
+    first, last = 2 * centres[0] - middles[0], 2 * centres[-1] - middles[-1]
+    return np.concatenate([[first], middles, [last]])

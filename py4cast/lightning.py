@@ -1,0 +1,243 @@
+"""AutoRegressiveLightning: fits, validates and tests a Forecaster, and nothing else."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from py4cast.batch import ItemBatch
+from py4cast.datasets.loader import Loader
+from py4cast.errors import DataError, NumericalError
+from py4cast.forecaster import Forecaster
+from py4cast.losses import LossABC
+from py4cast.metrics.verification import Climatology, Verification
+from py4cast.models import GriddedNetwork
+from py4cast.namedtensor import NamedTensor
+from py4cast.observers import ErrorObserver
+from py4cast.settings import Settings, setting
+
+__all__ = ["AutoRegressiveLightning", "OptimSettings", "cosine_with_warmup"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimSettings(Settings):
+    """AdamW and its schedule."""
+
+    lr: float = setting(1e-3, "highest learning rate")
+    min_lr: float = setting(1e-6, "learning rate at the end")
+    num_warmup_steps: int = setting(50, "optimiser steps of linear warm-up")
+    weight_decay: float = setting(0.01, "weight decay of AdamW")
+    betas: tuple[float, float] = setting((0.9, 0.95), "decay of the moments of AdamW")
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_lr <= self.lr or self.num_warmup_steps < 0:
+            raise ValueError("expected 0 <= min_lr <= lr and num_warmup_steps >= 0")
+
+
+def cosine_with_warmup(step: int, total: int, warmup: int, floor: float) -> float:
+    """The factor of the learning rate: step/warmup, then floor + (1 − floor)·½·(1 + cos π·progress)."""
+    if step < warmup:
+        return (step + 1) / warmup
+    progress = min(1.0, (step - warmup) / max(1, total - warmup))
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+class AutoRegressiveLightning(pl.LightningModule):
+    """Creates the training of a Forecaster.
+
+    Args:
+        forecaster: what is trained.
+        loss: what is differentiated.
+        optim: of the optimiser.
+        seed: what the random numbers of every step are drawn from.
+        valid_observers: called in validation, in physical units.
+        test_observers: called in test.
+        climatology: a reference for the test scores.
+        plots: folder of the pictures, None for none.
+    """
+
+    def __init__(
+        self,
+        forecaster: Forecaster,
+        loss: LossABC,
+        optim: OptimSettings,
+        seed: int = 0,
+        valid_observers: Sequence[ErrorObserver] = (),
+        test_observers: Sequence[ErrorObserver] = (),
+        climatology: Climatology | None = None,
+        plots: Path | None = None,
+    ) -> None:
+        super().__init__()
+        self.forecaster = forecaster
+        self.training_objective = loss
+        self.optim, self.seed, self.plots = optim, seed, plots
+        self.valid_plotters, self.test_plotters = list(valid_observers), list(test_observers)
+        self._climatology = climatology
+        self.verification: Verification | None = None
+        self.batches_done = 0
+        self.validated_epoch = 0
+        self.samples_per_s = self.waiting_share = 0.0
+        self._epoch_began, self._epoch_samples, self._waited_before = time.perf_counter(), 0, 0.0
+
+    # What observers read -------------------------------------------------------------------------------
+
+    @property
+    def info(self) -> Any:
+        """The DatasetInfo."""
+        return self.forecaster.info
+
+    @property
+    def model(self) -> GriddedNetwork:
+        """The network on the grid; `model.info.output_dim` is 2."""
+        return self.forecaster.network
+
+    @property
+    def grid_shape(self) -> tuple[int, int]:
+        """`(lat, lon)`."""
+        shape: tuple[int, int] = self.forecaster.info.grid.shape
+        return shape
+
+    def loss(
+        self,
+        prediction: NamedTensor,
+        target: NamedTensor,
+        mask: Tensor | None = None,
+        reduce_spatial_dim: bool = True,
+    ) -> Tensor:
+        """The training loss of fields in physical units, `(batch, timestep)`, or per cell `(batch, timestep, lat, lon)`."""
+        normalizer = self.forecaster.predictions
+        standardised = [normalizer.standardise_named(x).tensor for x in (prediction, target)]
+        result: Tensor = self.training_objective(*standardised, mask, reduce_spatial_dim=reduce_spatial_dim)
+        return result
+
+    # Training ------------------------------------------------------------------------------------------
+
+    def configure_optimizers(self) -> Any:
+        """AdamW(0.9, 0.95), linear warm-up, then cosine to `min_lr`, per optimiser step."""
+        o = self.optim
+        parameters = list(self.forecaster.parameters())
+        optimizer = torch.optim.AdamW(parameters, lr=o.lr, betas=o.betas, weight_decay=o.weight_decay, fused=True)
+        total = max(1, int(self.trainer.estimated_stepping_batches))
+        floor, warmup = (o.min_lr / o.lr if o.lr else 1.0), min(o.num_warmup_steps, total // 2)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: cosine_with_warmup(step, total, warmup, floor)
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _loader(self) -> Loader | None:
+        loader = self.trainer.train_dataloader
+        return loader if isinstance(loader, Loader) else None
+
+    def on_train_epoch_start(self) -> None:
+        loader = self._loader()
+        self._epoch_began, self._epoch_samples = time.perf_counter(), 0
+        self._waited_before = loader.waited_s if loader else 0.0
+
+    def on_train_batch_start(self, batch: ItemBatch, batch_idx: int) -> None:
+        # random numbers of a step depend on the step alone, so that a resumed run draws the same
+        torch.manual_seed((self.seed * 1_000_003 + self.batches_done) % 2**63)
+
+    def training_step(self, batch: ItemBatch, batch_idx: int) -> Tensor:
+        """The mean loss over samples and steps; NumericalError names variable and dates when it is not finite."""
+        loss = self.forecaster.training_loss(batch, self.training_objective).mean()
+        if not bool(torch.isfinite(loss)):
+            raise NumericalError(self._explain(batch))
+        self.log("train_loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=batch.batch_size)
+        # counted here and not in on_train_batch_end, which comes after the callbacks that save
+        self.batches_done += 1
+        return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: ItemBatch, batch_idx: int) -> None:
+        self._epoch_samples += batch.batch_size * self.trainer.world_size
+        passed = max(time.perf_counter() - self._epoch_began, 1e-9)
+        loader = self._loader()
+        self.samples_per_s = self._epoch_samples / passed
+        self.waiting_share = (loader.waited_s - self._waited_before) / passed if loader else 0.0
+        self.log("samples/s", self.samples_per_s, prog_bar=True, batch_size=batch.batch_size)
+        self.log("waiting_%", 100 * self.waiting_share, prog_bar=True, batch_size=batch.batch_size)
+
+    def _explain(self, batch: ItemBatch) -> str:
+        """Which variable of which forecast is not finite."""
+        when = ", ".join(str(t) for t in (batch.init_time if batch.init_time is not None else []))
+        bad = [
+            f"{key} {name}"
+            for key, field in batch.fields.items()
+            for name in field.feature_names
+            if bool(torch.isinf(field[name]).any())
+        ]
+        if not bad:
+            try:
+                with torch.no_grad():
+                    list(self.forecaster.rollout(batch))
+                bad = ["none of the fields alone"]
+            except (NumericalError, DataError) as error:
+                bad = [str(error)]
+        return f"the loss is not finite at step {self.global_step}, forecasts from {when}: {'; '.join(bad)}; weights are as before it"
+
+    # Validation and test -------------------------------------------------------------------------------
+
+    def _forecast(self, batch: ItemBatch) -> tuple[NamedTensor, NamedTensor]:
+        """Prediction and target of a batch, physical units."""
+        if batch.outputs is None:
+            raise DataError("a batch without outputs cannot be scored")
+        return self.forecaster.forecast(batch), batch.outputs[self.info.predicted]
+
+    def validation_step(self, batch: ItemBatch, batch_idx: int) -> None:
+        """Logs the loss per lead time and its mean; observers see the forecast."""
+        prediction, target = self._forecast(batch)
+        loss = self.loss(prediction, target)
+        self.log(
+            "val_mean_loss",
+            loss.mean(),
+            prog_bar=True,
+            on_epoch=True,
+            sync_dist=True,
+            batch_size=batch.batch_size,
+        )
+        for step, value in enumerate(loss.mean(0)):
+            self.log(
+                f"timestep_losses/val_step_{step}",
+                value,
+                on_epoch=True,
+                sync_dist=True,
+                batch_size=batch.batch_size,
+            )
+        for observer in self.valid_plotters:
+            observer.update(self, prediction, target)
+
+    def on_validation_epoch_end(self) -> None:
+        self.validated_epoch = self.current_epoch + 1
+        for observer in self.valid_plotters:
+            observer.on_step_end(self)
+
+    def on_test_epoch_start(self) -> None:
+        self.verification = Verification(self.info, self._climatology)
+
+    def test_step(self, batch: ItemBatch, batch_idx: int) -> None:
+        """Adds the batch to the scores; observers see the forecast."""
+        assert self.verification is not None, "made when the test begins"
+        prediction, target = self._forecast(batch)
+        self.verification.update(batch, prediction.tensor)
+        for observer in self.test_plotters:
+            observer.update(self, prediction, target)
+
+    def on_test_epoch_end(self) -> None:
+        for observer in self.test_plotters:
+            observer.on_step_end(self)
+
+    # Checkpoints ---------------------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["py4cast"] = {"batches_done": self.batches_done, "validated_epoch": self.validated_epoch}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        own = checkpoint.get("py4cast")
+        if own is None:
+            raise DataError("a checkpoint of another program; expected one that py4cast wrote")
+        self.batches_done, self.validated_epoch = own["batches_done"], own["validated_epoch"]

@@ -1,0 +1,70 @@
+"""Weighted mean error: every feature counts by its weight and in units of what changes in one step."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from py4cast.dataset_info import DatasetInfo
+from py4cast.losses.base import LossABC
+from py4cast.namedtensor import NamedTensor
+
+__all__ = ["WeightedMAE", "WeightedMSE"]
+
+
+def _tensor(values: Tensor | NamedTensor) -> Tensor:
+    return values.tensor if isinstance(values, NamedTensor) else values
+
+
+class _WeightedLoss(LossABC):
+    """ℓ(batch, t) = Σ_features w/σ_Δ^p·⟨|ŷ − y|^p⟩, ⟨·⟩ the area-weighted mean over valid interior cells.
+
+    Missing targets are left out of numerator and denominator, per sample, step and feature.
+    """
+
+    power: ClassVar[int]
+    feature_weights: Tensor
+    cell_weights: Tensor
+
+    def __init__(self, info: DatasetInfo) -> None:
+        super().__init__(info)
+        std = info.diff_stats.to_list("std", info.predicted, torch.float64)
+        std = torch.where(std > 0, std, torch.ones_like(std))
+        weights = torch.tensor([info.state_weights[n] for n in info.predicted], dtype=torch.float64)
+        self.register_buffer("feature_weights", (weights / std**self.power).float(), persistent=False)
+        statics = info.statics
+        cells = statics.area_weights.unsqueeze(-1) * statics.interior_mask * statics.valid_mask
+        self.register_buffer("cell_weights", cells.float(), persistent=False)
+
+    def forward(
+        self,
+        prediction: Tensor | NamedTensor,
+        target: Tensor | NamedTensor,
+        mask: Tensor | None = None,
+        reduce_spatial_dim: bool = True,
+    ) -> Tensor:
+        y, truth = _tensor(prediction).float(), _tensor(target).float()
+        counted = torch.isfinite(truth)
+        if mask is not None:
+            counted = counted & mask.bool()
+        cells = self.cell_weights * counted
+        # the difference is masked before the power: 0·NaN would be NaN, in the gradient too
+        error = torch.where(counted, y - torch.nan_to_num(truth), torch.zeros_like(y))
+        error = error.square() if self.power == 2 else error.abs()
+        if not reduce_spatial_dim:
+            return (error * self.feature_weights * (cells > 0)).sum(-1)
+        total = (error * cells).sum((2, 3))
+        mean = total / cells.sum((2, 3)).clamp_min(torch.finfo(total.dtype).tiny)
+        return (mean * self.feature_weights).sum(-1)
+
+
+class WeightedMSE(_WeightedLoss):
+    """Creates the weighted mean squared error, p = 2."""
+
+    power = 2
+
+
+class WeightedMAE(_WeightedLoss):
+    """Creates the weighted mean absolute error, p = 1."""
+
+    power = 1

@@ -1,0 +1,156 @@
+"""The contract of models: a network from `(batch, lat, lon, features)` to `(batch, lat, lon, features)`.
+
+Features come last and sizes are the model's own affair: any grid works. A model that wants another layout says
+so in its two transforms, as the older interface has it; `GriddedNetwork` tries them once and does the same to
+every input, so that nothing outside the model ever sees anything but the grid.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from py4cast.batch import ItemBatch, Statics
+from py4cast.errors import SettingsError
+from py4cast.namedtensor import NamedTensor
+
+__all__ = ["GridModel", "GriddedNetwork", "ModelABC", "ModelInfo", "NodeModel"]
+
+
+class ModelInfo(NamedTuple):
+    """What observers of the older interface read of a model: its number of output spatial dimensions."""
+
+    output_dim: int
+
+
+class ModelABC(ABC):
+    """Abstract model; a concrete one is also an `nn.Module`.
+
+    `__init__(num_input_features, num_output_features, settings, ...)`; the builder passes `grid`, `grid_shape`
+    or `statics` (the model's own copy) only to a constructor that names them.
+    """
+
+    settings_kls: ClassVar[Any]
+    onnx_supported: ClassVar[bool] = False
+    reference: ClassVar[str] = ""
+
+    @abstractmethod
+    def transform_statics(self, statics: Statics) -> Statics:
+        """The statics in the model's layout."""
+
+    @abstractmethod
+    def transform_batch(self, batch: ItemBatch) -> ItemBatch:
+        """The batch in the model's layout."""
+
+    @classmethod
+    def rank_zero_setup(cls, settings: Any, statics: Statics) -> None:
+        """Builds artefacts that all ranks share; called on one rank before the model is made."""
+
+
+class GridModel(ModelABC, nn.Module):
+    """Abstract model on the grid: `forward(x)` takes and gives `(batch, lat, lon, features)`."""
+
+    def transform_statics(self, statics: Statics) -> Statics:
+        return statics
+
+    def transform_batch(self, batch: ItemBatch) -> ItemBatch:
+        return batch
+
+
+class NodeModel(ModelABC, nn.Module):
+    """Abstract model on nodes: `forward(x)` takes and gives `(batch, ngrid, features)`."""
+
+    def transform_statics(self, statics: Statics) -> Statics:
+        statics.grid_static_features.flatten_("ngrid", 0, 1)
+        statics.border_mask = statics.border_mask.flatten(0, 1)
+        statics.interior_mask = statics.interior_mask.flatten(0, 1)
+        return statics
+
+    def transform_batch(self, batch: ItemBatch) -> ItemBatch:
+        for field in batch.fields.values():
+            field.flatten_("ngrid", 2, 3)
+        return batch
+
+
+def _flattens(model: ModelABC, grid_shape: tuple[int, int]) -> bool:
+    """Whether the model's transform merges `lat, lon` to `ngrid`; it is tried on a tiny batch.
+
+    Raises:
+        SettingsError: it does something else.
+    """
+    rows, columns = grid_shape
+    names = ["batch", "timestep", "lat", "lon", "features"]
+    probe = torch.arange(rows * columns, dtype=torch.float32).reshape(1, 1, rows, columns, 1)
+    # the three fields are separate objects: an in-place transform of one must not meet another twice
+    fields = {key: NamedTensor(probe.clone(), names, ["probe"]) for key in ("inputs", "forcing", "outputs")}
+    result = model.transform_batch(ItemBatch(fields)).inputs
+    if result.names == names and torch.equal(result.tensor, probe):
+        return False
+    if result.names == ["batch", "timestep", "ngrid", "features"] and torch.equal(
+        result.tensor.flatten(), probe.flatten()
+    ):
+        return True
+    raise SettingsError(
+        f"model {type(model).__name__}: transform_batch gives {result.names} of shape {tuple(result.shape)}; expected the grid as it "
+        f"is, or lat and lon merged to ngrid"
+    )
+
+
+class GriddedNetwork(nn.Module):
+    """Creates the one place where a model meets the grid: gridded in, gridded out.
+
+    Args:
+        model: any ModelABC.
+        grid_shape: `(lat, lon)`.
+        use_checkpoint: whether activations are computed again in the backward pass instead of kept.
+    """
+
+    def __init__(self, model: nn.Module, grid_shape: tuple[int, int], use_checkpoint: bool = False) -> None:
+        super().__init__()
+        self.model = model
+        self.grid_shape = grid_shape
+        self.use_checkpoint = use_checkpoint
+        assert isinstance(model, ModelABC), "the builder makes only models"
+        self._is_flat = _flattens(model, grid_shape)
+
+    @property
+    def info(self) -> ModelInfo:
+        """Two spatial dimensions, whatever the model's own layout."""
+        return ModelInfo(output_dim=2)
+
+    def _call(self, x: Tensor) -> Tensor:
+        y: Tensor = self.model(x.flatten(1, 2)).unflatten(1, self.grid_shape) if self._is_flat else self.model(x)
+        return y
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(batch, lat, lon, features)` → `(batch, lat, lon, features)`."""
+        if self.use_checkpoint and torch.is_grad_enabled() and self.training:
+            result: Tensor = checkpoint(self._call, x, use_reentrant=False, context_fn=_recomputation(self))
+            return result
+        return self._call(x)
+
+
+class _FrozenBatchNorm(AbstractContextManager[None]):
+    """Keeps the running statistics of batch norms as they are: the first pass has counted the batch already."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        self._momenta = [m.momentum for m in self._norms]
+
+    def __enter__(self) -> None:
+        for norm in self._norms:
+            norm.momentum = 0.0
+
+    def __exit__(self, *_: Any) -> None:
+        for norm, momentum in zip(self._norms, self._momenta, strict=True):
+            norm.momentum = momentum
+
+
+def _recomputation(
+    module: nn.Module,
+) -> Callable[[], tuple[AbstractContextManager[Any], AbstractContextManager[Any]]]:
+    return lambda: (nullcontext(), _FrozenBatchNorm(module))

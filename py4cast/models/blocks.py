@@ -1,0 +1,122 @@
+"""Blocks that several networks share. Inside them images are `(batch, features, lat, lon)`, channels last in memory."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["ACTIVATIONS", "ConvBlock", "GhostConv", "Norm", "Padder", "activation", "norm_layer"]
+
+Norm = Literal["batch", "group", "none"]
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "Identity": nn.Identity, "ReLU": nn.ReLU, "Tanh": nn.Tanh, "Sigmoid": nn.Sigmoid, "SiLU": nn.SiLU, "GELU": nn.GELU,
+}  # fmt: skip
+ActivationName = Literal["Identity", "ReLU", "Tanh", "Sigmoid", "SiLU", "GELU"]
+
+
+def activation(name: str) -> nn.Module:
+    """The activation `name`."""
+    return ACTIVATIONS[name]()
+
+
+def norm_layer(kind: Norm, features: int) -> nn.Module:
+    """Batch norm, group norm with (at most) 8 groups, or nothing."""
+    if kind == "batch":
+        return nn.BatchNorm2d(features)
+    if kind == "group":
+        return nn.GroupNorm(next(g for g in (8, 4, 2, 1) if features % g == 0), features)
+    return nn.Identity()
+
+
+class GhostConv(nn.Module):
+    """Creates a convolution that makes half of its features by a cheap depthwise one from the other half.
+
+    Reference: K. Han et al. (2020), GhostNet: More Features from Cheap Operations, arXiv 1911.11907.
+    """
+
+    def __init__(self, inputs: int, outputs: int, norm: Norm, dilation: int, bias: bool) -> None:
+        super().__init__()
+        primary = (outputs + 1) // 2
+        self.primary = ConvBlock(inputs, primary, norm, dilation, bias)
+        self.cheap = nn.Sequential(
+            nn.Conv2d(
+                primary,
+                outputs - primary,
+                3,
+                padding=1,
+                groups=_groups(primary, outputs - primary),
+                bias=bias,
+            ),
+            norm_layer(norm, outputs - primary),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(batch, inputs, lat, lon)` → `(batch, outputs, lat, lon)`."""
+        y = self.primary(x)
+        return torch.cat([y, self.cheap(y)], dim=1)
+
+
+def _groups(inputs: int, outputs: int) -> int:
+    return inputs if outputs % inputs == 0 else 1
+
+
+class ConvBlock(nn.Sequential):
+    """Creates convolution 3 × 3, norm, ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, norm: Norm, dilation: int = 1, bias: bool = False) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation, bias=bias),
+            norm_layer(norm, outputs),
+            nn.ReLU(inplace=True),
+        )
+
+
+class Padder(nn.Module):
+    """Creates the padding of a grid to sizes that a network can halve, and the crop back.
+
+    Cells are added on both sides as copies of the nearest one. Round the globe, columns are added from the other
+    side instead, so that the network sees no seam.
+
+    Args:
+        grid_shape: `(lat, lon)`.
+        multiple: what the padded sizes are divisible by.
+        is_periodic: whether the last column is the neighbour of the first.
+        halo: columns to add at least on each side of a periodic grid.
+    """
+
+    def __init__(self, grid_shape: tuple[int, int], multiple: int, is_periodic: bool = False, halo: int = 8) -> None:
+        super().__init__()
+        rows, columns = grid_shape
+        extra = 2 * min(halo, columns) if is_periodic else 0
+        # at least two cells at the coarsest scale, where a batch norm needs more than one value
+        down = max((-rows) % multiple, 2 * multiple - rows)
+        right = max((-(columns + extra)) % multiple, 2 * multiple - columns - extra) + extra
+        self.is_periodic = is_periodic
+        self.top, self.bottom = down // 2, down - down // 2
+        self.left, self.right = right // 2, right - right // 2
+        if is_periodic and max(self.left, self.right) > columns:
+            raise ValueError(
+                f"a periodic grid of {columns} columns is too narrow for a network that needs multiples of {multiple}"
+            )
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether anything is added."""
+        return any((self.top, self.bottom, self.left, self.right))
+
+    def pad(self, x: Tensor) -> Tensor:
+        """`(batch, features, lat, lon)` → the padded image."""
+        if not self.is_needed:
+            return x
+        if self.is_periodic:
+            x = F.pad(x, (self.left, self.right, 0, 0), mode="circular")
+            return F.pad(x, (0, 0, self.top, self.bottom), mode="replicate") if self.top or self.bottom else x
+        return F.pad(x, (self.left, self.right, self.top, self.bottom), mode="replicate")
+
+    def crop(self, x: Tensor) -> Tensor:
+        """The padded image → `(batch, features, lat, lon)`."""
+        rows, columns = x.shape[-2], x.shape[-1]
+        return x[..., self.top : rows - self.bottom, self.left : columns - self.right]

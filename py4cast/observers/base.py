@@ -1,0 +1,44 @@
+"""The contract of observers: they see predictions and targets, and draw or log at the end of an epoch."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from py4cast.atomic import atomic_path
+from py4cast.namedtensor import NamedTensor
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["ErrorObserver", "emit"]
+
+
+class ErrorObserver(ABC):
+    """Abstract observer of validation or test.
+
+    Everything is gridded and in physical units: `prediction` and `target` are `(batch, timestep, lat, lon,
+    features)`. `obj` is the Lightning module: `obj.loss(prediction, target, reduce_spatial_dim=False)`,
+    `obj.grid_shape`, `obj.model.info.output_dim`, `obj.info`, `obj.logger`, `obj.current_epoch`, `obj.plots`.
+    """
+
+    @abstractmethod
+    def update(self, obj: Any, prediction: NamedTensor, target: NamedTensor) -> None:
+        """Sees one batch."""
+
+    @abstractmethod
+    def on_step_end(self, obj: Any) -> None:
+        """Draws or logs, at the end of the epoch."""
+
+
+def emit(obj: Any, name: str, figure: "Figure") -> None:
+    """Sends a figure to TensorBoard, where there is one, and to `<plots>/<name>.png`, where a run has a folder."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)
+    experiment: Any = getattr(getattr(obj, "logger", None), "experiment", None)
+    if experiment is not None and hasattr(experiment, "add_figure"):
+        experiment.add_figure(name, figure, obj.current_epoch, close=False)
+    folder: Path | None = getattr(obj, "plots", None)
+    if folder is not None:
+        with atomic_path(folder / f"{name}.png", suffix=".png") as temporary:
+            figure.savefig(temporary, dpi=110)

@@ -1,0 +1,62 @@
+"""PredictionPlot: forecast, truth and error of a few samples, side by side."""
+
+from typing import Any
+
+import numpy as np
+
+from py4cast.namedtensor import NamedTensor
+from py4cast.observers.base import ErrorObserver, emit
+from py4cast.observers.maps import colour_map, draw_map
+
+__all__ = ["PredictionPlot"]
+
+
+class PredictionPlot(ErrorObserver):
+    """Creates maps of the first samples of an epoch: a row per feature, truth, forecast and error at the last lead time.
+
+    Args:
+        num_samples_to_plot: samples to draw.
+        num_features_to_plot: features to draw, from the first; None for (at most 6 of) all.
+        prefix: the first part of the figures' names.
+    """
+
+    def __init__(
+        self, num_samples_to_plot: int = 1, num_features_to_plot: int | None = None, prefix: str = "test"
+    ) -> None:
+        self._num_samples, self._num_features, self._prefix = (
+            num_samples_to_plot,
+            num_features_to_plot,
+            prefix,
+        )
+        self._samples: list[tuple[NamedTensor, NamedTensor]] = []
+
+    def update(self, obj: Any, prediction: NamedTensor, target: NamedTensor) -> None:
+        for i in range(prediction.dim_size("batch")):
+            if len(self._samples) < self._num_samples:
+                last = {"batch": i, "timestep": -1}
+                self._samples.append((prediction.select(**last).to("cpu"), target.select(**last).to("cpu")))
+
+    def on_step_end(self, obj: Any) -> None:
+        from matplotlib.figure import Figure
+
+        for number, (prediction, target) in enumerate(self._samples):
+            names = prediction.feature_names[: self._num_features or 6]
+            figure = Figure(figsize=(10.5, 2.9 * len(names)), layout="constrained")
+            axes = figure.subplots(len(names), 3, squeeze=False)
+            for row, name in enumerate(names):
+                forecast = prediction[name].squeeze(-1).float().numpy()
+                truth = target[name].squeeze(-1).float().numpy()
+                units = obj.info.units[name]
+                limits = (float(np.nanmin(truth)), float(np.nanmax(truth)))
+                widest = float(np.nanmax(np.abs(forecast - truth))) or 1.0
+                columns = (
+                    ("truth", truth, limits, colour_map(units)),
+                    ("forecast", forecast, limits, colour_map(units)),
+                    ("forecast - truth", forecast - truth, (-widest, widest), "RdBu_r"),
+                )
+                for column, (title, field, span, cmap) in enumerate(columns):
+                    mesh = draw_map(axes[row, column], obj.info, field, span, cmap)
+                    axes[row, column].set_title(f"{name} {title} [{units}]", fontsize=9)
+                    figure.colorbar(mesh, ax=axes[row, column], shrink=0.85)
+            emit(obj, f"{self._prefix}_prediction_{number}", figure)
+        self._samples.clear()

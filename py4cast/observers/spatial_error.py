@@ -1,0 +1,50 @@
+"""SpatialErrorPlot: where the loss comes from, a map per lead time."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from py4cast.namedtensor import NamedTensor
+from py4cast.observers.base import ErrorObserver, emit
+from py4cast.observers.maps import draw_map
+
+__all__ = ["SpatialErrorPlot"]
+
+_MAX_MAPS = 6
+
+
+class SpatialErrorPlot(ErrorObserver):
+    """Creates maps of the mean loss at (at most 6) lead times.
+
+    Args:
+        prefix: the first part of the figure's name.
+    """
+
+    def __init__(self, prefix: str = "test") -> None:
+        self._prefix = prefix
+        self._sum: torch.Tensor | None = None
+        self._count = 0
+
+    def update(self, obj: Any, prediction: NamedTensor, target: NamedTensor) -> None:
+        loss = obj.loss(prediction, target, reduce_spatial_dim=False).detach().double().cpu()
+        self._sum = loss.sum(0) if self._sum is None else self._sum + loss.sum(0)
+        self._count += loss.shape[0]
+
+    def on_step_end(self, obj: Any) -> None:
+        from matplotlib.figure import Figure
+
+        if self._sum is None:
+            return
+        fields = (self._sum / self._count).numpy()
+        self._sum, self._count = None, 0
+        steps = np.unique(np.linspace(0, len(fields) - 1, _MAX_MAPS).round().astype(int))
+        figure = Figure(figsize=(3.4 * len(steps), 3.2), layout="constrained")
+        axes = figure.subplots(1, len(steps), squeeze=False)[0]
+        top = float(np.nanquantile(fields[steps], 0.99)) or 1.0
+        for axis, step in zip(axes, steps, strict=True):
+            hours = (step + 1) * obj.info.step_duration / np.timedelta64(3600, "s")
+            mesh = draw_map(axis, obj.info, np.where(fields[step] > 0, fields[step], np.nan), (0.0, top), "magma_r")
+            axis.set_title(f"mean loss at +{hours:g} h", fontsize=9)
+            figure.colorbar(mesh, ax=axis, shrink=0.85)
+        emit(obj, f"{self._prefix}_spatial_error", figure)

@@ -1,0 +1,53 @@
+"""StateErrorPlot: a card of RMSE, feature by lead time."""
+
+from typing import Any
+
+import numpy as np
+
+from py4cast.metrics import Aggregator, registry
+from py4cast.namedtensor import NamedTensor
+from py4cast.observers.base import ErrorObserver, emit
+
+__all__ = ["StateErrorPlot"]
+
+
+class StateErrorPlot(ErrorObserver):
+    """Creates a table of one metric, a row per feature, coloured by its growth over lead time.
+
+    Args:
+        metric: `rmse` or `mae`.
+        prefix: the first part of the figure's name.
+    """
+
+    def __init__(self, metric: str = "rmse", prefix: str = "test") -> None:
+        self._metric, self._prefix = metric, prefix
+        self._aggregator: Aggregator | None = None
+
+    def update(self, obj: Any, prediction: NamedTensor, target: NamedTensor) -> None:
+        if self._aggregator is None:
+            statics = obj.info.statics
+            weights = statics.area_weights.unsqueeze(-1) * statics.interior_mask * statics.valid_mask
+            self._aggregator = Aggregator([registry.get(self._metric)()], weights)
+        self._aggregator.update(prediction.tensor, target.tensor)
+
+    def on_step_end(self, obj: Any) -> None:
+        from matplotlib.figure import Figure
+
+        if self._aggregator is None:
+            return
+        values = self._aggregator.values()[self._metric].cpu().numpy()
+        self._aggregator = None
+        names = obj.info.predicted
+        hours = (np.arange(1, len(values) + 1) * obj.info.step_duration) / np.timedelta64(3600, "s")
+        figure = Figure(figsize=(2 + 0.75 * len(hours), 1.2 + 0.4 * len(names)), layout="constrained")
+        axes = figure.subplots()
+        relative = values / np.maximum(np.nanmax(values, axis=0, keepdims=True), 1e-30)
+        axes.imshow(relative.T, cmap="YlOrRd", aspect="auto", vmin=0, vmax=1)
+        for step, row in enumerate(values):
+            for index, value in enumerate(row):
+                axes.text(step, index, f"{value:.3g}", ha="center", va="center", fontsize=7)
+        axes.set_yticks(range(len(names)), [f"{n} [{obj.info.units[n]}]" for n in names], fontsize=8)
+        axes.set_xticks(range(len(hours)), [f"{h:g}" for h in hours], fontsize=8)
+        axes.set_xlabel("lead time [h]", fontsize=8)
+        axes.set_title(self._metric.upper(), fontsize=9)
+        emit(obj, f"{self._prefix}_state_error_{self._metric}", figure)

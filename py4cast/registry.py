@@ -1,0 +1,200 @@
+"""Registry: implementations of a contract by name, from this package, entry points and plugin modules.
+
+Names of this package are import paths, so that listing them imports nothing. Two other sources are looked
+at once, when a name is first asked for: installed packages that declare an entry point in the registry's
+group, and importable top-level modules `py4cast_plugin_*`, whose classes that subclass the contract are
+known by their lower-cased class name. A plugin that does not import warns and breaks nothing else; a name
+that two of them want is an error that names both.
+"""
+
+import importlib
+import importlib.metadata
+import inspect
+import pkgutil
+import sys
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, cast
+
+from py4cast.errors import SettingsError, nearest
+
+__all__ = ["PLUGIN_PREFIX", "Entry", "Registry"]
+
+T = TypeVar("T")
+PLUGIN_PREFIX = "py4cast_plugin_"
+_PLURALS = {"loss": "losses", "strategy": "strategies"}
+
+
+@dataclass(slots=True)
+class Entry:
+    """One name of a registry: where it comes from and, once loaded, the class."""
+
+    name: str
+    path: str
+    origin: str
+    version: str = ""
+    value: Any = None
+    error: str = ""
+    rivals: list[str] = field(default_factory=list)
+
+    @property
+    def state(self) -> str:
+        """`ready`, or why it cannot be used."""
+        if self.rivals:
+            return f"name clash with {', '.join(self.rivals)}"
+        return f"broken: {self.error}" if self.error else "ready"
+
+
+def _import(path: str) -> Any:
+    module, _, attribute = path.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _cause(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+class Registry(Generic[T]):
+    """Creates a registry of the implementations of one contract.
+
+    Args:
+        kind: what one of them is called in messages, such as `"model"`.
+        contract: import path of the abstract class, such as `"py4cast.models.base:ModelABC"`.
+        builtin: name → import path of this package's own.
+    """
+
+    def __init__(self, kind: str, contract: str, builtin: Mapping[str, str]) -> None:
+        self.kind = kind
+        self.group = f"py4cast.{_PLURALS.get(kind, kind + 's')}"
+        self._contract = contract
+        self._entries = {n: Entry(n, p, "py4cast") for n, p in builtin.items()}
+        self._is_discovered = False
+
+    @property
+    def builtin_names(self) -> list[str]:
+        """The names of this package's own, without looking for plugins."""
+        return [e.name for e in self._entries.values() if e.origin == "py4cast"]
+
+    def names(self) -> list[str]:
+        """All names that can be used."""
+        return sorted(e.name for e in self.entries() if e.state == "ready")
+
+    def entries(self) -> list[Entry]:
+        """All that was found, broken ones included."""
+        self._discover()
+        return list(self._entries.values())
+
+    def __contains__(self, name: str) -> bool:
+        return name.lower() in self.names()
+
+    def __getitem__(self, name: str) -> type[T]:
+        return self.get(name)
+
+    def get(self, name: str) -> type[T]:
+        """The class registered as `name` (case does not matter).
+
+        Raises:
+            SettingsError: an unknown name (with the nearest one), a clash, or a plugin that does not import.
+        """
+        self._discover()
+        entry = self._entries.get(name.lower())
+        if entry is None:
+            broken = "; ".join(
+                f"{e.path} of {e.origin} is broken: {e.error}" for e in self._entries.values() if e.error
+            )
+            hint = nearest(name, self.names()) + (f"; {broken}" if broken else "")
+            raise SettingsError(f"unknown {self.kind} {name!r}{hint}")
+        if entry.rivals:
+            wanted = ", ".join(entry.rivals)
+            raise SettingsError(f"{self.kind} {name!r} is taken by {entry.origin} and wanted by {wanted}; remove one")
+        if entry.value is None and not entry.error:
+            self._load(entry)
+        if entry.error:
+            raise SettingsError(f"{self.kind} {name!r} of {entry.origin} cannot be loaded: {entry.error}")
+        return cast(type[T], entry.value)
+
+    def register(self, name: str, value: type[T], origin: str = "this program") -> None:
+        """Adds a class under `name`; SettingsError when the name is taken."""
+        self._check(value)
+        if (taken := self._entries.get(name.lower())) is not None:
+            raise SettingsError(f"{self.kind} {name!r} is already taken by {taken.origin} ({taken.path})")
+        path = f"{value.__module__}:{value.__qualname__}"
+        self._entries[name.lower()] = Entry(name.lower(), path, origin, value=value)
+
+    def unregister(self, name: str) -> None:
+        """Forgets a name that `register` added."""
+        self._entries.pop(name.lower(), None)
+
+    def rediscover(self) -> None:
+        """Looks for plugins again at the next use, after the import path has changed."""
+        self._entries = {n: e for n, e in self._entries.items() if e.origin in ("py4cast", "this program")}
+        for entry in self._entries.values():
+            entry.rivals.clear()
+        self._is_discovered = False
+
+    def _check(self, value: Any) -> None:
+        contract = _import(self._contract)
+        if not (isinstance(value, type) and issubclass(value, contract)):
+            raise TypeError(f"{value!r} does not subclass {contract.__name__}")
+        missing = sorted(getattr(value, "__abstractmethods__", ()))
+        if missing:
+            raise TypeError(f"{value.__name__} lacks {', '.join(missing)} of {contract.__name__}")
+
+    def _load(self, entry: Entry) -> None:
+        try:
+            value = _import(entry.path)
+            self._check(value)
+            entry.value = value
+        except (Exception, SystemExit) as error:
+            if entry.origin == "py4cast":
+                raise
+            entry.error = _cause(error)
+
+    def _add(self, entry: Entry) -> None:
+        taken = self._entries.get(entry.name)
+        if taken is None:
+            self._entries[entry.name] = entry
+        elif taken.path != entry.path:
+            taken.rivals.append(f"{entry.origin} ({entry.path})")
+
+    def _discover(self) -> None:
+        if self._is_discovered:
+            return
+        self._is_discovered = True
+        for point in importlib.metadata.entry_points(group=self.group):
+            dist = point.dist
+            origin, version = (dist.name, dist.version) if dist else ("an unknown package", "")
+            self._add(Entry(point.name.lower(), point.value, origin, version))
+        for module in plugin_modules():
+            self._add_module(module)
+
+    def _add_module(self, name: str) -> None:
+        try:
+            module = sys.modules.get(name) or importlib.import_module(name)
+        except (Exception, SystemExit) as error:
+            cause = _cause(error)
+            self._entries[f"{name}"] = Entry(name, name, f"module {name}", error=cause)
+            warnings.warn(f"the plugin {name} does not import and is left out: {cause}", stacklevel=2)
+            return
+        contract = _import(self._contract)
+        for attribute, value in vars(module).items():
+            if inspect.isclass(value) and issubclass(value, contract) and value.__module__ == name:
+                self._add_class(attribute, value, name)
+
+    def _add_class(self, attribute: str, value: Any, module: str) -> None:
+        entry = Entry(attribute.lower(), f"{module}:{attribute}", f"module {module}")
+        try:
+            self._check(value)
+            entry.value = value
+        except TypeError as error:
+            if not attribute.endswith("ABC"):
+                entry.error = str(error)
+                warnings.warn(f"{attribute} of the plugin {module} cannot be used: {error}", stacklevel=2)
+        if entry.value is not None or entry.error:
+            self._add(entry)
+
+
+def plugin_modules() -> list[str]:
+    """Names of the importable top-level modules `py4cast_plugin_*`."""
+    return sorted({m.name for m in pkgutil.iter_modules() if m.name.startswith(PLUGIN_PREFIX)})

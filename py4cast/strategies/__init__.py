@@ -1,0 +1,16 @@
+"""PLUG POINT: strategies. A new one is one file here and one line below, or an entry point in `py4cast.strategies`."""
+
+from py4cast.registry import Registry
+from py4cast.strategies.base import StrategyABC
+
+__all__ = ["StrategyABC", "registry"]
+
+registry: Registry[StrategyABC] = Registry(
+    "strategy",
+    "py4cast.strategies.base:StrategyABC",
+    {
+        "diff_ar": "py4cast.strategies.diff_ar:DiffAR",
+        "scaled_ar": "py4cast.strategies.scaled_ar:ScaledAR",
+        "downscaling": "py4cast.strategies.downscaling:Downscaling",
+    },
+)

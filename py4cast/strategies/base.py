@@ -1,0 +1,148 @@
+"""The contract of strategies: how a network becomes a next state, and a next state becomes a forecast.
+
+`advance` is one step in standardised units, the only thing that a strategy must say. `rollout` is the same for
+all: a generator that yields every lead time and owns the sliding window of past states, boundary forcing,
+inter steps and missing cells. Diagnostics are predicted and never fed back.
+
+    x = cat(x̂(t−n+1) … x̂(t), statics, forcing(t+1))  →  advance  →  border ← truth  →  yield  →  repeat
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, final
+
+import torch
+from torch import Tensor, nn
+
+from py4cast.dataset_info import DatasetInfo
+
+__all__ = ["Loss", "Network", "StrategyABC"]
+
+Network = Callable[[Tensor], Tensor]
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+class StrategyABC(nn.Module, ABC):
+    """Abstract strategy.
+
+    Args:
+        settings: of the class `settings_kls`.
+        info: of the data; statistics become buffers.
+
+    Attributes:
+        force_border: whether truth is imposed in the border ring at every step.
+        num_inter_steps: calls of the network per step of the data.
+        num_members: members of the forecast.
+        num_extra_inputs: features that it adds to the network's input.
+        uses_states: whether past states are part of the network's input.
+    """
+
+    settings_kls: ClassVar[type]
+    reference: ClassVar[str] = ""
+    uses_states: ClassVar[bool] = True
+    force_border: bool = False
+    num_inter_steps: int = 1
+    num_members: int = 1
+    num_extra_inputs: int = 0
+
+    statics: Tensor
+    border_mask: Tensor
+    valid_mask: Tensor
+
+    def __init__(self, settings: Any, info: DatasetInfo) -> None:
+        super().__init__()
+        self.settings = settings
+        self.num_prognostic = info.weather_dim
+        features = info.statics.grid_static_features.tensor
+        self.register_buffer("statics", features.clone(), persistent=False)
+        self.register_buffer("border_mask", info.statics.border_mask.bool().clone(), persistent=False)
+        self.register_buffer("valid_mask", info.statics.valid_mask.clone(), persistent=False)
+        self.has_holes = not bool(info.statics.valid_mask.all())
+
+    def num_input_features(self, info: DatasetInfo, num_input_steps: int) -> int:
+        """Width of the network's input."""
+        steps = num_input_steps if self.uses_states else 0
+        return info.num_input_features(steps) + self.num_extra_inputs
+
+    def check(self, num_input_steps: int) -> None:
+        """Refuses a number of input steps that does not fit; SettingsError."""
+
+    @abstractmethod
+    def advance(self, model: Network, x: Tensor, state: Tensor) -> Tensor:
+        """The next state, standardised: prognostic then diagnostic features.
+
+        Args:
+            model: the network, `(batch, lat, lon, features)` → `(batch, lat, lon, features)`.
+            x: its input.
+            state: the last prognostic state, `(batch, lat, lon, features)`.
+        """
+
+    def assemble(self, window: Tensor, forcing: Tensor | None) -> Tensor:
+        """The network's input from `(batch, timestep, lat, lon, features)` past states and one step's forcing."""
+        parts = list(window.unbind(1)) if self.uses_states else []
+        if self.statics.shape[-1]:
+            parts.append(self.statics.to(window.dtype).expand(window.shape[0], *self.statics.shape))
+        if forcing is not None:
+            parts.append(forcing)
+        return torch.cat(parts, dim=-1)
+
+    def fill(self, values: Tensor) -> Tensor:
+        """Missing cells set to 0, which is the mean."""
+        return torch.nan_to_num(values, nan=0.0)
+
+    @final
+    def step(self, model: Network, window: Tensor, forcing: Tensor | None, truth: Tensor | None = None) -> Tensor:
+        """One step of the data: `num_inter_steps` advances with the same forcing and border truth.
+
+        Args:
+            model: the network.
+            window: past states, `(batch, timestep, lat, lon, features)`, standardised, nothing missing.
+            forcing: of the step, `(batch, lat, lon, features)`.
+            truth: predicted features of the step where they are known, `(batch, lat, lon, features)`.
+
+        Returns:
+            Prognostic then diagnostic features, `(batch, lat, lon, features)`.
+        """
+        for _ in range(self.num_inter_steps):
+            prediction = self.advance(model, self.assemble(window, forcing), window[:, -1])
+            if self.has_holes:
+                prediction = prediction * self.valid_mask.to(prediction.dtype)
+            if truth is not None and self.force_border:
+                imposed = self.border_mask & torch.isfinite(truth)
+                prediction = torch.where(imposed, truth.to(prediction.dtype), prediction)
+            state = prediction[..., : self.num_prognostic].unsqueeze(1)
+            window = torch.cat([window[:, 1:], state.to(window.dtype)], dim=1)
+        return prediction
+
+    @final
+    def rollout(
+        self,
+        model: Network,
+        states: Tensor,
+        forcing: Tensor | None,
+        num_steps: int,
+        truth: Tensor | None = None,
+    ) -> Iterator[Tensor]:
+        """Yields the prediction of each lead time, standardised, `(batch, lat, lon, features)`.
+
+        Args:
+            model: the network.
+            states: past states, `(batch, timestep, lat, lon, features)`.
+            forcing: `(batch, timestep, lat, lon, features)`, one per predicted step, or None.
+            num_steps: how many steps to predict.
+            truth: predicted features of the same steps, imposed in the border where the strategy does so.
+        """
+        window = self.fill(states)
+        for i in range(num_steps):
+            given = None if forcing is None else self.fill(forcing[:, i])
+            prediction = self.step(model, window, given, None if truth is None else truth[:, i])
+            yield prediction
+            state = prediction[..., : self.num_prognostic].unsqueeze(1)
+            window = torch.cat([window[:, 1:], state.to(window.dtype)], dim=1)
+
+    def training_loss(
+        self, model: Network, loss: Loss, states: Tensor, forcing: Tensor | None, truth: Tensor
+    ) -> Tensor:
+        """The objective, `(batch, timestep)`: by default unroll, then loss."""
+        predictions = torch.stack(list(self.rollout(model, states, forcing, truth.shape[1], truth)), dim=1)
+        return loss(predictions, truth)

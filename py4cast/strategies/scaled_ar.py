@@ -1,0 +1,58 @@
+"""scaled_ar: the network gives the change in units of what changes in one step."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from py4cast.dataset_info import DatasetInfo
+from py4cast.errors import SettingsError
+from py4cast.settings import Settings, setting
+from py4cast.strategies.base import Network, StrategyABC
+
+__all__ = ["ScaledAR", "ScaledARSettings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaledARSettings(Settings):
+    """Settings of scaled_ar."""
+
+    num_inter_steps: int = setting(1, "calls of the network per step of the data; more than 1 needs one input step")
+    force_border: bool = setting(True, "whether truth is imposed in the border ring")
+
+    def __post_init__(self) -> None:
+        if self.num_inter_steps < 1:
+            raise ValueError("num_inter_steps must be at least 1")
+
+
+class ScaledAR(StrategyABC):
+    """Creates x̂(t+1) = x̂(t) + σ_Δ·f(x) + μ_Δ, with μ_Δ, σ_Δ the mean and std of one-step differences.
+
+    Then x̂ ← m_border·x̂_true + (1 − m_border)·x̂. With K inter steps the network is called K times per step of the
+    data, with the same forcing and border truth; σ_Δ and μ_Δ stay those of one step of the data.
+    """
+
+    settings_kls: ClassVar[type] = ScaledARSettings
+    diff_mean: Tensor
+    diff_std: Tensor
+
+    def __init__(self, settings: Any, info: DatasetInfo) -> None:
+        super().__init__(settings, info)
+        self.force_border = settings.force_border
+        self.num_inter_steps = settings.num_inter_steps
+        self.register_buffer("diff_mean", info.diff_stats.to_list("mean", info.prognostic), persistent=False)
+        self.register_buffer("diff_std", info.diff_stats.to_list("std", info.prognostic), persistent=False)
+
+    def check(self, num_input_steps: int) -> None:
+        if self.num_inter_steps > 1 and num_input_steps > 1:
+            raise SettingsError(
+                f"num_inter_steps {self.num_inter_steps} needs num_input_steps 1, found {num_input_steps}: "
+                f"past states and inter steps would be different distances apart"
+            )
+
+    def advance(self, model: Network, x: Tensor, state: Tensor) -> Tensor:
+        y = model(x)
+        n = self.num_prognostic
+        change = y[..., :n] * self.diff_std.to(y.dtype) + self.diff_mean.to(y.dtype)
+        return torch.cat([state + change, y[..., n:]], dim=-1)

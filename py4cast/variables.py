@@ -1,0 +1,156 @@
+"""Variables: what a field is (identity, units, role), apart from its values.
+
+A variable is *prognostic* (predicted and fed back), *diagnostic* (predicted only), *forcing* (given, its
+future included) or *static* (fixed). The older words `input_output`, `output` and `input` are read as the
+first three.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple, Self, get_args
+
+from py4cast.errors import DataError, SettingsError, nearest
+from py4cast.settings import decode, encode
+from py4cast.units import conversion, normalise
+
+__all__ = ["KNOWN", "NanPolicy", "Parameter", "Role", "Variable", "feature_name", "role_of"]
+
+Role = Literal["prognostic", "diagnostic", "forcing", "static"]
+NanPolicy = Literal["forbid", "mask"]
+_OLDER_ROLES = {"input_output": "prognostic", "output": "diagnostic", "input": "forcing"}
+
+
+class Parameter(NamedTuple):
+    """What is known of a physical parameter: CF name, units, and the range that Earth allows."""
+
+    standard_name: str
+    units: str
+    minimum: float
+    maximum: float
+
+
+_TEMPERATURE = Parameter("air_temperature", "K", 150.0, 350.0)
+_EASTWARD = Parameter("eastward_wind", "m s-1", -180.0, 180.0)
+_NORTHWARD = Parameter("northward_wind", "m s-1", -180.0, 180.0)
+_SPEED = Parameter("wind_speed", "m s-1", 0.0, 180.0)
+_PRESSURE = Parameter("air_pressure_at_mean_sea_level", "Pa", 85_000.0, 110_000.0)
+_RAIN = Parameter("precipitation_amount", "kg m-2", -0.5, 3000.0)
+
+KNOWN: Mapping[str, Parameter] = {
+    "t": _TEMPERATURE, "2t": _TEMPERATURE, "t2m": _TEMPERATURE, "air": _TEMPERATURE,
+    "2d": Parameter("dew_point_temperature", "K", 150.0, 330.0), "d2m": Parameter("dew_point_temperature", "K", 150.0, 330.0),
+    "skt": Parameter("surface_temperature", "K", 150.0, 360.0),
+    "sst": Parameter("sea_surface_temperature", "K", 265.0, 315.0),
+    "analysed_sst": Parameter("sea_surface_temperature", "K", 265.0, 315.0),
+    "u": _EASTWARD, "10u": _EASTWARD, "u10": _EASTWARD, "v": _NORTHWARD, "10v": _NORTHWARD, "v10": _NORTHWARD,
+    "ws": _SPEED, "10si": _SPEED, "100si": _SPEED, "10fg": Parameter("wind_speed_of_gust", "m s-1", 0.0, 200.0),
+    "msl": _PRESSURE, "prmsl": _PRESSURE,
+    "sp": Parameter("surface_air_pressure", "Pa", 40_000.0, 110_000.0),
+    "q": Parameter("specific_humidity", "kg kg-1", -0.001, 0.06), "r": Parameter("relative_humidity", "%", -5.0, 180.0),
+    "2r": Parameter("relative_humidity", "%", -5.0, 180.0),
+    "z": Parameter("geopotential", "m2 s-2", -20_000.0, 600_000.0), "gh": Parameter("geopotential_height", "m", -2000.0, 60_000.0),
+    "vo": Parameter("atmosphere_relative_vorticity", "s-1", -0.02, 0.02),
+    "w": Parameter("lagrangian_tendency_of_air_pressure", "Pa s-1", -150.0, 150.0),
+    "tcc": Parameter("cloud_area_fraction", "1", -0.05, 1.05), "lsm": Parameter("land_binary_mask", "1", -0.01, 1.01),
+    "tp": _RAIN, "adt": Parameter("sea_surface_height_above_geoid", "m", -5.0, 5.0),
+    "ssrd": Parameter("surface_downwelling_shortwave_flux_in_air", "J m-2", -1e4, 1e8),
+    "strd": Parameter("surface_downwelling_longwave_flux_in_air", "J m-2", -1e4, 1e8),
+}  # fmt: skip
+
+
+def role_of(text: str) -> Role:
+    """The role that `text` names, the older words included; SettingsError when it is none."""
+    role = _OLDER_ROLES.get(text, text)
+    if role not in get_args(Role):
+        raise SettingsError(f"unknown role {text!r}{nearest(text, [*get_args(Role), *_OLDER_ROLES])}")
+    return role  # type: ignore[return-value]
+
+
+def feature_name(short_name: str, level: float | None, type_of_level: str | None) -> str:
+    """The name of one field: `t_850_isobaricInhPa`; without a level the short name alone."""
+    parts = [short_name]
+    if level is not None:
+        parts.append(f"{level:g}")
+    if type_of_level:
+        parts.append(type_of_level)
+    return "_".join(parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """One field that a dataset holds and a model sees.
+
+    Args:
+        name: its name as a feature, unique in the dataset.
+        short_name: name in the files (GRIB `shortName` or the NetCDF variable).
+        role: prognostic, diagnostic, forcing or static.
+        units: UDUNITS text of the values in memory.
+        level: height or pressure, in the units of `type_of_level`.
+        type_of_level: GRIB `typeOfLevel`, such as `isobaricInhPa`.
+        standard_name: CF name.
+        grib: further GRIB keys that single it out, and that are written.
+        weight: factor in the loss; by default 1 + p/1000 on a pressure level p [hPa], else 2.
+        accumulated: whether the files hold a sum since the start of the forecast.
+        nan: what to do with missing values, `forbid` or `mask`.
+    """
+
+    name: str
+    short_name: str = ""
+    role: Role = "prognostic"
+    units: str = ""
+    level: float | None = None
+    type_of_level: str | None = None
+    standard_name: str = ""
+    grib: Mapping[str, Any] = field(default_factory=dict)
+    weight: float | None = None
+    accumulated: bool = False
+    nan: NanPolicy = "forbid"
+
+    @property
+    def is_predicted(self) -> bool:
+        """Whether the network predicts it."""
+        return self.role in ("prognostic", "diagnostic")
+
+    @property
+    def loss_weight(self) -> float:
+        """`weight`, or its default by level."""
+        if self.weight is not None:
+            return self.weight
+        if self.type_of_level == "isobaricInhPa" and self.level is not None:
+            return 1.0 + self.level / 1000.0
+        return 2.0
+
+    @property
+    def known(self) -> Parameter | None:
+        """What is known of the parameter in the files, if anything."""
+        return KNOWN.get(self.short_name or self.name)
+
+    def with_units(self, units: str) -> Self:
+        """The same variable in `units`, with the CF name that is known of it."""
+        name = self.standard_name or (self.known.standard_name if self.known else "")
+        return replace(self, units=normalise(units), standard_name=name)
+
+    def plausible_range(self) -> tuple[float, float] | None:
+        """Smallest and largest value that Earth allows, in `units`, when the parameter is known."""
+        if self.known is None:
+            return None
+        try:
+            scale, offset = conversion(self.known.units, self.units)
+        except DataError:
+            return None
+        low, high = sorted((scale * self.known.minimum + offset, scale * self.known.maximum + offset))
+        return low, high
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return dict(encode(self))
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> "Variable":
+        """The inverse of `to_dict`."""
+        return decode(cls, dict(document), where="variable")
+
+
+def names_of(variables: Sequence[Variable], *roles: Role) -> list[str]:
+    """Names of the variables of these roles, role after role, in order."""
+    return [v.name for role in roles for v in variables if v.role == role]

@@ -1,0 +1,108 @@
+"""The configuration of a run: everything that decides its result, in one JSON that runs it again."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from py4cast.errors import SettingsError
+from py4cast.lightning import OptimSettings
+from py4cast.settings import Settings, apply_overrides, decode, read_json, setting
+
+__all__ = ["Named", "RunConfig", "TrainSettings", "named_from"]
+
+_PLACES = ("dataset", "model", "strategy", "train", "optim")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named(Settings):
+    """An implementation by name, and its settings."""
+
+    name: str = setting(help="as registered")
+    settings: dict[str, Any] = setting(factory=dict, help="its settings, as plain JSON")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSettings(Settings):
+    """How a run trains."""
+
+    loss: str = setting("mse", "mse or mae")
+    epochs: int = setting(20, "passes over the training period")
+    batch_size: int = setting(4, "samples per step")
+    val_interval: int = setting(1, "epochs between two validations")
+    precision: Literal["32", "bf16-mixed", "16-mixed"] = setting(
+        "32", "arithmetic of the network; on a CPU 16-mixed means bf16-mixed"
+    )
+    num_input_steps: int = setting(2, "past states that the network sees")
+    num_pred_steps_train: int = setting(1, "steps unrolled in training")
+    num_pred_steps_val_test: int = setting(5, "steps unrolled in validation and test")
+    limit_train_batches: int | None = setting(None, "batches per epoch at most, in validation and test too")
+    accumulate_grad_batches: int = setting(1, "batches per optimiser step")
+    use_checkpoint: bool = setting(False, "compute activations again in the backward pass to save memory")
+    seed: int = setting(42, "what weights and the order of samples are drawn from")
+    save_every_n_steps: int = setting(1000, "batches between two saves within an epoch")
+    profiler: Literal["None", "simple", "advanced", "pytorch"] = setting("None", "where the time goes")
+    no_log: bool = setting(False, "neither TensorBoard nor pictures")
+    plots: tuple[str, ...] = setting(("prediction", "state_error", "spatial_error"), "observers of the test, by name")
+
+    def __post_init__(self) -> None:
+        positive = (
+            "epochs",
+            "batch_size",
+            "val_interval",
+            "num_input_steps",
+            "num_pred_steps_train",
+            "num_pred_steps_val_test",
+        )
+        for name in (*positive, "accumulate_grad_batches", "save_every_n_steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, found {getattr(self, name)}")
+        if self.limit_train_batches is not None and self.limit_train_batches < 1:
+            raise ValueError(f"limit_train_batches must be at least 1, found {self.limit_train_batches}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig(Settings):
+    """The configuration of a run, as in its `config.json`."""
+
+    dataset: Named = setting(factory=lambda: Named(name="dummy"), help="what is learned from")
+    model: Named = setting(factory=lambda: Named(name="halfunet"), help="the network")
+    strategy: Named = setting(factory=lambda: Named(name="diff_ar"), help="how it becomes a next state")
+    train: TrainSettings = setting(factory=TrainSettings, help="how it is trained")
+    optim: OptimSettings = setting(factory=OptimSettings, help="optimiser and schedule")
+
+
+def named_from(name: str, path: str | os.PathLike[str] | None) -> dict[str, Any]:
+    """The document of a name with the settings of a JSON file."""
+    return {"name": name, "settings": read_json(path) if path else {}}
+
+
+def build_config(document: dict[str, Any], overrides: Sequence[str]) -> RunConfig:
+    """The configuration of a document with dotted overrides such as `model.num_filters=64`.
+
+    Raises:
+        SettingsError: an override of an unknown part, or settings that are wrong.
+    """
+    moved = []
+    for override in overrides:
+        place, _, _ = override.partition("=")
+        part, _, rest = place.strip().partition(".")
+        if part not in _PLACES or not rest:
+            raise SettingsError(
+                f"--set {override!r}: expected one of {', '.join(_PLACES)} first, such as model.num_filters=64"
+            )
+        inside = override.strip()[len(part) + 1 :]
+        moved.append(f"{part}.settings.{inside}" if part in ("dataset", "model", "strategy") else f"{part}.{inside}")
+    defaults = RunConfig().to_dict()
+    whole = {
+        **document,
+        **{key: document.get(key, defaults[key]) for key in ("dataset", "model", "strategy")},
+    }
+    return decode(RunConfig, apply_overrides(whole, moved))
+
+
+def find_config(path: str | os.PathLike[str]) -> Path:
+    """The `config.json` that a path means: itself, or the one in a run's folder."""
+    file = Path(path)
+    return file / "config.json" if file.is_dir() else file

@@ -1,0 +1,73 @@
+"""Reports on the terminal: scores and plugins as tables, progress as a bar."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from py4cast.errors import SettingsError
+
+__all__ = ["Bar", "console", "score_table", "show"]
+
+
+def console() -> Console:
+    """The terminal's standard output, wide enough for a table when it is a file."""
+    return Console() if sys.stdout.isatty() else Console(width=140)
+
+
+def show(item: Any) -> None:
+    """Prints a table or a text."""
+    console().print(item, highlight=False)
+
+
+class Bar:
+    """Creates a progress bar on standard error; follows the stages of work that it is told of."""
+
+    def __init__(self) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=Console(stderr=True))
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> "Bar":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def start(self, what: str, total: int) -> None:
+        """A stage of `total` steps begins."""
+        self._task = self._progress.add_task(what, total=total)
+
+    def step(self) -> None:
+        """One step is done."""
+        if self._task is not None:
+            self._progress.advance(self._task)
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def score_table(scores: Mapping[str, Any], metric: str = "rmse", max_lead_times: int = 8) -> Table:
+    """A table of one metric: a row per variable and system, a column per lead time (at most so many, spread evenly)."""
+    hours = scores["lead_times_h"]
+    systems = [s for s in ("model", "persistence", "climatology") if s in scores]
+    if metric not in next(iter(scores["model"].values())):
+        raise SettingsError(f"no metric {metric!r} in these scores")
+    count = min(max_lead_times, len(hours))
+    steps = sorted({round(i * (len(hours) - 1) / max(1, count - 1)) for i in range(count)})
+    table = Table(title=f"{metric.upper()} over {scores['num_forecasts']} forecasts", title_justify="left")
+    for column in ("variable", "system"):
+        table.add_column(column)
+    for step in steps:
+        table.add_column(f"+{hours[step]:g} h", justify="right")
+    for variable, units in scores["units"].items():
+        for number, system in enumerate(systems):
+            values = [_cell(scores[system][variable][metric][step]) for step in steps]
+            table.add_row(f"{variable} [{units}]".replace("[", "\\[") if number == 0 else "", system, *values)
+        table.add_section()
+    return table
