@@ -214,33 +214,9 @@ class StoreBuilder:
 
     def _write_extras(self, meta: Mapping[str, Any]) -> None:
         """Fixed fields, and how often each cell holds data."""
-        import warnings
-
-        import zarr
-
-        from py4cast.formats.netcdf import grid_coordinates
-
-        dims, _, _ = grid_coordinates(self.layout.grid)
         counts = self._finite_counts(meta["missing"])
-        group = zarr.open_group(self.folder, mode="r+")
-        extras = {"finite_count": (counts, ("variable", *dims))} | {
-            f"static_{n}": (f, dims) for n, f in self._statics.items()
-        }
-        for name, (values, names) in extras.items():
-            array = group.create_array(
-                name,
-                shape=values.shape,
-                dtype=values.dtype,
-                chunks=values.shape,
-                compressors=None,
-                dimension_names=names,
-                overwrite=True,
-            )
-            array[...] = values
-        with warnings.catch_warnings():
-            # consolidated metadata is what lets xarray open the store without a word, though not yet in the v3 text
-            warnings.simplefilter("ignore")
-            zarr.consolidate_metadata(group.store)
+        extras: dict[str, NDArray[Any]] = {f"static_{n}": f for n, f in self._statics.items()}
+        self.layout.add(self.folder, {"finite_count": counts, **extras})
 
     def _finite_counts(self, missing: Mapping[str, Sequence[int]]) -> NDArray[np.int32]:
         num_times = self.layout.times.size

@@ -8,9 +8,9 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,125 +21,19 @@ from py4cast.datasets.builder import Progress, StoreBuilder, check_plane
 from py4cast.datasets.catalog import Catalog, expand_patterns
 from py4cast.datasets.cube import MemoryCube
 from py4cast.datasets.forcings import ComputedForcings
+from py4cast.datasets.gridded_settings import GriddedSettings
 from py4cast.datasets.sampling import init_indices, instants_in, require_samples
-from py4cast.datasets.statics import build_statics
+from py4cast.datasets.statics import build_statics, regrid_static
 from py4cast.datasets.store import PreparedStore
 from py4cast.datasets.timeline import Period, Periods, duration
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.grid import Grid
-from py4cast.settings import Settings, cache_dir, setting
-from py4cast.variables import NanPolicy, Variable, feature_name, role_of
+from py4cast.settings import cache_dir
+from py4cast.variables import Variable, role_of
 
 __all__ = ["Gridded", "GriddedSettings", "prepare"]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VariableSettings(Settings):
-    """One variable, or one per level."""
-
-    role: str = setting("prognostic", "prognostic, diagnostic, forcing or static (older: input_output, output, input)")
-    short_name: str | None = setting(None, "name in the files (GRIB shortName, NetCDF variable); by default the key")
-    units: str | None = setting(None, "units in memory; the files' are converted; by default the files'")
-    level: float | None = setting(None, "one level; the feature is called by the key")
-    levels: tuple[float, ...] | None = setting(
-        None, "several levels; features are called <key>_<level>_<type_of_level>"
-    )
-    type_of_level: str | None = setting(None, "GRIB typeOfLevel, such as isobaricInhPa or heightAboveGround")
-    standard_name: str | None = setting(None, "CF standard name")
-    grib: dict[str, Any] = setting(factory=dict, help="further GRIB keys that single the field out")
-    weight: float | None = setting(
-        None, "factor in the loss; by default 1 + p/1000 on a pressure level p [hPa], else 2"
-    )
-    accumulated: bool = setting(
-        False, "whether files hold a sum since the start of the forecast; the store holds sums per step"
-    )
-    nan: NanPolicy = setting("forbid", "missing values: forbid (refused by name) or mask (left out of the loss)")
-    files: tuple[str, ...] | None = setting(None, "patterns of this variable's files; by default the dataset's")
-    regrid: Literal["no", "nearest", "linear"] = setting(
-        "no", "static variables only: how to bring them from another grid"
-    )
-
-    def variables(self, key: str) -> list[Variable]:
-        """The variables that these settings describe."""
-        if self.level is not None and self.levels is not None:
-            raise SettingsError(f"variables.{key}: give level or levels, not both")
-        role = role_of(self.role)
-        named = [(key, self.level)]
-        if self.levels is not None:
-            named = [(feature_name(key, level, self.type_of_level), level) for level in self.levels]
-        return [
-            Variable(
-                name=name, short_name=self.short_name or key, role=role, units=self.units or "", level=level,
-                type_of_level=self.type_of_level, standard_name=self.standard_name or "", grib=self.grib, weight=self.weight,
-                accumulated=self.accumulated, nan=self.nan,
-            )
-            for name, level in named
-        ]  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BoxSettings(Settings):
-    """A window in latitude and longitude [degrees]."""
-
-    south: float = setting(help="southern limit")
-    north: float = setting(help="northern limit")
-    west: float = setting(help="western limit")
-    east: float = setting(help="eastern limit, east of the western one")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GridSettings(Settings):
-    """Which part of the files' grid, and how wide its border is."""
-
-    name: str = setting("", "what to call the grid")
-    border_size: int = setting(0, "width of the ring where truth is imposed [cells]")
-    subgrid: tuple[int, int, int, int] | None = setting(
-        None, "first row, last row, first column, last column (last ones excluded)"
-    )
-    box: BoxSettings | None = setting(None, "or a window in latitude and longitude")
-
-    def window(self, grid: Grid) -> tuple[slice, slice]:
-        """Rows and columns to keep; SettingsError when they lie outside the grid."""
-        if self.subgrid is not None and self.box is not None:
-            raise SettingsError("grid: give subgrid or box, not both")
-        if self.box is not None:
-            return grid.box(self.box.south, self.box.north, self.box.west, self.box.east)
-        if self.subgrid is None:
-            return slice(0, grid.shape[0]), slice(0, grid.shape[1])
-        r0, r1, c0, c1 = self.subgrid
-        if not (0 <= r0 < r1 <= grid.shape[0] and 0 <= c0 < c1 <= grid.shape[1]):
-            raise SettingsError(
-                f"grid.subgrid {list(self.subgrid)}: outside the grid of {grid.shape[0]} x {grid.shape[1]} cells"
-            )
-        return slice(r0, r1), slice(c0, c1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GriddedSettings(Settings):
-    """A dataset of files."""
-
-    name: str = setting("gridded", "what to call the dataset")
-    root: Path | None = setting(None, "folder of the files")
-    root_env: str | None = setting(None, "environment variable that gives the folder when root does not")
-    files: tuple[str, ...] = setting((), "patterns of files under root, such as 2019/*.grib or %Y%m%d.nc")
-    step: str = setting(help="time between two states, such as 1h, 15min, 1d")
-    variables: dict[str, VariableSettings] = setting(help="variables by name")
-    periods: Periods = setting(help="train, valid and test periods")
-    grid: GridSettings = setting(factory=GridSettings, help="window and border")
-    forcings: tuple[str, ...] = setting((), "computed forcings: hour, day_of_year, toa_radiation")
-    statics: tuple[str, ...] | None = setting(
-        None, "computed statics; by default by the grid (x, y or sines of the globe; masks)"
-    )
-    member: int | None = setting(None, "ensemble member to use; by default the first")
-    store: Path | None = setting(None, "folder of the prepared store; by default in the cache")
-
-    def root_folder(self) -> Path:
-        """`root`, else what the environment says, else the current folder."""
-        if self.root is not None:
-            return self.root.expanduser()
-        return Path(os.environ.get(self.root_env or "", "") or ".").expanduser()
 
 
 def _files(settings: GriddedSettings) -> tuple[dict[str, list[Path]], list[Variable], dict[str, str]]:
@@ -185,26 +79,6 @@ def time_axis(found: NDArray[np.datetime64], periods: Periods, step: np.timedelt
     phase = int(phases[np.argmax(counts)])
     used = found[inside & (found.astype("int64") % int(step / np.timedelta64(1, "s")) == phase)]
     return np.arange(used[0], used[-1] + step, step)
-
-
-def _regrid(field: NDArray[np.float32], source: Grid, target: Grid, method: str) -> NDArray[np.float32]:
-    """A static field on another latitude–longitude grid, brought to the cells of `target`."""
-    from scipy.interpolate import RegularGridInterpolator
-
-    if source.is_projected:
-        raise DataError("static fields can be regridded from latitude-longitude grids only")
-    lat, lon, values = source.latitude, np.unwrap(source.longitude, period=360.0), field
-    if lat[0] > lat[-1]:
-        lat, values = lat[::-1], values[::-1]
-    wanted = lon[0] + (target.longitude_2d() - lon[0]) % 360.0
-    if source.is_periodic:
-        lon, values = np.append(lon, lon[0] + 360.0), np.concatenate([values, values[:, :1]], axis=1)
-    clipped = np.clip(target.latitude_2d(), lat[0], lat[-1])
-    outside = (wanted > lon[-1] + 1e-6) | (np.abs(clipped - target.latitude_2d()) > abs(lat[1] - lat[0]))
-    if outside.any():
-        raise DataError(f"a static field on {source.describe()} does not cover the grid {target.describe()}")
-    interpolate = RegularGridInterpolator((lat, lon), values, method=method)
-    return np.asarray(interpolate((clipped, np.minimum(wanted, lon[-1]))), dtype=np.float32)
 
 
 def prepare(settings: GriddedSettings, progress: Progress) -> PreparedStore:
@@ -280,7 +154,7 @@ def _static_fields(
         assert values is not None, "the catalog refuses a variable without a field"
         source = catalog.static_grid(variable)
         if regrid[variable.name] != "no":
-            fields[variable.name] = _regrid(values, source, grid, regrid[variable.name])
+            fields[variable.name] = regrid_static(values, source, grid, regrid[variable.name])
         elif source.shape == (catalog.grid or grid).shape and source.same_as(catalog.grid or grid):
             fields[variable.name] = values[window]
         else:

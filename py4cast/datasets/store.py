@@ -18,6 +18,7 @@ import json
 import os
 import struct
 import threading
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,22 @@ class StoreLayout:
                 fill_value=0.0, dimension_names=("time", "variable", "moment"),
                 attributes={"variables": [v.name for v in self.variables], "moments": list(MOMENTS)},
             )  # fmt: skip
+
+    def add(self, folder: Path, fields: Mapping[str, NDArray[Any]]) -> None:
+        """Adds fields `(lat, lon)` or `(variable, lat, lon)` beside the data, and gathers all metadata in one file."""
+        import zarr
+
+        from py4cast.formats.netcdf import grid_coordinates
+
+        dims, _, _ = grid_coordinates(self.grid)
+        group = zarr.open_group(folder, mode="r+")
+        for name, values in fields.items():
+            names = dims if values.ndim == 2 else ("variable", *dims)
+            _small_array(group, name, values, names, {})
+        with warnings.catch_warnings():
+            # consolidated metadata lets xarray open the store without a word, though it is not yet in the v3 text
+            warnings.simplefilter("ignore")
+            zarr.consolidate_metadata(group.store)
 
 
 def _small_array(group: Any, name: str, values: Any, dims: Sequence[str], attrs: Mapping[str, Any]) -> None:

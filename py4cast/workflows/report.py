@@ -1,7 +1,7 @@
 """Reports on the terminal: scores and plugins as tables, progress as a bar."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -10,7 +10,7 @@ from rich.table import Table
 
 from py4cast.errors import SettingsError
 
-__all__ = ["Bar", "console", "score_table", "show"]
+__all__ = ["Bar", "console", "score_table", "show", "table_of"]
 
 
 def console() -> Console:
@@ -46,6 +46,18 @@ class Bar:
         """One step is done."""
         if self._task is not None:
             self._progress.advance(self._task)
+
+
+def table_of(title: str, columns: Sequence[str], sections: Sequence[Sequence[Sequence[str]]]) -> Table:
+    """A table of texts, with a rule after each section of rows."""
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column)
+    for rows in sections:
+        for row in rows:
+            table.add_row(*row)
+        table.add_section()
+    return table
 
 
 def _cell(value: float | None) -> str:
