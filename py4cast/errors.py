@@ -58,7 +58,7 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     names = sorted({str(choice) for choice in choices})
     if not names:
         return "; nothing is valid here"
-    close = difflib.get_close_matches(str(name).lower(), [n.lower() for n in names], n=1, cutoff=0.6)
+    close = difflib.get_close_matches(str(name).lower(), [n.lower() for n in names], n=1, cutoff=0.5)
     hint = ""
     if close:
         hint = f"; did you mean {next(n for n in names if n.lower() == close[0])!r}?"

@@ -217,8 +217,8 @@ def _times(at: dict[str, Any]) -> tuple[np.datetime64 | None, np.timedelta64]:
     if init is None and valid is None:
         return None, zero
     if init is None:
-        start = valid if lead is None else valid - lead
-        return np.datetime64(start, "s"), zero if lead is None else lead.astype("timedelta64[s]")
+        # beside a lead time, `time` is the start of the forecast, as cfgrib and WeatherBench 2 have it
+        return np.datetime64(valid, "s"), zero if lead is None else lead.astype("timedelta64[s]")
     if lead is None:
         lead = zero if valid is None else valid - init
     return np.datetime64(init, "s"), lead.astype("timedelta64[s]")

@@ -1,0 +1,38 @@
+"""Fixtures of all tests: a root folder of its own per test, one thread, the real data when they are there."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from py4cast.datasets import DatasetABC, get_datasets
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def own_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("PY4CAST_ROOTDIR", str(tmp_path / "root"))
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield tmp_path / "root"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real files, or a skip."""
+    folder = Path(os.environ.get("PY4CAST_TEST_DATA") or ROOT.parent / "shared" / "data")
+    if not (folder / "series").is_dir():
+        pytest.skip(f"no real data at {folder}; set PY4CAST_TEST_DATA")
+    return folder
+
+
+SMALL = ["size=16", "num_train=27", "num_valid=10", "num_test=10", "border_size=2"]
+
+
+@pytest.fixture(scope="session")
+def small() -> tuple[DatasetABC, DatasetABC, DatasetABC]:
+    """The dummy dataset on 16 × 16 cells: 2 input steps, 2 and 3 predicted ones."""
+    return get_datasets("dummy", 2, 2, 3, None, SMALL)

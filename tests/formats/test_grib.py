@@ -1,0 +1,171 @@
+import warnings
+from pathlib import Path
+
+import eccodes
+import numpy as np
+import pytest
+
+from py4cast.errors import DataError
+from py4cast.formats import Fields, open_reader, writer_for
+from py4cast.grid import Grid
+from py4cast.projection import inverse
+from py4cast.units import conversion
+from py4cast.variables import Variable
+
+INIT = np.datetime64("2024-02-28T18:00", "s")
+LEADS = [np.timedelta64(h, "h").astype("timedelta64[s]") for h in (1, 6, 30)]
+T2M = Variable(name="t2m", short_name="2t", units="K", level=2, type_of_level="heightAboveGround")
+T850 = Variable(name="t850", short_name="t", units="K", level=850, type_of_level="isobaricInhPa")
+TP = Variable(name="tp", short_name="tp", units="kg m-2", accumulated=True)
+
+
+def lambert() -> Grid:
+    projection = {
+        "grid_mapping_name": "lambert_conformal_conic", "standard_parallel": [46.0, 49.0],
+        "longitude_of_central_meridian": 2.0, "latitude_of_projection_origin": 47.0, "earth_radius": 6371229.0,
+    }  # fmt: skip
+    x, y = np.arange(9) * 2500.0, np.arange(7) * 2500.0
+    lat, lon = inverse(projection, *np.meshgrid(x, y))
+    return Grid(lat, lon, x, y, projection)
+
+
+def latlon(ascending: bool) -> Grid:
+    lat = np.linspace(50, 56, 7)
+    return Grid(lat if ascending else lat[::-1], np.arange(-3.0, 6.0))
+
+
+def forecast(grid: Grid, variables: list[Variable], missing: bool = False) -> Fields:
+    rng = np.random.default_rng(0)
+    values = (280 + rng.standard_normal((3, *grid.shape, len(variables)))).astype(np.float32)
+    if missing:
+        values[:, 2, 3] = np.nan
+    return Fields(values, variables, grid, INIT, LEADS)
+
+
+@pytest.mark.parametrize("grid", [latlon(True), latlon(False), lambert()], ids=["south-up", "north-up", "lambert"])
+@pytest.mark.parametrize("missing", [False, True])
+def test_what_is_written_is_read(tmp_path: Path, grid: Grid, missing: bool) -> None:
+    path = tmp_path / "out.grib2"
+    written = forecast(grid, [T2M, T850, TP], missing)
+    writer_for(path).write(path, written)
+    with open_reader(path) as reader:
+        records = reader.records()
+        assert len(records) == 9
+        assert all(reader.grid(record).same_as(grid) for record in records)
+        for number, record in enumerate(records):
+            step, feature = divmod(number, 3)
+            variable = written.variables[feature]
+            assert record.matches(variable), variable
+            assert (record.init_time, record.lead_time) == (INIT, LEADS[step])
+            assert record.valid_time == INIT + LEADS[step]
+            scale, offset = conversion(record.units, variable.units)
+            found = scale * reader.read(record) + offset
+            np.testing.assert_allclose(found, written.values[step, :, :, feature], atol=2e-4)
+
+
+def test_cfgrib_opens_what_is_written(tmp_path: Path) -> None:
+    import cfgrib
+
+    path = tmp_path / "out.grib2"
+    written = forecast(latlon(False), [T2M])
+    writer_for(path).write(path, written)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data = cfgrib.open_dataset(path, indexpath="")
+    np.testing.assert_allclose(data.t2m.values, written.values[..., 0], atol=2e-6)
+    assert data.t2m.attrs["units"] == "K" and float(data.heightAboveGround) == 2
+    np.testing.assert_allclose(data.latitude.values, written.grid.latitude)
+    assert data.step.values.astype("timedelta64[h]").astype(int).tolist() == [1, 6, 30]
+
+
+def test_units_are_converted_to_those_of_the_parameter(tmp_path: Path) -> None:
+    path = tmp_path / "out.grib2"
+    celsius = Variable(name="t2m", short_name="2t", units="degC", level=2, type_of_level="heightAboveGround")
+    fields = forecast(latlon(True), [celsius])
+    writer_for(path).write(path, Fields(fields.values - 273.15, [celsius], fields.grid, INIT, LEADS))
+    with open_reader(path) as reader:
+        np.testing.assert_allclose(reader.read(reader.records()[0]), fields.values[0, ..., 0], atol=1e-4)
+
+
+def test_an_unknown_parameter_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "out.grib2"
+    with pytest.raises(DataError, match="sst42: GRIB knows no parameter 'sst42'"):
+        writer_for(path).write(path, forecast(latlon(True), [Variable(name="sst42")]))
+    assert not list(tmp_path.iterdir()), "nothing half-written"
+
+
+@pytest.mark.parametrize("spoil", ["cut", "cut in the header", "html", "empty", "garbage", "missing"])
+def test_bad_files_are_named(tmp_path: Path, spoil: str) -> None:
+    path = tmp_path / "in.grib2"
+    writer_for(path).write(path, forecast(latlon(True), [T2M]))
+    whole = path.read_bytes()
+    content = {
+        "cut": whole[:-50], "cut in the header": whole[: len(whole) // 3 * 2 + 10], "html": b"<!DOCTYPE html><html>504</html>",
+        "empty": b"", "garbage": bytes(range(256)) * 4, "missing": None,
+    }[spoil]  # fmt: skip
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=str(path)), open_reader(path) as reader:
+        for record in reader.records():
+            reader.read(record)
+
+
+@pytest.mark.real_data
+def test_scanning_orders_against_eccodes_own_coordinates(real_data: Path) -> None:
+    for name in ("cfgrib_scanning_mode_64", "cfgrib_lambert_grid", "cfgrib_t_analysis_and_fc_0"):
+        path = real_data / "grib" / f"{name}.grib"
+        with open_reader(path) as reader, path.open("rb") as stream:
+            record = reader.records()[0]
+            field, grid = reader.read(record), reader.grid(record)
+            handle = eccodes.codes_grib_new_from_file(stream)
+            # ecCodes' iterator pairs values with places whatever the scanning order, which its plain arrays do not
+            iterator = eccodes.codes_grib_iterator_new(handle, 0)
+            points = {}
+            while found := eccodes.codes_grib_iterator_next(iterator):
+                points[round(found[0], 3), round(found[1] % 360, 3)] = found[2]
+            eccodes.codes_grib_iterator_delete(iterator)
+            eccodes.codes_release(handle)
+        lat, lon = grid.latitude_2d(), grid.longitude_2d() % 360
+        rng = np.random.default_rng(0)
+        for row, column in zip(rng.integers(0, lat.shape[0], 200), rng.integers(0, lat.shape[1], 200), strict=True):
+            key = (round(float(lat[row, column]), 3), round(float(lon[row, column]), 3))
+            assert field[row, column] == pytest.approx(points[key], rel=1e-6), (name, key)
+
+
+@pytest.mark.real_data
+def test_rows_in_alternating_directions_are_straightened(real_data: Path) -> None:
+    # ecCodes hands these rows out as they lie in the file, to and fro; only straightened is the field smooth
+    with open_reader(real_data / "grib" / "cfgrib_alternate-scanning.grib") as reader:
+        field = reader.read(reader.records()[0])
+    to_and_fro = field.copy()
+    to_and_fro[1::2] = to_and_fro[1::2, ::-1]
+    assert np.abs(np.diff(field, axis=0)).mean() < 0.2 * np.abs(np.diff(to_and_fro, axis=0)).mean()
+
+
+@pytest.mark.real_data
+def test_real_bad_days(real_data: Path) -> None:
+    with pytest.raises(DataError, match="era5-levels-corrupted.*damaged or truncated"):
+        open_reader(real_data / "grib" / "cfgrib_era5-levels-corrupted.grib").records()
+    reader = open_reader(real_data / "grib" / "cfgrib_reduced_gg.grib")
+    with pytest.raises(DataError, match="'reduced_gg' is not rectangular"):
+        reader.read(reader.records()[0])
+    reader.close()
+    with open_reader(real_data / "grib" / "cfgrib_fields_with_missing_values.grib") as reader:
+        assert np.isnan(reader.read(reader.records()[0])).any()
+    with open_reader(real_data / "grib" / "cfgrib_step_60m.grib") as reader:
+        leads = [r.lead_time / np.timedelta64(60, "m") for r in reader.records()]
+        assert leads == sorted(leads) and leads[0] == 0 and leads[-1] == 72
+    with open_reader(real_data / "grib" / "meteonet_NW_masks.grib") as reader:
+        assert all(r.valid_time is None for r in reader.records()), "a static field with an impossible date"
+
+
+@pytest.mark.real_data
+def test_real_lambert_against_its_projection(real_data: Path) -> None:
+    with open_reader(real_data / "lambert" / "arome_arctic_2p5km_3h_2018-07-10T00_steps0-48.grib") as reader:
+        records = reader.records()
+        grid = reader.grid(records[0])
+        lat, lon = inverse(grid.projection, *np.meshgrid(grid.x, grid.y))
+        np.testing.assert_allclose(lat, grid.latitude, atol=1e-9)
+        np.testing.assert_allclose(lon, grid.longitude, atol=1e-9)
+        assert np.diff(grid.x) == pytest.approx(2500.0) and len(records) == 205

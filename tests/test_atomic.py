@@ -1,0 +1,93 @@
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from py4cast.atomic import atomic_path, check_name, check_space, lock, sweep, write_bytes, write_json
+from py4cast.errors import BusyError, SettingsError, SpaceError
+
+
+def test_replaces_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "a" / "file"
+    write_bytes(target, b"one")
+    with pytest.raises(RuntimeError), atomic_path(target) as temporary:
+        temporary.write_bytes(b"half of tw")
+        raise RuntimeError
+    assert target.read_bytes() == b"one" and [p.name for p in target.parent.iterdir()] == ["file"]
+
+
+def test_nan_is_no_json(tmp_path: Path) -> None:
+    with pytest.raises(ValueError):
+        write_json(tmp_path / "x.json", {"a": float("nan")})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_keeps_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.write_bytes(b"old")
+    code = f"""
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+from py4cast.atomic import write_bytes
+write_bytes({str(target)!r}, b"x" * 5000)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "SpaceError: disk full while writing" in done.stderr and str(target) in done.stderr
+    assert target.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_sweep_removes_what_dead_processes_left(tmp_path: Path) -> None:
+    code = f"""
+import os, signal
+from py4cast.atomic import atomic_path
+with atomic_path({str(tmp_path / "file")!r}) as t:
+    t.write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", code], check=False)
+    assert len(list(tmp_path.iterdir())) == 1
+    with atomic_path(tmp_path / "mine") as own:
+        own.write_bytes(b"")
+        assert len(sweep(tmp_path)) == 1
+        assert own.exists(), "what a living process writes stays"
+    assert [p.name for p in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_lock_is_exclusive_and_says_who_holds_it(tmp_path: Path) -> None:
+    code = f"""
+import sys, time
+from py4cast.atomic import lock
+with lock({str(tmp_path / "lock")!r}):
+    print("held", flush=True)
+    time.sleep(30)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None and holder.stdout.readline()
+        with pytest.raises(BusyError, match=rf"in use by pid {holder.pid} on "), lock(tmp_path / "lock"):
+            pass
+        holder.kill()
+    began = time.monotonic()
+    with lock(tmp_path / "lock", wait_s=5):
+        assert time.monotonic() - began < 5
+
+
+def test_space_is_checked_before(tmp_path: Path) -> None:
+    check_space(tmp_path, 1)
+    with pytest.raises(SpaceError, match="disk full: .* needs .* free"):
+        check_space(tmp_path, 2**62)
+
+
+@given(st.text(max_size=20) | st.sampled_from(["../x", "/etc/x", "a/b", "..", "a..b", "~", "a\0b", "", "a" * 200]))
+def test_a_safe_name_stays_in_its_folder(name: str) -> None:
+    try:
+        checked = check_name(name, "name")
+    except SettingsError:
+        return
+    inside = Path("/runs") / checked
+    assert Path(os.path.normpath(inside)).parent == Path("/runs")

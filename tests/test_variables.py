@@ -1,0 +1,36 @@
+import pytest
+
+from py4cast.errors import SettingsError
+from py4cast.variables import Variable, feature_name, names_of, role_of
+
+
+def test_feature_names() -> None:
+    assert feature_name("t", 850, "isobaricInhPa") == "t_850_isobaricInhPa"
+    assert feature_name("t", 0.5, None) == "t_0.5" and feature_name("msl", None, None) == "msl"
+
+
+def test_older_words_for_roles() -> None:
+    assert [role_of(w) for w in ("input_output", "output", "input", "static")] == ["prognostic", "diagnostic", "forcing", "static"]
+    with pytest.raises(SettingsError, match="unknown role 'prognostics'; did you mean 'prognostic'"):
+        role_of("prognostics")
+
+
+def test_default_weights() -> None:
+    assert Variable(name="a", level=850, type_of_level="isobaricInhPa").loss_weight == pytest.approx(1.85)
+    assert Variable(name="a", level=2, type_of_level="heightAboveGround").loss_weight == 2.0
+    assert Variable(name="a", weight=0.5).loss_weight == 0.5
+
+
+def test_the_range_that_earth_allows_is_in_the_variable_units() -> None:
+    low, high = Variable(name="t2m", short_name="2t", units="degC").plausible_range()
+    assert (low, high) == pytest.approx((150 - 273.15, 350 - 273.15))
+    assert Variable(name="x", short_name="x", units="K").plausible_range() is None
+    assert Variable(name="t2m", short_name="2t", units="Pa").plausible_range() is None
+
+
+def test_round_trip_and_order() -> None:
+    variable = Variable(name="u10", short_name="10u", role="diagnostic", grib={"stepType": "instant"}, nan="mask").with_units("m s**-1")
+    assert variable.units == "m s-1" and variable.standard_name == "eastward_wind"
+    assert Variable.from_dict(variable.to_dict()) == variable
+    others = [Variable(name="f", role="forcing"), variable, Variable(name="p")]
+    assert names_of(others, "prognostic", "diagnostic") == ["p", "u10"]
