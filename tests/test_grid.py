@@ -98,7 +98,11 @@ def test_a_turn_of_longitude_is_the_same_grid() -> None:
 def test_pack_round_trip(grid: Grid) -> None:
     meta, arrays = grid.pack()
     back = Grid.unpack(meta, arrays)
-    assert back.same_as(grid) and back.fingerprint() == meta["fingerprint"] and dict(back.projection) == dict(grid.projection)
+    assert (
+        back.same_as(grid)
+        and back.fingerprint() == meta["fingerprint"]
+        and dict(back.projection) == dict(grid.projection)
+    )
 
 
 def test_impossible_grids_are_refused() -> None:

@@ -169,7 +169,9 @@ def test_works_under_compile() -> None:
 
 def test_works_with_vmap_and_checkpoint() -> None:
     nt = make((2, 4, 5, 3), ["batch", "lat", "lon", "features"])
-    summed = torch.func.vmap(lambda t: NamedTensor(t, ["lat", "lon", "features"], nt.feature_names)["f1"].sum())(nt.tensor)
+    summed = torch.func.vmap(lambda t: NamedTensor(t, ["lat", "lon", "features"], nt.feature_names)["f1"].sum())(
+        nt.tensor
+    )
     assert torch.allclose(summed, nt["f1"].sum((1, 2, 3)))
 
 

@@ -65,7 +65,9 @@ def test_entry_points_of_installed_packages_are_found(site: Path) -> None:
     install(site, "t-package", "t_package_one", GOOD.format(name="Net"), "tnet = t_package_one:Net")
     registry = fresh()
     (entry,) = [e for e in registry.entries() if e.name == "tnet"]
-    assert (entry.origin, entry.version, entry.value) == ("t-package", "1.2", None), "not imported before it is asked for"
+    assert (entry.origin, entry.version, entry.value) == ("t-package", "1.2", None), (
+        "not imported before it is asked for"
+    )
     assert registry.get("tnet").__name__ == "Net"
 
 

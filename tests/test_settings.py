@@ -64,7 +64,10 @@ def test_reads_every_type_and_round_trips() -> None:
         ({"nam": 1}, r"nam: unknown setting; did you mean 'name'\?"),
         ({"inner": {"sise": 1}}, r"inner\.sise: unknown setting; did you mean 'size'\?"),
         ({"table": {"k": {"size": "1"}}}, r'table\.k\.size: expected int, found "1"'),
-        ({"maybe": {"mode": "fats"}}, r"maybe\.mode: expected one of 'fast', 'slow', found \"fats\"; did you mean 'fast'"),
+        (
+            {"maybe": {"mode": "fats"}},
+            r"maybe\.mode: expected one of 'fast', 'slow', found \"fats\"; did you mean 'fast'",
+        ),
         ({"inner": {"size": 2.7}}, r"inner\.size: expected int, found 2\.7"),
         ({"inner": {"size": True}}, r"inner\.size: expected int, found true"),
         ({"inner": {"size": None}}, r"inner\.size: expected int, found null"),
@@ -123,8 +126,15 @@ def test_missing_file_names_the_nearest(tmp_path: Path) -> None:
 
 def test_overrides_reach_every_depth(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(FULL))
-    read = Outer.from_json(tmp_path / "a.json", ["inner.size=7", "maybe.mode=slow", "many=[\"p\",\"q\"]", "name=true story"])
-    assert (read.inner.size, read.maybe, read.many, read.name) == (7, Inner(size=2, mode="slow"), ("p", "q"), "true story")
+    read = Outer.from_json(
+        tmp_path / "a.json", ["inner.size=7", "maybe.mode=slow", 'many=["p","q"]', "name=true story"]
+    )
+    assert (read.inner.size, read.maybe, read.many, read.name) == (
+        7,
+        Inner(size=2, mode="slow"),
+        ("p", "q"),
+        "true story",
+    )
     with pytest.raises(SettingsError, match="expected PLACE=VALUE"):
         apply_overrides(FULL, ["inner.size"])
     with pytest.raises(SettingsError, match="name is .* not an object"):
@@ -148,7 +158,9 @@ def test_help_lists_nested_fields() -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*FULL, "size", "mode", "z"]), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*FULL, "size", "mode", "z"]), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 

@@ -10,7 +10,12 @@ def test_feature_names() -> None:
 
 
 def test_older_words_for_roles() -> None:
-    assert [role_of(w) for w in ("input_output", "output", "input", "static")] == ["prognostic", "diagnostic", "forcing", "static"]
+    assert [role_of(w) for w in ("input_output", "output", "input", "static")] == [
+        "prognostic",
+        "diagnostic",
+        "forcing",
+        "static",
+    ]
     with pytest.raises(SettingsError, match="unknown role 'prognostics'; did you mean 'prognostic'"):
         role_of("prognostics")
 
@@ -29,7 +34,9 @@ def test_the_range_that_earth_allows_is_in_the_variable_units() -> None:
 
 
 def test_round_trip_and_order() -> None:
-    variable = Variable(name="u10", short_name="10u", role="diagnostic", grib={"stepType": "instant"}, nan="mask").with_units("m s**-1")
+    variable = Variable(
+        name="u10", short_name="10u", role="diagnostic", grib={"stepType": "instant"}, nan="mask"
+    ).with_units("m s**-1")
     assert variable.units == "m s-1" and variable.standard_name == "eastward_wind"
     assert Variable.from_dict(variable.to_dict()) == variable
     others = [Variable(name="f", role="forcing"), variable, Variable(name="p")]

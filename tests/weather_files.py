@@ -36,7 +36,8 @@ def write_netcdf(
         "lon": ("lon", -4.0 + 0.5 * np.arange(shape[2]), {"units": "degrees_east"}),
     }
     data = {
-        name: (("time", "lat", "lon"), values, {"units": (units or {}).get(name, "K")}) for name, values in fields.items()
+        name: (("time", "lat", "lon"), values, {"units": (units or {}).get(name, "K")})
+        for name, values in fields.items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     xr.Dataset(data, coords).to_netcdf(path, engine="netcdf4")

@@ -104,25 +104,25 @@ class StoreBuilder:
         return PreparedStore(self.folder)
 
     def _begin(self) -> None:
+        """Makes the folder ours: recipe first, then the arrays' metadata, then the journal that says they are whole."""
         sweep(self.folder)
         recipe_file = self.folder / "recipe.json"
-        if recipe_file.exists():
-            if read_json(recipe_file) != json.loads(json.dumps(self._recipe)):
-                raise SettingsError(
-                    f"{self.folder}: holds a store made from other settings or files; give another store, or remove it"
-                )
-            return
-        others = [p for p in self.folder.iterdir() if p.name != "lock"]
-        if others and not (self.folder / "zarr.json").exists():
-            raise SettingsError(f"{self.folder}: not empty and no store of py4cast; give another folder")
-        for path in others:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        self.layout.create(self.folder)
-        write_json(recipe_file, self._recipe)
+        if not recipe_file.exists():
+            if any(p.name != "lock" for p in self.folder.iterdir()):
+                raise SettingsError(f"{self.folder}: not empty and no store of py4cast; give another folder")
+            write_json(recipe_file, self._recipe)
+        elif read_json(recipe_file) != json.loads(json.dumps(self._recipe)):
+            raise SettingsError(
+                f"{self.folder}: holds a store made from other settings or files; give another store, or remove it"
+            )
+        if not self._journal.exists():
+            for path in self.folder.iterdir():
+                if path.name not in ("lock", "recipe.json"):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            self.layout.create(self.folder)
+            self._journal.touch()
 
     def _finished_blocks(self) -> dict[int, dict[str, Any]]:
-        if not self._journal.exists():
-            return {}
         done = {}
         for line in self._journal.read_text().splitlines():
             try:

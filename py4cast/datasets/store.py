@@ -91,7 +91,7 @@ class StoreLayout:
         from py4cast.formats.netcdf import grid_coordinates
 
         dims, coords, mapping = grid_coordinates(self.grid)
-        group = zarr.open_group(folder, mode="w", zarr_format=3, attributes={"Conventions": "CF-1.11"})
+        group = zarr.create_group(folder, zarr_format=3, attributes={"Conventions": "CF-1.11"})
         shape = self.grid.shape
         for variable in self.variables:
             attrs: dict[str, Any] = {

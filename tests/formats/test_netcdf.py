@@ -34,7 +34,10 @@ def test_forecasts_follow_cf(tmp_path: Path) -> None:
         assert t2m.attrs["standard_name"] == "air_temperature" and t2m.attrs["grid_mapping"] == "projection"
         assert data["projection"].attrs["grid_mapping_name"] == "lambert_conformal_conic"
         assert data.attrs["Conventions"].startswith("CF-1.")
-        names = {c: data[c].attrs.get("standard_name") for c in ("latitude", "longitude", "x", "y", "init_time", "valid_time", "lead_time")}
+        names = {
+            c: data[c].attrs.get("standard_name")
+            for c in ("latitude", "longitude", "x", "y", "init_time", "valid_time", "lead_time")
+        }
         assert names == {
             "latitude": "latitude", "longitude": "longitude", "x": "projection_x_coordinate", "y": "projection_y_coordinate",
             "init_time": "forecast_reference_time", "valid_time": "time", "lead_time": "forecast_period",
@@ -65,7 +68,11 @@ def test_levels_members_and_runs_become_records(tmp_path: Path) -> None:
         np.testing.assert_array_equal(reader.read(chosen[0]), values[1, 1, 1, 0])
 
 
-@pytest.mark.parametrize("content", [b"\x89HDF\r\n\x1a\n" + b"junk" * 50, b"CDF\x01" + b"\0" * 10, b"", b"<html>"], ids=["hdf", "cdf", "empty", "html"])
+@pytest.mark.parametrize(
+    "content",
+    [b"\x89HDF\r\n\x1a\n" + b"junk" * 50, b"CDF\x01" + b"\0" * 10, b"", b"<html>"],
+    ids=["hdf", "cdf", "empty", "html"],
+)
 def test_bad_files_are_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "bad.nc"
     path.write_bytes(content)

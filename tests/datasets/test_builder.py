@@ -1,0 +1,152 @@
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import py4cast.datasets.builder as builder
+from py4cast.datasets.gridded import Gridded, prepare
+from py4cast.datasets.store import MARKER
+from py4cast.errors import BusyError, DataError, SettingsError
+from tests.datasets.test_store import Quiet
+from tests.weather_files import describe, wave_fields, write_json, write_netcdf
+
+SCRIPT = """
+import sys, time
+import py4cast.datasets.builder as builder
+from py4cast.datasets.gridded import Gridded, prepare
+builder._MAX_BLOCK = 5
+class Slow:
+    def start(self, what, total): print(what, flush=True)
+    def step(self): time.sleep(float(sys.argv[2]))
+prepare(Gridded.read_settings(sys.argv[1]), Slow())
+print("done", flush=True)
+"""
+
+
+def files_of(folder: Path) -> dict[str, str]:
+    return {
+        str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file() and p.name not in ("lock", "journal.jsonl")
+    }
+
+
+def test_killed_at_any_moment_it_resumes_to_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields()})
+    monkeypatch.setattr(builder, "_MAX_BLOCK", 5)
+    whole = describe(tmp_path / "in", store=str(tmp_path / "whole"))
+    prepare(Gridded.settings_kls.from_dict(whole), Quiet())
+    document = write_json(tmp_path / "d.json", {**whole, "store": str(tmp_path / "killed")})
+    rng = random.Random(0)
+    kills = 0
+    while kills < 12 and not (tmp_path / "killed" / MARKER).exists():
+        with subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, str(document), "0.03"], stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            while process.stdout.readline().strip() not in ("preparing", "done"):
+                pass
+            time.sleep(rng.uniform(0.0, 0.6))
+            process.send_signal(signal.SIGKILL)
+            kills += process.wait() != 0
+    assert kills >= 3
+    subprocess.run([sys.executable, "-c", SCRIPT, str(document), "0"], check=True, capture_output=True)
+    assert files_of(tmp_path / "killed") == files_of(tmp_path / "whole")
+    digests = [json.loads((tmp_path / d / MARKER).read_text())["digest"] for d in ("killed", "whole")]
+    assert digests[0] == digests[1]
+
+
+def test_a_second_prepare_does_nothing(tmp_path: Path) -> None:
+    write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields()})
+    settings = Gridded.settings_kls.from_dict(describe(tmp_path / "in"))
+    first = prepare(settings, Quiet())
+    before = os.stat(first.path / MARKER).st_mtime_ns
+    assert prepare(settings, Quiet()).path == first.path
+    assert os.stat(first.path / MARKER).st_mtime_ns == before
+
+
+def test_a_changed_file_gives_another_store(tmp_path: Path) -> None:
+    write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields()})
+    settings = Gridded.settings_kls.from_dict(describe(tmp_path / "in"))
+    first = prepare(settings, Quiet())
+    write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields(seed=1)})
+    second = prepare(settings, Quiet())
+    assert second.path != first.path and second.meta["digest"] != first.meta["digest"]
+
+
+def test_another_recipe_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields()})
+    document = describe(tmp_path / "in", store=str(tmp_path / "s"))
+    prepare(Gridded.settings_kls.from_dict(document), Quiet())
+    document["grid"] = {"subgrid": [0, 8, 0, 8]}
+    with pytest.raises(SettingsError, match="made from other settings"):
+        prepare(Gridded.settings_kls.from_dict(document), Quiet())
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("years of work")
+    with pytest.raises(SettingsError, match="not empty and no store"):
+        prepare(Gridded.settings_kls.from_dict({**document, "store": str(tmp_path / "full")}), Quiet())
+    assert (tmp_path / "full" / "thesis.tex").exists()
+
+
+def test_two_prepares_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields()})
+    document = write_json(tmp_path / "d.json", describe(tmp_path / "in", store=str(tmp_path / "s")))
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(document), "0.2"], stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        while other.stdout.readline().strip() != "preparing":
+            pass
+        real = builder.lock
+        monkeypatch.setattr(builder, "lock", lambda path, wait_s: real(path, wait_s=0.2))
+        with pytest.raises(BusyError, match=f"in use by pid {other.pid}"):
+            prepare(Gridded.read_settings(document), Quiet())
+        other.kill()
+
+
+def test_a_full_disk_stops_in_one_line_and_resumes(tmp_path: Path) -> None:
+    write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields()})
+    document = write_json(tmp_path / "d.json", describe(tmp_path / "in", store=str(tmp_path / "s")))
+    limited = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 10**9))\n"
+    done = subprocess.run(
+        [sys.executable, "-c", limited + SCRIPT, str(document), "0"], capture_output=True, text=True, check=False
+    )
+    assert "SpaceError: disk full while writing" in done.stderr
+    assert not (tmp_path / "s" / MARKER).exists()
+    subprocess.run([sys.executable, "-c", SCRIPT, str(document), "0"], check=True, capture_output=True)
+    assert (tmp_path / "s" / MARKER).exists()
+
+
+def test_nan_is_refused_by_name_or_masked(tmp_path: Path) -> None:
+    fields = wave_fields()
+    fields[7, 2, 3] = np.nan
+    write_netcdf(tmp_path / "in" / "a.nc", {"t": fields})
+    document = describe(tmp_path / "in")
+    with pytest.raises(
+        DataError, match=r"t of 2020-01-01T07:00:00 in .*a\.nc: 1 of 192 values are missing; set \"nan\": \"mask\""
+    ):
+        prepare(Gridded.settings_kls.from_dict(document), Quiet())
+    document["variables"]["t"]["nan"] = "mask"
+    store = prepare(Gridded.settings_kls.from_dict(document), Quiet())
+    stats, _ = store.statistics(np.arange(48) < 24)
+    assert stats["t"]["mean"] == pytest.approx(np.nanmean(fields[:24].astype(np.float64)), rel=1e-12)
+    assert stats["t"]["count"] == 24 * 192 - 1
+    assert store.available(["t"]).all() and store.valid_mask(["t"]).all()
+
+
+@pytest.mark.parametrize(("shift", "low"), [(-273.15, "6.8"), (1000.0, "1272")])
+def test_values_that_earth_does_not_allow_are_refused(tmp_path: Path, shift: float, low: str) -> None:
+    write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields() + np.float32(shift)})
+    with pytest.raises(
+        DataError,
+        match=r"t of 2020-01-01T00:00:00 .*: values from .* \[K\], expected within 150 to 350; are the units right",
+    ):
+        prepare(Gridded.settings_kls.from_dict(describe(tmp_path / "in")), Quiet())

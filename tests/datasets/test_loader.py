@@ -1,0 +1,101 @@
+import threading
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+
+from py4cast.batch import ItemBatch
+from py4cast.datasets.loader import Loader, LoaderSettings
+from py4cast.namedtensor import NamedTensor
+
+
+class Numbers:
+    """Samples that are their own index."""
+
+    def __init__(self, count: int, fail_at: int | None = None) -> None:
+        self.count, self.fail_at = count, fail_at
+
+    def __len__(self) -> int:
+        return self.count
+
+    def read_batch(self, indices: Sequence[int]) -> ItemBatch:
+        if self.fail_at in indices:
+            raise OSError("the disk is gone")
+        values = torch.tensor(list(indices), dtype=torch.float32).reshape(-1, 1, 1)
+        return ItemBatch(inputs=NamedTensor(values, ["batch", "timestep", "features"], ["i"]))
+
+
+def seen(loader: Loader) -> list[int]:
+    return [int(i) for batch in loader for i in batch.inputs.tensor.flatten()]
+
+
+@pytest.mark.parametrize("threads", [0, 1, 3])
+def test_every_sample_once_in_order(threads: int) -> None:
+    loader = Loader(Numbers(10), LoaderSettings(batch_size=3, num_threads=threads))
+    assert seen(loader) == list(range(10)) and len(loader) == 4
+
+
+@pytest.mark.parametrize("threads", [0, 1, 3])
+def test_order_is_a_function_of_seed_and_epoch(threads: int) -> None:
+    def make(seed: int) -> Loader:
+        return Loader(Numbers(20), LoaderSettings(batch_size=3, shuffle=True, seed=seed, num_threads=threads))
+
+    one, two = make(1), make(1)
+    epochs = [seen(one) for _ in range(3)]
+    assert epochs == [seen(two) for _ in range(3)] and all(sorted(e) == list(range(20)) for e in epochs)
+    assert epochs[0] != epochs[1] and seen(make(2)) != epochs[0]
+
+
+def test_goes_on_from_any_position() -> None:
+    settings = LoaderSettings(batch_size=3, shuffle=True)
+    whole = [seen(Loader(Numbers(20), settings, position=lambda e=e: (e, 0))) for e in range(2)]
+    for epoch in range(2):
+        for done in range(7):
+            rest = seen(Loader(Numbers(20), settings, position=lambda e=epoch, d=done: (e, d)))
+            assert rest == whole[epoch][3 * done :]
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_ranks_share_without_repetition(ranks: int) -> None:
+    settings = LoaderSettings(batch_size=4)
+    parts = [seen(Loader(Numbers(21), settings, rank, ranks)) for rank in range(ranks)]
+    assert sorted(sum(parts, [])) == list(range(21)), "validation pads nothing"
+    shuffled = LoaderSettings(batch_size=4, shuffle=True)
+    loaders = [Loader(Numbers(21), shuffled, rank, ranks) for rank in range(ranks)]
+    assert len({len(loader) for loader in loaders}) == 1, "all ranks do equal steps"
+    drawn = sum((seen(loader) for loader in loaders), [])
+    assert len(drawn) == len(set(drawn))
+
+
+def test_errors_of_a_thread_reach_the_reader() -> None:
+    with pytest.raises(OSError, match="the disk is gone"):
+        seen(Loader(Numbers(10, fail_at=7), LoaderSettings(batch_size=2)))
+
+
+def test_leaving_early_stops_the_threads() -> None:
+    before = threading.active_count()
+    for _ in Loader(Numbers(1000), LoaderSettings(num_threads=2)):
+        break
+    deadline = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+
+
+def test_waiting_is_measured() -> None:
+    class Slow(Numbers):
+        def read_batch(self, indices: Sequence[int]) -> ItemBatch:
+            time.sleep(0.02)
+            return super().read_batch(indices)
+
+    loader = Loader(Slow(10), LoaderSettings())
+    seen(loader)
+    assert loader.waited_s > 0.1
+
+
+def test_settings_are_checked() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        LoaderSettings(batch_size=0)
+    assert np.concatenate(Loader(Numbers(5), LoaderSettings(batch_size=2)).batches(3)).tolist() == [0, 1, 2, 3, 4]

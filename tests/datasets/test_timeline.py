@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from py4cast.datasets.timeline import Period, duration, instant, show_duration
+from py4cast.errors import SettingsError
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [("2019-03-01T06", "2019-03-01T06:00:00"), ("2019-03-01T06:30Z", "2019-03-01T06:30:00"), ("2019030106", "2019-03-01T06:00:00"),
+     ("20190301", "2019-03-01T00:00:00"), ("2020-02-29", "2020-02-29T00:00:00"), ("2019-03-01 06:00", "2019-03-01T06:00:00")],
+)  # fmt: skip
+def test_instants(text: str, time: str) -> None:
+    assert str(instant(text)) == time
+
+
+@pytest.mark.parametrize("text", ["2019-02-29", "yesterday", "", "2019-03-01T06+01:00", "2019-13-01", "NaT"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="expected UTC such as"):
+        instant(text)
+
+
+def test_a_bare_date_ends_with_the_day() -> None:
+    period = Period(start="2019-03-01", end="2019-03-01")
+    assert (period.last - period.first) == np.timedelta64(86399, "s")
+    with pytest.raises(ValueError, match="lies before start"):
+        Period(start="2019-03-02", end="2019-03-01")
+
+
+def test_durations() -> None:
+    assert [show_duration(duration(t)) for t in ("1h", "90min", "24h", "15min", "45s", "1 day")] == [
+        "1h",
+        "90min",
+        "1d",
+        "15min",
+        "45s",
+        "1d",
+    ]
+    for wrong in ("0h", "1 fortnight", "-1h", "h"):
+        with pytest.raises(SettingsError, match="expected a number and a unit"):
+            duration(wrong)
+
+
+def test_times_do_not_depend_on_the_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    found = set()
+    for zone in ("UTC", "Asia/Kolkata", "Europe/Paris", "America/New_York"):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        found.add(str(instant("2021-03-28T02:30")))
+    assert found == {"2021-03-28T02:30:00"}
