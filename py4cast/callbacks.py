@@ -66,6 +66,12 @@ class AtomicCheckpointIO(CheckpointIO):
         Path(path).unlink(missing_ok=True)
 
 
+def _is_between_updates(trainer: pl.Trainer, batch_idx: int) -> bool:
+    """Whether no gradient is half accumulated after this batch; only then is a state whole."""
+    accumulated = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
+    return accumulated and batch_idx + 1 < trainer.num_training_batches
+
+
 class CheckpointKeeper(Callback):
     """Creates `last.ckpt` (every so often, and each epoch) and `best.ckpt` (lowest validation loss).
 
@@ -81,7 +87,7 @@ class CheckpointKeeper(Callback):
     ) -> None:
         self.folder, self.monitor = folder, monitor
         self._every_n_steps, self._every_s = every_n_steps, every_s
-        self._saved_at = time.monotonic()
+        self._saved_at, self._since_save = time.monotonic(), 0
         self.best: float | None = None
 
     @property
@@ -110,7 +116,7 @@ class CheckpointKeeper(Callback):
     def save_last(self, trainer: pl.Trainer) -> None:
         """Saves the state of this moment."""
         trainer.save_checkpoint(self.last_path)
-        self._saved_at = time.monotonic()
+        self._saved_at, self._since_save = time.monotonic(), 0
 
     def on_train_batch_end(
         self,
@@ -121,9 +127,9 @@ class CheckpointKeeper(Callback):
         batch_idx: int,
     ) -> None:
         """Saves within the epoch; its end has its own."""
-        is_last = batch_idx + 1 >= trainer.num_training_batches
-        is_due = (batch_idx + 1) % self._every_n_steps == 0 or time.monotonic() - self._saved_at > self._every_s
-        if is_due and not is_last:
+        self._since_save += 1
+        is_due = self._since_save >= self._every_n_steps or time.monotonic() - self._saved_at > self._every_s
+        if is_due and _is_between_updates(trainer, batch_idx):
             self.save_last(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -176,8 +182,8 @@ class Preemption(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Leaves after a batch; after the last one of an epoch the end of the epoch saves."""
-        if batch_idx + 1 < trainer.num_training_batches:
+        """Leaves after an update of the weights; after the last one of an epoch the end of the epoch saves."""
+        if _is_between_updates(trainer, batch_idx):
             self._leave(trainer, save=True)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -88,7 +88,8 @@ class StrategyABC(nn.Module, ABC):
 
     def fill(self, values: Tensor) -> Tensor:
         """Missing cells set to 0, which is the mean."""
-        return torch.nan_to_num(values, nan=0.0)
+        # infinities stay, so that they are noticed
+        return torch.where(torch.isnan(values), torch.zeros_like(values), values)
 
     @final
     def step(self, model: Network, window: Tensor, forcing: Tensor | None, truth: Tensor | None = None) -> Tensor:

@@ -1,0 +1,172 @@
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+import py4cast.lightning
+from py4cast.callbacks import AtomicCheckpointIO, Preempted
+from py4cast.errors import DataError
+from py4cast.workflows.config import RunConfig, build_config
+from py4cast.workflows.train import run_folder, train
+
+TINY = ["model.num_filters=4", "dataset.size=16", "dataset.num_train=27", "dataset.num_valid=8", "dataset.num_test=8",
+        "dataset.border_size=2"]  # fmt: skip
+
+
+def tiny(**settings) -> RunConfig:
+    document = {"train": {"epochs": 3, "no_log": True, "num_pred_steps_val_test": 2, "plots": [], **settings}}
+    return build_config(document, TINY)
+
+
+def last(folder: Path) -> dict:
+    return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+def same_weights(a: dict, b: dict) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a["state_dict"].values(), b["state_dict"].values(), strict=True))
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_stopped_after_any_step_it_goes_on_exactly(monkeypatch: pytest.MonkeyPatch, accumulate: int) -> None:
+    config = tiny(accumulate_grad_batches=accumulate)
+    whole = last(train(config, run_name="whole"))
+    assert whole["py4cast"]["batches_done"] == 21
+    step = py4cast.lightning.AutoRegressiveLightning.training_step
+    stops = range(1, 22) if accumulate == 1 else (1, 6, 7, 8, 13, 20)
+    for stop in stops:
+
+        def signalled(self, batch, index, stop=stop, sent=[]):  # noqa: B006
+            loss = step(self, batch, index)
+            if self.batches_done == stop and not sent:
+                sent.append(os.kill(os.getpid(), signal.SIGTERM))
+            return loss
+
+        monkeypatch.setattr(py4cast.lightning.AutoRegressiveLightning, "training_step", signalled)
+        with pytest.raises(Preempted, match="stopped by SIGTERM at step .* go on with --resume") as caught:
+            train(config, run_name=f"stop{stop}")
+        assert caught.value.status == 143
+        monkeypatch.setattr(py4cast.lightning.AutoRegressiveLightning, "training_step", step)
+        saved = last(run_folder(config, "default", f"stop{stop}"))["py4cast"]["batches_done"]
+        assert saved == stop if accumulate == 1 else stop <= saved <= stop + 1, "at most the rest of an update later"
+        resumed = last(train(config, run_name=f"stop{stop}", resume=True))
+        assert same_weights(resumed, whole) and resumed["py4cast"] == whole["py4cast"], stop
+        assert resumed["callbacks"] == whole["callbacks"], "the best one is the same too"
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_it_goes_on_exactly(tmp_path: Path) -> None:
+    environment = {**os.environ, "PY4CAST_ROOTDIR": str(tmp_path / "k"), "OMP_NUM_THREADS": "1"}
+    command = [
+        sys.executable,
+        "-m",
+        "py4cast.cli",
+        "train",
+        "--epochs",
+        "6",
+        "--no_log",
+        "--num_pred_steps_val_test",
+        "2",
+        "--run_name",
+    ]
+    for place in [*TINY, "train.save_every_n_steps=2", "train.plots=[]"]:
+        command[4:4] = ["--set", place]
+    subprocess.run([*command, "whole"], env=environment, check=True, capture_output=True)
+    checkpoints = tmp_path / "k" / "logs" / "default" / "dummy" / "halfunet" / "killed" / "checkpoints"
+    rng = random.Random(1)
+    resume: list[str] = []
+    kills = 0
+    while kills < 5:
+        with subprocess.Popen(
+            [*command, "killed", *resume], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            deadline = time.monotonic() + 60
+            before = (checkpoints / "last.ckpt").stat().st_mtime_ns if resume else 0
+            while process.poll() is None and time.monotonic() < deadline:
+                if (checkpoints / "last.ckpt").exists() and (checkpoints / "last.ckpt").stat().st_mtime_ns > before:
+                    break
+                time.sleep(0.005)
+            time.sleep(rng.uniform(0, 0.15))
+            if process.poll() is not None:
+                break
+            process.kill()
+        kills += 1
+        resume = ["--resume"]
+        assert not (checkpoints / "last.ckpt").exists() or last(checkpoints.parent)
+    subprocess.run([*command, "killed", "--resume"], env=environment, check=True, capture_output=True)
+    assert kills >= 2 and same_weights(last(checkpoints.parent), last(checkpoints.parent.parent / "whole"))
+    assert not list(checkpoints.glob(".*.part")), "what kills left is swept"
+
+
+def test_checkpoints_hold_plain_values_and_are_whole_or_not_at_all(tmp_path: Path) -> None:
+    io = AtomicCheckpointIO()
+    io.save_checkpoint({"a": torch.ones(3)}, tmp_path / "c" / "x.ckpt")
+    assert torch.equal(io.load_checkpoint(tmp_path / "c" / "x.ckpt")["a"], torch.ones(3))
+    with pytest.raises(AttributeError):
+        io.save_checkpoint({"a": lambda: 1}, tmp_path / "c" / "x.ckpt")
+    assert torch.equal(io.load_checkpoint(tmp_path / "c" / "x.ckpt")["a"], torch.ones(3))
+    io.remove_checkpoint(tmp_path / "c" / "x.ckpt")
+    assert not list((tmp_path / "c").iterdir())
+
+
+class _Evil:
+    def __reduce__(self):
+        return os.system, (f"touch {os.environ['CANARY']}",)
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CANARY", str(tmp_path / "canary"))
+    torch.save({"state_dict": _Evil()}, tmp_path / "evil.ckpt")
+    with pytest.raises(DataError, match=r"evil\.ckpt: damaged, or no checkpoint of py4cast"):
+        AtomicCheckpointIO().load_checkpoint(tmp_path / "evil.ckpt")
+    with pytest.raises(DataError, match=r"evil\.ckpt"):
+        train(tiny(epochs=1), run_name="r", weights=tmp_path / "evil.ckpt")
+    assert not (tmp_path / "canary").exists()
+    with pytest.raises(DataError, match="no such checkpoint"):
+        AtomicCheckpointIO().load_checkpoint(tmp_path / "none.ckpt")
+
+
+def test_a_gradient_that_is_not_finite_stops_with_weights_untouched(monkeypatch: pytest.MonkeyPatch) -> None:
+    from py4cast.errors import NumericalError
+    from py4cast.forecaster import Forecaster
+
+    real = Forecaster.training_loss
+    seen: list = []
+
+    def poisoned(self, batch, loss):
+        seen.append([p.detach().clone() for p in self.parameters()])
+        value = real(self, batch, loss)
+        if len(seen) == 4:
+            # the loss is finite, its gradient is not: d sqrt(x)/dx at 0
+            value = value + torch.sqrt(next(self.parameters()).sum() * 0)
+        return value
+
+    monkeypatch.setattr(Forecaster, "training_loss", poisoned)
+    with pytest.raises(NumericalError, match="gradient is not finite at step 3; weights are as before it"):
+        train(tiny(epochs=1, save_every_n_steps=1), run_name="nan")
+    folder = run_folder(tiny(epochs=1), "default", "nan")
+    kept = last(folder)
+    assert kept["py4cast"]["batches_done"] == 3
+    names = [k for k in kept["state_dict"] if "running" not in k and "num_batches" not in k]
+    assert all(torch.equal(kept["state_dict"][k], w) for k, w in zip(names, seen[3], strict=True))
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path) -> None:
+    path = tmp_path / "x.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"a": torch.ones(10)}, path)
+    code = f"""
+import resource, signal, torch
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from py4cast.callbacks import AtomicCheckpointIO
+resource.setrlimit(resource.RLIMIT_FSIZE, (100000, 100000))
+AtomicCheckpointIO().save_checkpoint({{"a": torch.ones(10**6)}}, {str(path)!r})
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "SpaceError: disk full while writing" in done.stderr, done.stderr[-500:]
+    assert torch.equal(AtomicCheckpointIO().load_checkpoint(path)["a"], torch.ones(10))
+    assert [p.name for p in tmp_path.glob(".*")] == []
