@@ -162,6 +162,8 @@ def _train(a: argparse.Namespace) -> None:
             ) or defaults[part]
             document[part] = named_from(name, getattr(a, f"{part}_conf"))
     settings = document.setdefault("train", {})
+    if a.dev_mode:
+        settings |= {"epochs": 3, "limit_train_batches": 3}
     names = (
         "epochs",
         "batch_size",
@@ -175,8 +177,6 @@ def _train(a: argparse.Namespace) -> None:
             settings[name] = getattr(a, name)
     if a.plots is not None:
         settings["plots"] = [n for n in a.plots.split(",") if n]
-    if a.dev_mode:
-        settings |= {"epochs": 3, "limit_train_batches": 3}
     if a.lr is not None:
         optim = document.setdefault("optim", {})
         optim["lr"] = a.lr

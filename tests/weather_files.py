@@ -50,11 +50,11 @@ def write_json(path: Path, document: Any) -> Path:
     return path
 
 
-def describe(root: Path, **changes: Any) -> dict[str, Any]:
-    """The JSON of a dataset on `root/*.nc` with one variable `t`, 48 hours from 2020-01-01."""
+def describe(folder: Path, **changes: Any) -> dict[str, Any]:
+    """The JSON of a dataset on `folder/*.nc` with one variable `t`, 48 hours from 2020-01-01."""
     document: dict[str, Any] = {
         "name": "made",
-        "root": str(root),
+        "root": str(folder),
         "files": ["*.nc"],
         "step": "1h",
         "variables": {"t": {"role": "prognostic", "units": "K"}},

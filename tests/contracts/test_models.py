@@ -13,7 +13,7 @@ from py4cast.namedtensor import NamedTensor
 from py4cast.testing import check_model, make_info
 
 SMALL = {"halfunet": {"num_filters": 8}, "unet": {"init_features": 4}}
-OWN = [name for name in registry.builtin_names]
+OWN = registry.builtin_names
 
 
 @pytest.mark.parametrize("name", OWN)

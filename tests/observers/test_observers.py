@@ -1,0 +1,76 @@
+from pathlib import Path
+from types import SimpleNamespace
+
+import matplotlib.image
+import numpy as np
+import pytest
+import torch
+
+from py4cast.forecaster import Forecaster
+from py4cast.lightning import AutoRegressiveLightning, OptimSettings
+from py4cast.losses import registry as losses
+from py4cast.observers import registry
+from py4cast.testing import make_batch, make_info
+
+
+class Board:
+    def __init__(self) -> None:
+        self.figures: dict = {}
+
+    def add_figure(self, name, figure, step, close) -> None:
+        self.figures[name] = (figure, step)
+
+
+def watched(tmp_path: Path, valid=None) -> tuple[SimpleNamespace, AutoRegressiveLightning]:
+    info = make_info(valid=valid)
+    torch.manual_seed(0)
+    forecaster = Forecaster.build(info, "halfunet", "diff_ar", 2, {"num_filters": 4})
+    module = AutoRegressiveLightning(forecaster, losses.get("mse")(info), OptimSettings())
+    board = Board()
+    obj = SimpleNamespace(info=info, loss=module.loss, grid_shape=info.grid.shape, model=module.model, plots=tmp_path / "plots",
+                          logger=SimpleNamespace(experiment=board), current_epoch=3)  # fmt: skip
+    return obj, board
+
+
+@pytest.mark.parametrize("name", registry.builtin_names)
+@pytest.mark.parametrize("has_holes", [False, True])
+def test_every_observer_draws_offline_to_both_places(name: str, has_holes: bool, tmp_path: Path) -> None:
+    valid = np.ones((17, 23), dtype=bool)
+    valid[:4, :4] = not has_holes
+    obj, board = watched(tmp_path, valid)
+    batch = make_batch(obj.info)
+    truth = batch.outputs.tensor.masked_fill(~torch.from_numpy(valid)[None, None, ..., None], torch.nan)
+    observer = registry.get(name)()
+    for _ in range(2):
+        observer.update(obj, batch.outputs.like(truth + 1), batch.outputs.like(truth))
+    observer.on_step_end(obj)
+    pictures = sorted((tmp_path / "plots").glob("*.png"))
+    assert len(pictures) == 1 and list(board.figures) == [pictures[0].stem]
+    assert board.figures[pictures[0].stem][1] == 3
+    pixels = matplotlib.image.imread(pictures[0])
+    assert pixels.std() > 0.05, "something is drawn"
+    observer.on_step_end(obj)
+    assert len(list((tmp_path / "plots").glob("*.png"))) == 1, "it starts anew each epoch"
+
+
+def test_the_error_card_shows_the_metric(tmp_path: Path) -> None:
+    obj, board = watched(tmp_path)
+    batch = make_batch(obj.info)
+    observer = registry.get("state_error")()
+    observer.update(obj, batch.outputs.like(batch.outputs.tensor + 2), batch.outputs)
+    observer.on_step_end(obj)
+    figure, _ = board.figures["test_state_error_rmse"]
+    texts = [t.get_text() for t in figure.axes[0].texts]
+    assert texts == ["2"] * 9 and figure.axes[0].get_xlabel() == "lead time [h]"
+    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["a [K]", "b [m s-1]", "d [kg m-2]"]
+
+
+def test_without_logger_and_folder_nothing_is_written(tmp_path: Path) -> None:
+    obj, _ = watched(tmp_path)
+    obj.logger, obj.plots = None, None
+    batch = make_batch(obj.info)
+    for name in registry.builtin_names:
+        observer = registry.get(name)()
+        observer.update(obj, batch.outputs, batch.outputs)
+        observer.on_step_end(obj)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,48 @@
+"""Every file of config/ is read by the code that it is for."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from py4cast.datasets import registry as datasets
+from py4cast.models import build_network
+from py4cast.settings import read_json
+from py4cast.strategies import registry as strategies
+from py4cast.testing import make_info
+from tests.conftest import ROOT
+
+FILES = sorted((ROOT / "config").rglob("*.json"))
+
+
+def test_nothing_is_left_out() -> None:
+    assert {p.parent.name for p in FILES} <= {"datasets", "models", "strategies"}
+    names = {p.stem for p in FILES if p.parent.name == "datasets"}
+    assert {"dummy", "gridded_template", "era5_uk", "era5_global", "ncep", "globcurrent", "arome_arctic"} <= names
+    assert {"halfunet32", "halfunet64", "halfunet128_ghost", "unet"} <= {
+        p.stem for p in FILES if p.parent.name == "models"
+    }
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if p.parent.name == "datasets"], ids=lambda p: p.stem)
+def test_datasets(path: Path) -> None:
+    kind = datasets.get("dummy" if path.stem == "dummy" else "gridded")
+    settings = kind.read_settings(path)
+    assert path.stem in ("dummy", "gridded_template") or settings.name == path.stem
+    if path.stem not in ("dummy", "gridded_template"):
+        assert settings.root is None and settings.root_env == "PY4CAST_TEST_DATA"
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if p.parent.name == "models"], ids=lambda p: p.stem)
+def test_models(path: Path) -> None:
+    info = make_info()
+    name = "unet" if path.stem.startswith("unet") else "halfunet"
+    network, settings = build_network(name, 7, 3, read_json(path), info.grid, info.statics)
+    for key, value in json.loads(path.read_text()).items():
+        assert getattr(settings, key) == value
+    assert sum(p.numel() for p in network.parameters()) > 0
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if p.parent.name == "strategies"], ids=lambda p: p.stem)
+def test_strategies(path: Path) -> None:
+    strategies.get(path.stem).settings_kls.from_json(path)
