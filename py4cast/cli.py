@@ -6,6 +6,7 @@ Nothing heavy is imported before a verb's arguments have been read, so that `--h
 import argparse
 import datetime
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -131,7 +132,7 @@ def _train_arguments(p: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a name that groups runs (default: default)",
     )
-    p.add_argument("--run_name", metavar="NAME", help="the run's own name (default: date and time)")
+    p.add_argument("--run_name", metavar="NAME", help="the run's own name (default: date and time, or the SLURM job)")
     p.add_argument("--resume", action="store_true", help="go on with the run of this name, exactly")
 
 
@@ -139,7 +140,7 @@ def _train(a: argparse.Namespace) -> None:
     from py4cast.settings import read_json
     from py4cast.workflows.config import build_config, find_config, named_from
     from py4cast.workflows.report import score_table, show
-    from py4cast.workflows.train import train
+    from py4cast.workflows.train import process_rank, train
 
     document: dict[str, Any] = read_json(find_config(a.config)) if a.config else {}
     for part, is_given in (
@@ -190,10 +191,20 @@ def _train(a: argparse.Namespace) -> None:
     config = build_config(document, a.overrides)
     if a.resume and not a.run_name:
         raise SettingsError("--resume needs the --run_name of the run to go on with")
-    run = a.run_name or datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S")
-    folder = train(config, a.campaign_name, run, a.resume, a.load_model_ckpt)
-    show(score_table(read_json(folder / "scores.json")))
-    sys.stdout.write(f"{folder}\n")
+    folder = train(config, a.campaign_name, a.run_name or _default_run_name(), a.resume, a.load_model_ckpt)
+    if process_rank() == 0:
+        show(score_table(read_json(folder / "scores.json")))
+        sys.stdout.write(f"{folder}\n")
+
+
+def _default_run_name() -> str:
+    """The job and step under SLURM; else date and time, which processes that this one launches share."""
+    if "SLURM_JOB_ID" in os.environ:
+        return f"slurm-{os.environ['SLURM_JOB_ID']}.{os.environ.get('SLURM_STEP_ID', '0')}"
+    name = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S")
+    if int(os.environ.get("LOCAL_RANK") or 0) == 0:
+        os.environ["PY4CAST_RUN_NAME"] = name
+    return os.environ.get("PY4CAST_RUN_NAME", name)
 
 
 def _strip(overrides: Sequence[str]) -> list[str]:

@@ -148,7 +148,9 @@ class AutoRegressiveLightning(pl.LightningModule):
         loss = self.forecaster.training_loss(batch, self.training_objective).mean()
         if not bool(torch.isfinite(loss)):
             raise NumericalError(self._explain(batch))
-        self.log("train_loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=batch.batch_size)
+        size = batch.batch_size
+        self.log("train_loss", loss, prog_bar=True, on_step=True, on_epoch=False, batch_size=size)
+        self.log("train_loss_epoch", loss, on_step=False, on_epoch=True, sync_dist=True, batch_size=size)
         # counted here and not in on_train_batch_end, which comes after the callbacks that save
         self.batches_done += 1
         return loss
@@ -228,6 +230,9 @@ class AutoRegressiveLightning(pl.LightningModule):
             observer.update(self, prediction, target)
 
     def on_test_epoch_end(self) -> None:
+        assert self.verification is not None, "made when the test begins"
+        if self.trainer.world_size > 1:
+            self.verification.reduce(lambda sums: self.trainer.strategy.reduce(sums, reduce_op="sum"))
         for observer in self.test_plotters:
             observer.on_step_end(self)
 

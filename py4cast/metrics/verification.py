@@ -56,6 +56,14 @@ class Verification:
             self.systems["climatology"].update(normal.reshape(target.shape), target)
         self.num_forecasts += target.shape[0]
 
+    def reduce(self, add: Callable[[Tensor], Tensor]) -> None:
+        """Adds the sums of all ranks; `add` gives the sum of a tensor over them."""
+        for aggregator in self.systems.values():
+            for sums in (aggregator.sums, aggregator.totals):
+                for name in sorted(sums):
+                    sums[name] = add(sums[name])
+        self.num_forecasts = int(add(torch.tensor(self.num_forecasts)))
+
     def scores(self) -> dict[str, Any]:
         """The scores as plain JSON values: system → variable → metric → one number per lead time."""
         result: dict[str, Any] = {}

@@ -34,6 +34,8 @@ def emit(obj: Any, name: str, figure: "Figure") -> None:
     """Sends a figure to TensorBoard, where there is one, and to `<plots>/<name>.png`, where a run has a folder."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+    if not getattr(getattr(obj, "trainer", None), "is_global_zero", True):
+        return
     FigureCanvasAgg(figure)
     experiment: Any = getattr(getattr(obj, "logger", None), "experiment", None)
     if experiment is not None and hasattr(experiment, "add_figure"):

@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from py4cast.strategies import registry as strategies
 from py4cast.workflows.climatology import climatology_of
 from py4cast.workflows.config import RunConfig, TrainSettings
 
-__all__ = ["run_folder", "train"]
+__all__ = ["process_rank", "run_folder", "train"]
 
 logger = logging.getLogger(__name__)
 
@@ -75,8 +76,20 @@ def _begin(folder: Path, config: RunConfig, resume: bool) -> Path | None:
         raise SettingsError(
             f"{folder}: --resume goes on with the run's own settings; these differ: {', '.join(changed)}; see {config_file}"
         )
+    return _last_checkpoint(folder, resume)
+
+
+def _last_checkpoint(folder: Path, resume: bool) -> Path | None:
     last = folder / "checkpoints" / "last.ckpt"
-    return last if last.exists() else None
+    return last if resume and last.exists() else None
+
+
+def process_rank() -> int:
+    """The rank of this process in its job, as torchrun, SLURM or Lightning's launcher tell it."""
+    for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"):
+        if os.environ.get(name, "").isdigit():
+            return int(os.environ[name])
+    return 0
 
 
 def _load_data(config: RunConfig, folder: Path) -> tuple[DatasetABC, DatasetABC, DatasetABC]:
@@ -95,6 +108,14 @@ def _precision(asked: str) -> Any:
     return asked
 
 
+def _devices() -> int | str:
+    """As many processes on this node as the launcher started; else all accelerators, or one CPU process."""
+    for name in ("LOCAL_WORLD_SIZE", "SLURM_NTASKS_PER_NODE"):
+        if os.environ.get(name, "").isdigit():
+            return int(os.environ[name])
+    return "auto"
+
+
 def _trainer(config: RunConfig, folder: Path, keeper: CheckpointKeeper) -> pl.Trainer:
     t = config.train
     board = False if t.no_log else TensorBoardLogger(save_dir=str(folder), name="", version="")
@@ -107,6 +128,7 @@ def _trainer(config: RunConfig, folder: Path, keeper: CheckpointKeeper) -> pl.Tr
     ]
     return pl.Trainer(
         accelerator="auto",
+        devices=_devices(),
         num_nodes=int(os.environ.get("SLURM_NNODES") or 1),
         max_epochs=t.epochs,
         precision=_precision(t.precision),
@@ -189,13 +211,15 @@ def train(
     for name in config.train.plots:
         observers.get(name)
     folder = run_folder(config, campaign, run_name)
-    with lock(folder / ".lock"):
-        checkpoint = _begin(folder, config, resume)
+    # the other ranks of one job run the same command; the first one answers for the folder
+    is_first = process_rank() == 0
+    with lock(folder / ".lock") if is_first else nullcontext():
+        checkpoint = _begin(folder, config, resume) if is_first else _last_checkpoint(folder, resume)
         try:
             module, datasets = _make(config, folder, weights)
         except BaseException:
             # a run that never began leaves its name free
-            if not (folder / "checkpoints").exists():
+            if is_first and not (folder / "checkpoints").exists():
                 for name in ("config.json", "dataset.json"):
                     (folder / name).unlink(missing_ok=True)
             raise
