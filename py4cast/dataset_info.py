@@ -1,7 +1,7 @@
 """DatasetInfo: all that a Forecaster needs to know of the data; it travels inside the saved Forecaster."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -112,6 +112,11 @@ class DatasetInfo:
     def num_input_features(self, num_input_steps: int) -> int:
         """Width of the network's input: past states, statics, forcings."""
         return num_input_steps * self.weather_dim + len(self.static) + self.forcing_dim
+
+    def without_border(self) -> "DatasetInfo":
+        """The same data where no truth is imposed: every cell is interior."""
+        valid = self.statics.valid_mask.squeeze(-1).numpy()
+        return replace(self, statics=Statics.build(self.grid, self.statics.grid_static_features, 0, valid))
 
     def check_same(self, other: "DatasetInfo") -> None:
         """Refuses data that this one's Forecaster was not made for.

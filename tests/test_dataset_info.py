@@ -45,6 +45,15 @@ def test_other_data_are_refused_by_name(small) -> None:
     info.check_same(replace(info, variables=list(reversed(info.variables))))
 
 
+def test_without_border_every_cell_is_interior(small) -> None:
+    info = small[0].info
+    bare = info.without_border()
+    assert (
+        info.statics.border_mask.sum() > 0 and bare.statics.border_mask.sum() == 0 and bare.statics.interior_mask.all()
+    )
+    assert bare.static == info.static and bare.variables == info.variables
+
+
 def test_summary_is_a_table(small) -> None:
     lines = small[0].info.summary().splitlines()
     assert lines[3].split()[:3] == ["variable", "role", "units"] and any(line.startswith("t2m ") for line in lines)

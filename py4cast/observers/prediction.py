@@ -48,7 +48,7 @@ class PredictionPlot(ErrorObserver):
                 truth = target[name].squeeze(-1).float().numpy()
                 units = obj.info.units[name]
                 limits = (float(np.nanmin(truth)), float(np.nanmax(truth)))
-                widest = float(np.nanmax(np.abs(forecast - truth))) or 1.0
+                widest = float(np.nanquantile(np.abs(forecast - truth), 0.995)) or 1.0
                 columns = (
                     ("truth", truth, limits, colour_map(units)),
                     ("forecast", forecast, limits, colour_map(units)),

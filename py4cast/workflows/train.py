@@ -254,9 +254,11 @@ def _make(
     if weights is not None:
         load_weights(forecaster, Path(weights))
     logger.info("%s", forecaster.describe())
+    # a ring where no truth is imposed is forecast like the rest, so it is learned like the rest
+    learned = info if forecaster.strategy.force_border else info.without_border()
     module = AutoRegressiveLightning(
         forecaster,
-        loss_kind(info),
+        loss_kind(learned),
         config.optim,
         config.train.seed,
         test_observers=_observers(config.train.plots, config.train),

@@ -46,3 +46,21 @@ def test_models(path: Path) -> None:
 @pytest.mark.parametrize("path", [p for p in FILES if p.parent.name == "strategies"], ids=lambda p: p.stem)
 def test_strategies(path: Path) -> None:
     strategies.get(path.stem).settings_kls.from_json(path)
+
+
+def test_a_ring_without_truth_is_learned_like_the_rest(tmp_path: Path) -> None:
+    from py4cast.workflows.config import build_config
+    from py4cast.workflows.train import _make
+
+    tiny = [
+        "dataset.size=16",
+        "dataset.num_train=20",
+        "dataset.num_valid=10",
+        "dataset.num_test=10",
+        "model.num_filters=4",
+    ]
+    for strategy, cells in (("diff_ar", 16 * 16), ("scaled_ar", 8 * 8)):
+        config = build_config({"strategy": {"name": strategy}}, tiny)
+        module, _ = _make(config, tmp_path, None)
+        assert int((module.training_objective.cell_weights > 0).sum()) == cells
+        assert int(module.info.statics.interior_mask.sum()) == 8 * 8, "scores are of the same cells"
