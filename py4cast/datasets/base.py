@@ -138,6 +138,12 @@ class WindowDataset(DatasetABC):
     def init_times(self) -> NDArray[np.datetime64]:
         return np.asarray(self.cube.times[self._inits])
 
+    @property
+    def used(self) -> NDArray[np.int64]:
+        """Indices in the series of the instants that its samples use, each once."""
+        window = np.arange(1 - self._num_input_steps, self._num_pred_steps + 1)
+        return np.unique(self._inits[:, None] + window[None, :])
+
     def __len__(self) -> int:
         return int(self._inits.size)
 

@@ -24,8 +24,7 @@ def climatology_of(train: DatasetABC, max_instants: int = 4000) -> Climatology:
     if not isinstance(train, WindowDataset):
         means = info.stats.to_list("mean", names)
         return lambda times: means.expand(times.size, *info.grid.shape, len(names))
-    cube, inits = train.cube, train.init_times
-    inside = np.flatnonzero((cube.times >= inits[0]) & (cube.times <= inits[-1]))
+    cube, inside = train.cube, train.used
     stride = -(-inside.size // max_instants)
     slots = _slot(cube.times, info.step_duration)
     sums: dict[int, NDArray[np.float64]] = {}
