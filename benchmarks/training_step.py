@@ -20,8 +20,9 @@ from py4cast.callbacks import Guard
 from py4cast.datasets import get_datasets
 from py4cast.datasets.loader import Loader, LoaderSettings
 from py4cast.forecaster import Forecaster
-from py4cast.lightning import AutoRegressiveLightning, OptimSettings
+from py4cast.lightning import AutoRegressiveLightning
 from py4cast.losses import registry as losses
+from py4cast.optim import OptimSettings
 
 
 class Clock(pl.Callback):

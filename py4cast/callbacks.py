@@ -224,7 +224,9 @@ class TrainingProgress(RichProgressBar):
         """What stands right of the bar."""
         items = super().get_metrics(trainer, pl_module)
         items.pop("v_num", None)
-        return items
+        speed, waiting = getattr(pl_module, "samples_per_s", 0.0), getattr(pl_module, "waiting_share", 0.0)
+        loss = f"{float(getattr(pl_module, 'last_loss', 0.0)):.4g}"
+        return {**items, "loss": loss, "samples/s": f"{speed:.1f}", "waiting": f"{100 * waiting:.1f} %"}
 
 
 class EpochLog(Callback):

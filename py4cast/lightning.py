@@ -1,9 +1,7 @@
 """AutoRegressiveLightning: fits, validates and tests a Forecaster, and nothing else."""
 
-import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,32 +18,11 @@ from py4cast.metrics.verification import Climatology, Verification
 from py4cast.models import GriddedNetwork
 from py4cast.namedtensor import NamedTensor
 from py4cast.observers import ErrorObserver
-from py4cast.settings import Settings, setting
+from py4cast.optim import OptimSettings, make_optimizer
 
-__all__ = ["AutoRegressiveLightning", "OptimSettings", "cosine_with_warmup"]
+__all__ = ["AutoRegressiveLightning"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptimSettings(Settings):
-    """AdamW and its schedule."""
-
-    lr: float = setting(1e-3, "highest learning rate")
-    min_lr: float = setting(1e-6, "learning rate at the end")
-    num_warmup_steps: int = setting(50, "optimiser steps of linear warm-up")
-    weight_decay: float = setting(0.01, "weight decay of AdamW")
-    betas: tuple[float, float] = setting((0.9, 0.95), "decay of the moments of AdamW")
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.min_lr <= self.lr or self.num_warmup_steps < 0:
-            raise ValueError("expected 0 <= min_lr <= lr and num_warmup_steps >= 0")
-
-
-def cosine_with_warmup(step: int, total: int, warmup: int, floor: float) -> float:
-    """The factor of the learning rate: step/warmup, then floor + (1 − floor)·½·(1 + cos π·progress)."""
-    if step < warmup:
-        return (step + 1) / warmup
-    progress = min(1.0, (step - warmup) / max(1, total - warmup))
-    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
+_LOG_EVERY = 10
 
 
 class AutoRegressiveLightning(pl.LightningModule):
@@ -84,6 +61,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         self.validated_epoch = 0
         self.samples_per_s = self.waiting_share = 0.0
         self._epoch_began, self._epoch_samples, self._waited_before = time.perf_counter(), 0, 0.0
+        self.last_loss = self._loss_sum = torch.zeros(())
 
     # What observers read -------------------------------------------------------------------------------
 
@@ -120,15 +98,7 @@ class AutoRegressiveLightning(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """AdamW(0.9, 0.95), linear warm-up, then cosine to `min_lr`, per optimiser step."""
-        o = self.optim
-        parameters = list(self.forecaster.parameters())
-        optimizer = torch.optim.AdamW(parameters, lr=o.lr, betas=o.betas, weight_decay=o.weight_decay, fused=True)
-        total = max(1, int(self.trainer.estimated_stepping_batches))
-        floor, warmup = (o.min_lr / o.lr if o.lr else 1.0), min(o.num_warmup_steps, total // 2)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: cosine_with_warmup(step, total, warmup, floor)
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return make_optimizer(self.optim, self.forecaster.parameters(), int(self.trainer.estimated_stepping_batches))
 
     def _loader(self) -> Loader | None:
         loader = self.trainer.train_dataloader
@@ -137,32 +107,41 @@ class AutoRegressiveLightning(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         loader = self._loader()
         self._epoch_began, self._epoch_samples = time.perf_counter(), 0
+        self._loss_sum = torch.zeros((), device=self.device)
         self._waited_before = loader.waited_s if loader else 0.0
 
     def on_train_batch_start(self, batch: ItemBatch, batch_idx: int) -> None:
-        # random numbers of a step depend on the step alone, so that a resumed run draws the same
-        torch.manual_seed((self.seed * 1_000_003 + self.batches_done) % 2**63)
+        # random numbers of a step depend on the step alone, so that a resumed run draws the same; torch.manual_seed
+        # would queue a stack trace per call for accelerators that are not in use
+        seed = (self.seed * 1_000_003 + self.batches_done) % 2**63
+        torch.default_generator.manual_seed(seed)
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            torch.cuda.manual_seed(seed)
 
     def training_step(self, batch: ItemBatch, batch_idx: int) -> Tensor:
         """The mean loss over samples and steps; NumericalError names variable and dates when it is not finite."""
         loss = self.forecaster.training_loss(batch, self.training_objective).mean()
         if not bool(torch.isfinite(loss)):
             raise NumericalError(self._explain(batch))
-        size = batch.batch_size
-        self.log("train_loss", loss, prog_bar=True, on_step=True, on_epoch=False, batch_size=size)
-        self.log("train_loss_epoch", loss, on_step=False, on_epoch=True, sync_dist=True, batch_size=size)
+        self.last_loss = loss.detach()
+        self._loss_sum = self._loss_sum + self.last_loss * batch.batch_size
+        if self.batches_done % _LOG_EVERY == 0:  # Lightning's log costs a millisecond a call
+            self.log("train_loss", self.last_loss, batch_size=batch.batch_size)
         # counted here and not in on_train_batch_end, which comes after the callbacks that save
         self.batches_done += 1
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: ItemBatch, batch_idx: int) -> None:
-        self._epoch_samples += batch.batch_size * self.trainer.world_size
+        self._epoch_samples += batch.batch_size
         passed = max(time.perf_counter() - self._epoch_began, 1e-9)
         loader = self._loader()
-        self.samples_per_s = self._epoch_samples / passed
+        self.samples_per_s = self._epoch_samples * self.trainer.world_size / passed
         self.waiting_share = (loader.waited_s - self._waited_before) / passed if loader else 0.0
-        self.log("samples/s", self.samples_per_s, prog_bar=True, batch_size=batch.batch_size)
-        self.log("waiting_%", 100 * self.waiting_share, prog_bar=True, batch_size=batch.batch_size)
+
+    def on_train_epoch_end(self) -> None:
+        self.log("train_loss_epoch", self._loss_sum / max(1, self._epoch_samples), sync_dist=True)
+        self.log("samples/s", self.samples_per_s)
+        self.log("waiting_%", 100 * self.waiting_share)
 
     def _explain(self, batch: ItemBatch) -> str:
         """Which variable of which forecast is not finite."""

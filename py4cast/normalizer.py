@@ -35,7 +35,7 @@ class Normalizer(nn.Module):
 
     def standardise(self, values: Tensor) -> Tensor:
         """x̂ = (x − μ)/σ of `(..., features)` in the order of `features`."""
-        return (values - self.mean.to(values.dtype)) / self.std.to(values.dtype)
+        return (values - self.mean.to(values.dtype)).div_(self.std.to(values.dtype))
 
     def physical(self, values: Tensor) -> Tensor:
         """X = x̂·σ + μ of `(..., features)` in the order of `features`."""

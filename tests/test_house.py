@@ -19,9 +19,10 @@ ROWS = [
     ["datasets", "models", "losses", "metrics"],
     ["strategies"],
     ["forecaster"],
-    ["observers"],
+    ["observers", "optim"],
     ["observer", "callbacks", "lightning"],
     ["workflows", "testing"],
+    ["arguments"],
     ["cli"],
 ]
 LEVEL = {name: level for level, row in enumerate(ROWS) for name in row}

@@ -8,9 +8,10 @@ import torch
 from py4cast.batch import ItemBatch
 from py4cast.errors import DataError, NumericalError
 from py4cast.forecaster import Forecaster
-from py4cast.lightning import AutoRegressiveLightning, OptimSettings, cosine_with_warmup
+from py4cast.lightning import AutoRegressiveLightning
 from py4cast.losses import registry as losses
 from py4cast.namedtensor import NamedTensor
+from py4cast.optim import OptimSettings, cosine_with_warmup
 from py4cast.testing import make_batch, make_info
 
 INFO = make_info()

@@ -31,6 +31,7 @@ GROUPS = {
     "day_of_year": ("sin_day_of_year", "cos_day_of_year"),
     "toa_radiation": ("toa_radiation",),
 }
+_KEPT_BYTES = 64_000_000
 Array = NDArray[np.float64]
 
 
@@ -67,8 +68,8 @@ def toa_radiation(
 
     Args:
         times: valid times, `(timestep,)`.
-        latitude: [degrees north], `(lat, lon)`.
-        longitude: [degrees east], `(lat, lon)`.
+        latitude: [degrees north], `(lat, lon)` or what broadcasts to it.
+        longitude: [degrees east], `(lat, lon)` or what broadcasts to it.
         step: length of the mean; 0 for the value at the instant.
 
     Returns:
@@ -107,6 +108,10 @@ class ComputedForcings:
         self.groups, self.step = tuple(groups), step
         self.names = [name for group in groups for name in GROUPS[group]]
         self._latitude, self._longitude, self._shape = grid.latitude_2d(), grid.longitude_2d(), grid.shape
+        # a latitude-longitude grid has one Sun per row and one clock per column: far fewer than its cells
+        self._rows = grid.latitude[:, None] if not grid.is_projected else self._latitude
+        self._columns = grid.longitude[None, :] if not grid.is_projected else self._longitude
+        self._kept: dict[int, NDArray[np.float32]] = {}
 
     @property
     def variables(self) -> list[Variable]:
@@ -126,13 +131,25 @@ class ComputedForcings:
         row = 0
         for group in self.groups:
             if group == "toa_radiation":
-                out[row] = toa_radiation(times, self._latitude, self._longitude, self.step)
+                for column, time in enumerate(times):
+                    out[row, column] = self._radiation(time)
                 row += 1
                 continue
             angle = 2 * np.pi * (days % 1.0 if group == "hour" else days / DAYS_PER_YEAR)
             out[row], out[row + 1] = np.sin(angle)[:, None, None], np.cos(angle)[:, None, None]
             row += 2
         return out
+
+    def _radiation(self, time: np.datetime64) -> NDArray[np.float32]:
+        """The plane of one time, `(lat, lon)`; kept, since every epoch asks for the same ones."""
+        key = int(time.astype("datetime64[s]").astype("int64"))
+        found = self._kept.get(key)
+        if found is None:
+            found = toa_radiation(time.reshape(1), self._rows, self._columns, self.step)[0]
+            if len(self._kept) * found.nbytes >= _KEPT_BYTES:
+                self._kept.clear()
+            self._kept[key] = found
+        return found
 
     def stats(self, times: NDArray[np.datetime64]) -> Stats:
         """Statistics: radiation over (at most 512 of) these times; sin and cos stay as they are (mean 0, std 1)."""

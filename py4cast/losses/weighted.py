@@ -25,6 +25,7 @@ class _WeightedLoss(LossABC):
     power: ClassVar[int]
     feature_weights: Tensor
     cell_weights: Tensor
+    full_weights: Tensor
 
     def __init__(self, info: DatasetInfo) -> None:
         super().__init__(info)
@@ -35,6 +36,8 @@ class _WeightedLoss(LossABC):
         statics = info.statics
         cells = statics.area_weights.unsqueeze(-1) * statics.interior_mask * statics.valid_mask
         self.register_buffer("cell_weights", cells.float(), persistent=False)
+        full = cells.double() / cells.double().sum() * (weights / std**self.power)
+        self.register_buffer("full_weights", full.float(), persistent=False)
 
     def forward(
         self,
@@ -45,16 +48,21 @@ class _WeightedLoss(LossABC):
     ) -> Tensor:
         y, truth = _tensor(prediction).float(), _tensor(target).float()
         counted = torch.isfinite(truth)
+        if mask is None and reduce_spatial_dim and bool(counted.all()):
+            # nothing is missing: the weights of cells and features are one constant field
+            error = (y - truth).square() if self.power == 2 else (y - truth).abs()
+            return (error * self.full_weights).sum((2, 3, 4))
         if mask is not None:
             counted = counted & mask.bool()
-        cells = self.cell_weights * counted
         # the difference is masked before the power: 0·NaN would be NaN, in the gradient too
-        error = torch.where(counted, y - torch.nan_to_num(truth), torch.zeros_like(y))
+        error = (y - truth).masked_fill(~counted, 0.0)
         error = error.square() if self.power == 2 else error.abs()
         if not reduce_spatial_dim:
-            return (error * self.feature_weights * (cells > 0)).sum(-1)
-        total = (error * cells).sum((2, 3))
-        mean = total / cells.sum((2, 3)).clamp_min(torch.finfo(total.dtype).tiny)
+            return (error * self.feature_weights * (self.cell_weights > 0)).sum(-1)
+        weights = self.cell_weights.squeeze(-1)
+        total = torch.einsum("btxyf,xy->btf", error, weights)
+        count = torch.einsum("btxyf,xy->btf", counted.float(), weights)
+        mean = total / count.clamp_min(torch.finfo(total.dtype).tiny)
         return (mean * self.feature_weights).sum(-1)
 
 

@@ -89,7 +89,7 @@ class StrategyABC(nn.Module, ABC):
     def fill(self, values: Tensor) -> Tensor:
         """Missing cells set to 0, which is the mean."""
         # infinities stay, so that they are noticed
-        return torch.where(torch.isnan(values), torch.zeros_like(values), values)
+        return torch.nan_to_num(values, nan=0.0, posinf=torch.inf, neginf=-torch.inf)
 
     @final
     def step(self, model: Network, window: Tensor, forcing: Tensor | None, truth: Tensor | None = None) -> Tensor:
@@ -104,16 +104,25 @@ class StrategyABC(nn.Module, ABC):
         Returns:
             Prognostic then diagnostic features, `(batch, lat, lon, features)`.
         """
-        for _ in range(self.num_inter_steps):
-            prediction = self.advance(model, self.assemble(window, forcing), window[:, -1])
-            if self.has_holes:
-                prediction = prediction * self.valid_mask.to(prediction.dtype)
-            if truth is not None and self.force_border:
-                imposed = self.border_mask & torch.isfinite(truth)
-                prediction = torch.where(imposed, truth.to(prediction.dtype), prediction)
-            state = prediction[..., : self.num_prognostic].unsqueeze(1)
-            window = torch.cat([window[:, 1:], state.to(window.dtype)], dim=1)
+        prediction = self._advance_once(model, window, forcing, truth)
+        for _ in range(self.num_inter_steps - 1):
+            window = self.slide(window, prediction)
+            prediction = self._advance_once(model, window, forcing, truth)
         return prediction
+
+    def _advance_once(self, model: Network, window: Tensor, forcing: Tensor | None, truth: Tensor | None) -> Tensor:
+        prediction = self.advance(model, self.assemble(window, forcing), window[:, -1])
+        if self.has_holes:
+            prediction = prediction * self.valid_mask.to(prediction.dtype)
+        if truth is not None and self.force_border:
+            imposed = self.border_mask & torch.isfinite(truth)
+            prediction = torch.where(imposed, truth.to(prediction.dtype), prediction)
+        return prediction
+
+    def slide(self, window: Tensor, prediction: Tensor) -> Tensor:
+        """The past states one step later: the oldest goes, the predicted one comes."""
+        state = prediction[..., : self.num_prognostic].unsqueeze(1).to(window.dtype)
+        return torch.cat([window[:, 1:], state], dim=1) if window.shape[1] > 1 else state
 
     @final
     def rollout(
@@ -138,12 +147,12 @@ class StrategyABC(nn.Module, ABC):
             given = None if forcing is None else self.fill(forcing[:, i])
             prediction = self.step(model, window, given, None if truth is None else truth[:, i])
             yield prediction
-            state = prediction[..., : self.num_prognostic].unsqueeze(1)
-            window = torch.cat([window[:, 1:], state.to(window.dtype)], dim=1)
+            if i + 1 < num_steps:
+                window = self.slide(window, prediction)
 
     def training_loss(
         self, model: Network, loss: Loss, states: Tensor, forcing: Tensor | None, truth: Tensor
     ) -> Tensor:
         """The objective, `(batch, timestep)`: by default unroll, then loss."""
-        predictions = torch.stack(list(self.rollout(model, states, forcing, truth.shape[1], truth)), dim=1)
-        return loss(predictions, truth)
+        found = list(self.rollout(model, states, forcing, truth.shape[1], truth))
+        return loss(found[0].unsqueeze(1) if len(found) == 1 else torch.stack(found, dim=1), truth)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from py4cast.errors import SettingsError
-from py4cast.lightning import OptimSettings
+from py4cast.optim import OptimSettings
 from py4cast.settings import Settings, apply_overrides, decode, read_json, setting
 
 __all__ = ["Named", "RunConfig", "TrainSettings", "named_from"]

@@ -146,7 +146,7 @@ def _trainer(config: RunConfig, folder: Path, keeper: CheckpointKeeper) -> pl.Tr
         enable_model_summary=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
-        log_every_n_steps=10,
+        log_every_n_steps=1,
         default_root_dir=str(folder),
     )
 

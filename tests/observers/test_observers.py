@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from py4cast.forecaster import Forecaster
-from py4cast.lightning import AutoRegressiveLightning, OptimSettings
+from py4cast.lightning import AutoRegressiveLightning
 from py4cast.losses import registry as losses
 from py4cast.observers import registry
+from py4cast.optim import OptimSettings
 from py4cast.testing import make_batch, make_info
 
 
