@@ -58,7 +58,6 @@ def _registry() -> "pint.UnitRegistry[Any]":
     import pint
 
     registry: pint.UnitRegistry[Any] = pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
-    registry.define("@alias degree_Celsius = degC")
     return registry
 
 

@@ -68,6 +68,13 @@ def _duration(text: Any) -> np.timedelta64:
     return np.timedelta64(int(float(end.rstrip("smhD"))) * _STEP_SECONDS[unit], "s")
 
 
+def _start(text: Any) -> np.timedelta64:
+    """The beginning of a GRIB step range such as `6-12`; 0 without one."""
+    first, dash, last = str(text or "0").partition("-")
+    unit = last[-1] if last[-1:] in _STEP_SECONDS else ""
+    return _duration(first if first[-1:] in _STEP_SECONDS else first + unit) if dash else np.timedelta64(0, "s")
+
+
 class GribReader(ReaderABC):
     """Creates a reader of the messages of one GRIB file."""
 
@@ -115,6 +122,7 @@ class GribReader(ReaderABC):
         keys = {key: _get(handle, key) for key in _KEYS}
         keys["cf_name"] = _get(handle, "cfVarName", str)
         member = _get(handle, "number", int)
+        keys["since"] = _start(_get(handle, "stepRange", str))
         name = _get(handle, "shortName", str)
         return Record(
             short_name=name if name not in (None, "unknown") else f"param{keys['paramId']}",
@@ -259,41 +267,48 @@ class GribWriter(WriterABC):
     suffixes: ClassVar[tuple[str, ...]] = (".grib", ".grib2", ".grb2", ".grb")
 
     def write(self, path: Path, forecast: Fields) -> None:
+        before = [np.timedelta64(0, "s"), *forecast.lead_times[:-1]]
         with atomic_path(path) as temporary, temporary.open("xb") as stream:
-            for step, lead_time in enumerate(forecast.lead_times):
+            for step, lead_times in enumerate(zip(before, forecast.lead_times, strict=True)):
                 for index, variable in enumerate(forecast.variables):
-                    handle = self._message(forecast, variable, lead_time)
+                    handle = self._message(forecast, variable)
                     try:
+                        _set_steps(handle, *lead_times, is_sum=variable.accumulated)
                         self._fill(handle, forecast.values[step, :, :, index], variable)
                         eccodes.codes_write(handle, stream)
                     finally:
                         eccodes.codes_release(handle)
 
-    def _message(self, forecast: Fields, variable: Variable, lead_time: np.timedelta64) -> int:
-        handle = int(eccodes.codes_grib_new_from_samples("regular_ll_sfc_grib2"))
-        _set_grid(handle, forecast.grid)
-        when = forecast.init_time.astype("datetime64[s]").item()
-        eccodes.codes_set(handle, "dataDate", int(when.strftime("%Y%m%d")))
-        eccodes.codes_set(handle, "dataTime", int(when.strftime("%H%M")))
+    def _message(self, forecast: Fields, variable: Variable) -> int:
+        """A message without values: grid, start and identity.
+
+        A parameter that ecCodes knows only on a level of its own keeps that one (`tcc`, `tp`).
+        """
         name = variable.short_name or variable.name
-        try:
-            eccodes.codes_set(handle, "shortName", name)
-            if variable.type_of_level:
-                eccodes.codes_set(handle, "typeOfLevel", variable.type_of_level)
-            if variable.level is not None:
-                eccodes.codes_set(handle, "level", int(variable.level))
-            for key, value in variable.grib.items():
-                eccodes.codes_set(handle, key, value)
-        except eccodes.CodesInternalError as error:
+        reason = "the keys together name no parameter"
+        for with_level in (True, False):
+            handle = int(eccodes.codes_grib_new_from_samples("regular_ll_sfc_grib2"))
+            try:
+                _set_grid(handle, forecast.grid)
+                when = forecast.init_time.astype("datetime64[s]").item()
+                eccodes.codes_set(handle, "dataDate", int(when.strftime("%Y%m%d")))
+                eccodes.codes_set(handle, "dataTime", int(when.strftime("%H%M")))
+                eccodes.codes_set(handle, "shortName", name)
+                if with_level and variable.type_of_level:
+                    eccodes.codes_set(handle, "typeOfLevel", variable.type_of_level)
+                if with_level and variable.level is not None:
+                    eccodes.codes_set(handle, "level", int(variable.level))
+                for key, value in variable.grib.items():
+                    eccodes.codes_set(handle, key, value)
+                if _get(handle, "shortName", str) != "unknown":
+                    return handle
+            except eccodes.CodesInternalError as error:
+                reason = str(error)
+            except DataError:
+                eccodes.codes_release(handle)
+                raise
             eccodes.codes_release(handle)
-            raise DataError(
-                f"{variable.name}: GRIB knows no parameter {name!r} with these keys ({error}); set grib keys"
-            ) from None
-        seconds = int(lead_time / np.timedelta64(1, "s"))
-        unit, length = ("h", 3600) if seconds % 3600 == 0 else ("m", 60) if seconds % 60 == 0 else ("s", 1)
-        eccodes.codes_set(handle, "stepUnits", unit)
-        eccodes.codes_set(handle, "endStep" if variable.accumulated else "step", seconds // length)
-        return handle
+        raise DataError(f"{variable.name}: GRIB knows no parameter {name!r} with these keys ({reason}); set grib keys")
 
     def _fill(self, handle: int, values: NDArray[np.float32], variable: Variable) -> None:
         try:
@@ -308,6 +323,17 @@ class GribWriter(WriterABC):
             field = np.where(missing, -1e34, field)
         eccodes.codes_set(handle, "bitsPerValue", 24)
         eccodes.codes_set_values(handle, np.ascontiguousarray(field).ravel())
+
+
+def _set_steps(handle: int, before: np.timedelta64, lead_time: np.timedelta64, is_sum: bool) -> None:
+    """The lead time; a sum runs from the lead time before."""
+    start, end = (int(t / np.timedelta64(1, "s")) for t in (before, lead_time))
+    whole = next((u, n) for u, n in (("h", 3600), ("m", 60), ("s", 1)) if start % n == 0 and end % n == 0)
+    eccodes.codes_set(handle, "stepUnits", whole[0])
+    if is_sum:
+        eccodes.codes_set(handle, "stepRange", f"{start // whole[1]}-{end // whole[1]}")
+    else:
+        eccodes.codes_set(handle, "step", end // whole[1])
 
 
 def _set_grid(handle: int, grid: Grid) -> None:
@@ -335,5 +361,9 @@ def _set_grid(handle: int, grid: Grid) -> None:
         raise DataError(f"GRIB output: no encoding for a grid on {name!r}; write NetCDF instead (--output forecast.nc)")
     keys |= {"latitudeOfFirstGridPointInDegrees": lat[0, 0], "longitudeOfFirstGridPointInDegrees": lon[0, 0]}
     keys |= {"iScansNegatively": 0, "jScansPositively": int(ascending)}
+    radius = grid.projection.get("earth_radius")
+    if radius is not None:
+        keys |= {"shapeOfTheEarth": 1, "scaleFactorOfRadiusOfSphericalEarth": 0}
+        keys |= {"scaledValueOfRadiusOfSphericalEarth": round(float(radius))}
     for key, value in keys.items():
         eccodes.codes_set(handle, key, value if isinstance(value, int | str) else float(value))

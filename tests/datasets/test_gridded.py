@@ -116,13 +116,24 @@ def test_missing_instants_are_kept_out_and_reported(tmp_path: Path, caplog: pyte
         assert torch.isfinite(train[i].outputs.tensor).all()
 
 
-def test_accumulations_become_sums_per_step(tmp_path: Path) -> None:
+@pytest.mark.parametrize("since_start", [True, False])
+def test_accumulations_become_sums_per_step(tmp_path: Path, since_start: bool) -> None:
+    import eccodes
+
     rain = np.random.default_rng(0).uniform(0, 2, (48, 12, 16)).astype(np.float32)
     grid = Grid(45.0 + 0.5 * np.arange(12)[::-1], -4.0 + 0.5 * np.arange(16))
-    total = np.cumsum(rain, axis=0)[..., None]
+    values = (np.cumsum(rain, axis=0) if since_start else rain)[..., None]
     tp = Variable(name="tp", short_name="tp", units="kg m-2", accumulated=True)
     leads = [(i + 1) * HOUR for i in range(48)]
-    writer_for("a.grib2").write(tmp_path / "in" / "tp.grib2", Fields(total, [tp], grid, START - HOUR, leads))
+    path = tmp_path / "in" / "tp.grib2"
+    writer_for(path).write(path, Fields(values, [tp], grid, START - HOUR, leads))
+    if since_start:
+        with path.open("rb") as stream, (tmp_path / "in" / "sums").open("wb") as out:
+            while (handle := eccodes.codes_grib_new_from_file(stream)) is not None:
+                eccodes.codes_set(handle, "stepRange", f"0-{eccodes.codes_get(handle, 'endStep')}")
+                eccodes.codes_write(handle, out)
+                eccodes.codes_release(handle)
+        (tmp_path / "in" / "sums").replace(path)
     write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields()})
     document = describe(
         tmp_path / "in",

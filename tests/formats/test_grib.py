@@ -22,7 +22,7 @@ TP = Variable(name="tp", short_name="tp", units="kg m-2", accumulated=True)
 def lambert() -> Grid:
     projection = {
         "grid_mapping_name": "lambert_conformal_conic", "standard_parallel": [46.0, 49.0],
-        "longitude_of_central_meridian": 2.0, "latitude_of_projection_origin": 47.0, "earth_radius": 6371229.0,
+        "longitude_of_central_meridian": 2.0, "latitude_of_projection_origin": 47.0, "earth_radius": 6367470.0,
     }  # fmt: skip
     x, y = np.arange(9) * 2500.0, np.arange(7) * 2500.0
     lat, lon = inverse(projection, *np.meshgrid(x, y))
@@ -85,6 +85,22 @@ def test_units_are_converted_to_those_of_the_parameter(tmp_path: Path) -> None:
     writer_for(path).write(path, Fields(fields.values - 273.15, [celsius], fields.grid, INIT, LEADS))
     with open_reader(path) as reader:
         np.testing.assert_allclose(reader.read(reader.records()[0]), fields.values[0, ..., 0], atol=1e-4)
+
+
+def test_parameters_on_levels_of_their_own_keep_their_names(tmp_path: Path) -> None:
+    path = tmp_path / "out.grib2"
+    cloud = Variable(name="tcc", short_name="tcc", units="1", level=0, type_of_level="heightAboveGround")
+    rain = Variable(
+        name="tp", short_name="tp", units="kg m-2", level=0, type_of_level="heightAboveGround", accumulated=True
+    )
+    writer_for(path).write(path, forecast(lambert(), [cloud, rain]))
+    with open_reader(path) as reader:
+        records = reader.records()
+    assert [r.short_name for r in records[:2]] == ["tcc", "tp"]
+    hours = [
+        (r.keys["since"] / np.timedelta64(3600, "s"), r.lead_time / np.timedelta64(3600, "s")) for r in records[1::2]
+    ]
+    assert hours == [(0, 1), (1, 6), (6, 30)], "a sum runs from the lead time before"
 
 
 def test_an_unknown_parameter_is_named(tmp_path: Path) -> None:
