@@ -13,7 +13,7 @@ import inspect
 import pkgutil
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
@@ -90,6 +90,20 @@ class Registry(Generic[T]):
 
     def __getitem__(self, name: str) -> type[T]:
         return self.get(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def __len__(self) -> int:
+        return len(self.names())
+
+    def keys(self) -> list[str]:
+        """All names that can be used, so that a registry reads like the dict that it was in the older interface."""
+        return self.names()
+
+    def items(self) -> Iterator[tuple[str, type[T]]]:
+        """Pairs of name and class; loads them."""
+        return ((name, self.get(name)) for name in self.names())
 
     def get(self, name: str) -> type[T]:
         """The class registered as `name` (case does not matter).

@@ -50,6 +50,8 @@ def install(site: Path, dist: str, module: str, text: str, points: str) -> None:
 def test_own_names_and_the_nearest() -> None:
     registry = fresh()
     assert registry.get("HalfUNet").__name__ == "HalfUNet"
+    assert "halfunet" in registry and "halfunet" in list(registry) and len(registry) == len(registry.keys())
+    assert dict(registry.items())["halfunet"] is registry["halfunet"]
     with pytest.raises(SettingsError, match=r"unknown model 'halfunt'; did you mean 'halfunet'\?"):
         registry.get("halfunt")
 
