@@ -7,10 +7,15 @@ from pathlib import Path
 # threads that wait asleep, as the command line sets it; read when torch is loaded
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+import hypothesis
 import pytest
 import torch
 
 from py4cast.datasets import DatasetABC, get_datasets
+
+# a busy machine is no failure
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
 
 ROOT = Path(__file__).resolve().parent.parent
 
