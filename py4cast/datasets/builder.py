@@ -128,7 +128,7 @@ class StoreBuilder:
             try:
                 entry = json.loads(line)
             except ValueError:
-                continue  # the line that a kill cut in two
+                continue  # empty, or cut in two by a kill
             done[int(entry["block"])] = entry
         return done
 
@@ -180,7 +180,8 @@ class StoreBuilder:
 
     def _log(self, entry: Mapping[str, Any]) -> None:
         with self._journal.open("a") as stream:
-            stream.write(json.dumps(entry) + "\n")
+            # the newline comes first, so that a line that a kill cut in two spoils no other
+            stream.write("\n" + json.dumps(entry) + "\n")
             stream.flush()
             os.fsync(stream.fileno())
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from py4cast.atomic import write_json
 from py4cast.dataset_info import DatasetInfo
 from py4cast.datasets.base import Splits, WindowDataset
 from py4cast.datasets.builder import Progress, StoreBuilder, check_plane
@@ -24,11 +25,11 @@ from py4cast.datasets.forcings import ComputedForcings
 from py4cast.datasets.gridded_settings import GriddedSettings
 from py4cast.datasets.sampling import init_indices, instants_in, require_samples
 from py4cast.datasets.statics import build_statics, regrid_static
-from py4cast.datasets.store import PreparedStore
+from py4cast.datasets.store import MARKER, VERSION, PreparedStore
 from py4cast.datasets.timeline import Period, Periods, duration
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.grid import Grid
-from py4cast.settings import cache_dir
+from py4cast.settings import cache_dir, read_json
 from py4cast.variables import Variable, role_of
 
 __all__ = ["Gridded", "GriddedSettings", "prepare"]
@@ -82,8 +83,36 @@ def time_axis(found: NDArray[np.datetime64], periods: Periods, step: np.timedelt
 
 
 def prepare(settings: GriddedSettings, progress: Progress) -> PreparedStore:
-    """The store of these settings, built where it is not finished."""
+    """The store of these settings, built where it is not finished.
+
+    A finished store is found again by the settings and the names, sizes and times of the files, which are then
+    not read; when any of them has changed, the files are scanned.
+    """
     files, variables, regrid = _files(settings)
+    known = cache_dir() / "stores" / "known" / f"{_inputs_key(settings, files)}.json"
+    if known.exists() and (Path(read_json(known)["store"]) / MARKER).exists():
+        return PreparedStore(read_json(known)["store"])
+    store = _build(settings, files, variables, regrid, progress)
+    write_json(known, {"store": str(store.path.absolute())})
+    report_missing(store)
+    return store
+
+
+def _inputs_key(settings: GriddedSettings, files: Mapping[str, Sequence[Path]]) -> str:
+    """Changes with anything that the store depends on, without opening a file."""
+    paths = sorted({path for found in files.values() for path in found})
+    stats = [(str(path.absolute()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    document = settings.to_dict() | {"forcings": [], "statics": []}
+    return _hash({"settings": document, "files": stats, "version": VERSION})
+
+
+def _build(
+    settings: GriddedSettings,
+    files: Mapping[str, Sequence[Path]],
+    variables: Sequence[Variable],
+    regrid: Mapping[str, str],
+    progress: Progress,
+) -> PreparedStore:
     step = duration(settings.step)
     catalog = Catalog(files, variables, settings.member)
     try:
@@ -98,11 +127,9 @@ def prepare(settings: GriddedSettings, progress: Progress) -> PreparedStore:
         statics = _static_fields(catalog, regrid, grid, window)
         recipe = _recipe(settings, catalog, times)
         folder = settings.store or cache_dir() / "stores" / f"{_safe(settings.name)}-{_hash(recipe)}"
-        store = StoreBuilder(Path(folder).expanduser(), catalog, grid, window, times, recipe, statics).build(progress)
+        return StoreBuilder(Path(folder).expanduser(), catalog, grid, window, times, recipe, statics).build(progress)
     finally:
         catalog.close()
-    report_missing(store)
-    return store
 
 
 def report_missing(store: PreparedStore) -> None:

@@ -16,6 +16,7 @@ an unfinished store and is refused.
 
 import json
 import os
+import shutil
 import struct
 import threading
 import warnings
@@ -35,7 +36,7 @@ from py4cast.settings import read_json
 from py4cast.statistics import MOMENTS, Stats, merge_moments
 from py4cast.variables import Variable
 
-__all__ = ["MARKER", "PreparedStore", "StoreLayout", "shard_bytes"]
+__all__ = ["MARKER", "VERSION", "PreparedStore", "StoreLayout", "shard_bytes"]
 
 MARKER = "py4cast.json"
 VERSION = 1
@@ -137,6 +138,8 @@ class StoreLayout:
         dims, _, _ = grid_coordinates(self.grid)
         group = zarr.open_group(folder, mode="r+")
         for name, values in fields.items():
+            # a build that was killed here left some of them
+            shutil.rmtree(folder / name, ignore_errors=True)
             names = dims if values.ndim == 2 else ("variable", *dims)
             _small_array(group, name, values, names, {})
         with warnings.catch_warnings():

@@ -58,7 +58,10 @@ def test_killed_at_any_moment_it_resumes_to_the_same_bytes(tmp_path: Path, monke
             process.send_signal(signal.SIGKILL)
             kills += process.wait() != 0
     assert kills >= 3
-    subprocess.run([sys.executable, "-c", SCRIPT, str(document), "0"], check=True, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(document), "0"], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
     assert files_of(tmp_path / "killed") == files_of(tmp_path / "whole")
     digests = [json.loads((tmp_path / d / MARKER).read_text())["digest"] for d in ("killed", "whole")]
     assert digests[0] == digests[1]
@@ -71,6 +74,21 @@ def test_a_second_prepare_does_nothing(tmp_path: Path) -> None:
     before = os.stat(first.path / MARKER).st_mtime_ns
     assert prepare(settings, Quiet()).path == first.path
     assert os.stat(first.path / MARKER).st_mtime_ns == before
+
+
+def test_a_finished_store_is_found_without_reading_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import py4cast.datasets.catalog as catalog
+
+    write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields()})
+    settings = Gridded.settings_kls.from_dict(describe(tmp_path / "in"))
+    first = prepare(settings, Quiet())
+    opened: list[Path] = []
+    monkeypatch.setattr(catalog, "open_reader", lambda path: opened.append(path))
+    assert prepare(settings, Quiet()).path == first.path and not opened
+    (first.path / MARKER).unlink()
+    with pytest.raises(AttributeError):
+        prepare(settings, Quiet())
+    assert opened, "a store that is gone is built again"
 
 
 def test_a_changed_file_gives_another_store(tmp_path: Path) -> None:
