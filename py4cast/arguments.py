@@ -67,8 +67,7 @@ def _whole(text: str) -> int:
         raise argparse.ArgumentTypeError(f"expected a whole number, found {text!r}") from None
 
 
-def _add_data(parser: argparse.ArgumentParser, dataset: str | None) -> None:
-    shown = dataset or "the one of the training"
+def _add_data(parser: argparse.ArgumentParser, dataset: str | None, shown: str) -> None:
     parser.add_argument(
         "--dataset",
         default=dataset,
@@ -88,7 +87,7 @@ def _add_data(parser: argparse.ArgumentParser, dataset: str | None) -> None:
 
 def train_arguments(p: argparse.ArgumentParser) -> None:
     """The flags of train."""
-    _add_data(p, "dummy")
+    _add_data(p, None, "dummy; gridded with --dataset_conf")
     p.add_argument(
         "--config",
         metavar="JSON",
@@ -142,14 +141,14 @@ def train_arguments(p: argparse.ArgumentParser) -> None:
 
 def prepare_arguments(p: argparse.ArgumentParser) -> None:
     """The flags of prepare."""
-    _add_data(p, "gridded")
+    _add_data(p, "gridded", "gridded")
     p.add_argument("--output", metavar="DIR", help="folder of the store (default: in the cache of $PY4CAST_ROOTDIR)")
 
 
 def forecast_arguments(p: argparse.ArgumentParser) -> None:
     """The flags of forecast."""
     p.add_argument("--forecaster", required=True, metavar="FILE", help="a saved Forecaster (forecaster.safetensors)")
-    _add_data(p, None)
+    _add_data(p, None, "the one of the training")
     p.add_argument(
         "--init_time",
         required=True,
@@ -168,7 +167,7 @@ def forecast_arguments(p: argparse.ArgumentParser) -> None:
 def verify_arguments(p: argparse.ArgumentParser) -> None:
     """The flags of verify."""
     p.add_argument("--forecaster", required=True, metavar="FILE", help="a saved Forecaster (forecaster.safetensors)")
-    _add_data(p, None)
+    _add_data(p, None, "the one of the training")
     p.add_argument(
         "--split", default="test", choices=("train", "valid", "test"), help="period to score (default: test)"
     )

@@ -36,25 +36,11 @@ def _train(a: argparse.Namespace) -> None:
     from py4cast.workflows.train import process_rank, train
 
     document: dict[str, Any] = read_json(find_config(a.config)) if a.config else {}
-    for part, is_given in (
-        ("dataset", a.dataset != "dummy" or a.dataset_conf),
-        ("model", a.model or a.model_conf),
-        ("strategy", a.strategy or a.strategy_conf),
-    ):
-        if is_given or part not in document:
-            defaults = {
-                "dataset": "gridded" if a.dataset == "dummy" and a.dataset_conf else a.dataset,
-                "model": "halfunet",
-                "strategy": "diff_ar",
-            }
-            name = (
-                a.dataset
-                if part == "dataset" and a.dataset != "dummy"
-                else getattr(a, part)
-                if part != "dataset"
-                else None
-            ) or defaults[part]
-            document[part] = named_from(name, getattr(a, f"{part}_conf"))
+    defaults = {"dataset": "gridded" if a.dataset_conf else "dummy", "model": "halfunet", "strategy": "diff_ar"}
+    for part, default in defaults.items():
+        name, path = getattr(a, part), getattr(a, f"{part}_conf")
+        if name or path or part not in document:
+            document[part] = named_from(name or document.get(part, {}).get("name") or default, path)
     settings = document.setdefault("train", {})
     if a.dev_mode:
         settings |= {"epochs": 3, "limit_train_batches": 3}

@@ -301,6 +301,27 @@ def test_weights_of_another_run_start_a_new_one(run) -> None:
     assert wide.returncode == 3 and "its weights do not fit the network" in wide.stderr
 
 
+def test_a_dataset_by_name_with_its_own_file(tmp_path: Path) -> None:
+    file = write_json(
+        tmp_path / "d.json", {"size": 16, "num_train": 16, "num_valid": 10, "num_test": 10, "border_size": 2}
+    )
+    words = [
+        "train",
+        "--dev_mode",
+        "--no_log",
+        "--dataset",
+        "dummy",
+        "--dataset_conf",
+        str(file),
+        "--set",
+        "model.num_filters=4",
+    ]
+    done = py4cast(*words, PY4CAST_ROOTDIR=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    config = json.loads((Path(done.stdout.splitlines()[-1]) / "config.json").read_text())
+    assert config["dataset"] == {"name": "dummy", "settings": json.loads(file.read_text())}
+
+
 def test_help_teaches() -> None:
     top = py4cast("--help")
     assert top.returncode == 0 and all(v in top.stdout for v in ("train", "prepare", "forecast", "verify", "plugins"))
