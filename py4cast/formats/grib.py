@@ -151,7 +151,10 @@ class GribReader(ReaderABC):
             raise DataError(f"{self.path}: no message at byte {record.locator[0]}; has the file changed?")
         try:
             yield handle
-        except eccodes.CodesInternalError as error:
+        except DataError:
+            raise
+        except (eccodes.CodesInternalError, ValueError, OverflowError) as error:
+            # a damaged header shows as a size that does not fit its values
             when = record.valid_time
             raise DataError(f"{self.path}: {record.short_name} of {when} cannot be decoded: {error}") from None
         finally:

@@ -185,3 +185,32 @@ def test_real_lambert_against_its_projection(real_data: Path) -> None:
         np.testing.assert_allclose(lat, grid.latitude, atol=1e-9)
         np.testing.assert_allclose(lon, grid.longitude, atol=1e-9)
         assert np.diff(grid.x) == pytest.approx(2500.0) and len(records) == 205
+
+
+def test_damaged_bytes_are_read_or_refused_by_name(tmp_path: Path) -> None:
+    import random
+
+    path = tmp_path / "in.grib2"
+    writer_for(path).write(path, forecast(lambert(), [T2M, T850]))
+    whole = path.read_bytes()
+    rng = random.Random(0)
+    refused = 0
+    for trial in range(150):
+        data = bytearray(whole)
+        where = rng.randrange(len(data))
+        if trial % 3 == 0:
+            data = data[:where]
+        elif trial % 3 == 1:
+            data[where] ^= 1 << rng.randrange(8)
+        else:
+            data[where : where + 64] = bytes(len(data[where : where + 64]))
+        path.write_bytes(data)
+        try:
+            with open_reader(path) as reader:
+                for record in reader.records():
+                    reader.grid(record)
+                    reader.read(record)
+        except DataError as error:
+            assert str(path) in str(error)
+            refused += 1
+    assert refused > 40

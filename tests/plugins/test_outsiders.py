@@ -129,7 +129,6 @@ def test_a_model_of_the_older_interface_trains_by_name(tmp_path: Path, text: str
 
 
 def test_an_observer_of_the_older_interface_sees_the_grid(tmp_path: Path) -> None:
-    pytest.importorskip("einops")
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins" / "py4cast_plugin_watcher.py").write_text(OBSERVER)
     done = run(tmp_path, tmp_path / "plugins", "--plots", "losswatcher,state_error", "--set", "model.num_filters=4")
