@@ -173,6 +173,11 @@ class Statics:
             meshgrid=torch.from_numpy(mesh).float(),
         )
 
+    @property
+    def cell_weights(self) -> Tensor:
+        """Weights of the cells in losses and scores, `(lat, lon, 1)`: their areas, 0 in the border and where no data are."""
+        return self.area_weights.unsqueeze(-1) * self.interior_mask * self.valid_mask
+
     def copy(self) -> "Statics":
         """An independent copy."""
         return copy.deepcopy(self)

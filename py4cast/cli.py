@@ -80,8 +80,10 @@ def _default_run_name() -> str:
     """The job and step under SLURM; else date and time, which processes that this one launches share."""
     if "SLURM_JOB_ID" in os.environ:
         return f"slurm-{os.environ['SLURM_JOB_ID']}.{os.environ.get('SLURM_STEP_ID', '0')}"
+    from py4cast.workflows.train import process_rank
+
     name = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S")
-    if int(os.environ.get("LOCAL_RANK") or 0) == 0:
+    if process_rank() == 0:
         os.environ["PY4CAST_RUN_NAME"] = name
     return os.environ.get("PY4CAST_RUN_NAME", name)
 

@@ -107,10 +107,10 @@ class ComputedForcings:
                 raise SettingsError(f"forcings: unknown {group!r}{nearest(group, GROUPS)}")
         self.groups, self.step = tuple(groups), step
         self.names = [name for group in groups for name in GROUPS[group]]
-        self._latitude, self._longitude, self._shape = grid.latitude_2d(), grid.longitude_2d(), grid.shape
+        self._shape = grid.shape
         # a latitude-longitude grid has one Sun per row and one clock per column: far fewer than its cells
-        self._rows = grid.latitude[:, None] if not grid.is_projected else self._latitude
-        self._columns = grid.longitude[None, :] if not grid.is_projected else self._longitude
+        self._rows = grid.latitude if grid.is_projected else grid.latitude[:, None]
+        self._columns = grid.longitude if grid.is_projected else grid.longitude[None, :]
         self._kept: dict[int, NDArray[np.float32]] = {}
 
     @property
@@ -157,7 +157,7 @@ class ComputedForcings:
         if "toa_radiation" in self.names and times.size:
             chosen = times[np.unique(np.linspace(0, times.size - 1, 512).astype(int))]
             parts = [
-                moments(toa_radiation(chosen[i : i + 8], self._latitude, self._longitude, self.step))
+                moments(toa_radiation(chosen[i : i + 8], self._rows, self._columns, self.step))
                 for i in range(0, chosen.size, 8)
             ]
             merged = merge_moments(np.concatenate(parts))

@@ -90,10 +90,12 @@ def prepare(settings: GriddedSettings, progress: Progress) -> PreparedStore:
     """
     files, variables, regrid = _files(settings)
     known = cache_dir() / "stores" / "known" / f"{_inputs_key(settings, files)}.json"
-    if known.exists() and (Path(read_json(known)["store"]) / MARKER).exists():
-        return PreparedStore(read_json(known)["store"])
-    store = _build(settings, files, variables, regrid, progress)
-    write_json(known, {"store": str(store.path.absolute())})
+    folder = Path(read_json(known)["store"]) if known.exists() else None
+    if folder is not None and (folder / MARKER).exists():
+        store = PreparedStore(folder)
+    else:
+        store = _build(settings, files, variables, regrid, progress)
+        write_json(known, {"store": str(store.path.absolute())})
     report_missing(store)
     return store
 

@@ -33,8 +33,7 @@ class _WeightedLoss(LossABC):
         std = torch.where(std > 0, std, torch.ones_like(std))
         weights = torch.tensor([info.state_weights[n] for n in info.predicted], dtype=torch.float64)
         self.register_buffer("feature_weights", (weights / std**self.power).float(), persistent=False)
-        statics = info.statics
-        cells = statics.area_weights.unsqueeze(-1) * statics.interior_mask * statics.valid_mask
+        cells = info.statics.cell_weights
         self.register_buffer("cell_weights", cells.float(), persistent=False)
         full = cells.double() / cells.double().sum() * (weights / std**self.power)
         self.register_buffer("full_weights", full.float(), persistent=False)

@@ -32,11 +32,9 @@ class Verification:
 
     def __init__(self, info: DatasetInfo, climatology: Climatology | None = None) -> None:
         self.info, self._climatology = info, climatology
-        statics = info.statics
-        weights = statics.area_weights.unsqueeze(-1) * statics.interior_mask * statics.valid_mask
         metrics = [registry.get(name)() for name in METRICS]
         systems = ("model", "persistence", *(("climatology",) if climatology else ()))
-        self.systems = {name: Aggregator(metrics, weights) for name in systems}
+        self.systems = {name: Aggregator(metrics, info.statics.cell_weights) for name in systems}
         self.num_forecasts = 0
 
     def update(self, batch: ItemBatch, prediction: Tensor) -> None:

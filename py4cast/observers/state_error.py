@@ -25,9 +25,7 @@ class StateErrorPlot(ErrorObserver):
 
     def update(self, obj: Any, prediction: NamedTensor, target: NamedTensor) -> None:
         if self._aggregator is None:
-            statics = obj.info.statics
-            weights = statics.area_weights.unsqueeze(-1) * statics.interior_mask * statics.valid_mask
-            self._aggregator = Aggregator([registry.get(self._metric)()], weights)
+            self._aggregator = Aggregator([registry.get(self._metric)()], obj.info.statics.cell_weights)
         self._aggregator.update(prediction.tensor, target.tensor)
 
     def on_step_end(self, obj: Any) -> None:

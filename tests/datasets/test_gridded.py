@@ -110,6 +110,10 @@ def test_missing_instants_are_kept_out_and_reported(tmp_path: Path, caplog: pyte
     with caplog.at_level(logging.WARNING):
         train, _, _ = splits(tmp_path, describe(tmp_path / "in"))
     assert "t is missing at 2 of 48 instants: 2020-01-01T10:00:00, 2020-01-01T11:00:00" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        splits(tmp_path, describe(tmp_path / "in"))
+    assert "t is missing at 2 of 48 instants" in caplog.text, "a store that is found again reports too"
     hours = {int((t - START) / HOUR) for t in train.init_times}
     assert hours == {h for h in range(1, 23) if not {h - 1, h, h + 1} & {10, 11}}
     for i in range(len(train)):
