@@ -1,7 +1,11 @@
 """What a plugin's author runs: each check raises AssertionError with what is wrong, and is what py4cast's own tests run."""
 
+import importlib.util
 import math
+import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +15,7 @@ from torch import Tensor
 from py4cast.batch import ItemBatch, Statics
 from py4cast.dataset_info import DatasetInfo
 from py4cast.datasets import DatasetABC
+from py4cast.errors import SettingsError
 from py4cast.forecaster import Forecaster
 from py4cast.grid import Grid
 from py4cast.losses import registry as losses
@@ -21,7 +26,7 @@ from py4cast.settings import Settings, decode, encode
 from py4cast.statistics import Stats
 from py4cast.variables import Variable
 
-__all__ = ["check_dataset", "check_model", "check_settings", "check_strategy", "make_batch", "make_info"]
+__all__ = ["check_dataset", "check_model", "check_onnx", "check_settings", "check_strategy", "make_batch", "make_info"]
 
 GRIDS = ((16, 16), (17, 23), (12, 40))
 
@@ -79,7 +84,10 @@ def check_settings(kind: Any) -> None:
 
 
 def check_model(name: str, settings: Mapping[str, Any] | None = None, grids: Sequence[tuple[int, int]] = GRIDS) -> None:
-    """The model takes and gives every grid, learns, is deterministic, and gives each weight a gradient."""
+    """The model takes and gives every grid, learns, is deterministic, and gives each weight a gradient.
+
+    Where it says that ONNX is supported, it is exported for the first two grids and run by onnxruntime.
+    """
     kind = models.get(name)
     check_settings(kind)
     for shape in grids:
@@ -96,6 +104,40 @@ def check_model(name: str, settings: Mapping[str, Any] | None = None, grids: Seq
         assert torch.equal(first, again), f"{name}: two calls on {shape} differ"
         assert torch.allclose(first[:1], alone, atol=1e-4), f"{name}: a sample depends on its neighbours in the batch"
     _check_learning(name, settings or {}, grids[0])
+    if kind.onnx_supported:
+        for shape in grids[:2]:
+            check_onnx(name, settings, shape)
+
+
+def check_onnx(name: str, settings: Mapping[str, Any] | None = None, shape: tuple[int, int] = GRIDS[0]) -> None:
+    """Exported with a dynamic batch and run by onnxruntime, the model differs by at most 1e-4 of its output's deviation.
+
+    Raises:
+        SettingsError: onnx, onnxscript or onnxruntime is not installed.
+    """
+    if any(importlib.util.find_spec(package) is None for package in ("onnx", "onnxscript", "onnxruntime")):
+        raise SettingsError(f"model {name!r}: its ONNX export is checked with `pip install py4cast[onnx]`")
+    import onnxruntime
+
+    info = make_info(shape)
+    torch.manual_seed(0)
+    network = build_network(name, 5, 3, settings or {}, info.grid, info.statics)[0].eval()
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # the exporter speaks of itself: deprecations of its own, operators of packages that are not installed
+        warnings.simplefilter("ignore")
+        path = Path(folder) / "network.onnx"
+        dynamic = ({0: torch.export.Dim("batch", max=1024)},)
+        torch.onnx.export(network, (torch.randn(2, *shape, 5),), path, dynamo=True, opset_version=20, dynamic_shapes=dynamic, verbose=False)  # fmt: skip
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    for batch_size in (1, 3):
+        x = torch.randn(batch_size, *shape, 5)
+        with torch.no_grad():
+            expected = network(x)
+        found = torch.from_numpy(session.run(None, {session.get_inputs()[0].name: x.numpy()})[0])
+        error = float((found - expected).abs().max() / expected.std())
+        assert error < 1e-4, f"{name}: onnxruntime differs by {error:.2g} deviations on {shape}, batch {batch_size}"
 
 
 def _check_learning(name: str, settings: Mapping[str, Any], shape: tuple[int, int]) -> None:

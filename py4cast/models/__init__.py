@@ -30,7 +30,13 @@ __all__ = [
 registry: Registry[ModelABC] = Registry(
     "model",
     "py4cast.models.base:ModelABC",
-    {"halfunet": "py4cast.models.halfunet:HalfUNet", "unet": "py4cast.models.unet:UNet"},
+    {
+        "halfunet": "py4cast.models.halfunet:HalfUNet",
+        "unet": "py4cast.models.unet:UNet",
+        "graphlam": "py4cast.models.graph.graphlam:GraphLAM",
+        "hilam": "py4cast.models.graph.hilam:HiLAM",
+        "hilamparallel": "py4cast.models.graph.hilamparallel:HiLAMParallel",
+    },
 )
 
 

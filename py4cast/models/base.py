@@ -8,6 +8,7 @@ every input, so that nothing outside the model ever sees anything but the grid.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -45,6 +46,13 @@ class ModelABC(ABC):
     @abstractmethod
     def transform_batch(self, batch: ItemBatch) -> ItemBatch:
         """The batch in the model's layout."""
+
+    def precompute(self) -> Any:
+        """What `forward` would make anew at every step though it depends on weights alone; None for nothing.
+
+        It is made once per rollout and given to `forward` as a second argument.
+        """
+        return None
 
     @classmethod
     def rank_zero_setup(cls, settings: Any, statics: Statics) -> None:
@@ -122,16 +130,29 @@ class GriddedNetwork(nn.Module):
         """Two spatial dimensions, whatever the model's own layout."""
         return ModelInfo(output_dim=2)
 
-    def _call(self, x: Tensor) -> Tensor:
-        y: Tensor = self.model(x.flatten(1, 2)).unflatten(1, self.grid_shape) if self._is_flat else self.model(x)
-        return y
+    def _call(self, x: Tensor, terms: Any = None) -> Tensor:
+        further = () if terms is None else (terms,)
+        if not self._is_flat:
+            return self.model(x, *further)  # type: ignore[no-any-return]
+        return self.model(x.flatten(1, 2), *further).unflatten(1, self.grid_shape)  # type: ignore[no-any-return]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`(batch, lat, lon, features)` → `(batch, lat, lon, features)`."""
+    def forward(self, x: Tensor, terms: Any = None) -> Tensor:
+        """`(batch, lat, lon, features)` → `(batch, lat, lon, features)`.
+
+        Args:
+            x: the input.
+            terms: of the model's `precompute`, where several steps share them.
+        """
         if self.use_checkpoint and torch.is_grad_enabled() and self.training:
-            result: Tensor = checkpoint(self._call, x, use_reentrant=False, context_fn=_recomputation(self))
+            result: Tensor = checkpoint(self._call, x, terms, use_reentrant=False, context_fn=_recomputation(self))
             return result
-        return self._call(x)
+        return self._call(x, terms)
+
+    def for_rollout(self) -> Callable[[Tensor], Tensor]:
+        """The network with what its steps share computed once; for one rollout, as it goes stale with the weights."""
+        assert isinstance(self.model, ModelABC), "the builder makes only models"
+        terms = self.model.precompute()
+        return self if terms is None else partial(self, terms=terms)
 
 
 class _FrozenBatchNorm(AbstractContextManager[None]):

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from py4cast.dataset_info import DatasetInfo
+from py4cast.models import GriddedNetwork
 
 __all__ = ["Loss", "Network", "StrategyABC"]
 
@@ -143,6 +144,8 @@ class StrategyABC(nn.Module, ABC):
             truth: predicted features of the same steps, imposed in the border where the strategy does so.
         """
         window = self.fill(states)
+        if num_steps * self.num_inter_steps > 1 and isinstance(model, GriddedNetwork):
+            model = model.for_rollout()
         for i in range(num_steps):
             given = None if forcing is None else self.fill(forcing[:, i])
             prediction = self.step(model, window, given, None if truth is None else truth[:, i])

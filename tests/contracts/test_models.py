@@ -12,7 +12,14 @@ from py4cast.models.blocks import Padder
 from py4cast.namedtensor import NamedTensor
 from py4cast.testing import check_model, make_info
 
-SMALL = {"halfunet": {"num_filters": 8}, "unet": {"init_features": 4}}
+GRAPH = {"hidden_dims": 8, "processor_layers": 2}
+SMALL = {
+    "halfunet": {"num_filters": 8},
+    "unet": {"init_features": 4},
+    "graphlam": GRAPH,
+    "hilam": GRAPH,
+    "hilamparallel": GRAPH,
+}
 OWN = registry.builtin_names
 
 

@@ -1,0 +1,172 @@
+"""What all graph networks share: grid → mesh → (processor) → mesh → grid, in blocks.
+
+    v = MLP(x),  m = IN(v → m₀),  v ← v + MLP(v),  m = processor(m),  v = IN(m → v),  y = head(v)
+
+with m₀ the embedded mesh nodes. Embeddings of edges and mesh nodes depend on weights alone: `precompute` makes
+them once per rollout. Tensors are `(nodes, batch, features)` inside, so that an edge moves one contiguous row
+whatever the batch.
+
+Reference: J. Oskarsson, T. Landelius, F. Lindsten (2023), Graph-based Neural Weather Prediction for Limited Area
+Modeling, arXiv 2309.17370.
+"""
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from py4cast.batch import Statics
+from py4cast.grid import Grid
+from py4cast.models.base import NodeModel
+from py4cast.models.graph.blockwise import Block, blockwise
+from py4cast.models.graph.cache import cached_graph
+from py4cast.models.graph.edges import Edges
+from py4cast.models.graph.graph import Connections, Graph
+from py4cast.models.graph.interaction import InteractionNetwork, embed, make_mlp, run_mlp
+from py4cast.models.graph.settings import GraphSettings
+
+__all__ = ["GraphModel", "Terms"]
+
+# static terms by name, each `(nodes or edges, 1, hidden)`
+Terms = dict[str, Tensor]
+
+
+class GraphModel(NodeModel):
+    """Abstract graph network.
+
+    Args:
+        num_input_features: of the network's input.
+        num_output_features: of its output.
+        settings: of the network and its mesh.
+        grid: whose cells are the nodes.
+        graph: to use instead of the one that the settings describe.
+    """
+
+    settings_kls: ClassVar[type] = GraphSettings
+    onnx_supported = True
+    reference = "Oskarsson et al. (2023), arXiv 2309.17370"
+    is_hierarchical: ClassVar[bool]
+
+    def __init__(
+        self, num_input_features: int, num_output_features: int, settings: GraphSettings, grid: Grid, graph: Graph | None = None
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.settings = settings
+        graph = cached_graph(grid, settings, self.is_hierarchical) if graph is None else graph
+        hidden, layers = settings.hidden_dims, settings.hidden_layers
+        self.grid_embedder = make_mlp(num_input_features, hidden, layers)
+        self.g2m_embedder = self.edge_embedder()
+        self.m2g_embedder = self.edge_embedder()
+        finest = len(graph.nodes[0])
+        self.g2m_gnn = self.interaction(graph.grid_to_mesh, graph.num_cells, finest, update_edges=False)
+        self.encoding_grid_mlp = make_mlp(hidden, hidden, layers)
+        self.m2g_gnn = self.interaction(graph.mesh_to_grid, finest, graph.num_cells, update_edges=False)
+        self.output_map = make_mlp(hidden, hidden, layers, num_output_features)
+        self._keep("g2m", graph.grid_to_mesh.features)
+        self._keep("m2g", graph.mesh_to_grid.features)
+        for level, nodes in enumerate(graph.nodes):
+            self._keep(f"mesh_{level}", nodes)
+        for kind in ("same", "up", "down"):
+            for level, connections in enumerate(getattr(graph, kind)):
+                self._keep(f"{kind}_{level}", connections.features)
+        self.make_processor(graph)
+
+    @classmethod
+    def rank_zero_setup(cls, settings: Any, statics: Statics) -> None:
+        """Nothing: each rank finds the graph in the cache, or builds and puts it there without harm."""
+
+    def _keep(self, name: str, features: Any) -> None:
+        # where nodes stand in step with cells, many edges are alike: one of each is embedded
+        _, first, inverse = np.unique(np.round(features, 6), axis=0, return_index=True, return_inverse=True)
+        are_alike = 2 * first.size < len(features)
+        kept = torch.from_numpy(features[first] if are_alike else features).unsqueeze(1)
+        self.register_buffer(f"{name}_features", kept, persistent=False)
+        index = torch.from_numpy(inverse.reshape(-1)) if are_alike else None
+        self.register_buffer(f"{name}_index", index, persistent=False)
+
+    def embedded(self, name: str, mlp: nn.Sequential) -> Tensor:
+        """Static nodes or edges by name, embedded, `(nodes or edges, 1, hidden)`."""
+        return self._each(name, embed(mlp, getattr(self, f"{name}_features")))
+
+    def static_term(self, name: str, network: InteractionNetwork, mlp: nn.Sequential) -> Tensor:
+        """What the edges `name`, which never change, add to the first layer of a network, `(edges, 1, hidden)`."""
+        return self._each(name, network.static_term(mlp, getattr(self, f"{name}_features")))
+
+    def _each(self, name: str, rows: Tensor) -> Tensor:
+        index = getattr(self, f"{name}_index")
+        return rows if index is None else rows.index_select(0, index)
+
+    def edge_embedder(self) -> nn.Sequential:
+        """Of length and difference vector."""
+        return make_mlp(3, self.settings.hidden_dims, self.settings.hidden_layers)
+
+    def node_embedder(self, graph: Graph) -> nn.Sequential:
+        """Of a mesh node's position."""
+        return make_mlp(graph.nodes[0].shape[1], self.settings.hidden_dims, self.settings.hidden_layers)
+
+    def edges(self, connections: Connections, num_senders: int, num_receivers: int) -> Edges:
+        """The edges of a set, joined as the settings say."""
+        return Edges(
+            connections.senders, connections.receivers, num_senders, num_receivers, self.settings.mesh_aggr == "mean"
+        )
+
+    def interaction(
+        self, connections: Connections, num_senders: int, num_receivers: int, update_edges: bool = True
+    ) -> InteractionNetwork:
+        """An interaction network over a set of edges."""
+        edges = self.edges(connections, num_senders, num_receivers)
+        return InteractionNetwork(edges, self.settings.hidden_dims, self.settings.hidden_layers, update_edges)
+
+    @abstractmethod
+    def make_processor(self, graph: Graph) -> None:
+        """Makes what turns the mesh's state after listening to the cells into the one that they listen to."""
+
+    @abstractmethod
+    def static_terms(self) -> Terms:
+        """Embeddings that the processor needs, `mesh` (of the finest nodes) among them."""
+
+    @abstractmethod
+    def process(self, mesh: Tensor, terms: Terms) -> Tensor:
+        """The state of the finest nodes, `(nodes, batch, hidden)` → the same."""
+
+    def precompute(self) -> Terms:
+        """All that depends on weights alone."""
+        return {
+            "g2m": self.static_term("g2m", self.g2m_gnn, self.g2m_embedder),
+            "m2g": self.static_term("m2g", self.m2g_gnn, self.m2g_embedder),
+            **self.static_terms(),
+        }
+
+    def forward(self, x: Tensor, terms: Terms | None = None) -> Tensor:
+        """`(batch, ngrid, features)` → `(batch, ngrid, features)`.
+
+        Args:
+            x: of every cell, row by row.
+            terms: of `precompute`, where several steps share them.
+        """
+        terms = self.precompute() if terms is None else terms
+        cells = embed(self.grid_embedder, x.transpose(0, 1))
+        mesh = self._listen(cells, terms)
+        mesh = self.process(mesh, terms)
+        return self._speak(mesh, cells, terms).transpose(0, 1)
+
+    def _listen(self, cells: Tensor, terms: Terms) -> Tensor:
+        gnn = self.g2m_gnn
+
+        def layer(block: Block) -> tuple[Tensor, None]:
+            return gnn.on_block(block, block.nodes[0]), None
+
+        table = gnn.project(cells)
+        return blockwise(layer, [gnn], [terms["mesh"]], gnn.connections, table, [terms["g2m"]], keeps=False)[0]
+
+    def _speak(self, mesh: Tensor, cells: Tensor, terms: Terms) -> Tensor:
+        gnn = self.m2g_gnn
+
+        def layer(block: Block) -> tuple[Tensor, None]:
+            own = block.nodes[0] + run_mlp(self.encoding_grid_mlp, block.nodes[0])
+            return run_mlp(self.output_map, gnn.on_block(block, own)), None
+
+        modules: list[nn.Module] = [gnn, self.encoding_grid_mlp, self.output_map]
+        return blockwise(layer, modules, [cells], gnn.connections, gnn.project(mesh), [terms["m2g"]])[0]

@@ -1,0 +1,297 @@
+"""Layers of edges and their receivers, computed in blocks that stay in the processor's cache.
+
+A message-passing layer on a grid is bound by memory as much as by arithmetic: written plainly, every operation
+reads and writes an array of all edges, and the backward pass keeps each of them. Here a block of receivers, with
+the edges that end in it, goes through the whole layer before the next one starts, and the backward pass takes the
+blocks in reverse. Results and gradients are those of the plain layer, up to the order of sums.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from py4cast.models.graph.edges import Edges
+
+__all__ = ["Block", "Layer", "Table", "blockwise", "silu_linear"]
+
+# rows of hidden features per block: 2 MB of float32 at width 64, near a core's own cache; elsewhere launches count
+_ROWS_CPU = 8192
+_ROWS_OTHER = 1 << 20
+
+
+class Table:
+    """The senders' rows, and where their gradient gathers from block to block instead of one array for each.
+
+    Args:
+        rows: `(senders, batch or 1, features)`.
+    """
+
+    def __init__(self, rows: Tensor) -> None:
+        self.rows = rows
+        # what makes messages part of a graph even where nothing but the senders needs a gradient
+        self.anchor = rows.new_zeros((), requires_grad=True)
+        self.gradient: Tensor | None = None
+
+
+class Block(NamedTuple):
+    """What a layer sees of one block of receivers and the edges that end in them.
+
+    Args:
+        nodes: of the receivers, one tensor per input, `(receivers, batch or 1, features)`.
+        edges: of the edges, one tensor per input, `(edges, batch or 1, features)`.
+        first: index of the first receiver.
+        last: index after the last one.
+        connections: all edges; None where a node depends on itself alone.
+        table: the senders; None without edges.
+    """
+
+    nodes: tuple[Tensor, ...]
+    edges: tuple[Tensor, ...]
+    first: int
+    last: int
+    connections: Edges | None
+    table: Table | None
+
+    def reduce(self, rows: Tensor) -> Tensor:
+        """Sums (or means) of the edges' rows by receiver."""
+        assert self.connections is not None, "only edges are summed"
+        return self.connections.sum(rows, self.first, self.last)
+
+    def hear(self, term: Tensor, received: Tensor, linear: nn.Linear) -> Tensor:
+        """W·SiLU(sⱼ + tᵢⱼ + rᵢ) + b for each edge j→i: the table's row of its sender, its term, its receiver's row."""
+        assert self.connections is not None and self.table is not None, "only edges hear"
+        if torch.compiler.is_compiling() or not torch.is_grad_enabled():
+            return F.linear(F.silu(self._sum(term, received)), linear.weight, linear.bias)
+        dtype = _autocast_dtype(term)
+        if dtype is None:
+            return _Hear.apply(self, self.table.anchor, term, received, linear.weight, linear.bias, None)  # type: ignore[no-untyped-call, no-any-return]
+        with torch.autocast(term.device.type, enabled=False):
+            weight, bias = linear.weight.to(dtype), linear.bias.to(dtype)
+            return _Hear.apply(self, self.table.anchor, term, received, weight, bias, dtype)  # type: ignore[no-untyped-call, no-any-return]
+
+    def senders(self) -> Tensor:
+        """Indices of the edges' senders."""
+        assert self.connections is not None, "only edges have senders"
+        e0, e1 = self.connections.edge_range(self.first, self.last)
+        return self.connections.senders[e0:e1]
+
+    def _sum(self, term: Tensor, received: Tensor) -> Tensor:
+        assert self.connections is not None and self.table is not None, "only edges hear"
+        sent = self.table.rows.index_select(0, self.senders())
+        is_free = not torch.is_grad_enabled() and sent.shape[1] >= max(term.shape[1], received.shape[1])
+        if is_free and sent.dtype == term.dtype == received.dtype:
+            return self.connections.add_(sent.add_(term), received, self.first, self.last)
+        return self.connections.add(sent + term, received, self.first, self.last)
+
+
+# from a block to the result for its receivers and, where edges are updated, for its edges
+Layer = Callable[[Block], tuple[Tensor, Tensor | None]]
+
+
+def blockwise(
+    layer: Layer,
+    modules: Iterable[nn.Module],
+    nodes: Sequence[Tensor],
+    connections: Edges | None = None,
+    senders: Tensor | None = None,
+    edges: Sequence[Tensor] = (),
+    keeps: bool = True,
+) -> tuple[Tensor, Tensor | None]:
+    """The results of `layer` for all receivers, `(receivers, batch, features)`, and for all edges where it has one.
+
+    Args:
+        layer: what is computed on one block.
+        modules: whose parameters `layer` uses.
+        nodes: inputs by receiver, `(receivers, batch or 1, features)`.
+        connections: edges sorted by receiver; None where a node depends on itself alone.
+        senders: the table that edges gather from, `(senders, batch or 1, features)`.
+        edges: inputs by edge, `(edges, batch or 1, features)`.
+        keeps: whether blocks keep what the backward pass needs, instead of being run again.
+    """
+    plan = _Plan(layer, connections, len(nodes), len(edges), keeps)
+    if torch.compiler.is_compiling():
+        table = None if senders is None else Table(senders)
+        return layer(plan.block(nodes, edges, table, 0, nodes[0].shape[0]))
+    parameters = [p for module in modules for p in module.parameters()]
+    tensors = (*nodes, *edges, *parameters)
+    results: tuple[Tensor, ...] = _Blockwise.apply(plan, senders, *tensors)  # type: ignore[no-untyped-call]
+    return results[0], results[1] if len(results) > 1 else None
+
+
+class _Plan(NamedTuple):
+    """Which rows of which tensor a block needs."""
+
+    layer: Layer
+    connections: Edges | None
+    num_nodes: int
+    num_edges: int
+    keeps: bool
+
+    def cuts(self, nodes: Sequence[Tensor], batch: int) -> Iterator[tuple[int, int]]:
+        """Where blocks of receivers begin and end."""
+        rows = _ROWS_CPU if nodes[0].device.type == "cpu" else _ROWS_OTHER
+        degree = 1.0 if self.connections is None else max(1.0, self.connections.mean_degree)
+        step, size = max(1, int(rows / (batch * degree))), nodes[0].shape[0]
+        return ((first, min(first + step, size)) for first in range(0, size, step))
+
+    def split(self, tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+        """Inputs by receiver and by edge."""
+        return tensors[: self.num_nodes], tensors[self.num_nodes : self.num_nodes + self.num_edges]
+
+    def run(
+        self, ctx: Any, tensors: Sequence[Tensor], first: int, last: int, keeps: bool
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """The block's inputs as leaves of a graph of its own, and its results."""
+        nodes, edges = self.split(tensors)
+        block, leaves = self.block(nodes, edges, ctx.table, first, last), []
+        with torch.set_grad_enabled(keeps):
+            if keeps:
+                flags = ctx.needs_input_grad[2:]
+                leaves = [
+                    t.detach().requires_grad_(f) for t, f in zip((*block.nodes, *block.edges), flags, strict=False)
+                ]
+                block = block._replace(nodes=tuple(leaves[: self.num_nodes]), edges=tuple(leaves[self.num_nodes :]))
+            return leaves, [r for r in self.layer(block) if r is not None]
+
+    def rows(self, first: int, last: int) -> tuple[slice, slice]:
+        """Of receivers and of edges, for receivers `first … last − 1`."""
+        e0, e1 = (0, 0) if self.connections is None else self.connections.edge_range(first, last)
+        return slice(first, last), slice(e0, e1)
+
+    def block(
+        self, nodes: Sequence[Tensor], edges: Sequence[Tensor], table: Table | None, first: int, last: int
+    ) -> Block:
+        """Views of the tensors' rows."""
+        own, of_edges = self.rows(first, last)
+        return Block(
+            tuple(t[own] for t in nodes), tuple(t[of_edges] for t in edges), first, last, self.connections, table
+        )
+
+
+class _Hear(torch.autograd.Function):
+    """Keeps its inputs alone: a gather, two sums and a SiLU cost less than what they make costs to keep."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, block: Block, anchor: Tensor, term: Tensor, received: Tensor, weight: Tensor, bias: Tensor, dtype: torch.dtype | None
+    ) -> Tensor:  # fmt: skip
+        ctx.block, ctx.dtype = block._replace(nodes=(), edges=()), dtype
+        ctx.save_for_backward(term, received, weight)
+        heard = block._sum(term, received)
+        return F.linear(F.silu(heard if dtype is None else heard.to(dtype)), weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        term, received, weight = ctx.saved_tensors
+        block, table, connections = ctx.block, ctx.block.table, ctx.block.connections
+        heard = block._sum(term, received)
+        heard = heard if ctx.dtype is None else heard.to(ctx.dtype)
+        rows = gradient.flatten(0, -2)
+        of_weight = rows.T @ F.silu(heard).flatten(0, -2)
+        of_sum = torch.ops.aten.silu_backward(gradient @ weight, heard)
+        if table.gradient is not None:
+            table.gradient.index_add_(0, block.senders(), _shrunk(of_sum, table.gradient))
+        of_received = _shrunk(connections.total(of_sum, block.first, block.last), received)
+        of_term = _shrunk(of_sum, term)
+        return None, gradient.new_zeros(()), of_term, of_received, of_weight, rows.sum(0), None
+
+
+def _shrunk(gradient: Tensor, like: Tensor) -> Tensor:
+    """The gradient of what was spread over the batch."""
+    return (gradient.sum(1, keepdim=True) if like.shape[1] < gradient.shape[1] else gradient).to(like.dtype)
+
+
+class _Blockwise(torch.autograd.Function):
+    """Runs the blocks; to go back, each has kept a graph of its own or is run again."""
+
+    @staticmethod
+    def forward(ctx: Any, plan: _Plan, senders: Tensor | None, *tensors: Tensor) -> tuple[Tensor, ...]:
+        nodes, edges = plan.split(tensors)
+        batch = max(t.shape[1] for t in (*nodes, *edges, *(() if senders is None else (senders,))))
+        cuts = list(plan.cuts(nodes, batch))
+        ctx.plan, ctx.arithmetic, ctx.kept = plan, _autocast_dtype(nodes[0]), []
+        ctx.table = None if senders is None else Table(senders.detach())
+        keeps = plan.keeps and any(ctx.needs_input_grad)
+        ctx.cuts = cuts
+        ctx.save_for_backward(senders, *tensors)
+        sizes = (nodes[0].shape[0], 0 if plan.connections is None else plan.connections.num_edges)
+        results: list[Tensor] = []
+        for first, last in cuts:
+            leaves, found = plan.run(ctx, tensors, first, last, keeps)
+            if not results:
+                results = [r.new_empty(n, *r.shape[1:]) for r, n in zip(found, sizes, strict=False)]
+            for whole, part, own in zip(results, found, plan.rows(first, last), strict=False):
+                whole[own] = part.detach()
+            if keeps:
+                ctx.kept.append((leaves, found))
+        return tuple(results)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        plan, table, (senders, *tensors) = ctx.plan, ctx.table, ctx.saved_tensors
+        num_rows = plan.num_nodes + plan.num_edges
+        totals = [
+            None if not f else torch.empty_like(t) if i < num_rows else torch.zeros_like(t)
+            for i, (t, f) in enumerate(zip(tensors, ctx.needs_input_grad[2:], strict=True))
+        ]
+        if table is not None and ctx.needs_input_grad[1]:
+            table.gradient = torch.zeros_like(senders)
+        for first, last in reversed(ctx.cuts):
+            if ctx.kept:
+                leaves, found = ctx.kept.pop()
+            else:
+                with _arithmetic(tensors[0], ctx.arithmetic):
+                    leaves, found = plan.run(ctx, tensors, first, last, True)
+            own, of_edges = plan.rows(first, last)
+            given = [g[rows] for g, rows in zip(gradients, (own, of_edges), strict=False)]
+            anchors = [] if table is None else [table.anchor]
+            sources = [t for t in (*leaves, *tensors[num_rows:], *anchors) if t.requires_grad]
+            parts = torch.autograd.grad(found, sources, given, allow_unused=True)
+            wanted = [(i, total) for i, total in enumerate(totals) if total is not None]
+            for (i, total), part in zip(wanted, parts, strict=False):
+                if i < num_rows:
+                    total[own if i < plan.num_nodes else of_edges] = 0.0 if part is None else part
+                elif part is not None:
+                    total.add_(part)
+        return (None, None if table is None else table.gradient, *totals)
+
+
+def _arithmetic(x: Tensor, dtype: torch.dtype | None) -> AbstractContextManager[Any]:
+    """The autocast that was in force in the forward pass."""
+    return nullcontext() if dtype is None else torch.autocast(x.device.type, dtype=dtype)
+
+
+class _SiLULinear(torch.autograd.Function):
+    """W·SiLU(x) + b that keeps x alone."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return F.linear(F.silu(x), weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+        x, weight = ctx.saved_tensors
+        rows = gradient.flatten(0, -2)
+        of_weight = rows.T @ F.silu(x).flatten(0, -2)
+        return torch.ops.aten.silu_backward(gradient @ weight, x), of_weight, rows.sum(0)
+
+
+def _autocast_dtype(x: Tensor) -> torch.dtype | None:
+    kind = x.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
+
+
+def silu_linear(x: Tensor, linear: nn.Linear) -> Tensor:
+    """W·SiLU(x) + b of `(..., features)`; the backward pass computes SiLU again instead of keeping it."""
+    if torch.compiler.is_compiling() or not torch.is_grad_enabled():
+        return F.linear(F.silu(x), linear.weight, linear.bias)
+    dtype = _autocast_dtype(x)
+    if dtype is not None:
+        with torch.autocast(x.device.type, enabled=False):
+            return _SiLULinear.apply(x.to(dtype), linear.weight.to(dtype), linear.bias.to(dtype))  # type: ignore[no-untyped-call, no-any-return]
+    return _SiLULinear.apply(x, linear.weight, linear.bias)  # type: ignore[no-untyped-call, no-any-return]

@@ -1,0 +1,55 @@
+"""Graphs on disk, found by what they are made from, so that they are built once for all ranks, jobs and starts."""
+
+import hashlib
+import logging
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from py4cast.atomic import atomic_path
+from py4cast.errors import SpaceError
+from py4cast.grid import Grid
+from py4cast.models.graph.graph import Graph, build_graph
+from py4cast.models.graph.settings import GraphSettings
+from py4cast.settings import cache_dir
+
+__all__ = ["cached_graph", "graph_path"]
+
+_VERSION = 1  # of what build_graph makes; a new one where its result changes
+_log = logging.getLogger(__name__)
+
+
+def graph_path(grid: Grid, settings: GraphSettings, is_hierarchical: bool) -> Path:
+    """The file of a graph, named by the SHA-256 of the grid's coordinates and of the settings that shape the mesh."""
+    shaping = (settings.mesh, settings.mesh_levels, settings.mesh_spacing, is_hierarchical)
+    digest = hashlib.sha256(f"{_VERSION} {grid.shape} {grid.is_periodic} {shaping}".encode())
+    for axis in (grid.latitude, grid.longitude, grid.x, grid.y):
+        digest.update(b"-" if axis is None else axis.tobytes())
+    return cache_dir() / "graphs" / f"{digest.hexdigest()[:32]}.npz"
+
+
+def cached_graph(grid: Grid, settings: GraphSettings, is_hierarchical: bool) -> Graph:
+    """The graph of a grid, from the cache or built and put there.
+
+    A cache that cannot be read or written costs time, not the run: processes that build the same graph at once
+    write the same file, each under a name of its own, and rename it.
+
+    Raises:
+        SettingsError: no graph can be made of this grid with these settings.
+    """
+    path = graph_path(grid, settings, is_hierarchical)
+    try:
+        with path.open("rb") as stream, np.load(stream) as arrays:
+            return Graph.unpack(dict(arrays))
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        _log.warning("%s: damaged, built again: %s", path, error)
+    graph = build_graph(grid, settings, is_hierarchical)
+    try:
+        with atomic_path(path) as temporary, temporary.open("xb") as stream:
+            np.savez(stream, **graph.pack())  # type: ignore[arg-type]
+    except (OSError, SpaceError) as error:
+        _log.warning("%s: not kept in the cache: %s", path, error)
+    return graph

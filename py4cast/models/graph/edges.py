@@ -1,0 +1,100 @@
+"""Edges: who sends to whom, sorted by receiver so that a block of receivers has its edges in one piece."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+__all__ = ["Edges"]
+
+
+class Edges(nn.Module):
+    """Creates the edges j→i of a layer, and sums over the edges of a receiver.
+
+    Args:
+        senders: index of each edge's sender, `(edges,)`.
+        receivers: index of each edge's receiver, `(edges,)`, not decreasing.
+        num_senders: size of the table that senders index.
+        num_receivers: number of receivers, those without an edge included.
+        is_mean: whether a receiver gets the mean of its messages instead of their sum.
+
+    Raises:
+        ValueError: receivers that are not sorted, or indices that are out of range.
+    """
+
+    senders: Tensor
+    receivers: Tensor
+    scale: Tensor
+
+    def __init__(
+        self, senders: NDArray[np.int64], receivers: NDArray[np.int64], num_senders: int, num_receivers: int, is_mean: bool = False
+    ) -> None:  # fmt: skip
+        super().__init__()
+        if senders.shape != receivers.shape or senders.ndim != 1:
+            raise ValueError(
+                f"edges: senders {senders.shape} and receivers {receivers.shape} must be 1-D and of one size"
+            )
+        if senders.size and (np.diff(receivers) < 0).any():
+            raise ValueError("edges: receivers must be sorted")
+        for what, index, size in (("sender", senders, num_senders), ("receiver", receivers, num_receivers)):
+            if index.size and (index.min() < 0 or index.max() >= size):
+                raise ValueError(f"edges: {what} {index.max() if index.max() >= size else index.min()} of {size}")
+        degree = np.bincount(receivers, minlength=num_receivers)
+        self._starts: list[int] = np.concatenate([[0], np.cumsum(degree)]).tolist()
+        self.num_senders, self.num_receivers, self.num_edges = num_senders, num_receivers, int(senders.size)
+        self.degree = int(degree[0]) if num_receivers and (degree == degree[0]).all() else None
+        self.is_mean = is_mean
+        self.register_buffer("senders", torch.from_numpy(senders.astype(np.int64)), persistent=False)
+        self.register_buffer("receivers", torch.from_numpy(receivers.astype(np.int64)), persistent=False)
+        scale = torch.from_numpy(1.0 / np.maximum(degree, 1)).float().view(-1, 1, 1)
+        self.register_buffer("scale", scale, persistent=False)
+
+    @property
+    def mean_degree(self) -> float:
+        """Edges per receiver."""
+        return self.num_edges / max(1, self.num_receivers)
+
+    def edge_range(self, first: int, last: int) -> tuple[int, int]:
+        """The edges that end in receivers `first … last − 1`."""
+        return self._starts[first], self._starts[last]
+
+    def total(self, rows: Tensor, first: int, last: int) -> Tensor:
+        """Sums of the edges' rows by receiver, for receivers `first … last − 1`.
+
+        Args:
+            rows: of their edges, `(edges, batch, features)`.
+            first: the first receiver.
+            last: the one after the last.
+        """
+        if self.degree is not None:
+            return rows.reshape(last - first, self.degree, *rows.shape[1:]).sum(1)
+        e0, e1 = self.edge_range(first, last)
+        return rows.new_zeros(last - first, *rows.shape[1:]).index_add(0, self.receivers[e0:e1] - first, rows)
+
+    def sum(self, rows: Tensor, first: int, last: int) -> Tensor:
+        """Sums as `total`, or means where the edges are joined so."""
+        total = self.total(rows, first, last)
+        return total * self.scale[first:last].to(total.dtype) if self.is_mean else total
+
+    def add(self, rows: Tensor, received: Tensor, first: int, last: int) -> Tensor:
+        """Adds the receivers' rows to the rows of each of their edges.
+
+        Args:
+            rows: of edges, `(edges, batch or 1, features)`.
+            received: of the receivers, `(receivers, batch or 1, features)`.
+            first: the first receiver.
+            last: the one after the last.
+        """
+        if self.degree is not None:
+            per_node = rows.reshape(last - first, self.degree, *rows.shape[1:])
+            return (per_node + received.unsqueeze(1)).flatten(0, 1)
+        e0, e1 = self.edge_range(first, last)
+        return rows + received.index_select(0, self.receivers[e0:e1] - first)
+
+    def add_(self, rows: Tensor, received: Tensor, first: int, last: int) -> Tensor:
+        """`add` in place, where the rows are nobody else's."""
+        if self.degree is not None:
+            rows.view(last - first, self.degree, *rows.shape[1:]).add_(received.unsqueeze(1))
+            return rows
+        e0, e1 = self.edge_range(first, last)
+        return rows.add_(received.index_select(0, self.receivers[e0:e1] - first))

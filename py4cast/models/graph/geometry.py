@@ -1,0 +1,127 @@
+"""Where cells and mesh nodes are, and how far from each other: on a map's plane [m] or on the sphere.
+
+A position is asked for by fractional row and column of the grid, so that a mesh can be laid out between cells
+whatever the coordinates are.
+"""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.grid import EARTH_RADIUS, Grid
+
+__all__ = ["Geometry", "geometry_of"]
+
+Array = NDArray[np.float64]
+
+
+class Geometry(ABC):
+    """Abstract geometry of a grid; points are `(points, 2 or 3)` in metres, in which straight distances make sense."""
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+
+    @property
+    def cells(self) -> Array:
+        """Points of all cells, row by row."""
+        rows, columns = (np.arange(n, dtype=np.float64) for n in self.grid.shape)
+        return self.at(np.repeat(rows, columns.size), np.tile(columns, rows.size))
+
+    @property
+    @abstractmethod
+    def spacing(self) -> tuple[float, float]:
+        """Mean distance between neighbours along `lat` and along `lon` [m]."""
+
+    @abstractmethod
+    def at(self, rows: Array, columns: Array) -> Array:
+        """Points at fractional rows and columns."""
+
+    @abstractmethod
+    def differences(self, senders: Array, receivers: Array) -> Array:
+        """From each receiver to its sender: length [m], eastward and northward (or x and y) component [m], `(edges, 3)`."""
+
+    @abstractmethod
+    def plane(self, points: Array) -> Array:
+        """The points on a plane, `(points, 2)` [m]."""
+
+
+class Plane(Geometry):
+    """Creates the geometry of a grid that is regular on a map: x and y [m]."""
+
+    @property
+    def spacing(self) -> tuple[float, float]:
+        assert self.grid.x is not None and self.grid.y is not None, "made for projected grids"
+        along_y, along_x = (float(np.abs(np.diff(axis)).mean()) for axis in (self.grid.y, self.grid.x))
+        return along_y, along_x
+
+    def at(self, rows: Array, columns: Array) -> Array:
+        assert self.grid.x is not None and self.grid.y is not None, "made for projected grids"
+        x = np.interp(columns, np.arange(self.grid.x.size), self.grid.x)
+        return np.stack([x, np.interp(rows, np.arange(self.grid.y.size), self.grid.y)], axis=1)
+
+    def differences(self, senders: Array, receivers: Array) -> Array:
+        vectors = senders - receivers
+        return np.concatenate([np.linalg.norm(vectors, axis=1, keepdims=True), vectors], axis=1)
+
+    def plane(self, points: Array) -> Array:
+        return points
+
+
+class Sphere(Geometry):
+    """Creates the geometry of a grid in latitude and longitude; points are `(x, y, z)` from the Earth's centre."""
+
+    def __init__(self, grid: Grid) -> None:
+        super().__init__(grid)
+        # a corner of the grid may lie at 180° east: longitudes run on from the middle column's
+        self._latitude = np.deg2rad(grid.latitude)
+        self._longitude = np.deg2rad(np.unwrap(np.unwrap(grid.longitude, period=360.0), period=360.0, axis=0))
+        self._xyz = grid.xyz()
+
+    @property
+    def spacing(self) -> tuple[float, float]:
+        return self.grid.spacing()
+
+    def at(self, rows: Array, columns: Array) -> Array:
+        if self.grid.is_projected:
+            return EARTH_RADIUS * _unit(_bilinear(self._xyz, rows, columns))
+        lat = np.interp(rows, np.arange(self._latitude.size), self._latitude)
+        lon = np.interp(columns, np.arange(self._longitude.size), self._longitude)
+        return EARTH_RADIUS * np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
+
+    def differences(self, senders: Array, receivers: Array) -> Array:
+        up = _unit(receivers)
+        horizontal = np.hypot(up[:, 0], up[:, 1])
+        # at a pole east is where it is at longitude 0
+        scale = np.where(horizontal > 1e-12, 1.0 / np.maximum(horizontal, 1e-12), 0.0)
+        east = np.stack(
+            [-up[:, 1] * scale, np.where(horizontal > 1e-12, up[:, 0] * scale, 1.0), np.zeros(len(up))], axis=1
+        )
+        vectors = senders - receivers
+        components = [(vectors * e).sum(1) for e in (east, np.cross(up, east))]
+        return np.stack([np.linalg.norm(vectors, axis=1), *components], axis=1)
+
+    def plane(self, points: Array) -> Array:
+        lat, lon = np.arcsin(np.clip(points[:, 2] / EARTH_RADIUS, -1, 1)), np.arctan2(points[:, 1], points[:, 0])
+        centre = _unit(self._xyz.reshape(-1, 3).mean(0, keepdims=True))[0]
+        middle = np.arctan2(centre[1], centre[0])
+        lon = (lon - middle + np.pi) % (2 * np.pi) - np.pi
+        return EARTH_RADIUS * np.stack([lon * np.cos(np.arcsin(centre[2])), lat], axis=1)
+
+
+def geometry_of(grid: Grid) -> Geometry:
+    """The plane of a grid with x and y, else the sphere."""
+    return Plane(grid) if grid.x is not None and grid.y is not None else Sphere(grid)
+
+
+def _unit(vectors: Array) -> Array:
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
+
+
+def _bilinear(values: Array, rows: Array, columns: Array) -> Array:
+    i = np.clip(rows.astype(np.int64), 0, max(0, values.shape[0] - 2))
+    j = np.clip(columns.astype(np.int64), 0, max(0, values.shape[1] - 2))
+    down, right = np.minimum(i + 1, values.shape[0] - 1), np.minimum(j + 1, values.shape[1] - 1)
+    a, b = (rows - i)[:, None], (columns - j)[:, None]
+    top = values[i, j] * (1 - b) + values[i, right] * b
+    return np.asarray(top * (1 - a) + (values[down, j] * (1 - b) + values[down, right] * b) * a)
