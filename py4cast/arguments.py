@@ -8,11 +8,13 @@ from py4cast.errors import nearest
 
 __all__ = [
     "FORECAST_HELP",
+    "GRAPH_HELP",
     "PREPARE_HELP",
     "TRAIN_HELP",
     "VERIFY_HELP",
     "Parser",
     "forecast_arguments",
+    "graph_arguments",
     "plugins_arguments",
     "prepare_arguments",
     "train_arguments",
@@ -42,6 +44,14 @@ example:
       --init_time 2019-03-30T00 --num_steps 24 --output forecast.nc
 
 The ending of --output chooses the format: .nc (CF-NetCDF) or .grib2."""
+GRAPH_HELP = """\
+examples:
+  py4cast graph --model hilam --set dataset.size=128
+  py4cast graph --dataset_conf config/datasets/arome_arctic.json --model graphlam --set model.mesh_spacing=4
+
+Nodes of every level, edges of every set, how many each receiver hears, and who hears or is heard by nobody. The
+graph is kept in the cache of $PY4CAST_ROOTDIR, where training finds it. The last line on standard output is the
+picture."""
 VERIFY_HELP = """\
 example:
   py4cast verify --forecaster RUN/forecaster.safetensors --dataset_conf my.json --num_steps 12 --output scores/"""
@@ -93,7 +103,11 @@ def train_arguments(p: argparse.ArgumentParser) -> None:
         metavar="JSON",
         help="config.json of a run (or its folder) to run again; other flags override it",
     )
-    p.add_argument("--model", metavar="NAME", help="model: halfunet, unet, or a plugin's (default: halfunet)")
+    p.add_argument(
+        "--model",
+        metavar="NAME",
+        help="model by name: halfunet, unet, graphlam, hilam, ... (default: halfunet); `py4cast plugins` lists all",
+    )
     p.add_argument("--model_conf", metavar="JSON", help="JSON file of the model's settings; examples in config/models/")
     p.add_argument(
         "--strategy", metavar="NAME", help="diff_ar, scaled_ar, downscaling, or a plugin's (default: diff_ar)"
@@ -184,6 +198,14 @@ def verify_arguments(p: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder for scores.json and scores.csv (default: verify/ beside the Forecaster)",
     )
+
+
+def graph_arguments(p: argparse.ArgumentParser) -> None:
+    """The flags of graph."""
+    _add_data(p, None, "dummy; gridded with --dataset_conf")
+    p.add_argument("--model", default="graphlam", metavar="NAME", help="graphlam, hilam, hilamparallel, or a plugin's (default: graphlam)")  # fmt: skip
+    p.add_argument("--model_conf", metavar="JSON", help="JSON file of the model's settings; examples in config/models/")
+    p.add_argument("--output", default="graph.png", metavar="FILE", help="PNG file to draw to (default: graph.png)")
 
 
 def plugins_arguments(p: argparse.ArgumentParser) -> None:

@@ -14,11 +14,13 @@ from typing import Any
 
 from py4cast.arguments import (
     FORECAST_HELP,
+    GRAPH_HELP,
     PREPARE_HELP,
     TRAIN_HELP,
     VERIFY_HELP,
     Parser,
     forecast_arguments,
+    graph_arguments,
     plugins_arguments,
     prepare_arguments,
     train_arguments,
@@ -142,6 +144,19 @@ def _verify(a: argparse.Namespace) -> None:
     sys.stdout.write(f"{output}\n")
 
 
+def _graph(a: argparse.Namespace) -> None:
+    from py4cast.workflows.graph import graph
+    from py4cast.workflows.report import show
+
+    for override in a.overrides:
+        if not override.startswith(("dataset.", "model.")):
+            raise SettingsError(f"--set {override!r}: expected dataset.PLACE=VALUE or model.PLACE=VALUE")
+    dataset = a.dataset or ("gridded" if a.dataset_conf else "dummy")
+    for item in graph(dataset, a.dataset_conf, a.model, a.model_conf, a.overrides, a.output):
+        show(item)
+    sys.stdout.write(f"{a.output}\n")
+
+
 def _plugins(a: argparse.Namespace) -> None:
     from py4cast.workflows.plugins import plugins
     from py4cast.workflows.report import show
@@ -159,6 +174,7 @@ _VERBS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], Cal
         verify_arguments,
         _verify,
     ),
+    "graph": ("show and draw the mesh of a graph network", GRAPH_HELP, graph_arguments, _graph),
     "plugins": ("list what can be used by name, and from where", "", plugins_arguments, _plugins),
 }
 

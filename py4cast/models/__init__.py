@@ -33,6 +33,9 @@ registry: Registry[ModelABC] = Registry(
     {
         "halfunet": "py4cast.models.halfunet:HalfUNet",
         "unet": "py4cast.models.unet:UNet",
+        "segformer": "py4cast.models.segformer:SegFormer",
+        "swinunetr": "py4cast.models.swinunetr:SwinUNetR",
+        "unetrpp": "py4cast.models.unetrpp:UNetRPP",
         "graphlam": "py4cast.models.graph.graphlam:GraphLAM",
         "hilam": "py4cast.models.graph.hilam:HiLAM",
         "hilamparallel": "py4cast.models.graph.hilamparallel:HiLAMParallel",

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["ACTIVATIONS", "ConvBlock", "GhostConv", "Norm", "Padder", "activation", "norm_layer"]
+__all__ = ["ACTIVATIONS", "ConvBlock", "GhostConv", "Norm", "Padder", "ResidualBlock", "activation", "norm_layer"]
 
 Norm = Literal["batch", "group", "none"]
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -74,6 +74,29 @@ class ConvBlock(nn.Sequential):
         )
 
 
+class ResidualBlock(nn.Module):
+    """Creates lrelu(N(C(lrelu(N(C(x))))) + s), C a 3 × 3 convolution, N a norm, s = x or N(1 × 1 of x) where widths differ.
+
+    Args:
+        inputs: features in.
+        outputs: features out.
+        norm: per sample and feature (instance), or over the batch.
+    """
+
+    def __init__(self, inputs: int, outputs: int, norm: Literal["instance", "batch"] = "instance") -> None:
+        super().__init__()
+        kind = nn.InstanceNorm2d if norm == "instance" else nn.BatchNorm2d
+        self.first = nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), kind(outputs))
+        self.second = nn.Sequential(nn.Conv2d(outputs, outputs, 3, padding=1, bias=False), kind(outputs))
+        widen = nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), kind(outputs))
+        self.shortcut = nn.Identity() if inputs == outputs else widen
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(batch, inputs, lat, lon)` → `(batch, outputs, lat, lon)`."""
+        y = self.second(F.leaky_relu(self.first(x), 0.01))
+        return F.leaky_relu(y + self.shortcut(x), 0.01)
+
+
 class Padder(nn.Module):
     """Creates the padding of a grid to sizes that a network can halve, and the crop back.
 
@@ -89,7 +112,7 @@ class Padder(nn.Module):
 
     def __init__(self, grid_shape: tuple[int, int], multiple: int, is_periodic: bool = False, halo: int = 8) -> None:
         super().__init__()
-        rows, columns = grid_shape
+        self.rows, self.columns = rows, columns = grid_shape
         extra = 2 * min(halo, columns) if is_periodic else 0
         # at least two cells at the coarsest scale, where a batch norm needs more than one value
         down = max((-rows) % multiple, 2 * multiple - rows)
@@ -101,6 +124,11 @@ class Padder(nn.Module):
             raise ValueError(
                 f"a periodic grid of {columns} columns is too narrow for a network that needs multiples of {multiple}"
             )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """`(lat, lon)` of a padded image."""
+        return self.rows + self.top + self.bottom, self.columns + self.left + self.right
 
     @property
     def is_needed(self) -> bool:

@@ -16,6 +16,9 @@ GRAPH = {"hidden_dims": 8, "processor_layers": 2}
 SMALL = {
     "halfunet": {"num_filters": 8},
     "unet": {"init_features": 4},
+    "segformer": {"dims": [8, 8, 16, 16], "heads": [1, 2, 4, 8], "decoder_dim": 16, "num_downsampling_chans": 8},
+    "swinunetr": {"feature_size": 12, "window_size": 4},
+    "unetrpp": {"hidden_size": 32, "num_heads": 2, "depths": [1, 1, 1, 1], "proj_sizes": [8, 8, 8, 4]},
     "graphlam": GRAPH,
     "hilam": GRAPH,
     "hilamparallel": GRAPH,

@@ -7,6 +7,7 @@ import pytest
 
 from py4cast.datasets import registry as datasets
 from py4cast.models import build_network
+from py4cast.models import registry as models
 from py4cast.settings import read_json
 from py4cast.strategies import registry as strategies
 from py4cast.testing import make_info
@@ -19,9 +20,8 @@ def test_nothing_is_left_out() -> None:
     assert {p.parent.name for p in FILES} <= {"datasets", "models", "strategies"}
     names = {p.stem for p in FILES if p.parent.name == "datasets"}
     assert {"dummy", "gridded_template", "era5_uk", "era5_global", "ncep", "globcurrent", "arome_arctic"} <= names
-    assert {"halfunet32", "halfunet64", "halfunet128_ghost", "unet"} <= {
-        p.stem for p in FILES if p.parent.name == "models"
-    }
+    stems = {p.stem for p in FILES if p.parent.name == "models"}
+    assert {"halfunet32", "halfunet64", "halfunet128_ghost"} | set(models.builtin_names) <= stems | {"halfunet"}
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if p.parent.name == "datasets"], ids=lambda p: p.stem)
@@ -36,10 +36,11 @@ def test_datasets(path: Path) -> None:
 @pytest.mark.parametrize("path", [p for p in FILES if p.parent.name == "models"], ids=lambda p: p.stem)
 def test_models(path: Path) -> None:
     info = make_info()
-    name = "unet" if path.stem.startswith("unet") else "halfunet"
+    name = max((n for n in models.builtin_names if path.stem.startswith(n)), key=len)
     network, settings = build_network(name, 7, 3, read_json(path), info.grid, info.statics)
     for key, value in json.loads(path.read_text()).items():
-        assert getattr(settings, key) == value
+        found = getattr(settings, key)
+        assert (list(found) if isinstance(found, tuple) else found) == value
     assert sum(p.numel() for p in network.parameters()) > 0
 
 

@@ -48,8 +48,8 @@ def cached_graph(grid: Grid, settings: GraphSettings, is_hierarchical: bool) -> 
         _log.warning("%s: damaged, built again: %s", path, error)
     graph = build_graph(grid, settings, is_hierarchical)
     try:
-        with atomic_path(path) as temporary, temporary.open("xb") as stream:
-            np.savez(stream, **graph.pack())  # type: ignore[arg-type]
+        with atomic_path(path) as temporary, temporary.open("xb") as file:
+            np.savez(file, **graph.pack())  # type: ignore[arg-type]
     except (OSError, SpaceError) as error:
         _log.warning("%s: not kept in the cache: %s", path, error)
     return graph

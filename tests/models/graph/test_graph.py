@@ -1,5 +1,7 @@
 """Graphs against what they must be on any grid: covered, connected, symmetric, nested, and the same every time."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -108,7 +110,7 @@ def test_the_icosahedron() -> None:
         assert np.allclose(np.linalg.norm(level.points, axis=1), EARTH_RADIUS)
         degree = np.bincount(level.edges[1])
         assert sorted(set(degree.tolist())) == ([5] if step == 0 else [5, 6]) and (degree == 5).sum() == 12
-    for fine, coarse in zip(levels[:-1], levels[1:], strict=True):
+    for fine, coarse in pairwise(levels):
         assert np.array_equal(fine.points[coarse.twins], coarse.points)
         a, b = fine.parents
         angle = np.linalg.norm(fine.points[a] - coarse.points[b], axis=1) / EARTH_RADIUS
