@@ -105,21 +105,56 @@ class ConvBlock(nn.Sequential):
         super().__init__(Conv3x3(inputs, outputs, dilation, bias), norm_layer(norm, outputs), nn.ReLU(inplace=True))
 
 
+class InteriorNorm(nn.Module):
+    """Creates a norm per sample whose mean and deviation are those of the cells that are no padding.
+
+    Args:
+        features: how many.
+        region: rows and columns of these cells.
+        groups: sets of features that are normalised together, with a scale and a shift per feature; None for each
+            feature by itself (an instance norm), without.
+    """
+
+    def __init__(self, features: int, region: tuple[slice, slice], groups: int | None = None) -> None:
+        super().__init__()
+        self.region = region
+        self.groups = groups
+        self.weight = None if groups is None else nn.Parameter(torch.ones(features))
+        self.bias = None if groups is None else nn.Parameter(torch.zeros(features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(batch, features, lat, lon)` → the same."""
+        inside = x[..., self.region[0], self.region[1]]
+        if inside.shape == x.shape:
+            groups = x.shape[1] if self.groups is None else self.groups
+            return F.group_norm(x, groups, self.weight, self.bias)
+        dims: tuple[int, ...] = (2, 3)
+        if self.groups is not None:
+            inside = inside.reshape(x.shape[0], self.groups, -1, *inside.shape[2:])
+            dims = (2, 3, 4)
+        variance, mean = torch.var_mean(inside.float(), dim=dims, correction=0)
+        repeats = x.shape[1] // mean.shape[1]
+        scale = torch.rsqrt(variance + 1e-5).repeat_interleave(repeats, dim=1)
+        shift = -mean.repeat_interleave(repeats, dim=1) * scale
+        if self.weight is not None and self.bias is not None:
+            scale, shift = scale * self.weight, shift * self.weight + self.bias
+        return torch.addcmul(shift[..., None, None].to(x.dtype), x, scale[..., None, None].to(x.dtype))
+
+
 class ResidualBlock(nn.Module):
     """Creates lrelu(N(C(lrelu(N(C(x))))) + s), C a 3 × 3 convolution, N a norm, s = x or N(1 × 1 of x) where widths differ.
 
     Args:
         inputs: features in.
         outputs: features out.
-        norm: per sample and feature (instance), or over the batch.
+        norm: makes the norm of so many features.
     """
 
-    def __init__(self, inputs: int, outputs: int, norm: Literal["instance", "batch"] = "instance") -> None:
+    def __init__(self, inputs: int, outputs: int, norm: Callable[[int], nn.Module]) -> None:
         super().__init__()
-        kind = nn.InstanceNorm2d if norm == "instance" else nn.BatchNorm2d
-        self.first = nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), kind(outputs))
-        self.second = nn.Sequential(nn.Conv2d(outputs, outputs, 3, padding=1, bias=False), kind(outputs))
-        widen = nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), kind(outputs))
+        self.first = nn.Sequential(Conv3x3(inputs, outputs), norm(outputs))
+        self.second = nn.Sequential(Conv3x3(outputs, outputs), norm(outputs))
+        widen = nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), norm(outputs))
         self.shortcut = nn.Identity() if inputs == outputs else widen
 
     def forward(self, x: Tensor) -> Tensor:
@@ -160,6 +195,15 @@ class Padder(nn.Module):
     def shape(self) -> tuple[int, int]:
         """`(lat, lon)` of a padded image."""
         return self.rows + self.top + self.bottom, self.columns + self.left + self.right
+
+    def interior(self, scale: int) -> tuple[slice, slice]:
+        """Rows and columns of a padded image, `scale` times coarser, that hold no padding; all where these are few."""
+        sides = []
+        for whole, before, size in zip(self.shape, (self.top, self.left), (self.rows, self.columns), strict=True):
+            first, last = -(-before // scale), (before + size) // scale
+            # of two rows there is no deviation to speak of
+            sides.append(slice(first, last) if last - first > 2 else slice(0, whole // scale))
+        return sides[0], sides[1]
 
     @property
     def is_needed(self) -> bool:

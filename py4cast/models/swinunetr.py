@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from py4cast.grid import Grid
 from py4cast.models.base import GridModel
-from py4cast.models.blocks import Padder, ResidualBlock
+from py4cast.models.blocks import InteriorNorm, Padder, ResidualBlock
 from py4cast.settings import Settings, setting
 
 __all__ = ["SwinUNetR", "SwinUNetRSettings"]
@@ -186,11 +186,19 @@ class SwinUNetR(GridModel):
             self.scales.append(nn.Sequential(*blocks))
             self.merges.append(_Merge(wide))
         widths = [width * 2**level for level in range(5)]
-        self.skips = nn.ModuleList([ResidualBlock(num_input_features, width), *(ResidualBlock(w, w) for w in widths)])
+        self.skips = nn.ModuleList(
+            [self._block(num_input_features, width, 0), *(self._block(w, w, k + 1) for k, w in enumerate(widths))]
+        )
         narrowing = [(widths[4], widths[3]), (widths[3], widths[2]), (widths[2], widths[1]), (widths[1], width), (width, width)]  # fmt: skip
         self.ups = nn.ModuleList([nn.ConvTranspose2d(wide, narrow, 2, 2, bias=False) for wide, narrow in narrowing])
-        self.decoders = nn.ModuleList([ResidualBlock(2 * narrow, narrow) for _, narrow in narrowing])
+        self.decoders = nn.ModuleList(
+            [self._block(2 * narrow, narrow, 4 - k) for k, (_, narrow) in enumerate(narrowing)]
+        )
         self.output = nn.Conv2d(width, num_output_features, 1)
+
+    def _block(self, inputs: int, outputs: int, level: int) -> ResidualBlock:
+        region = self.padder.interior(2**level)
+        return ResidualBlock(inputs, outputs, lambda features: InteriorNorm(features, region))
 
     def forward(self, x: Tensor) -> Tensor:
         """`(batch, lat, lon, features)` → `(batch, lat, lon, features)`."""

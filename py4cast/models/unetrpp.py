@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from py4cast.grid import Grid
 from py4cast.models.base import GridModel
-from py4cast.models.blocks import Padder, ResidualBlock
+from py4cast.models.blocks import InteriorNorm, Padder, ResidualBlock
 from py4cast.settings import Settings, setting
 
 __all__ = ["UNetRPP", "UNetRPPSettings"]
@@ -75,21 +75,25 @@ class _PairedAttention(nn.Module):
 
 
 class _Block(nn.Module):
-    """Creates t ← t + γ·attention(LN(t + p)) and a residual convolution after it."""
+    """Creates t ← t + γ·attention(LN(t + p)), where padding is not attended to, and a residual convolution after it."""
 
-    def __init__(self, width: int, cells: int, projected: int, settings: UNetRPPSettings) -> None:
+    is_real: Tensor
+
+    def __init__(self, width: int, is_real: Tensor, projected: int, settings: UNetRPPSettings) -> None:
         super().__init__()
+        cells = is_real.numel()
+        self.register_buffer("is_real", is_real.float().view(-1, 1), persistent=False)
         self.position = nn.Parameter(torch.zeros(cells, width))
         self.norm = nn.LayerNorm(width)
         self.scale = nn.Parameter(torch.full((width,), 1e-2))
         self.attention = _PairedAttention(width, settings.num_heads, cells, projected, settings.dropout)
-        self.convolution = ResidualBlock(width, width, "batch")
+        self.convolution = ResidualBlock(width, width, nn.BatchNorm2d)
         self.output = nn.Sequential(nn.Dropout2d(settings.dropout), nn.Conv2d(width, width, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """`(batch, features, lat, lon)` → the same."""
         cells = x.permute(0, 2, 3, 1).flatten(1, 2) + self.position
-        cells = cells + self.scale * self.attention(self.norm(cells))
+        cells = cells + self.scale * self.attention(self.norm(cells) * self.is_real)
         image = cells.reshape(x.shape[0], *x.shape[-2:], -1).permute(0, 3, 1, 2)
         return image + self.output(self.convolution(image))  # type: ignore[no-any-return]
 
@@ -129,24 +133,32 @@ class UNetRPP(GridModel):
         self.padder = Padder(grid.shape, 8 * rate, grid.is_periodic)
         rows, columns = (n // rate for n in self.padder.shape)
         widths = [settings.hidden_size >> (3 - level) for level in range(4)]
-        cells = [(rows >> level) * (columns >> level) for level in range(4)]
+        real = []
+        for level in range(4):
+            mask = torch.zeros(rows >> level, columns >> level, dtype=torch.bool)
+            mask[self.padder.interior(rate << level)] = True
+            real.append(mask.flatten())
         self.downs, self.encoders = nn.ModuleList(), nn.ModuleList()
-        for level, (wide, count) in enumerate(zip(widths, cells, strict=True)):
+        for level, (wide, is_real) in enumerate(zip(widths, real, strict=True)):
             inputs, size = (num_input_features, rate) if level == 0 else (widths[level - 1], 2)
             down = nn.Conv2d(inputs, wide, size, size, bias=False)
-            self.downs.append(nn.Sequential(down, nn.GroupNorm(wide // 2 if level else 4, wide)))
-            self.encoders.append(self._blocks(wide, count, level, settings))
+            norm = InteriorNorm(wide, self.padder.interior(rate << level), wide // 2 if level else 4)
+            self.downs.append(nn.Sequential(down, norm))
+            self.encoders.append(self._blocks(wide, is_real, level, settings))
         self.ups = nn.ModuleList([_Up(widths[k + 1], widths[k], 2, settings.linear_upsampling) for k in (2, 1, 0)])
-        self.decoders = nn.ModuleList([self._blocks(widths[k], cells[k], k, settings) for k in (2, 1, 0)])
+        self.decoders = nn.ModuleList([self._blocks(widths[k], real[k], k, settings) for k in (2, 1, 0)])
         full = settings.hidden_size // 16
-        self.skip = ResidualBlock(num_input_features, full)
+        region = self.padder.interior(1)
+        self.skip = ResidualBlock(num_input_features, full, lambda n: InteriorNorm(n, region))
         self.last_up = _Up(widths[0], full, rate, settings.linear_upsampling)
-        self.output = nn.Sequential(ResidualBlock(full, full), nn.Conv2d(full, num_output_features, 1))
+        self.output = nn.Sequential(
+            ResidualBlock(full, full, lambda n: InteriorNorm(n, region)), nn.Conv2d(full, num_output_features, 1)
+        )
 
     @staticmethod
-    def _blocks(width: int, cells: int, level: int, settings: UNetRPPSettings) -> nn.Sequential:
+    def _blocks(width: int, is_real: Tensor, level: int, settings: UNetRPPSettings) -> nn.Sequential:
         projected = settings.proj_sizes[level]
-        return nn.Sequential(*[_Block(width, cells, projected, settings) for _ in range(settings.depths[level])])
+        return nn.Sequential(*[_Block(width, is_real, projected, settings) for _ in range(settings.depths[level])])
 
     def forward(self, x: Tensor) -> Tensor:
         """`(batch, lat, lon, features)` → `(batch, lat, lon, features)`."""

@@ -92,6 +92,38 @@ def test_padding_comes_off(shape: tuple[int, int], is_periodic: bool) -> None:
         assert torch.equal(padded[..., padder.top : padder.top + shape[0], : padder.left], x[..., -padder.left :])
 
 
+PADDED = [n for n in OWN if n not in ("graphlam", "hilam", "hilamparallel")]
+
+
+@pytest.mark.parametrize("name", PADDED)
+def test_padding_does_not_leak_into_the_interior(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where noise three times as strong as the data is put into the padding, forecasts of the middle stay what they are."""
+    info, pad = make_info((150, 150)), Padder.pad
+    torch.manual_seed(0)
+    network = build_network(name, 5, 3, SMALL[name], info.grid, info.statics)[0].eval()
+    x = torch.randn(1, 150, 150, 5)
+
+    def noisy(self: Padder, image: torch.Tensor) -> torch.Tensor:
+        noise = 3 * torch.randn(pad(self, image).shape)
+        noise[..., self.top : self.top + self.rows, self.left : self.left + self.columns] = 0
+        return pad(self, image) + noise
+
+    with torch.no_grad():
+        plain = network(x)
+        monkeypatch.setattr(Padder, "pad", noisy)
+        change = (network(x) - plain).square().mean(-1).sqrt()[0] / plain.std()
+    assert float(change[0].mean()) > 0.1, "the noise is there"
+    assert float(change[50:100, 50:100].mean()) < 0.1
+
+
+def test_interiors_are_the_cells_without_padding() -> None:
+    padder = Padder((37, 70), 16)
+    assert padder.shape == (48, 80) and (padder.top, padder.left) == (5, 5)
+    assert padder.interior(1) == (slice(5, 42), slice(5, 75))
+    assert padder.interior(4) == (slice(2, 10), slice(2, 18))
+    assert padder.interior(16) == (slice(0, 3), slice(1, 4)), "all where there are few"
+
+
 class Nodes(NodeModel):
     settings_kls = object
 
