@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNS := $(or $(PY4CAST_ROOTDIR),py4cast_runs)
 
-.PHONY: demo test lint types setup clean
+.PHONY: demo test lint types setup peers clean
 
 setup: $(VENV)/.ready
 
@@ -26,5 +26,11 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
+# the packages that benchmarks and tests of parity compare with, each in a folder of its own beside the environment
+peers: setup
+	for peer in neural_lam mfai; do \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .peers/$$peer -r benchmarks/peers/$$peer.txt || exit 1; \
+	done
+
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) .peers build *.egg-info

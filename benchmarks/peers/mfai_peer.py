@@ -1,6 +1,6 @@
-"""The networks of the PyPI package `mfai` 9, run in an environment of their own (`make peers`).
+"""The networks of the PyPI package `mfai` 9, run installed in a folder of their own (`make peers`).
 
-    .venv-peers-mfai/bin/python benchmarks/peers/mfai_peer.py --model unet
+    PYTHONPATH=.peers/mfai python benchmarks/peers/mfai_peer.py --model unet
         one line on standard input is one forward and backward pass, answered by one line of JSON
 
 torchvision, which some of its modules import and its networks here do not use, is replaced by an empty module.

@@ -1,6 +1,6 @@
-"""The networks of the PyPI package `neural-lam` 0.7, run in an environment of their own (`make peers`).
+"""The networks of the PyPI package `neural-lam` 0.7, run installed in a folder of their own (`make peers`).
 
-    .venv-peers/bin/python benchmarks/peers/neural_lam_peer.py serve --model hilam --rows 64 --columns 64
+    PYTHONPATH=.peers/neural_lam python benchmarks/peers/neural_lam_peer.py serve --model hilam --rows 64 --columns 64
         one line on standard input is one forward and backward pass, answered by one line of JSON
     ... export FILE.npz   graph, weights, an input and its output, for the test of parity
     ... graph             CPU seconds of building the graph

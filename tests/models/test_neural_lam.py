@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from py4cast.models.graph.weights import from_neural_lam
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).parent / "golden"
 NAMES = ["graphlam", "hilam", "hilamparallel"]
-PEER = Path(os.environ.get("PY4CAST_PEERS", ROOT / ".venv-peers")) / "bin" / "python"
+PEER = Path(os.environ.get("PY4CAST_PEERS", ROOT / ".peers")) / "neural_lam"
 
 
 def their_graph(a: dict) -> Graph:
@@ -53,10 +54,11 @@ def test_output_is_theirs(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_output_is_theirs_now(name: str, tmp_path: Path) -> None:
     if not PEER.exists():
-        pytest.skip(f"{PEER} is absent: `make peers` installs neural-lam in an environment of its own")
+        pytest.skip(f"{PEER} is absent: `make peers` installs neural-lam in a folder of its own")
     script, file = ROOT / "benchmarks" / "peers" / "neural_lam_peer.py", tmp_path / "peer.npz"
-    words = [PEER, script, "export", file, "--model", name, "--rows", "81", "--columns", "70", "--hidden", "64"]
-    subprocess.run(words, check=True, capture_output=True, timeout=300)
+    settings = f"--model {name} --rows 81 --columns 70 --hidden 64".split()
+    words = [sys.executable, script, "export", file, *settings]
+    subprocess.run(words, check=True, capture_output=True, timeout=300, env={**os.environ, "PYTHONPATH": str(PEER)})
     assert relative_error(name, dict(np.load(file)), 64, 4) < 1e-5
 
 
