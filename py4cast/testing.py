@@ -26,7 +26,16 @@ from py4cast.settings import Settings, decode, encode
 from py4cast.statistics import Stats
 from py4cast.variables import Variable
 
-__all__ = ["check_dataset", "check_model", "check_onnx", "check_settings", "check_strategy", "make_batch", "make_info"]
+__all__ = [
+    "check_dataset",
+    "check_model",
+    "check_onnx",
+    "check_settings",
+    "check_strategy",
+    "make_batch",
+    "make_info",
+    "onnx_session",
+]
 
 GRIDS = ((16, 16), (17, 23), (12, 40))
 
@@ -117,20 +126,10 @@ def check_onnx(name: str, settings: Mapping[str, Any] | None = None, shape: tupl
     """
     if any(importlib.util.find_spec(package) is None for package in ("onnx", "onnxscript", "onnxruntime")):
         raise SettingsError(f"model {name!r}: its ONNX export is checked with `pip install py4cast[onnx]`")
-    import onnxruntime
-
     info = make_info(shape)
     torch.manual_seed(0)
     network = build_network(name, 5, 3, settings or {}, info.grid, info.statics)[0].eval()
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # the exporter speaks of itself: deprecations of its own, operators of packages that are not installed
-        warnings.simplefilter("ignore")
-        path = Path(folder) / "network.onnx"
-        dynamic = ({0: torch.export.Dim("batch", max=1024)},)
-        torch.onnx.export(network, (torch.randn(2, *shape, 5),), path, dynamo=True, opset_version=20, dynamic_shapes=dynamic, verbose=False)  # fmt: skip
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    session = onnx_session(network, torch.randn(2, *shape, 5))
     for batch_size in (1, 3):
         x = torch.randn(batch_size, *shape, 5)
         with torch.no_grad():
@@ -138,6 +137,26 @@ def check_onnx(name: str, settings: Mapping[str, Any] | None = None, shape: tupl
         found = torch.from_numpy(session.run(None, {session.get_inputs()[0].name: x.numpy()})[0])
         error = float((found - expected).abs().max() / expected.std())
         assert error < 1e-4, f"{name}: onnxruntime differs by {error:.2g} deviations on {shape}, batch {batch_size}"
+
+
+def onnx_session(network: torch.nn.Module, x: Tensor) -> Any:
+    """The network in onnxruntime, `session.run(None, {session.get_inputs()[0].name: array})`, on as many threads as torch has.
+
+    Args:
+        network: in evaluation.
+        x: an input of two samples or more; the batch stays free.
+    """
+    import onnxruntime
+
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # the exporter speaks of itself: deprecations of its own, operators of packages that are not installed
+        warnings.simplefilter("ignore")
+        path = Path(folder) / "network.onnx"
+        dynamic = ({0: torch.export.Dim("batch", max=1024)},)
+        torch.onnx.export(network, (x,), path, dynamo=True, opset_version=20, dynamic_shapes=dynamic, verbose=False)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def _check_learning(name: str, settings: Mapping[str, Any], shape: tuple[int, int]) -> None:
