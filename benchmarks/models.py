@@ -12,6 +12,9 @@ onnx      ONNX Runtime against torch in evaluation
 cells     cost per cell from 64 x 64 to 512 x 512
 
 Times are CPU seconds on one thread; a ratio is taken within each pair of turns, and the median of ratios is printed.
+Our processes keep the memory that they free, as those of the command line do (py4cast.process); --keep_memory gives
+the peers the same. Graph networks run on the mesh that they choose by themselves and on the peer's.
+
 Memory is the peak resident size in a pass above what the process held after its imports (Linux); graphs are built
 beforehand, in another process. 20 features in, 20 out, batch 2.
 """
@@ -66,7 +69,10 @@ def serve(a: argparse.Namespace) -> None:
     """Answers each line of standard input by one forward and backward pass of ours."""
     import torch
 
+    from py4cast.process import keep_memory
+
     torch.set_num_threads(1)
+    keep_memory()
     what = (a.model, a.rows, a.columns, json.loads(a.settings))
     make_network(a.model, 8, 32, {})
     base = memory("VmRSS")
@@ -103,11 +109,11 @@ def forget_peak() -> None:
 class Runner:
     """A process that does one pass per line."""
 
-    def __init__(self, words: list[str], path: Path | None = None) -> None:
-        places = [str(ROOT)] if path is None else [str(path)]
+    def __init__(self, words: list[str], path: Path = ROOT, keeps_memory: bool = False) -> None:
+        kept = {"MALLOC_TRIM_THRESHOLD_": str(2**31 - 1), "MALLOC_MMAP_THRESHOLD_": str(2**25)} if keeps_memory else {}
         self.process = subprocess.Popen(
             [sys.executable, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
+            env={**os.environ, "PYTHONPATH": str(path), **kept},
         )  # fmt: skip
         self.parameters = self._answer()["parameters"]
 
@@ -164,11 +170,20 @@ def sizes_of(a: argparse.Namespace, default: str) -> list[tuple[int, int]]:
 def graphs(a: argparse.Namespace, steps: int = 1) -> None:
     for rows, columns in sizes_of(a, "64x64,128x128,238x268" if steps == 1 else "64x64,128x128"):
         for model in a.models or GRAPHS:
-            words = [str(ROOT / "benchmarks/peers/neural_lam_peer.py"), "serve", "--model", model, "--rows", str(rows)]
-            peer = Runner([*words, *f"--columns {columns} --steps {steps}".split()], PEERS / "neural_lam")
-            settings = {"mesh": "neural_lam", "processor_layers": 4}
-            label = f"{model} {rows}x{columns}" + f", {steps} steps" * (steps > 1)
-            compare(label, ours(model, rows, columns, settings, steps), peer, a.rounds)
+            for mesh in ("auto", "neural_lam"):
+                words = [
+                    str(ROOT / "benchmarks/peers/neural_lam_peer.py"),
+                    "serve",
+                    "--model",
+                    model,
+                    "--rows",
+                    str(rows),
+                ]
+                peer = Runner(
+                    [*words, *f"--columns {columns} --steps {steps}".split()], PEERS / "neural_lam", a.keep_memory
+                )
+                label = f"{model} {rows}x{columns}, {'our' if mesh == 'auto' else 'their'} mesh"
+                compare(label, ours(model, rows, columns, {"mesh": mesh}, steps), peer, a.rounds)
 
 
 def rollout(a: argparse.Namespace) -> None:
@@ -179,7 +194,7 @@ def images(a: argparse.Namespace) -> None:
     for rows, columns in sizes_of(a, "128x128"):
         for model in a.models or IMAGES:
             words = [str(ROOT / "benchmarks/peers/mfai_peer.py"), "--model", model, "--size", str(rows)]
-            compare(f"{model} {rows}x{columns}", ours(model, rows, columns, {}), Runner(words, PEERS / "mfai"), a.rounds)  # fmt: skip
+            compare(f"{model} {rows}x{columns}", ours(model, rows, columns, {}), Runner(words, PEERS / "mfai", a.keep_memory), a.rounds)  # fmt: skip
 
 
 def building(a: argparse.Namespace) -> None:
@@ -266,6 +281,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="pairs of turns")
     parser.add_argument("--sizes", help="such as 64x64,238x268")
     parser.add_argument("--models", nargs="+", help="some of them alone")
+    parser.add_argument("--keep_memory", action="store_true", help="let the peer's C library keep its memory, too")
     serving = parser.add_argument_group("serve, which the others call")
     serving.add_argument("--model")
     serving.add_argument("--settings", default="{}")

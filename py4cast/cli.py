@@ -27,6 +27,7 @@ from py4cast.arguments import (
     verify_arguments,
 )
 from py4cast.errors import Py4castError, SettingsError, nearest
+from py4cast.process import keep_memory, sleep_while_waiting
 
 __all__ = ["main"]
 
@@ -202,6 +203,7 @@ def _parser(verb: str | None) -> argparse.ArgumentParser:
 
 def _run(verb: str, words: Sequence[str]) -> int:
     arguments = _parser(verb).parse_args(words)
+    keep_memory()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("py4cast").setLevel(logging.DEBUG if arguments.verbose else logging.INFO)
     try:
@@ -225,9 +227,7 @@ def _run(verb: str, words: Sequence[str]) -> int:
 def main(words: Sequence[str] | None = None) -> int:
     """Runs `py4cast VERB ...` and returns the exit status."""
     given = list(sys.argv[1:] if words is None else words)
-    # threads that wait asleep instead of spinning: several times faster on a machine that others use too;
-    # read when torch is loaded, so it is set before that
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    sleep_while_waiting()
     # plugins may lie in the folder that the command is given in; at the end, so that they hide nothing
     if "" not in sys.path:
         sys.path.append("")

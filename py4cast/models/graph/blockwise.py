@@ -6,7 +6,7 @@ the edges that end in it, goes through the whole layer before the next one start
 blocks in reverse. Results and gradients are those of the plain layer, up to the order of sums.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
@@ -18,8 +18,8 @@ from py4cast.models.graph.edges import Edges
 
 __all__ = ["Block", "Layer", "Table", "blockwise", "silu_linear"]
 
-# rows of hidden features per block: 2 MB of float32 at width 64, near a core's own cache; elsewhere launches count
-_ROWS_CPU = 8192
+# rows of hidden features per block: 4 MB of float32 at width 64, which a core's caches hold; elsewhere launches count
+_ROWS_CPU = 16384
 _ROWS_OTHER = 1 << 20
 
 
@@ -28,12 +28,13 @@ class Table:
 
     Args:
         rows: `(senders, batch or 1, features)`.
+        is_shared: whether several blocks gather from it; a single one leaves the gradient to autograd.
     """
 
-    def __init__(self, rows: Tensor) -> None:
+    def __init__(self, rows: Tensor, is_shared: bool) -> None:
         self.rows = rows
         # what makes messages part of a graph even where nothing but the senders needs a gradient
-        self.anchor = rows.new_zeros((), requires_grad=True)
+        self.anchor = rows.new_zeros((), requires_grad=True) if is_shared else None
         self.gradient: Tensor | None = None
 
 
@@ -64,8 +65,8 @@ class Block(NamedTuple):
     def hear(self, term: Tensor, received: Tensor, linear: nn.Linear) -> Tensor:
         """W·SiLU(sⱼ + tᵢⱼ + rᵢ) + b for each edge j→i: the table's row of its sender, its term, its receiver's row."""
         assert self.connections is not None and self.table is not None, "only edges hear"
-        if torch.compiler.is_compiling() or not torch.is_grad_enabled():
-            return F.linear(F.silu(self._sum(term, received)), linear.weight, linear.bias)
+        if self.table.anchor is None or not torch.is_grad_enabled():
+            return silu_linear(self._sum(term, received), linear)
         dtype = _autocast_dtype(term)
         if dtype is None:
             return _Hear.apply(self, self.table.anchor, term, received, linear.weight, linear.bias, None)  # type: ignore[no-untyped-call, no-any-return]
@@ -113,12 +114,14 @@ def blockwise(
         keeps: whether blocks keep what the backward pass needs, instead of being run again.
     """
     plan = _Plan(layer, connections, len(nodes), len(edges), keeps)
-    if torch.compiler.is_compiling():
-        table = None if senders is None else Table(senders)
+    batch = max(t.shape[1] for t in (*nodes, *edges, *(() if senders is None else (senders,))))
+    cuts = [] if torch.compiler.is_compiling() else plan.cuts(nodes, batch)
+    if len(cuts) < 2:
+        table = None if senders is None else Table(senders, is_shared=False)
         return layer(plan.block(nodes, edges, table, 0, nodes[0].shape[0]))
     parameters = [p for module in modules for p in module.parameters()]
     tensors = (*nodes, *edges, *parameters)
-    results: tuple[Tensor, ...] = _Blockwise.apply(plan, senders, *tensors)  # type: ignore[no-untyped-call]
+    results: tuple[Tensor, ...] = _Blockwise.apply(plan, cuts, senders, *tensors)  # type: ignore[no-untyped-call]
     return results[0], results[1] if len(results) > 1 else None
 
 
@@ -131,12 +134,12 @@ class _Plan(NamedTuple):
     num_edges: int
     keeps: bool
 
-    def cuts(self, nodes: Sequence[Tensor], batch: int) -> Iterator[tuple[int, int]]:
+    def cuts(self, nodes: Sequence[Tensor], batch: int) -> list[tuple[int, int]]:
         """Where blocks of receivers begin and end."""
         rows = _ROWS_CPU if nodes[0].device.type == "cpu" else _ROWS_OTHER
         degree = 1.0 if self.connections is None else max(1.0, self.connections.mean_degree)
         step, size = max(1, int(rows / (batch * degree))), nodes[0].shape[0]
-        return ((first, min(first + step, size)) for first in range(0, size, step))
+        return [(first, min(first + step, size)) for first in range(0, size, step)]
 
     def split(self, tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
         """Inputs by receiver and by edge."""
@@ -150,7 +153,7 @@ class _Plan(NamedTuple):
         block, leaves = self.block(nodes, edges, ctx.table, first, last), []
         with torch.set_grad_enabled(keeps):
             if keeps:
-                flags = ctx.needs_input_grad[2:]
+                flags = ctx.needs_input_grad[3:]
                 leaves = [
                     t.detach().requires_grad_(f) for t, f in zip((*block.nodes, *block.edges), flags, strict=False)
                 ]
@@ -209,12 +212,12 @@ class _Blockwise(torch.autograd.Function):
     """Runs the blocks; to go back, each has kept a graph of its own or is run again."""
 
     @staticmethod
-    def forward(ctx: Any, plan: _Plan, senders: Tensor | None, *tensors: Tensor) -> tuple[Tensor, ...]:
-        nodes, edges = plan.split(tensors)
-        batch = max(t.shape[1] for t in (*nodes, *edges, *(() if senders is None else (senders,))))
-        cuts = list(plan.cuts(nodes, batch))
+    def forward(
+        ctx: Any, plan: _Plan, cuts: list[tuple[int, int]], senders: Tensor | None, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
+        nodes = plan.split(tensors)[0]
         ctx.plan, ctx.arithmetic, ctx.kept = plan, _autocast_dtype(nodes[0]), []
-        ctx.table = None if senders is None else Table(senders.detach())
+        ctx.table = None if senders is None else Table(senders.detach(), is_shared=True)
         keeps = plan.keeps and any(ctx.needs_input_grad)
         ctx.cuts = cuts
         ctx.save_for_backward(senders, *tensors)
@@ -236,9 +239,9 @@ class _Blockwise(torch.autograd.Function):
         num_rows = plan.num_nodes + plan.num_edges
         totals = [
             None if not f else torch.empty_like(t) if i < num_rows else torch.zeros_like(t)
-            for i, (t, f) in enumerate(zip(tensors, ctx.needs_input_grad[2:], strict=True))
+            for i, (t, f) in enumerate(zip(tensors, ctx.needs_input_grad[3:], strict=True))
         ]
-        if table is not None and ctx.needs_input_grad[1]:
+        if table is not None and ctx.needs_input_grad[2]:
             table.gradient = torch.zeros_like(senders)
         for first, last in reversed(ctx.cuts):
             if ctx.kept:
@@ -257,7 +260,7 @@ class _Blockwise(torch.autograd.Function):
                     total[own if i < plan.num_nodes else of_edges] = 0.0 if part is None else part
                 elif part is not None:
                     total.add_(part)
-        return (None, None if table is None else table.gradient, *totals)
+        return (None, None, None if table is None else table.gradient, *totals)
 
 
 def _arithmetic(x: Tensor, dtype: torch.dtype | None) -> AbstractContextManager[Any]:

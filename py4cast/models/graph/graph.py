@@ -18,7 +18,7 @@ from scipy.spatial import cKDTree
 from py4cast.errors import SettingsError
 from py4cast.grid import Grid
 from py4cast.models.graph.geometry import Geometry, geometry_of
-from py4cast.models.graph.mesh import Level, icosahedral_mesh, integer_log, rectangular_mesh
+from py4cast.models.graph.mesh import Level, icosahedral_mesh, integer_log, rectangular_mesh, spacing_in_step
 from py4cast.models.graph.settings import GraphSettings
 
 __all__ = ["Connections", "Graph", "build_graph"]
@@ -173,9 +173,11 @@ def _mesh(grid: Grid, geometry: Geometry, settings: GraphSettings) -> list[Level
         # the original's count of levels, rounding of the logarithm included
         depth = int(np.log(max(rows, columns)) / np.log(3))
         counts, available = (3 ** (depth - 1), 3 ** (depth - 1)), depth - 1
-        return rectangular_mesh(geometry, counts, _levels(grid, settings, available), radius_factor=0.67)
+        box = (rows - 1) / counts[0], (columns - 1) / counts[1]
+        return rectangular_mesh(geometry, counts, _levels(grid, settings, available), box, radius_factor=0.67)
     counts, available = _counts(grid, geometry, settings)
-    return rectangular_mesh(geometry, counts, _levels(grid, settings, available))
+    box = spacing_in_step(rows, counts[0]), spacing_in_step(columns, counts[1])
+    return rectangular_mesh(geometry, counts, _levels(grid, settings, available), box)
 
 
 def _counts(grid: Grid, geometry: Geometry, settings: GraphSettings) -> tuple[tuple[int, int], int]:

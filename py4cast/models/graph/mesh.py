@@ -8,6 +8,7 @@ Modeling, arXiv 2309.17370; R. Lam et al. (2023), GraphCast, doi 10.1126/science
 """
 
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from py4cast.grid import EARTH_RADIUS
 from py4cast.models.graph.geometry import Geometry
 
-__all__ = ["Level", "icosahedral_mesh", "integer_log", "rectangular_mesh"]
+__all__ = ["Level", "icosahedral_mesh", "integer_log", "rectangular_mesh", "spacing_in_step"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -49,22 +50,33 @@ def integer_log(value: int, base: int) -> int:
 
 
 def rectangular_mesh(
-    geometry: Geometry, counts: tuple[int, int], num_levels: int, radius_factor: float | None = None
+    geometry: Geometry,
+    counts: tuple[int, int],
+    num_levels: int,
+    box: tuple[float, float],
+    radius_factor: float | None = None,
 ) -> list[Level]:
-    """Levels of nodes that stand in rows and columns, centred in equal boxes of the grid.
+    """Levels of nodes that stand in rows and columns, in the middles of equal boxes that cover the grid.
 
     Args:
         geometry: of the grid.
         counts: nodes along rows and columns of the finest level, divisible by 3^(num_levels − 1).
         num_levels: how many.
+        box: height and width of a box of the finest level, in cells.
         radius_factor: nodes listen within this many spacings along x; None for their box and a little more.
     """
     levels = []
     for level in range(num_levels):
         rows, columns = counts[0] // 3**level, counts[1] // 3**level
         i, j = (a.ravel() for a in np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"))
-        height, width = (geometry.grid.shape[0] - 1) / rows, (geometry.grid.shape[1] - 1) / columns
-        y, x = (i + 0.5) * height, (j + 0.5) * width
+        height, width = (size * 3**level for size in box)
+        # what the boxes stick out is shared by both sides
+        y, x = (
+            (index + 0.5) * size - (size * count - (cells - 1)) / 2
+            for index, size, count, cells in zip(
+                (i, j), (height, width), (rows, columns), geometry.grid.shape, strict=True
+            )
+        )
         points = geometry.at(y, x)
         if radius_factor is None:
             corners = [geometry.at(y + a * height / 2, x + b * width / 2) for a in (-1, 1) for b in (-1, 1)]
@@ -76,6 +88,20 @@ def rectangular_mesh(
         twins = (3 * i + 1) * 3 * columns + 3 * j + 1 if level else np.zeros(0, np.int64)
         levels.append(Level(points, _eight_neighbours(rows, columns), radius, parents, twins))
     return levels
+
+
+def spacing_in_step(num_cells: int, count: int) -> float:
+    """The least spacing, a fraction of small numerator, at which `count` boxes cover the cells and stick out by less than one.
+
+    At p/q cells, nodes and cells stand to each other in p ways: an edge's features repeat along the whole axis, and
+    a network embeds them once.
+    """
+    least = (num_cells - 1) / count
+    for q in range(1, 17):
+        spacing = ceil(least * q - 1e-9) / q
+        if count * spacing - (num_cells - 1) < spacing and 3 * spacing * q < num_cells:
+            return spacing
+    return least
 
 
 def _none() -> Index:

@@ -8,7 +8,7 @@ import pytest
 from py4cast.errors import SettingsError
 from py4cast.grid import EARTH_RADIUS, Grid
 from py4cast.models.graph.graph import Connections, build_graph
-from py4cast.models.graph.mesh import icosahedral_mesh, integer_log
+from py4cast.models.graph.mesh import icosahedral_mesh, integer_log, spacing_in_step
 from py4cast.models.graph.settings import GraphSettings
 
 
@@ -101,6 +101,22 @@ def test_flat_graphs_hold_the_edges_of_all_levels() -> None:
     assert len(sizes) == 3 and flat.same[0].num_edges == sum(sizes)
     one = build_graph(projected(90, 90), GraphSettings(mesh_levels=1), False)
     assert one.same[0].num_edges == sizes[0] and keys(one.same[0]) < keys(flat.same[0])
+
+
+@pytest.mark.parametrize(("num_cells", "count", "expected"), [(64, 9, 7.0), (128, 27, 4.75), (268, 81, 10 / 3), (49, 9, 5.5), (17, 3, 16 / 3)])  # fmt: skip
+def test_spacing_in_step(num_cells: int, count: int, expected: float) -> None:
+    spacing = spacing_in_step(num_cells, count)
+    assert spacing == pytest.approx(expected)
+    assert 0 <= count * spacing - (num_cells - 1) < spacing
+
+
+def test_edges_repeat_where_nodes_stand_in_step_with_cells() -> None:
+    graph = build_graph(projected(128, 128), GraphSettings(), False)
+    different = np.unique(np.round(graph.mesh_to_grid.features, 6), axis=0)
+    # 19 places of a cell between nodes 4.75 cells apart, along either axis, and what the rim adds
+    assert graph.mesh_to_grid.num_edges == 4 * 128 * 128 and len(different) < 4 * 25 * 25
+    low, high = graph.places[0].min(0), graph.places[0].max(0)
+    assert (low >= [-4e5, 1e6]).all() and (high <= [-4e5 + 127 * 2500, 1e6 + 127 * 2500]).all()
 
 
 def test_the_icosahedron() -> None:
