@@ -18,8 +18,8 @@ from py4cast.models.graph.edges import Edges
 
 __all__ = ["Block", "Layer", "Table", "blockwise", "silu_linear"]
 
-# rows of hidden features per block: 4 MB of float32 at width 64, which a core's caches hold; elsewhere launches count
-_ROWS_CPU = 16384
+# rows of hidden features per block: 2 MB of float32 at width 64, which a core's caches hold; elsewhere launches count
+_ROWS_CPU = 8192
 _ROWS_OTHER = 1 << 20
 
 
@@ -62,17 +62,21 @@ class Block(NamedTuple):
         assert self.connections is not None, "only edges are summed"
         return self.connections.sum(rows, self.first, self.last)
 
-    def hear(self, term: Tensor, received: Tensor, linear: nn.Linear) -> Tensor:
-        """W·SiLU(sⱼ + tᵢⱼ + rᵢ) + b for each edge j→i: the table's row of its sender, its term, its receiver's row."""
+    def hear(self, term: Tensor, received: Tensor, linear: nn.Linear, norm: nn.LayerNorm | None) -> Tensor:
+        """LN(W·SiLU(sⱼ + tᵢⱼ + rᵢ) + b) for each edge j→i: the table's row of its sender, its term, its receiver's row.
+
+        Without `norm` there is no LN.
+        """
         assert self.connections is not None and self.table is not None, "only edges hear"
         if self.table.anchor is None or not torch.is_grad_enabled():
-            return silu_linear(self._sum(term, received), linear)
+            y = silu_linear(self._sum(term, received), linear)
+            return y if norm is None else norm(y)
         dtype = _autocast_dtype(term)
-        if dtype is None:
-            return _Hear.apply(self, self.table.anchor, term, received, linear.weight, linear.bias, None)  # type: ignore[no-untyped-call, no-any-return]
+        scale = () if norm is None else (norm.weight, norm.bias)
         with torch.autocast(term.device.type, enabled=False):
-            weight, bias = linear.weight.to(dtype), linear.bias.to(dtype)
-            return _Hear.apply(self, self.table.anchor, term, received, weight, bias, dtype)  # type: ignore[no-untyped-call, no-any-return]
+            weight, bias = (t if dtype is None else t.to(dtype) for t in (linear.weight, linear.bias))
+            how = (dtype, None if norm is None else norm.eps)
+            return _Hear.apply(self, how, self.table.anchor, term, received, weight, bias, *scale)  # type: ignore[no-untyped-call, no-any-return]
 
     def senders(self) -> Tensor:
         """Indices of the edges' senders."""
@@ -176,31 +180,49 @@ class _Plan(NamedTuple):
 
 
 class _Hear(torch.autograd.Function):
-    """Keeps its inputs alone: a gather, two sums and a SiLU cost less than what they make costs to keep."""
+    """Keeps its inputs alone: gathering, summing and one product again cost less than what they make costs to keep."""
 
     @staticmethod
     def forward(
-        ctx: Any, block: Block, anchor: Tensor, term: Tensor, received: Tensor, weight: Tensor, bias: Tensor, dtype: torch.dtype | None
+        ctx: Any, block: Block, how: tuple[torch.dtype | None, float | None], anchor: Tensor, term: Tensor, received: Tensor,
+        weight: Tensor, bias: Tensor, *scale: Tensor,
     ) -> Tensor:  # fmt: skip
-        ctx.block, ctx.dtype = block._replace(nodes=(), edges=()), dtype
-        ctx.save_for_backward(term, received, weight)
-        heard = block._sum(term, received)
-        return F.linear(F.silu(heard if dtype is None else heard.to(dtype)), weight, bias)
+        ctx.block, ctx.how = block._replace(nodes=(), edges=()), how
+        dtype, eps = how
+        y = F.linear(F.silu(_to(block._sum(term, received), dtype)), weight, bias)
+        moments: list[Tensor] = []
+        if eps is not None:
+            norm_weight, norm_bias = scale
+            y, *moments = torch.native_layer_norm(_to(y, norm_weight.dtype), y.shape[-1:], norm_weight, norm_bias, eps)
+        ctx.save_for_backward(term, received, weight, bias, *scale, *moments)
+        return y
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        term, received, weight = ctx.saved_tensors
-        block, table, connections = ctx.block, ctx.block.table, ctx.block.connections
-        heard = block._sum(term, received)
-        heard = heard if ctx.dtype is None else heard.to(ctx.dtype)
+        term, received, weight, bias, *rest = ctx.saved_tensors
+        block, table, (dtype, eps) = ctx.block, ctx.block.table, ctx.how
+        heard = _to(block._sum(term, received), dtype)
+        activated = F.silu(heard)
+        of_scale: list[Tensor] = []
+        if eps is not None:
+            norm_weight, norm_bias, mean, rstd = rest
+            y = _to(F.linear(activated, weight, bias), norm_weight.dtype)
+            gradient, *of_scale = torch.ops.aten.native_layer_norm_backward(
+                gradient.contiguous(), y, y.shape[-1:], mean, rstd, norm_weight, norm_bias, [True, True, True]
+            )
+            gradient = _to(gradient, weight.dtype)
         rows = gradient.flatten(0, -2)
-        of_weight = rows.T @ F.silu(heard).flatten(0, -2)
+        of_weight = rows.T @ activated.flatten(0, -2)
         of_sum = torch.ops.aten.silu_backward(gradient @ weight, heard)
         if table.gradient is not None:
             table.gradient.index_add_(0, block.senders(), _shrunk(of_sum, table.gradient))
-        of_received = _shrunk(connections.total(of_sum, block.first, block.last), received)
+        of_received = _shrunk(block.connections.total(of_sum, block.first, block.last), received)
         of_term = _shrunk(of_sum, term)
-        return None, gradient.new_zeros(()), of_term, of_received, of_weight, rows.sum(0), None
+        return None, None, gradient.new_zeros(()), of_term, of_received, of_weight, rows.sum(0), *of_scale
+
+
+def _to(x: Tensor, dtype: torch.dtype | None) -> Tensor:
+    return x if dtype is None else x.to(dtype)
 
 
 def _shrunk(gradient: Tensor, like: Tensor) -> Tensor:

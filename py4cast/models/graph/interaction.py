@@ -95,7 +95,11 @@ class Messenger(nn.Module, ABC):
     def messages(self, block: Block, receivers: Tensor, term: Tensor) -> Tensor:
         """M of the block's edges."""
         second: nn.Linear = self.edge_mlp[2]  # type: ignore[assignment]
-        return run_rest(self.edge_mlp, block.hear(term, F.linear(receivers, self._first()[2]), second), start=3)
+        norm = self.edge_mlp[3]
+        heard = block.hear(
+            term, F.linear(receivers, self._first()[2]), second, norm if isinstance(norm, nn.LayerNorm) else None
+        )
+        return run_rest(self.edge_mlp, heard, start=3 if isinstance(norm, nn.SiLU) else 4)
 
     @abstractmethod
     def forward(self, senders: Tensor, receivers: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
