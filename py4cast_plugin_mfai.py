@@ -14,12 +14,8 @@ import importlib.util
 import typing
 from typing import Any
 
-from torch import Tensor, nn
-
 from py4cast.errors import SettingsError
-from py4cast.grid import Grid
-from py4cast.models import GridModel
-from py4cast.models.blocks import Padder
+from py4cast.models import ImageModel
 from py4cast.settings import Settings, setting
 
 # class → module of mfai.pytorch.models, what sizes must be a multiple of, whether its ONNX export is known to work
@@ -82,28 +78,22 @@ class _Lazy:
         return self.found
 
 
-def adapted(name: str) -> type[GridModel]:
+def adapted(name: str) -> type[ImageModel]:
     """A model of py4cast around mfai's network `name`."""
     _, multiple, exports = NETWORKS[name]
 
-    def __init__(self: Any, num_input_features: int, num_output_features: int, settings: Any, grid: Grid) -> None:
-        nn.Module.__init__(self)
+    def make(_: type, num_inputs: int, num_outputs: int, settings: Any, shape: tuple[int, int]) -> Any:
         theirs = network_class(name)
-        self.padder = Padder(grid.shape, multiple, grid.is_periodic)
         given = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
         own = {"encoder_weights": False} if "encoder_weights" in theirs.settings_kls.__dataclass_fields__ else {}
-        self.network = theirs(num_input_features, num_output_features, input_shape=self.padder.shape, settings=theirs.settings_kls(**given, **own))  # fmt: skip
+        return theirs(num_inputs, num_outputs, input_shape=shape, settings=theirs.settings_kls(**given, **own))
 
-    def forward(self: Any, x: Tensor) -> Tensor:
-        image = self.padder.pad(x.permute(0, 3, 1, 2)).contiguous()
-        return self.padder.crop(self.network(image)).permute(0, 2, 3, 1)
-
-    body = {"__init__": __init__, "forward": forward, "settings_kls": _Lazy(name), "onnx_supported": exports,
+    body = {"make": classmethod(make), "multiple": multiple, "settings_kls": _Lazy(name), "onnx_supported": exports,
             "__module__": __name__, "__doc__": f"mfai's {name} on any grid.", "reference": "github.com/meteofrance/mfai"}  # fmt: skip
-    return type(f"mfai_{name.lower()}", (GridModel,), body)
+    return type(f"mfai_{name.lower()}", (ImageModel,), body)
 
 
-MODELS: dict[str, type[GridModel]] = {}
+MODELS: dict[str, type[ImageModel]] = {}
 if importlib.util.find_spec("mfai") is not None:
     MODELS = {f"mfai_{name.lower()}": adapted(name) for name in NETWORKS}
     globals().update(MODELS)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from py4cast.cli import _VERBS, _parser
+from tests import readme_models
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "doc").glob("*.md"))]
@@ -63,6 +64,11 @@ def test_links_lead_somewhere() -> None:
 def test_the_readme_opens_with_the_two_commands() -> None:
     lines = (ROOT / "README.md").read_text().splitlines()
     assert lines[3].startswith("make demo") and lines[4].startswith("make test")
+
+
+def test_the_table_of_models_is_theirs() -> None:
+    found = readme_models.PATTERN.search((ROOT / "README.md").read_text())
+    assert found is not None and found[2] == readme_models.table(), "python -m tests.readme_models writes it anew"
 
 
 def test_nothing_speaks_of_a_workplace() -> None:

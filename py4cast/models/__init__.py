@@ -14,12 +14,14 @@ from py4cast.batch import Statics
 from py4cast.errors import SettingsError
 from py4cast.grid import Grid
 from py4cast.models.base import GriddedNetwork, GridModel, ModelABC, NodeModel
+from py4cast.models.image import ImageModel
 from py4cast.registry import Registry
 from py4cast.settings import Settings, decode
 
 __all__ = [
     "GridModel",
     "GriddedNetwork",
+    "ImageModel",
     "ModelABC",
     "NodeModel",
     "build_network",
