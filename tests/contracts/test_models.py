@@ -175,6 +175,25 @@ def test_checkpointing_changes_memory_not_results(name: str) -> None:
             assert torch.allclose(a, b, atol=1e-6), "running statistics are counted once"
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", OWN)
+def test_an_accelerator_gives_the_results_of_the_cpu(name: str) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no accelerator")
+    info, found = make_info((33, 40)), []
+    x = torch.randn(2, 33, 40, 5)
+    for device in ("cpu", "cuda"):
+        torch.manual_seed(0)
+        network = build_network(name, 5, 3, SMALL[name], info.grid, info.statics)[0].to(device)
+        y = network(x.to(device))
+        y.square().mean().backward()
+        found.append([y.detach().cpu(), *(p.grad.cpu() for p in network.parameters())])
+        with torch.autocast(device, torch.bfloat16):
+            network(x.to(device)).square().mean().backward()
+    for ours, theirs in zip(*found, strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-3 * float(ours.abs().max()) + 1e-6)
+
+
 def test_wrong_settings_name_the_place() -> None:
     info = make_info()
     with pytest.raises(SettingsError, match=r"model\.num_filter: unknown setting; did you mean 'num_filters'"):
