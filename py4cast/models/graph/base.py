@@ -48,6 +48,7 @@ class GraphModel(NodeModel):
     onnx_supported = True
     reference = "Oskarsson et al. (2023), arXiv 2309.17370"
     is_hierarchical: ClassVar[bool]
+    graph_digest: Tensor
 
     def __init__(
         self, num_input_features: int, num_output_features: int, settings: GraphSettings, grid: Grid, graph: Graph | None = None
@@ -71,7 +72,17 @@ class GraphModel(NodeModel):
         for kind in ("same", "up", "down"):
             for level, connections in enumerate(getattr(graph, kind)):
                 self._keep(f"{kind}_{level}", connections.features)
+        # kept with the weights, which are worth nothing on another graph
+        self.register_buffer("graph_digest", torch.tensor(graph.digest))
         self.make_processor(graph)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        kept = state_dict.setdefault(prefix + "graph_digest", self.graph_digest)
+        if int(kept) != int(self.graph_digest):
+            args[-1].append(
+                "the mesh that this version lays over the grid is not the one that the weights were trained on"
+            )
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     @classmethod
     def rank_zero_setup(cls, settings: Any, statics: Statics) -> None:

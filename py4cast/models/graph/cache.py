@@ -16,7 +16,7 @@ from py4cast.settings import cache_dir
 
 __all__ = ["cached_graph", "graph_path"]
 
-_VERSION = 1  # of what build_graph makes; a new one where its result changes
+_VERSION = 2  # of what build_graph makes; a new one where its result changes
 _log = logging.getLogger(__name__)
 
 

@@ -1,10 +1,17 @@
 """Graph networks in a rollout: what depends on weights alone is made once, and gradients are those of separate steps."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 
+from py4cast.errors import DataError, SettingsError
 from py4cast.forecaster import Forecaster
 from py4cast.losses import registry as losses
+from py4cast.models.graph.cache import cached_graph
+from py4cast.models.graph.graph import Connections
+from py4cast.models.graph.settings import GraphSettings
 from py4cast.testing import make_batch, make_info
 
 INFO = make_info((27, 30))
@@ -61,8 +68,29 @@ def test_a_cell_hears_far_ones_through_the_mesh() -> None:
         assert (float(moved[-1, -1]) > 0) == (levels is None)
 
 
-def test_levels_beyond_the_grid_are_refused() -> None:
-    from py4cast.errors import SettingsError
+def test_weights_are_refused_on_another_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "f.safetensors"
+    forecaster = Forecaster.build(INFO, "graphlam", "diff_ar", 1, SMALL)
+    forecaster.save(path)
+    again = Forecaster.load(path).network.model
+    assert int(again.graph_digest) == int(forecaster.network.model.graph_digest)
+    # another version that lays its meshes otherwise, with as many nodes and edges of each kind
+    graph = cached_graph(INFO.grid, GraphSettings(**SMALL), False)
+    turned = Connections(
+        graph.mesh_to_grid.senders[::-1].copy(), graph.mesh_to_grid.receivers, graph.mesh_to_grid.features
+    )
+    monkeypatch.setattr("py4cast.models.graph.base.cached_graph", lambda *_: replace(graph, mesh_to_grid=turned))
+    with pytest.raises(DataError, match="the mesh that this version lays over the grid is not the one"):
+        Forecaster.load(path)
 
+
+@pytest.mark.parametrize(("name", "expected"), [("graphlam", 8798305053071891436), ("hilam", 4049949694364867217)])
+def test_meshes_stay_as_they_were(name: str, expected: int) -> None:
+    """A change of these numbers takes the graph from every Forecaster that was saved before: better not."""
+    network = Forecaster.build(INFO, name, "diff_ar", 1, SMALL).network.model
+    assert int(network.graph_digest) == expected
+
+
+def test_levels_beyond_the_grid_are_refused() -> None:
     with pytest.raises(SettingsError, match="mesh_levels 4: the grid of 27 x 30 cells carries 2"):
         Forecaster.build(INFO, "hilam", "diff_ar", 1, {"mesh_levels": 4})
