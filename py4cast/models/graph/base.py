@@ -170,7 +170,7 @@ class GraphModel(NodeModel):
             return gnn.on_block(block, block.nodes[0]), None
 
         table = gnn.project(cells)
-        return blockwise(layer, [gnn], [terms["mesh"]], gnn.connections, table, [terms["g2m"]], keeps=False)[0]
+        return blockwise(layer, [gnn], [terms["mesh"]], gnn.connections, table, [terms["g2m"]])[0]
 
     def _speak(self, mesh: Tensor, cells: Tensor, terms: Terms) -> Tensor:
         gnn = self.m2g_gnn

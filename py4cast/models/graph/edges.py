@@ -1,11 +1,26 @@
 """Edges: who sends to whom, sorted by receiver so that a block of receivers has its edges in one piece."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 __all__ = ["Edges"]
+
+
+class _Total(torch.autograd.Function):
+    """Sums of rows by index; torch's own `index_add` keeps the rows for its backward pass, which does not read them."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, index: Tensor, count: int) -> Tensor:
+        ctx.save_for_backward(index)
+        return rows.new_zeros(count, *rows.shape[1:]).index_add_(0, index, rows)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        return gradient.index_select(0, ctx.saved_tensors[0]), None, None
 
 
 class Edges(nn.Module):
@@ -69,7 +84,10 @@ class Edges(nn.Module):
         if self.degree is not None:
             return rows.reshape(last - first, self.degree, *rows.shape[1:]).sum(1)
         e0, e1 = self.edge_range(first, last)
-        return rows.new_zeros(last - first, *rows.shape[1:]).index_add(0, self.receivers[e0:e1] - first, rows)
+        index = self.receivers[e0:e1] - first
+        if torch.compiler.is_compiling() or not rows.requires_grad:
+            return rows.new_zeros(last - first, *rows.shape[1:]).index_add(0, index, rows)
+        return _Total.apply(rows, index, last - first)  # type: ignore[no-untyped-call, no-any-return]
 
     def sum(self, rows: Tensor, first: int, last: int) -> Tensor:
         """Sums as `total`, or means where the edges are joined so."""

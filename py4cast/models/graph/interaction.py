@@ -46,7 +46,7 @@ def run_mlp(mlp: nn.Sequential, x: Tensor) -> Tensor:
 
 def embed(mlp: nn.Sequential, x: Tensor) -> Tensor:
     """The MLP of rows `(rows, batch or 1, features)`, in blocks."""
-    return blockwise(lambda block: (run_mlp(mlp, block.nodes[0]), None), [mlp], [x], keeps=False)[0]
+    return blockwise(lambda block: (run_mlp(mlp, block.nodes[0]), None), [mlp], [x])[0]
 
 
 def update_nodes(mlp: nn.Sequential, nodes: Tensor, sums: Tensor) -> Tensor:
