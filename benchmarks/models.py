@@ -21,6 +21,7 @@ beforehand, in another process. 20 features in, 20 out, batch 2.
 
 import argparse
 import json
+import logging
 import multiprocessing
 import os
 import statistics
@@ -231,6 +232,7 @@ def onnx(a: argparse.Namespace) -> None:
     from py4cast.models import registry
     from py4cast.testing import onnx_session
 
+    logging.disable(logging.WARNING)
     torch.set_num_threads(1)
     for rows, columns in sizes_of(a, "128x128"):
         for name in a.models or [n for n in registry.names() if registry.get(n).onnx_supported]:

@@ -117,7 +117,7 @@ def blockwise(
         edges: inputs by edge, `(edges, batch or 1, features)`.
         keeps: whether blocks keep what the backward pass needs, instead of being run again.
     """
-    plan = _Plan(layer, connections, len(nodes), len(edges), keeps)
+    plan = _Plan(layer, connections, len(nodes), len(edges), keeps and torch.is_grad_enabled())
     batch = max(t.shape[1] for t in (*nodes, *edges, *(() if senders is None else (senders,))))
     cuts = [] if torch.compiler.is_compiling() else plan.cuts(nodes, batch)
     if len(cuts) < 2:
