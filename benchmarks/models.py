@@ -1,7 +1,7 @@
 """Networks against the packages that people use for them, each in a process of its own, turn by turn.
 
     make peers                                   # installs neural-lam and mfai in folders of their own
-    python benchmarks/models.py                  # every case, about 20 minutes on 2 cores
+    python benchmarks/models.py                  # every case, about 30 minutes on 2 cores
     python benchmarks/models.py graphs --sizes 64x64 --rounds 3
 
 graphs    forward + backward of graphlam, hilam and hilamparallel against neural-lam: CPU time and peak memory
@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from peers.peak import forget_peak, memory
 
 warnings.filterwarnings("ignore")
 ROOT = Path(__file__).resolve().parents[1]
@@ -97,16 +98,6 @@ def serve(a: argparse.Namespace) -> None:
         print(json.dumps({"cpu_s": time.process_time() - began, "peak_mb": memory("VmHWM") - base}), flush=True)
 
 
-def memory(key: str) -> float:
-    """Of this process [MB]: resident now (VmRSS), or at most since `forget_peak` (VmHWM)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(key))
-
-
-def forget_peak() -> None:
-    Path("/proc/self/clear_refs").write_text("5")
-
-
 class Runner:
     """A process that does one pass per line."""
 
@@ -123,7 +114,7 @@ class Runner:
         return json.loads(self.process.stdout.readline())
 
     def __call__(self) -> tuple[float, float]:
-        """CPU seconds of a pass, and the peak until now in MB."""
+        """CPU seconds of a pass, and its peak in MB."""
         assert self.process.stdin is not None
         self.process.stdin.write("\n")
         self.process.stdin.flush()
@@ -172,17 +163,9 @@ def graphs(a: argparse.Namespace, steps: int = 1) -> None:
     for rows, columns in sizes_of(a, "64x64,128x128,238x268" if steps == 1 else "64x64,128x128"):
         for model in a.models or GRAPHS:
             for mesh in ("auto", "neural_lam"):
-                words = [
-                    str(ROOT / "benchmarks/peers/neural_lam_peer.py"),
-                    "serve",
-                    "--model",
-                    model,
-                    "--rows",
-                    str(rows),
-                ]
-                peer = Runner(
-                    [*words, *f"--columns {columns} --steps {steps}".split()], PEERS / "neural_lam", a.keep_memory
-                )
+                words = f"serve --model {model} --rows {rows} --columns {columns} --steps {steps}".split()
+                script = str(ROOT / "benchmarks/peers/neural_lam_peer.py")
+                peer = Runner([script, *words], PEERS / "neural_lam", a.keep_memory)
                 label = f"{model} {rows}x{columns}, {'our' if mesh == 'auto' else 'their'} mesh"
                 compare(label, ours(model, rows, columns, {"mesh": mesh}, steps), peer, a.rounds)
 

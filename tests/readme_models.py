@@ -13,10 +13,8 @@ def table() -> str:
     """A row per model: name, parameters on a grid of 64 × 64 cells, ONNX, reference."""
     info = make_info((64, 64))
     rows = ["| model | parameters | ONNX | reference |", "|---|---|---|---|"]
-    for name in registry.names():
+    for name in sorted(registry.builtin_names):
         kind = registry.get(name)
-        if not kind.__module__.startswith("py4cast."):
-            continue
         network = build_network(name, 20, 5, {}, info.grid, info.statics)[0]
         count = f"{sum(p.numel() for p in network.parameters()):,}".replace(",", " ")
         rows.append(f"| `{name}` | {count} | {'yes' if kind.onnx_supported else 'no'} | {kind.reference} |")

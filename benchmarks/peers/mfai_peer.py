@@ -15,7 +15,6 @@ import sys
 import time
 import types
 import warnings
-from pathlib import Path
 
 warnings.filterwarnings("ignore")
 
@@ -35,14 +34,9 @@ if importlib.util.find_spec("torchvision") is None:
         sys.modules[name] = module
 
 import torch  # noqa: E402
+from peak import forget_peak, memory  # noqa: E402
 
 MODELS = {"halfunet": ("half_unet", "HalfUNet"), "unet": ("unet", "UNet"), "segformer": ("segformer", "Segformer")}
-
-
-def memory(key: str) -> float:
-    """Of this process [MB]: resident now (VmRSS), or at most since the peak was forgotten (VmHWM)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(key))
 
 
 def main() -> None:
@@ -61,7 +55,7 @@ def main() -> None:
     print(json.dumps({"parameters": sum(p.numel() for p in network.parameters())}), file=answers, flush=True)
     for _ in sys.stdin:
         network.zero_grad()
-        Path("/proc/self/clear_refs").write_text("5")
+        forget_peak()
         began = time.process_time()
         network(x).square().mean().backward()
         print(

@@ -45,6 +45,7 @@ from neural_lam.models.step_predictors.graph import base as graph_base  # noqa: 
 from neural_lam.models.step_predictors.graph.graph_lam import GraphLAM  # noqa: E402
 from neural_lam.models.step_predictors.graph.hi_lam import HiLAM  # noqa: E402
 from neural_lam.models.step_predictors.graph.hi_lam_parallel import HiLAMParallel  # noqa: E402
+from peak import forget_peak, memory  # noqa: E402
 
 MODELS = {"graphlam": GraphLAM, "hilam": HiLAM, "hilamparallel": HiLAMParallel}
 
@@ -108,12 +109,6 @@ def step(network, state, rest):
     return network(state, rest, state[..., :0])[0]
 
 
-def memory(key: str) -> float:
-    """Of this process [MB]: resident now (VmRSS), or at most since the peak was forgotten (VmHWM)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(key))
-
-
 def serve(a, network, base: float) -> None:
     torch.set_num_threads(a.threads)
     size = a.rows * a.columns
@@ -122,7 +117,7 @@ def serve(a, network, base: float) -> None:
     print(json.dumps({"parameters": sum(p.numel() for p in network.parameters())}), flush=True)
     for _ in sys.stdin:
         network.zero_grad()
-        Path("/proc/self/clear_refs").write_text("5")
+        forget_peak()
         began = time.process_time()
         x, loss = state, 0.0
         for _ in range(a.steps):
