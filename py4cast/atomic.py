@@ -14,7 +14,7 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,9 @@ __all__ = [
     "atomic_path",
     "check_name",
     "check_space",
+    "flush",
     "lock",
+    "staged_paths",
     "sweep",
     "write_bytes",
     "write_json",
@@ -109,6 +111,35 @@ def atomic_path(path: str | os.PathLike[str], suffix: str = "") -> Iterator[Path
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def staged_paths(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """Temporary paths beside several files, which take their places when the block ends well.
+
+    They are renamed, not flushed: a killed process leaves whole files, a lost power may not; `flush` sees to that.
+
+    Raises:
+        SpaceError: the disk is full.
+    """
+    names = [p.parent / f".{p.name}.{_host()}.{os.getpid()}.{uuid.uuid4().hex[:8]}.part" for p in paths]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with disk_errors(paths[0]):
+            yield names
+            for temporary, path in zip(names, paths, strict=True):
+                temporary.chmod(0o666 & ~_umask())
+                os.replace(temporary, path)
+    finally:
+        for temporary in names:
+            temporary.unlink(missing_ok=True)
+
+
+def flush(paths: Iterable[Path]) -> None:
+    """Waits until these files and folders are on the disk."""
+    for path in paths:
+        _fsync(path)
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes | memoryview) -> None:

@@ -15,13 +15,33 @@ from py4cast.statistics import Stats
 from py4cast.units import same_units
 from py4cast.variables import Role, Variable, names_of
 
-__all__ = ["DatasetInfo"]
+__all__ = ["DatasetInfo", "InputInfo"]
 
 
 class _Shortnames(NamedTuple):
     forcing: list[str]
     input_output: list[str]
     diagnostic: list[str]
+
+
+@dataclass(slots=True)
+class InputInfo:
+    """A further input of the samples, on a grid of its own.
+
+    Args:
+        grid: where its cells are.
+        variables: its features, in order.
+        stats: their statistics over the training period, physical units.
+    """
+
+    grid: Grid
+    variables: Sequence[Variable]
+    stats: Stats
+
+    @property
+    def names(self) -> list[str]:
+        """Its features."""
+        return [v.name for v in self.variables]
 
 
 @dataclass(slots=True)
@@ -37,6 +57,7 @@ class DatasetInfo:
         diff_stats: statistics of one-step differences of the standardised fields: μ_Δ, σ_Δ.
         statics: static features, masks and weights.
         lineage: where it comes from, as plain JSON values.
+        inputs: further inputs of the samples by key, on grids of their own, for models that ask for them.
     """
 
     name: str
@@ -47,6 +68,7 @@ class DatasetInfo:
     diff_stats: Stats
     statics: Statics
     lineage: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, InputInfo] = field(default_factory=dict)
 
     def names(self, *roles: Role) -> list[str]:
         """Names of the variables of these roles, role after role."""
@@ -149,6 +171,13 @@ class DatasetInfo:
                     f"dataset {other.name!r}: {mine.name} is {found.role}, level {found.level}, [{found.units}]; "
                     f"the Forecaster expects {mine.role}, level {mine.level}, [{mine.units}]"
                 )
+        for key, own in self.inputs.items():
+            given = other.inputs.get(key)
+            if given is None or given.names != own.names or not own.grid.same_as(given.grid):
+                what = "none" if given is None else f"{given.names} on {given.grid.describe()}"
+                raise DataError(
+                    f"dataset {other.name!r}: input {key!r} is {what}; the Forecaster expects {own.names} on {own.grid.describe()}"
+                )
         if self.static != other.static:
             raise DataError(
                 f"dataset {other.name!r}: static features {other.static}; the Forecaster expects {self.static}"
@@ -178,6 +207,12 @@ class DatasetInfo:
         tensors["statics.features"] = self.statics.grid_static_features.tensor.contiguous()
         tensors["statics.valid_mask"] = self.statics.valid_mask.squeeze(-1).to(torch.uint8).contiguous()
         border = self.statics.border_mask.squeeze(-1)
+        inputs: dict[str, Any] = {}
+        for key, further in self.inputs.items():
+            meta, arrays = further.grid.pack()
+            tensors |= {f"inputs.{key}.{k}": torch.from_numpy(np.array(v)) for k, v in arrays.items()}
+            variables = [v.to_dict() for v in further.variables]
+            inputs[key] = {"grid": meta, "variables": variables, "stats": further.stats.to_dict()}
         return {
             "name": self.name,
             "grid": grid_meta,
@@ -188,6 +223,7 @@ class DatasetInfo:
             "static": self.static,
             "border_size": int(border[:, border.shape[1] // 2].sum().item()) // 2,
             "lineage": dict(self.lineage),
+            "inputs": inputs,
         }, tensors
 
     @classmethod
@@ -206,4 +242,12 @@ class DatasetInfo:
             diff_stats=Stats(meta["diff_stats"]),
             statics=Statics.build(grid, features, meta["border_size"], valid),
             lineage=meta["lineage"],
+            inputs={key: _unpack_input(key, packed, tensors) for key, packed in meta.get("inputs", {}).items()},
         )
+
+
+def _unpack_input(key: str, meta: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> InputInfo:
+    prefix = f"inputs.{key}."
+    arrays = {k.removeprefix(prefix): v.numpy() for k, v in tensors.items() if k.startswith(prefix)}
+    variables = [Variable.from_dict(v) for v in meta["variables"]]
+    return InputInfo(Grid.unpack(meta["grid"], arrays), variables, Stats(meta["stats"]))

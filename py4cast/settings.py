@@ -84,16 +84,16 @@ def parse_json(text: str, where: str) -> Any:
     return value
 
 
-def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The object in the JSON file `path`.
+def read_json(path: str | os.PathLike[str], max_bytes: int | None = _MAX_BYTES) -> dict[str, Any]:
+    """The object in the JSON file `path`, of at most `max_bytes`.
 
     Raises:
         SettingsError: the file cannot be read or is not one JSON object.
     """
     file = Path(path)
     try:
-        if file.stat().st_size > _MAX_BYTES:
-            raise SettingsError(f"{file}: larger than {_MAX_BYTES // 10**6} MB, which no settings file is")
+        if max_bytes is not None and file.stat().st_size > max_bytes:
+            raise SettingsError(f"{file}: larger than {max_bytes // 10**6} MB, which no settings file is")
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         beside = [p.name for p in file.parent.glob("*.json")] if file.parent.is_dir() else []

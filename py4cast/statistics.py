@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from py4cast.errors import nearest
 
-__all__ = ["MOMENTS", "Stats", "merge_moments", "moments"]
+__all__ = ["MOMENTS", "Stats", "merge_moments", "moments", "moments_of"]
 
 MOMENTS = ("count", "mean", "m2", "min", "max")
 Array = NDArray[np.float64]
@@ -26,15 +26,27 @@ Array = NDArray[np.float64]
 
 def moments(values: NDArray[Any]) -> Array:
     """Moments over all but the first axis: `(n, ...)` → `(n, 5)`, columns as in `MOMENTS`."""
-    flat = np.asarray(values, dtype=np.float64).reshape(values.shape[0], -1)
-    valid = np.isfinite(flat)
-    count = valid.sum(1)
-    safe = np.maximum(count, 1)
-    mean = np.where(valid, flat, 0.0).sum(1) / safe
-    deviation = np.where(valid, flat - mean[:, None], 0.0)
-    low = np.where(valid, flat, np.inf).min(1, initial=np.inf)
-    high = np.where(valid, flat, -np.inf).max(1, initial=-np.inf)
-    return np.stack([count.astype(np.float64), mean, (deviation**2).sum(1), low, high], axis=1)
+    flat = np.asarray(values).reshape(values.shape[0], -1)
+    return np.array([moments_of(row) for row in flat], dtype=np.float64).reshape(values.shape[0], len(MOMENTS))
+
+
+def moments_of(field: NDArray[Any]) -> tuple[float, float, float, float, float]:
+    """Moments of one field, columns as in `MOMENTS`."""
+    # one field at a time stays in the processor's cache; the mean tells whether anything is missing
+    row = field.ravel()
+    wide = row.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        mean = float(wide.mean()) if wide.size else np.nan
+    if not np.isfinite(mean):
+        wide = wide[np.isfinite(wide)]
+        if not wide.size:
+            return 0.0, 0.0, 0.0, np.inf, -np.inf
+        row, mean = wide, float(wide.mean())
+    low, high = float(row.min()), float(row.max())
+    wide -= mean
+    count = float(wide.size)
+    # numpy's pairwise sum: a product would be summed in an order that depends on the number of threads
+    return count, mean, float(np.square(wide, out=wide).sum()), low, high
 
 
 def merge_moments(parts: Array) -> Array:
@@ -85,6 +97,17 @@ class Stats:
     def __or__(self, other: "Stats") -> "Stats":
         """The statistics of both; those of `other` win."""
         return Stats({**self.table, **other.table})
+
+    @classmethod
+    def merged(cls, parts: Sequence["Stats"], names: Sequence[str]) -> "Stats":
+        """The statistics of the union of several disjoint parts."""
+        rows = np.zeros((len(parts), len(names), len(MOMENTS)))
+        for i, part in enumerate(parts):
+            for j, name in enumerate(names):
+                row = part[name]
+                extremes = (row["min"], row["max"]) if row["count"] else (np.inf, -np.inf)
+                rows[i, j] = (row["count"], row["mean"], row["std"] ** 2 * row["count"], *extremes)
+        return cls.from_moments(names, merge_moments(rows))
 
     def standardised_by(self, stats: "Stats") -> "Stats":
         """These statistics of differences in units of `stats`' standard deviation: μ_Δ and σ_Δ."""

@@ -11,7 +11,11 @@ __all__ = ["DatasetABC", "get_datasets", "registry"]
 registry: Registry[DatasetABC] = Registry(
     "dataset",
     "py4cast.datasets.base:DatasetABC",
-    {"dummy": "py4cast.datasets.dummy:Dummy", "gridded": "py4cast.datasets.gridded:Gridded"},
+    {
+        "dummy": "py4cast.datasets.dummy:Dummy",
+        "gridded": "py4cast.datasets.gridded:Gridded",
+        "virtual": "py4cast.datasets.virtual:Virtual",
+    },
 )
 
 

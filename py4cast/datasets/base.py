@@ -2,18 +2,20 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from py4cast.batch import Item, ItemBatch, Statics, collate_fn
 from py4cast.dataset_info import DatasetInfo
 from py4cast.datasets.cube import CubeABC
+from py4cast.datasets.driver import Driver
 from py4cast.datasets.forcings import ComputedForcings
 from py4cast.datasets.loader import Loader, LoaderSettings
 from py4cast.errors import DataError, SettingsError
@@ -107,15 +109,23 @@ class DatasetABC(Dataset[Item], ABC):
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """What the splits of one series share."""
+    """What the splits of one cube share.
+
+    Args:
+        cube: where the planes lie.
+        info: what they are.
+        computed: forcings that are made.
+        drivers: further sources by key: `boundary`, and the inputs that the settings name.
+    """
 
     cube: CubeABC
     info: DatasetInfo
     computed: ComputedForcings
+    drivers: Mapping[str, Driver] = field(default_factory=dict)
 
 
 class WindowDataset(DatasetABC):
-    """Abstract dataset of windows on one evenly spaced series of planes.
+    """Abstract dataset of windows on one cube: a series of analyses, or many forecasts.
 
     A batch is filled plane by plane: in memory it is `(batch, features, timestep, lat, lon)`, which the names
     `(batch, timestep, lat, lon, features)` see through a permutation.
@@ -154,11 +164,12 @@ class WindowDataset(DatasetABC):
         fields = {key: value.select(batch=0) for key, value in batch.fields.items()}
         return Item(fields, init_time=self.cube.times[self._inits[index]])
 
-    def read_batch(self, indices: Sequence[int]) -> ItemBatch:
-        return self.read_at(self._inits[np.asarray(indices, dtype=np.int64)], self._num_pred_steps)
+    def read_batch(self, indices: Sequence[int], pin_memory: bool = False) -> ItemBatch:
+        inits = self._inits[np.asarray(indices, dtype=np.int64)]
+        return self.read_at(inits, self._num_pred_steps, pin_memory=pin_memory)
 
     def at(self, init_time: np.datetime64, num_steps: int, with_outputs: bool) -> ItemBatch:
-        """The batch of one forecast from `init_time`, in the series or after its end; used in operations.
+        """The batch of one forecast from `init_time`, in the data or after their end; used in operations.
 
         Args:
             init_time: time of the last past state.
@@ -166,58 +177,75 @@ class WindowDataset(DatasetABC):
             with_outputs: whether to read the truth too.
 
         Raises:
-            DataError: the series lacks a state or a forcing that is needed.
+            DataError: the data lack a state, a forcing or a border value that is needed.
         """
-        times = self.cube.times
-        index = int(np.searchsorted(times, init_time))
-        if index >= times.size or times[index] != init_time:
+        times, axis = self.cube.times, self.cube.axis
+        index = axis.find(init_time)
+        if index is None:
             raise DataError(
-                f"init_time {init_time}: not in the data, which hold {times[0]} to {times[-1]} every {self.info.step_duration}"
+                f"init_time {init_time}: not in the data, which hold {times.min()} to {times.max()} every {self.info.step_duration}"
             )
-        first = index - self._num_input_steps + 1
-        needed = [(self.info.prognostic, max(first, 0), index + 1)]
+        first, begin = index - self._num_input_steps + 1, index // axis.length * axis.length
+        needed = [(self.info.prognostic, max(first, begin), index + 1)]
         stored = [n for n in self.info.forcing if n not in self._shared.computed.names]
         after = slice(index + 1, index + 1 + num_steps)
         for names, needs in ((stored, bool(stored)), (self.info.predicted, with_outputs)):
             if needs:
                 needed.append((names, after.start, after.stop))
         for names, start, stop in needed:
-            there = self.cube.available(names)[start:stop]
-            if start < 0 or first < 0 or there.size < stop - start or not there.all():
-                lacking = times[start:stop][~there] if there.size else times[:0]
-                when = str(lacking[0]) if len(lacking) else f"after {times[-1]}" if first >= 0 else f"before {times[0]}"
-                raise DataError(
-                    f"forecast from {init_time}: {', '.join(names)} missing {when}; the data hold {times[0]} to {times[-1]}"
+            there = self.cube.available(names)[start : min(stop, axis.run_end(index))]
+            if first < begin or there.size < stop - start or not there.all():
+                lacking = times[start : start + there.size][~there]
+                end = times[axis.run_end(index) - 1]
+                when = (
+                    str(lacking[0]) if lacking.size else f"after {end}" if first >= begin else f"before {times[begin]}"
                 )
+                raise DataError(
+                    f"forecast from {init_time}: {', '.join(names)} missing {when}; the data hold {times.min()} to {times.max()}"
+                )
+        valid = init_time + np.arange(1, num_steps + 1) * self.info.step_duration
+        for key, driver in self._shared.drivers.items():
+            driver.require(key, init_time, valid)
         return self.read_at(np.array([index]), num_steps, with_outputs)
 
-    def read_at(self, inits: NDArray[np.int64], num_steps: int, with_outputs: bool = True) -> ItemBatch:
-        """The batch of windows whose last past state stands at `inits` in the series."""
-        info, cube = self.info, self.cube
-        states, past, size = info.prognostic, self._num_input_steps, len(inits)
+    def read_at(
+        self, inits: NDArray[np.int64], num_steps: int, with_outputs: bool = True, pin_memory: bool = False
+    ) -> ItemBatch:
+        """The batch of windows whose last past state stands at `inits` in the cube."""
+        info, cube, computed = self.info, self.cube, self._shared.computed
+        past, size, shape = self._num_input_steps, len(inits), cube.shape
         length = past + (num_steps if with_outputs else 0)
-        series = np.empty((size, len(states), length, *cube.shape), dtype=np.float32)
-        diagnostics = np.empty((size, len(info.diagnostic), num_steps, *cube.shape), dtype=np.float32)
-        forcing = np.empty((size, len(info.forcing), num_steps, *cube.shape), dtype=np.float32)
-        computed = self._shared.computed
+
+        def room(features: int, steps: int, cells: tuple[int, int] = shape) -> Tensor:
+            return torch.empty((size, features, steps, *cells), pin_memory=pin_memory)
+
+        states = info.prognostic
+        series, forcing = room(len(states), length), room(len(info.forcing), num_steps)
+        diagnostics = room(len(info.diagnostic), num_steps)
+        further = {k: room(len(d.names), num_steps, d.shape) for k, d in self._shared.drivers.items()}
         stored = [n for n in info.forcing if n not in computed.names]
-        for row, init in enumerate(inits):
-            cube.read(states, init - past + 1, init - past + 1 + length, series[row])
+        views = series.numpy(), diagnostics.numpy(), forcing.numpy()
+        for row, init in enumerate(inits.tolist()):
+            cube.read(states, init - past + 1, init - past + 1 + length, views[0][row])
             if with_outputs and info.diagnostic:
-                cube.read(info.diagnostic, init + 1, init + 1 + num_steps, diagnostics[row])
+                cube.read(info.diagnostic, init + 1, init + 1 + num_steps, views[1][row])
             if stored:
-                cube.read(stored, init + 1, init + 1 + num_steps, forcing[row, : len(stored)])
+                cube.read(stored, init + 1, init + 1 + num_steps, views[2][row, : len(stored)])
+            start = cube.times[init]
+            valid = start + np.arange(1, num_steps + 1) * info.step_duration
             if computed.names and num_steps:
-                valid = cube.times[init] + np.arange(1, num_steps + 1) * info.step_duration
-                forcing[row, len(stored) :] = computed.compute(valid)
+                computed.fill(valid, views[2][row, len(stored) :])
+            for key, driver in self._shared.drivers.items():
+                driver.read(start, valid, further[key][row].numpy())
         fields = {"inputs": _named(series[:, :, :past], states)}
         if info.forcing:
             fields["forcing"] = _named(forcing, info.forcing)
         if with_outputs:
             truth = series[:, :, past:]
             if info.diagnostic:
-                truth = np.concatenate([truth, diagnostics], axis=1)
+                truth = torch.cat([truth, diagnostics], dim=1)
             fields["outputs"] = _named(truth, info.predicted)
+        fields |= {key: _named(further[key], driver.names) for key, driver in self._shared.drivers.items()}
         return ItemBatch(fields, init_time=cube.times[inits])
 
     @classmethod
@@ -247,9 +275,9 @@ class WindowDataset(DatasetABC):
         return decode(cls.settings_kls, document, where="dataset", source=str(path) if path else "")
 
 
-def _named(planes: NDArray[np.float32], names: Sequence[str]) -> NamedTensor:
+def _named(planes: Tensor, names: Sequence[str]) -> NamedTensor:
     """`(batch, features, timestep, lat, lon)` under its names, without a copy."""
-    return NamedTensor(torch.from_numpy(planes).permute(0, 2, 3, 4, 1), DIMS, names)
+    return NamedTensor(planes.permute(0, 2, 3, 4, 1), DIMS, names)
 
 
 def as_window_dataset(dataset: DatasetABC) -> WindowDataset:

@@ -1,34 +1,38 @@
 """Building a prepared store: block by block, journalled, so that work that is killed resumes where it was.
 
-A block is written in this order: shards, moments, then one flushed line of the journal. What the journal does
-not name is written again, to the same bytes. The marker file comes last and makes the store readable.
+Blocks are written by this process, by others on this machine, or by the workers of a Dask cluster; the journal is
+kept by one. What it does not name is written again, to the same bytes. The marker file comes last and makes the
+store readable. A store that is appended to stays readable as it was until its new marker is in place.
 """
 
 import hashlib
 import json
+import logging
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from py4cast.atomic import check_space, disk_errors, lock, sweep, write_bytes, write_json
-from py4cast.datasets.catalog import Catalog
-from py4cast.datasets.store import MARKER, VERSION, PreparedStore, StoreLayout, shard_bytes, write_moments
-from py4cast.datasets.timeline import show_duration
+from py4cast.atomic import check_space, disk_errors, flush, lock, sweep, write_json
+from py4cast.datasets.blocks import BlockJob, counts_path, write_block
+from py4cast.datasets.layout import StoreLayout
+from py4cast.datasets.planes import PlaneReader
+from py4cast.datasets.store import MANIFEST, MARKER, VERSION, PreparedStore
 from py4cast.errors import DataError, SettingsError
-from py4cast.grid import Grid
-from py4cast.settings import read_json
-from py4cast.statistics import moments
-from py4cast.variables import Variable
+from py4cast.settings import parse_json, read_json
+from py4cast.statistics import merge_moments
 
-__all__ = ["Progress", "StoreBuilder", "check_plane"]
+__all__ = ["Progress", "StoreBuilder"]
 
-_BLOCK_BYTES = 64_000_000
-_MAX_BLOCK = 256
+logger = logging.getLogger(__name__)
+# what may change while a store stays what it is: the splits, and by appending the instants
+_FREE = ("periods",)
+_GROWS = ("axis", *_FREE)
 
 
 class Progress(Protocol):
@@ -37,8 +41,8 @@ class Progress(Protocol):
     def start(self, what: str, total: int) -> None:
         """A stage of `total` steps begins."""
 
-    def step(self) -> None:
-        """One step is done."""
+    def step(self, count: int = 1) -> None:
+        """Steps are done."""
 
 
 class StoreBuilder:
@@ -46,43 +50,43 @@ class StoreBuilder:
 
     Args:
         folder: where the store goes.
-        catalog: a scanned catalog.
-        grid: the grid of the planes after the window is cut out.
-        window: rows and columns of the files' planes to keep.
-        times: evenly spaced instants.
+        layout: its variables, grid, instants and packing.
+        planes: what reads the planes.
         recipe: what the store is made from, plain JSON values; a resumed store must have the same one.
+        inputs: fingerprints of the files.
         statics: fixed fields by name, `(lat, lon)`.
     """
 
     def __init__(
         self,
         folder: Path,
-        catalog: Catalog,
-        grid: Grid,
-        window: tuple[slice, slice],
-        times: NDArray[np.datetime64],
+        layout: StoreLayout,
+        planes: PlaneReader,
         recipe: Mapping[str, Any],
+        inputs: Sequence[Mapping[str, Any]],
         statics: Mapping[str, NDArray[np.float32]],
     ) -> None:
-        self.folder, self._catalog, self._window, self._recipe, self._statics = (
-            folder,
-            catalog,
-            window,
-            recipe,
-            statics,
-        )
-        self._variables = [v for v in catalog.variables if v.role != "static"]
-        plane = 4 * grid.shape[0] * grid.shape[1]
-        block = int(np.clip(_BLOCK_BYTES // plane, 1, min(_MAX_BLOCK, times.size)))
-        self.layout = StoreLayout(self._variables, grid, times, block)
-        self._before: tuple[int, NDArray[np.float32]] | None = None
+        self.folder, self.layout, self._planes = folder, layout, planes
+        self._recipe: dict[str, Any] = json.loads(json.dumps({**recipe, "axis": layout.axis.to_dict()}))
+        self._inputs, self._statics = [dict(i) for i in inputs], statics
+        fixed = {k: v for k, v in self._recipe.items() if k not in _FREE}
+        text = json.dumps({"recipe": fixed, "inputs": self._inputs}, sort_keys=True)
+        self._identity = hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def _journal(self) -> Path:
         return self.folder / "journal.jsonl"
 
-    def build(self, progress: Progress) -> PreparedStore:
+    def build(
+        self, progress: Progress, executor: Executor | None = None, num_jobs: int = 1, append: bool = False
+    ) -> PreparedStore:
         """Writes what is missing and opens the store.
+
+        Args:
+            progress: told of every instant.
+            executor: what writes blocks, one after the other here when None.
+            num_jobs: blocks handed to it at a time.
+            append: whether a finished store may be given further instants.
 
         Raises:
             SettingsError: the folder holds a store of another recipe.
@@ -91,29 +95,32 @@ class StoreBuilder:
             BusyError: another process builds here.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with lock(self.folder / "lock", wait_s=3600.0), disk_errors(self.folder / MARKER):
-            self._begin()
-            if not (self.folder / MARKER).exists():
-                done = self._finished_blocks()
-                todo = [b for b in range(self.layout.num_blocks) if b not in done]
-                check_space(self.folder, self.layout.num_bytes * len(todo) // max(1, self.layout.num_blocks))
-                progress.start("preparing", self.layout.times.size - sum(self._length(b) for b in done))
-                for block in todo:
-                    self._write_block(block, progress)
+        told = f"{self.folder} is being prepared by %s; waiting for it"
+        on_wait = lambda owner: logger.warning(told, owner)  # noqa: E731
+        with lock(self.folder / "lock", wait_s=3600.0, on_wait=on_wait), disk_errors(self.folder / MARKER):
+            sweep(self.folder)
+            if not self._is_finished():
+                self._begin(append)
+                self._write(progress, executor, num_jobs)
                 self._finish()
         return PreparedStore(self.folder)
 
-    def _begin(self) -> None:
+    def _is_finished(self) -> bool:
+        marker = self.folder / MARKER
+        return marker.exists() and read_json(marker).get("identity") == self._identity
+
+    def _begin(self, append: bool) -> None:
         """Makes the folder ours: recipe first, then the arrays' metadata, then the journal that says they are whole."""
-        sweep(self.folder)
         recipe_file = self.folder / "recipe.json"
         if not recipe_file.exists():
             if any(p.name != "lock" for p in self.folder.iterdir()):
                 raise SettingsError(f"{self.folder}: not empty and no store of py4cast; give another folder")
             write_json(recipe_file, self._recipe)
-        elif read_json(recipe_file) != json.loads(json.dumps(self._recipe)):
+        elif (self.folder / MARKER).exists():
+            self._check_growth(append)
+        elif self._differences(read_json(recipe_file), _FREE):
             raise SettingsError(
-                f"{self.folder}: holds a store made from other settings or files; give another store, or remove it"
+                f"{self.folder}: holds an unfinished store made from other settings or files; give another store, or remove it"
             )
         if not self._journal.exists():
             for path in self.folder.iterdir():
@@ -122,61 +129,100 @@ class StoreBuilder:
             self.layout.create(self.folder)
             self._journal.touch()
 
+    def _check_growth(self, append: bool) -> None:
+        """Refuses to turn a finished store into anything but itself with further instants."""
+        store = PreparedStore(self.folder)
+        if store.meta["identity"] == self._identity:
+            return
+        changed = self._differences(store.recipe(), _GROWS)
+        if changed:
+            raise SettingsError(
+                f"{self.folder}: holds a store made from other settings ({', '.join(changed)}); give another store, or remove it"
+            )
+        mine, held = self.layout.axis, store.axis
+        same = mine.size >= held.size and bool((mine.times[: held.size] == held.times).all())
+        if not same or mine.lead_times[: held.length].size != held.length or mine.members != held.members:
+            raise SettingsError(
+                f"{self.folder}: holds {held.times[0]} to {held.times[-1]}, which {mine.times[0]} to {mine.times[-1]} does not "
+                f"begin with; only later instants can be appended"
+            )
+        known = {entry["file"]: entry for entry in store.manifest()["inputs"]}
+        for entry in self._inputs:
+            before = known.get(entry["file"])
+            if (
+                before is not None
+                and before["sha256"] != entry["sha256"]
+                and entry["file"] not in _repeated(self._inputs)
+            ):
+                raise DataError(f"{self.folder}: {entry['file']} has changed since it was prepared; prepare it anew")
+        if not append:
+            raise SettingsError(
+                f"{self.folder}: holds a store up to {held.times[-1]}; these settings and files go to {mine.times[-1]}. "
+                f"Append the rest (--append), give another store, or remove it"
+            )
+
+    def _differences(self, old: Mapping[str, Any], allowed: Sequence[str]) -> list[str]:
+        """Dotted places where an older recipe is another one."""
+        mine = {**self._recipe, **self._recipe.get("settings", {}), "settings": None}
+        theirs = {**old, **old.get("settings", {}), "settings": None}
+        return sorted(k for k in {*mine, *theirs} if mine.get(k) != theirs.get(k) and k not in allowed)
+
     def _finished_blocks(self) -> dict[int, dict[str, Any]]:
+        """Lines of the journal whose shards are there in full."""
         done = {}
         for line in self._journal.read_text().splitlines():
             try:
-                entry = json.loads(line)
-            except ValueError:
+                entry = parse_json(line, "journal")
+            except SettingsError:
                 continue  # empty, or cut in two by a kill
-            done[int(entry["block"])] = entry
-        return done
+            block = int(entry["block"])
+            if block < self.layout.num_blocks and entry["count"] == len(self.layout.instants(block)):
+                done[block] = entry
+        return {b: e for b, e in done.items() if self._is_whole(b, e)}
 
-    def _length(self, block: int) -> int:
-        return min(self.layout.block, self.layout.times.size - block * self.layout.block)
+    def _is_whole(self, block: int, entry: Mapping[str, Any]) -> bool:
+        for variable, size in zip(self.layout.variables, entry["bytes"], strict=True):
+            path = self.layout.shard(self.folder, variable.name, block)
+            if not path.exists() or path.stat().st_size != size:
+                return False
+        return True
 
-    def _read_instant(self, index: int) -> NDArray[np.float32]:
-        """All variables at an instant, `(variable, lat, lon)`, NaN where a variable is missing."""
-        time = self.layout.times[index]
-        out = np.full((len(self._variables), *self.layout.grid.shape), np.nan, dtype=np.float32)
-        for row, variable in enumerate(self._variables):
-            plane = self._catalog.read(variable, time)
-            if plane is not None:
-                out[row] = plane[self._window]
-                check_plane(self._catalog, variable, time, out[row])
-        return out
+    def _job(self, block: int) -> BlockJob:
+        axis, indices = self.layout.axis, self.layout.instants(block)
+        instants = [axis.instant(i) for i in indices]
+        before = None if axis.is_first[indices.start] else axis.instant(indices.start - 1)
+        part = self._planes.part(instants if before is None else [before, *instants])
+        return BlockJob(self.folder.absolute(), self.layout, block, part, instants, before)
 
-    def _write_block(self, block: int, progress: Progress) -> None:
-        first, count = block * self.layout.block, self._length(block)
-        planes = np.empty((count, len(self._variables), *self.layout.grid.shape), dtype=np.float32)
-        before = self._previous(first)
-        for i in range(count):
-            planes[i] = self._read_instant(first + i)
-            progress.step()
-        self._before = (first + count - 1, planes[-1].copy())
-        present = np.asarray(~np.isnan(planes).all(axis=(2, 3)))
-        digest = hashlib.sha256()
-        for row, variable in enumerate(self._variables):
-            data = shard_bytes(planes[:, row], present[:, row].tolist(), self.layout.block)
-            digest.update(data)
-            write_bytes(self.folder / variable.name / "c" / str(block) / "0" / "0", data)
-        shape = (count, len(self._variables))
-        fields = moments(planes.reshape(-1, *self.layout.grid.shape)).reshape(*shape, -1)
-        steps = planes.astype(np.float64)
-        steps[1:] -= planes[:-1]
-        steps[0] -= before if before is not None else np.nan
-        differences = moments(steps.reshape(-1, *self.layout.grid.shape)).reshape(*shape, -1)
-        write_moments(self.folder, "moments", block, _finite(fields), self.layout.block)
-        write_moments(self.folder, "difference_moments", block, _finite(differences), self.layout.block)
-        missing = {v.name: (first + np.flatnonzero(~present[:, r])).tolist() for r, v in enumerate(self._variables)}
-        self._log({"block": block, "sha256": digest.hexdigest(), "missing": missing})
+    def _write(self, progress: Progress, executor: Executor | None, num_jobs: int) -> None:
+        done = self._finished_blocks()
+        todo = [b for b in range(self.layout.num_blocks) if b not in done]
+        check_space(self.folder, self.layout.num_bytes * len(todo) // max(1, self.layout.num_blocks))
+        progress.start("preparing", sum(len(self.layout.instants(b)) for b in todo))
+        for entry in self._entries(todo, executor, num_jobs, progress):
+            self._log(entry)
 
-    def _previous(self, first: int) -> NDArray[np.float32] | None:
-        if first == 0:
-            return None
-        if self._before is not None and self._before[0] == first - 1:
-            return self._before[1]
-        return self._read_instant(first - 1)
+    def _entries(
+        self, todo: Sequence[int], executor: Executor | None, num_jobs: int, progress: Progress
+    ) -> Iterator[dict[str, Any]]:
+        """Lines of the journal, as blocks are finished."""
+        if executor is None:
+            for block in todo:
+                yield write_block(self._job(block), progress.step)
+            return
+        left, running = list(todo), set[Future[dict[str, Any]]]()
+        try:
+            while left or running:
+                while left and len(running) < num_jobs:
+                    running.add(executor.submit(write_block, self._job(left.pop(0))))
+                finished, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    entry = future.result()
+                    progress.step(entry["count"])
+                    yield entry
+        finally:
+            for future in running:
+                future.cancel()
 
     def _log(self, entry: Mapping[str, Any]) -> None:
         with self._journal.open("a") as stream:
@@ -186,87 +232,76 @@ class StoreBuilder:
             os.fsync(stream.fileno())
 
     def _finish(self) -> None:
-        entries = self._finished_blocks()
-        blocks = [entries[b] for b in range(self.layout.num_blocks)]
-        missing: dict[str, list[int]] = {v.name: [] for v in self._variables}
+        """What can be said of the whole, and the marker."""
+        layout, entries = self.layout, self._finished_blocks()
+        blocks = [entries[b] for b in range(layout.num_blocks)]
+        missing: dict[str, list[int]] = {v.name: [] for v in layout.variables}
         for entry in blocks:
             for name, indices in entry["missing"].items():
                 missing[name] += indices
-        grid_meta, _ = self.layout.grid.pack()
-        step = self.layout.times[1] - self.layout.times[0] if self.layout.times.size > 1 else np.timedelta64(0, "s")
-        meta = {
+        flush(layout.shard(self.folder, v.name, b) for v in layout.variables for b in range(layout.num_blocks))
+        if (self.folder / MARKER).exists():
+            layout.grow(self.folder)
+        self._write_extras(missing)
+        write_json(self.folder / "recipe.json", self._recipe)
+        digest = hashlib.sha256("".join(e["sha256"] for e in blocks).encode()).hexdigest()
+        write_json(self.folder / MANIFEST, {"digest": digest, "inputs": self._inputs, "blocks": blocks})
+        grid_meta, coordinates = layout.grid.pack()
+        marker = {
             "version": VERSION,
-            "variables": [v.to_dict() for v in self._variables],
-            "start": str(self.layout.times[0]),
-            "step_s": int(step / np.timedelta64(1, "s")),
-            "step": show_duration(step),
-            "num_times": int(self.layout.times.size),
-            "shape": list(self.layout.grid.shape),
-            "block": self.layout.block,
+            "variables": [v.to_dict() for v in layout.variables],
+            "packings": {name: packing.to_list() for name, packing in layout.packings.items()},
+            "axis": layout.axis.to_dict(),
+            "shape": list(layout.grid.shape),
+            "block": layout.block,
             "grid": grid_meta,
-            "missing": missing,
+            "coordinates": list(coordinates),
+            "missing": {name: _ranges(found) for name, found in missing.items() if found},
             "statics": list(self._statics),
-            "recipe": self._recipe,
-            "inputs": self._catalog.inputs,
-            "digest": hashlib.sha256("".join(e["sha256"] for e in blocks).encode()).hexdigest(),
+            "num_inputs": len(self._inputs),
+            "inputs_digest": hashlib.sha256(json.dumps(self._inputs, sort_keys=True).encode()).hexdigest(),
+            "digest": digest,
+            "identity": self._identity,
         }
-        self._write_extras(meta)
-        write_json(self.folder / MARKER, meta)
+        write_json(self.folder / MARKER, marker)
 
-    def _write_extras(self, meta: Mapping[str, Any]) -> None:
-        """Fixed fields, and how often each cell holds data."""
-        counts = self._finite_counts(meta["missing"])
-        extras: dict[str, NDArray[Any]] = {f"static_{n}": f for n, f in self._statics.items()}
-        self.layout.add(self.folder, {"finite_count": counts, **extras})
-
-    def _finite_counts(self, missing: Mapping[str, Sequence[int]]) -> NDArray[np.int32]:
-        num_times = self.layout.times.size
-        counts = np.empty((len(self._variables), *self.layout.grid.shape), dtype=np.int32)
-        for row, variable in enumerate(self._variables):
-            counts[row] = num_times - len(missing[variable.name])
+    def _write_extras(self, missing: Mapping[str, Sequence[int]]) -> None:
+        """Fixed fields, how often each cell holds data, and the moments of whole blocks."""
+        layout = self.layout
+        counts = np.empty((len(layout.variables), *layout.grid.shape), dtype=np.int32)
+        for row, variable in enumerate(layout.variables):
+            counts[row] = layout.axis.size - len(missing[variable.name])
             if variable.nan == "mask":
-                counts[row] = self._count(variable)
-        return counts
-
-    def _count(self, variable: Variable) -> NDArray[np.int32]:
-        count = np.zeros(self.layout.grid.shape, dtype=np.int32)
-        for block in range(self.layout.num_blocks):
-            path = self.folder / variable.name / "c" / str(block) / "0" / "0"
-            data = path.read_bytes()
-            index = np.frombuffer(data[-16 * self.layout.block - 4 : -4], dtype="<u8").reshape(-1, 2)
-            for offset, length in index[index[:, 0] != np.uint64(2**64 - 1)]:
-                plane = np.frombuffer(data, dtype="<f4", count=(int(length) - 4) // 4, offset=int(offset))
-                count += np.isfinite(plane).reshape(count.shape)
-        return count
+                parts = [counts_path(self.folder, variable.name, b) for b in range(layout.num_blocks)]
+                counts[row] = sum(np.fromfile(p, dtype="<i4").reshape(layout.grid.shape) for p in parts)
+        extras: dict[str, NDArray[Any]] = {f"static_{n}": f for n, f in self._statics.items()}
+        extras["finite_count"] = counts
+        for name in ("moments", "difference_moments"):
+            merged = [_merged(self.folder, name, layout, b) for b in range(layout.num_blocks)]
+            extras[f"block_{name}"] = np.stack(merged)
+        layout.add(self.folder, extras)
 
 
-def check_plane(catalog: Catalog, variable: Variable, time: np.datetime64, plane: NDArray[np.float32]) -> None:
-    """Refuses missing values where they are forbidden, and values that Earth does not allow; infinities become NaN.
-
-    Raises:
-        DataError: names the variable, the time, the file, how many values or what range.
-    """
-    finite = np.isfinite(plane)
-    source = catalog.source(variable, time)
-    where = f"{variable.name} of {time} in {source.path if source else '?'}"
-    if variable.nan == "forbid" and not finite.all():
-        count = int(plane.size - finite.sum())
-        raise DataError(
-            f'{where}: {count} of {plane.size} values are missing; set "nan": "mask" for {variable.name} if that is meant'
-        )
-    plane[~finite] = np.nan
-    allowed = variable.plausible_range()
-    if allowed is None or not finite.any():
-        return
-    low, high = float(np.nanmin(plane)), float(np.nanmax(plane))
-    margin = 1e-6 * max(1.0, abs(allowed[0]), abs(allowed[1]))
-    if low < allowed[0] - margin or high > allowed[1] + margin:
-        raise DataError(
-            f"{where}: values from {low:g} to {high:g} [{variable.units}], expected within {allowed[0]:g} to {allowed[1]:g}; "
-            f"are the units right, or is the file damaged?"
-        )
+def _merged(folder: Path, name: str, layout: StoreLayout, block: int) -> NDArray[np.float64]:
+    raw = np.fromfile(
+        folder / name / "c" / str(block) / "0" / "0", dtype="<f8", count=layout.block * len(layout.variables) * 5
+    )
+    values = raw.reshape(layout.block, len(layout.variables), 5)[: len(layout.instants(block))]
+    return merge_moments(values)
 
 
-def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Moments of nothing hold infinities as extremes; a count of 0 says it and merges as nothing."""
-    return np.where(values[..., :1] > 0, values, np.array([0.0, 0.0, 0.0, np.inf, -np.inf]))
+def _ranges(indices: Sequence[int]) -> list[list[int]]:
+    """Sorted indices as first and last of every run."""
+    found: list[list[int]] = []
+    for index in sorted(indices):
+        if found and found[-1][1] == index - 1:
+            found[-1][1] = index
+        else:
+            found.append([index, index])
+    return found
+
+
+def _repeated(inputs: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Names that several files bear."""
+    names = [str(i["file"]) for i in inputs]
+    return {n for n in names if names.count(n) > 1}

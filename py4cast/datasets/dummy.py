@@ -16,16 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.dataset_info import DatasetInfo
+from py4cast.datasets.axis import TimeAxis
 from py4cast.datasets.base import Splits, WindowDataset
 from py4cast.datasets.cube import MemoryCube
 from py4cast.datasets.forcings import ComputedForcings, toa_radiation
-from py4cast.datasets.sampling import init_indices, instants_in, require_samples
+from py4cast.datasets.sampling import init_indices, require_samples
 from py4cast.datasets.statics import build_statics
 from py4cast.datasets.timeline import Period, duration, instant
 from py4cast.errors import SettingsError
 from py4cast.grid import Grid
 from py4cast.settings import Settings, setting
-from py4cast.statistics import Stats, merge_moments, moments
 from py4cast.variables import Variable
 
 __all__ = ["Dummy", "DummySettings"]
@@ -115,17 +115,17 @@ class Dummy(WindowDataset):
         step = duration(settings.step)
         times = instant(settings.start) + np.arange(sum(counts)) * step
         values, ground = synthesise(settings, grid, times)
-        cube = MemoryCube([v.name for v in _VARIABLES], times, values)
+        cube = MemoryCube(_VARIABLES, TimeAxis.series(times), grid, values)
         stops = np.cumsum(counts)
         starts = stops - counts
         periods = [Period(start=str(times[a]), end=str(times[b - 1])) for a, b in zip(starts, stops, strict=True)]
-        shared = _describe(settings, grid, cube, values, ground, periods[0])
+        shared = _describe(settings, grid, cube, ground, periods[0])
         everything = cube.available(cube.names)
         found = []
         steps = (num_pred_steps_train, num_pred_steps_val_test, num_pred_steps_val_test)
         for split, period, predicted in zip(("train", "valid", "test"), periods, steps, strict=True):
-            inits = init_indices(times, everything, everything, period, num_input_steps, predicted)
-            require_samples(inits, split, times, everything, period, num_input_steps + predicted)
+            inits = init_indices(cube.axis, everything, everything, period, num_input_steps, predicted)
+            require_samples(inits, split, cube.axis, everything, period, num_input_steps + predicted)
             found.append(cls(shared, inits, num_input_steps, predicted))
         return found[0], found[1], found[2]
 
@@ -134,7 +134,6 @@ def _describe(
     settings: DummySettings,
     grid: Grid,
     cube: MemoryCube,
-    values: NDArray[np.float32],
     ground: NDArray[np.float32],
     train: Period,
 ) -> Splits:
@@ -145,18 +144,15 @@ def _describe(
         )
     computed = ComputedForcings(settings.forcings, grid, step)
     statics = build_statics(grid, settings.statics, {"orography": ground}, settings.border_size)
-    inside = instants_in(cube.times, train)
-    learned = values[:, inside]
-    fields = np.stack([merge_moments(moments(plane)) for plane in learned])
-    differences = np.stack([merge_moments(moments(np.diff(plane.astype(np.float64), axis=0))) for plane in learned])
-    stats = Stats.from_moments(cube.names, fields)
+    inside = cube.axis.inside(train)
+    stats, differences = cube.statistics(inside)
     info = DatasetInfo(
         name="dummy",
         grid=grid,
         variables=[*_VARIABLES, *computed.variables],
         step_duration=step,
         stats=stats | computed.stats(cube.times[inside]),
-        diff_stats=Stats.from_moments(cube.names, differences).standardised_by(stats),
+        diff_stats=differences.standardised_by(stats),
         statics=statics,
         lineage={"dataset": "dummy", "settings": settings.to_dict()},
     )

@@ -127,6 +127,11 @@ class ComputedForcings:
     def compute(self, times: NDArray[np.datetime64]) -> NDArray[np.float32]:
         """Values at these valid times, `(features, timestep, lat, lon)`."""
         out = np.empty((len(self.names), times.size, *self._shape), dtype=np.float32)
+        self.fill(times, out)
+        return out
+
+    def fill(self, times: NDArray[np.datetime64], out: NDArray[np.float32]) -> None:
+        """The same into `out`."""
         days = day_of_year(times)
         row = 0
         for group in self.groups:
@@ -138,7 +143,6 @@ class ComputedForcings:
             angle = 2 * np.pi * (days % 1.0 if group == "hour" else days / DAYS_PER_YEAR)
             out[row], out[row + 1] = np.sin(angle)[:, None, None], np.cos(angle)[:, None, None]
             row += 2
-        return out
 
     def _radiation(self, time: np.datetime64) -> NDArray[np.float32]:
         """The plane of one time, `(lat, lon)`; kept, since every epoch asks for the same ones."""

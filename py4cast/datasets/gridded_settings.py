@@ -1,24 +1,38 @@
-"""The settings of a dataset of files: variables, periods, grid window, forcings."""
+"""The settings of a dataset of files: which files, which variables, analyses or forecasts, how they are stored."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from py4cast.datasets.timeline import Periods
-from py4cast.errors import SettingsError
+import numpy as np
+
+from py4cast.datasets.filters import registry as filters
+from py4cast.datasets.packing import StoreType
+from py4cast.datasets.planes import FieldPlan
+from py4cast.datasets.series_settings import BoxSettings, GridSettings, SeriesSettings
+from py4cast.datasets.timeline import duration
+from py4cast.errors import SettingsError, nearest
+from py4cast.formats import ArrayDescription, open_reader
 from py4cast.grid import Grid
-from py4cast.settings import Settings, setting
+from py4cast.projection import forward, inverse
+from py4cast.regrid import Method
+from py4cast.settings import Settings, decode, setting
 from py4cast.variables import NanPolicy, Variable, feature_name, role_of
 
-__all__ = ["BoxSettings", "GridSettings", "GriddedSettings", "VariableSettings"]
+__all__ = ["ArraySettings", "BoxSettings", "ForecastSettings", "GridSettings", "GriddedSettings", "VariableSettings"]
+
+NONE = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariableSettings(Settings):
     """One variable, or one per level."""
 
-    role: str = setting("prognostic", "prognostic, diagnostic, forcing or static (older: input_output, output, input)")
+    role: str = setting(
+        "prognostic",
+        "prognostic, diagnostic, forcing or static (older: input_output, output, input); none: read for a filter alone",
+    )
     short_name: str | None = setting(None, "name in the files (GRIB shortName, NetCDF variable); by default the key")
     units: str | None = setting(None, "units in memory; the files' are converted; by default the files'")
     level: float | None = setting(None, "one level; the feature is called by the key")
@@ -36,15 +50,33 @@ class VariableSettings(Settings):
     )
     nan: NanPolicy = setting("forbid", "missing values: forbid (refused by name) or mask (left out of the loss)")
     files: tuple[str, ...] | None = setting(None, "patterns of this variable's files; by default the dataset's")
-    regrid: Literal["no", "nearest", "linear"] = setting(
-        "no", "static variables only: how to bring them from another grid"
+    regrid: Method | None = setting(
+        None, "how to bring it from another grid to the dataset's: linear, nearest or mean (from fine to coarse)"
     )
+    restart: str | None = setting(
+        None,
+        "for accumulated fields whose files name no start of forecast: after how long the sum begins anew, such as 1d",
+    )
+    range: tuple[float, float] | None = setting(
+        None, "smallest and largest value that a packed store must hold; by default three times the range of a sample"
+    )
+    made_from: dict[str, Any] | None = setting(
+        None, 'made of other variables: {"filter": NAME, ARGUMENT: VARIABLE, ...}; `py4cast plugins` lists filters'
+    )
+
+    def __post_init__(self) -> None:
+        if self.restart is not None:
+            duration(self.restart)
+            if not self.accumulated:
+                raise ValueError("restart: for accumulated fields only")
+        if self.made_from is not None and (self.files is not None or self.accumulated or self.regrid is not None):
+            raise ValueError("made_from: a variable that is made of others has no files, accumulation or regridding")
 
     def variables(self, key: str) -> list[Variable]:
         """The variables that these settings describe."""
         if self.level is not None and self.levels is not None:
             raise SettingsError(f"variables.{key}: give level or levels, not both")
-        role = role_of(self.role)
+        role = "forcing" if self.role == NONE else role_of(self.role)
         named = [(key, self.level)]
         if self.levels is not None:
             named = [(feature_name(key, level, self.type_of_level), level) for level in self.levels]
@@ -57,65 +89,181 @@ class VariableSettings(Settings):
             for name, level in named
         ]  # fmt: skip
 
+    def plans(self, key: str, others: dict[str, "VariableSettings"]) -> list[FieldPlan]:
+        """How its variables come to be."""
+        restart = None if self.restart is None else duration(self.restart)
+        found = []
+        for variable in self.variables(key):
+            plan = FieldPlan(variable, self.role != NONE, self.regrid, restart)
+            found.append(plan if self.made_from is None else _derived(key, self.made_from, plan, others))
+        return found
+
+
+def _derived(key: str, made_from: dict[str, Any], plan: FieldPlan, others: dict[str, VariableSettings]) -> FieldPlan:
+    """A plan with its filter."""
+    where = f"variables.{key}.made_from"
+    document = dict(made_from)
+    name = document.pop("filter", None)
+    if not isinstance(name, str):
+        raise SettingsError(f"{where}: needs a filter{nearest('', filters.names())}")
+    kind = filters.get(name)
+    made = kind(decode(kind.settings_kls, document, where=where), _pressure_level(plan.variable))
+    inputs: dict[str, str] = {}
+    for argument in kind.arguments:
+        asked = getattr(made.settings, argument)
+        if asked is None:
+            continue
+        inputs[argument] = _feature(f"{where}.{argument}", asked, plan.variable, others)
+        if inputs[argument] == plan.variable.name:
+            raise SettingsError(f"{where}.{argument}: {asked!r} cannot be made of itself")
+    return FieldPlan(plan.variable, plan.is_stored, None, None, made, inputs)
+
+
+def _pressure_level(variable: Variable) -> float | None:
+    return variable.level if variable.type_of_level == "isobaricInhPa" else None
+
+
+def _feature(where: str, asked: str, variable: Variable, others: dict[str, VariableSettings]) -> str:
+    """The feature that an argument names: a variable, its field on the same level, or the feature itself."""
+    features = {v.name: key for key, s in others.items() for v in s.variables(key)}
+    if asked in others and others[asked].levels is not None:
+        same = [v.name for v in others[asked].variables(asked) if v.level == variable.level]
+        if not same:
+            raise SettingsError(f"{where}: {asked!r} has no level {variable.level}")
+        return same[0]
+    if asked not in features:
+        raise SettingsError(f"{where}: no variable {asked!r}{nearest(asked, [*others, *features])}")
+    return asked
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BoxSettings(Settings):
-    """A window in latitude and longitude [degrees]."""
+class ForecastSettings(Settings):
+    """Forecasts as training data: every start, lead time and member."""
 
-    south: float = setting(help="southern limit")
-    north: float = setting(help="northern limit")
-    west: float = setting(help="western limit")
-    east: float = setting(help="eastern limit, east of the western one")
+    first: str = setting("0s", "first lead time, such as 1h")
+    last: str = setting(help="last lead time, such as 45h")
+    members: tuple[int, ...] | None = setting(None, "ensemble members; by default all that the files name")
+
+    def lead_times(self, step: np.timedelta64) -> Any:
+        """Evenly spaced lead times."""
+        first, last = (
+            np.timedelta64(0, "s") if t in ("0", "0s", "0h") else duration(t) for t in (self.first, self.last)
+        )
+        if last < first:
+            raise SettingsError(f"forecasts: last {self.last} lies before first {self.first}")
+        return np.arange(first, last + np.timedelta64(1, "s"), step)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GridSettings(Settings):
-    """Which part of the files' grid, and how wide its border is."""
+class ArraySettings(Settings):
+    """What NumPy files hold, which they do not say themselves."""
 
-    name: str = setting("", "what to call the grid")
-    border_size: int = setting(0, "width of the ring where truth is imposed [cells]")
-    subgrid: tuple[int, int, int, int] | None = setting(
-        None, "first row, last row, first column, last column (last ones excluded)"
+    path: str = setting(help="end of a file's path, with {name} for the variable and %Y %m %d %H %M %S for the time")
+    grid_file: str | None = setting(None, "a GRIB or NetCDF file under root whose grid the arrays are on")
+    latitude: tuple[float, float] | None = setting(None, "or latitude of the first and of the last row [degrees]")
+    longitude: tuple[float, float] | None = setting(None, "and longitude of the first and of the last column [degrees]")
+    corners: tuple[tuple[float, float], tuple[float, float]] | None = setting(
+        None, "or, on a projection, latitude and longitude of the first row's first and the last row's last cell"
     )
-    box: BoxSettings | None = setting(None, "or a window in latitude and longitude")
+    projection: dict[str, Any] = setting(factory=dict, help="with corners: CF grid-mapping attributes")
+    shape: tuple[int, int] | None = setting(None, "rows and columns, with latitude and longitude or corners")
+    dims: tuple[str, ...] = setting(("lat", "lon"), "dimensions in order, of lat, lon, lead_time, member")
+    lead_times: tuple[str, str, str] | None = setting(
+        None, "along lead_time: first, last and step, such as 1h, 45h, 1h"
+    )
+    members: tuple[int, ...] = setting((), "along member")
+    units: dict[str, str] = setting(factory=dict, help="units by variable")
+    key: str | None = setting(None, "of the array within an .npz file")
 
-    def window(self, grid: Grid) -> tuple[slice, slice]:
-        """Rows and columns to keep; SettingsError when they lie outside the grid."""
-        if self.subgrid is not None and self.box is not None:
-            raise SettingsError("grid: give subgrid or box, not both")
-        if self.box is not None:
-            return grid.box(self.box.south, self.box.north, self.box.west, self.box.east)
-        if self.subgrid is None:
-            return slice(0, grid.shape[0]), slice(0, grid.shape[1])
-        r0, r1, c0, c1 = self.subgrid
-        if not (0 <= r0 < r1 <= grid.shape[0] and 0 <= c0 < c1 <= grid.shape[1]):
-            raise SettingsError(
-                f"grid.subgrid {list(self.subgrid)}: outside the grid of {grid.shape[0]} x {grid.shape[1]} cells"
-            )
-        return slice(r0, r1), slice(c0, c1)
+    def __post_init__(self) -> None:
+        if set(self.dims) - {"lat", "lon", "lead_time", "member"} or not {"lat", "lon"} <= set(self.dims):
+            raise ValueError(f"dims {list(self.dims)}: expected lat and lon, and lead_time or member")
+        if ".." in Path(self.path).parts or ".." in Path(self.grid_file or "").parts:
+            raise ValueError("'..' is refused in a path")
+        if ("lead_time" in self.dims) != (self.lead_times is not None) or ("member" in self.dims) != bool(self.members):
+            raise ValueError("give lead_times and members where dims name them, and only there")
+
+    def grid(self, root: Path) -> Grid:
+        """The grid of the arrays; SettingsError when it is not said."""
+        if self.grid_file is not None:
+            with open_reader(root / self.grid_file) as reader:
+                return reader.grid(reader.records()[0])
+        if self.shape is None or (self.corners is None and (self.latitude is None or self.longitude is None)):
+            raise SettingsError("arrays: give grid_file, or shape with latitude and longitude, or shape with corners")
+        if self.corners is None:
+            assert self.latitude is not None and self.longitude is not None, "checked above"
+            return Grid(np.linspace(*self.latitude, self.shape[0]), np.linspace(*self.longitude, self.shape[1]))
+        lat, lon = np.array(self.corners).T
+        x, y = (np.asarray(v) for v in forward(self.projection, lat, lon))
+        columns, rows = np.linspace(x[0], x[1], self.shape[1]), np.linspace(y[0], y[1], self.shape[0])
+        lat2, lon2 = inverse(self.projection, *np.meshgrid(columns, rows))
+        return Grid(lat2, lon2, columns, rows, self.projection)
+
+    def description(self, root: Path) -> ArrayDescription:
+        """For the reader."""
+        leads: tuple[np.timedelta64, ...] = ()
+        if self.lead_times is not None:
+            first, last, step = (duration(t) for t in self.lead_times)
+            leads = tuple(np.arange(first, last + np.timedelta64(1, "s"), step))
+        return ArrayDescription(self.path, self.grid(root), self.dims, leads, self.members, self.units, self.key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GriddedSettings(Settings):
+class GriddedSettings(SeriesSettings):
     """A dataset of files."""
 
-    name: str = setting("gridded", "what to call the dataset")
     root: Path | None = setting(None, "folder of the files")
     root_env: str | None = setting(None, "environment variable that gives the folder when root does not")
     files: tuple[str, ...] = setting((), "patterns of files under root, such as 2019/*.grib or %Y%m%d.nc")
-    step: str = setting(help="time between two states, such as 1h, 15min, 1d")
+    arrays: ArraySettings | None = setting(None, "what NumPy files hold, when there are some")
     variables: dict[str, VariableSettings] = setting(help="variables by name")
-    periods: Periods = setting(help="train, valid and test periods")
-    grid: GridSettings = setting(factory=GridSettings, help="window and border")
-    forcings: tuple[str, ...] = setting((), "computed forcings: hour, day_of_year, toa_radiation")
-    statics: tuple[str, ...] | None = setting(
-        None, "computed statics; by default by the grid (x, y or sines of the globe; masks)"
+    forecasts: ForecastSettings | None = setting(
+        None, "use every start, lead time and member; by default one series of analyses, or of the shortest forecasts"
     )
-    member: int | None = setting(None, "ensemble member to use; by default the first")
+    member: int | None = setting(None, "in a series: ensemble member to use; by default the first")
     store: Path | None = setting(None, "folder of the prepared store; by default in the cache")
+    store_type: StoreType = setting(
+        "float32",
+        "numbers in the store: float32, or uint16 or float16 packed over each variable's range, at half the size",
+    )
 
     def root_folder(self) -> Path:
         """`root`, else what the environment says, else the current folder."""
         if self.root is not None:
             return self.root.expanduser()
         return Path(os.environ.get(self.root_env or "", "") or ".").expanduser()
+
+    def array_description(self) -> ArrayDescription | None:
+        """What NumPy files hold."""
+        return None if self.arrays is None else self.arrays.description(self.root_folder())
+
+    def plans(self) -> list[FieldPlan]:
+        """How every variable comes to be; inputs of filters before what is made of them.
+
+        Raises:
+            SettingsError: none is given, names that stand twice, filters that go in circles.
+        """
+        if not self.variables:
+            raise SettingsError("variables: none given; at least one prognostic or diagnostic variable is needed")
+        found: dict[str, FieldPlan] = {}
+        for key, described in self.variables.items():
+            for plan in described.plans(key, self.variables):
+                if plan.variable.name in found:
+                    raise SettingsError(f"variables.{key}: the feature {plan.variable.name!r} stands twice")
+                found[plan.variable.name] = plan
+        if not any(p.variable.is_predicted and p.is_stored for p in found.values()):
+            raise SettingsError("variables: none is prognostic or diagnostic; there is nothing to predict")
+        ordered: dict[str, FieldPlan] = {}
+        for name in found:
+            _visit(name, found, ordered, ())
+        return list(ordered.values())
+
+
+def _visit(name: str, plans: dict[str, FieldPlan], ordered: dict[str, FieldPlan], path: tuple[str, ...]) -> None:
+    if name in path:
+        raise SettingsError(f"variables: {' is made of '.join([*path, name])}")
+    if name in ordered:
+        return
+    for other in plans[name].inputs.values():
+        _visit(other, plans, ordered, (*path, name))
+    ordered[name] = plans[name]

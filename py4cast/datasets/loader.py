@@ -5,6 +5,7 @@ goes on with the batch that would have come. Threads beat processes here: a batc
 copied between processes.
 """
 
+import inspect
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -69,6 +70,7 @@ class Loader:
         self.rank, self.world_size = rank, world_size
         self._position = position
         self._epoch = 0
+        self._pins = "pin_memory" in inspect.signature(dataset.read_batch).parameters
         self.waited_s = 0.0
 
     @property
@@ -94,8 +96,12 @@ class Loader:
         return len(self.batches(0))
 
     def _read(self, indices: NDArray[np.int64]) -> ItemBatch:
-        batch = self.dataset.read_batch([int(i) for i in indices])
-        return batch.pin_memory() if self.settings.pin_memory else batch
+        chosen = indices.tolist()
+        if not self.settings.pin_memory:
+            return self.dataset.read_batch(chosen)
+        if self._pins:
+            return self.dataset.read_batch(chosen, pin_memory=True)  # type: ignore[call-arg]
+        return self.dataset.read_batch(chosen).pin_memory()
 
     def __iter__(self) -> Iterator[ItemBatch]:
         epoch, start = self._position() if self._position else (self._epoch, 0)

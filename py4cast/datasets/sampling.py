@@ -1,48 +1,46 @@
-"""Which windows of a series are samples: those whose every instant is there and in the period."""
+"""Which windows of a cube are samples: those whose every instant is there, in the period and in one run."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from py4cast.datasets.axis import TimeAxis
 from py4cast.datasets.timeline import Period, duration, show_duration
 from py4cast.errors import DataError
 
-__all__ = ["init_indices", "instants_in"]
-
-
-def instants_in(times: NDArray[np.datetime64], period: Period) -> NDArray[np.bool_]:
-    """Whether each instant lies in the period, `(time,)`."""
-    return np.asarray((times >= period.first) & (times <= period.last))
+__all__ = ["init_indices", "require_samples"]
 
 
 def init_indices(
-    times: NDArray[np.datetime64],
+    axis: TimeAxis,
     states: NDArray[np.bool_],
     others: NDArray[np.bool_],
     period: Period,
     num_input_steps: int,
     num_pred_steps: int,
 ) -> NDArray[np.int64]:
-    """Indices i of the last past state of every sample: all it needs is available, and in the period.
+    """Indices i of the last past state of every sample: all it needs is available, in the period and in one run.
 
     That is the states of instants i−n+1 … i+k, and the diagnostics and forcings of i+1 … i+k.
 
     Args:
-        times: evenly spaced instants, `(time,)`.
+        axis: the instants.
         states: whether all prognostic fields of an instant are there, `(time,)`.
         others: whether all diagnostic and forcing fields are, `(time,)`.
         period: the split's.
         num_input_steps: past states n.
         num_pred_steps: predicted steps k.
     """
-    inside = instants_in(times, period)
-    first, last = num_input_steps - 1, times.size - num_pred_steps
+    inside = axis.inside(period)
+    first, last = num_input_steps - 1, axis.size - num_pred_steps
     if last <= first:
         return np.zeros(0, dtype=np.int64)
     candidates = np.arange(first, last)
+    runs = axis.runs
+    one_run = runs[candidates - num_input_steps + 1] == runs[candidates + num_pred_steps]
     whole = _all_in(states & inside, candidates - num_input_steps + 1, num_input_steps + num_pred_steps)
-    inits = candidates[whole & _all_in(others & inside, candidates + 1, num_pred_steps)]
-    if period.init_step is not None and inits.size:
-        since = (times[inits] - period.first) % duration(period.init_step)
+    inits = candidates[one_run & whole & _all_in(others & inside, candidates + 1, num_pred_steps)]
+    if period.init_step is not None and inits.size and axis.is_series:
+        since = (axis.times[inits] - period.first) % duration(period.init_step)
         inits = inits[since == np.timedelta64(0, "s")]
     return np.asarray(inits, dtype=np.int64)
 
@@ -56,7 +54,7 @@ def _all_in(flags: NDArray[np.bool_], starts: NDArray[np.int64], length: int) ->
 def require_samples(
     inits: NDArray[np.int64],
     split: str,
-    times: NDArray[np.datetime64],
+    axis: TimeAxis,
     available: NDArray[np.bool_],
     period: Period,
     length: int,
@@ -68,13 +66,13 @@ def require_samples(
     """
     if inits.size:
         return
-    inside = instants_in(times, period)
-    held = int((available & inside).sum())
-    step = show_duration(times[1] - times[0]) if times.size > 1 else "?"
+    held = int((available & axis.inside(period)).sum())
     if not held:
-        have = times[available]
-        span = f"the data hold {have[0]} to {have[-1]}" if have.size else "the data hold nothing"
+        have = axis.times[available] if axis.is_series else axis.init_times
+        what = "the data hold" if axis.is_series else "the forecasts start from"
+        span = f"{what} {have[0]} to {have[-1]}" if have.size else "the data hold nothing"
         raise DataError(f"period {split} ({period.start} to {period.end}) holds no data; {span}")
+    step = show_duration(axis.step) if axis.length > 1 else "?"
     raise DataError(
         f"period {split} ({period.start} to {period.end}) holds {held} instants of {step}, no {length} of them in a row; "
         f"{length} are needed (input steps + predicted steps); ask for fewer steps or a longer period"

@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 
 from py4cast.batch import Statics
-from py4cast.errors import DataError, SettingsError, nearest
+from py4cast.errors import SettingsError, nearest
 from py4cast.grid import Grid
 from py4cast.namedtensor import NamedTensor
 
-__all__ = ["COMPUTED", "build_statics", "regrid_static"]
+__all__ = ["COMPUTED", "build_statics"]
 
 COMPUTED = ("x", "y", "sin_latitude", "sin_longitude", "cos_longitude", "border_mask", "valid_mask")
 
@@ -67,23 +67,3 @@ def build_statics(
     stacked = np.stack([*layers.values()], axis=-1) if layers else np.zeros((*grid.shape, 0))
     features = NamedTensor(torch.from_numpy(stacked.astype(np.float32)), ["lat", "lon", "features"], list(layers))
     return Statics.build(grid, features, border_size, mask)
-
-
-def regrid_static(field: NDArray[np.float32], source: Grid, target: Grid, method: str) -> NDArray[np.float32]:
-    """A static field on another latitude–longitude grid, brought to the cells of `target`."""
-    from scipy.interpolate import RegularGridInterpolator
-
-    if source.is_projected:
-        raise DataError("static fields can be regridded from latitude-longitude grids only")
-    lat, lon, values = source.latitude, np.unwrap(source.longitude, period=360.0), field
-    if lat[0] > lat[-1]:
-        lat, values = lat[::-1], values[::-1]
-    wanted = lon[0] + (target.longitude_2d() - lon[0]) % 360.0
-    if source.is_periodic:
-        lon, values = np.append(lon, lon[0] + 360.0), np.concatenate([values, values[:, :1]], axis=1)
-    clipped = np.clip(target.latitude_2d(), lat[0], lat[-1])
-    outside = (wanted > lon[-1] + 1e-6) | (np.abs(clipped - target.latitude_2d()) > abs(lat[1] - lat[0]))
-    if outside.any():
-        raise DataError(f"a static field on {source.describe()} does not cover the grid {target.describe()}")
-    interpolate = RegularGridInterpolator((lat, lon), values, method=method)
-    return np.asarray(interpolate((clipped, np.minimum(wanted, lon[-1]))), dtype=np.float32)

@@ -3,15 +3,30 @@
 from pathlib import Path
 
 from py4cast.errors import DataError, SettingsError, nearest
-from py4cast.formats.base import Fields, ReaderABC, Record, WriterABC
+from py4cast.formats.base import ArrayDescription, Fields, ReaderABC, Record, WriterABC
 from py4cast.registry import Registry
 
-__all__ = ["Fields", "ReaderABC", "Record", "WriterABC", "open_reader", "readers", "writer_for", "writers"]
+__all__ = [
+    "ArrayDescription",
+    "Fields",
+    "ReaderABC",
+    "Record",
+    "WriterABC",
+    "open_reader",
+    "readers",
+    "writer_for",
+    "writers",
+]
 
 readers: Registry[ReaderABC] = Registry(
     "reader",
     "py4cast.formats.base:ReaderABC",
-    {"grib": "py4cast.formats.grib:GribReader", "netcdf": "py4cast.formats.netcdf:NetcdfReader"},
+    {
+        "grib": "py4cast.formats.grib:GribReader",
+        "netcdf": "py4cast.formats.netcdf:NetcdfReader",
+        "zarr": "py4cast.formats.zarr:ZarrReader",
+        "numpy": "py4cast.formats.numpy:NumpyReader",
+    },
 )
 writers: Registry[WriterABC] = Registry(
     "writer",
@@ -19,37 +34,52 @@ writers: Registry[WriterABC] = Registry(
     {"grib": "py4cast.formats.grib:GribWriter", "netcdf": "py4cast.formats.netcdf:NetcdfWriter"},
 )
 
+_EXPECTED = "GRIB, NetCDF, Zarr or NumPy"
 _MAGIC = {
     b"GRIB": "grib",
     b"CDF\x01": "netcdf",
     b"CDF\x02": "netcdf",
     b"CDF\x05": "netcdf",
     b"\x89HDF": "netcdf",
+    b"\x93NUM": "numpy",
+    b"PK\x03\x04": "numpy",
 }
 
 
-def open_reader(path: str | Path, kind: str | None = None) -> ReaderABC:
-    """The reader of a file, chosen by its first bytes (or `kind`).
+def open_reader(path: str | Path, arrays: ArrayDescription | None = None) -> ReaderABC:
+    """The reader of a file, chosen by its first bytes; of a folder, when it is a Zarr store.
+
+    Args:
+        path: the file.
+        arrays: what NumPy files hold, which they do not say themselves.
 
     Raises:
         DataError: the file is missing, empty, or of no known format.
     """
     file = Path(path)
+    kind = "zarr" if file.is_dir() else _kind(file)
+    if kind != "numpy":
+        return readers.get(kind)(file)
+    if arrays is None:
+        raise DataError(f"{file}: a NumPy file does not say what it holds; describe it by the setting arrays")
+    return readers.get(kind)(file, arrays)  # type: ignore[call-arg]
+
+
+def _kind(file: Path) -> str:
+    try:
+        with file.open("rb") as stream:
+            start = stream.read(64)
+    except FileNotFoundError:
+        raise DataError(f"{file}: no such file") from None
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read: {error.strerror}") from None
+    if not start:
+        raise DataError(f"{file}: empty file, expected {_EXPECTED}")
+    kind = _MAGIC.get(start[:4]) or ("grib" if b"GRIB" in start else None)
     if kind is None:
-        try:
-            with file.open("rb") as stream:
-                start = stream.read(64)
-        except FileNotFoundError:
-            raise DataError(f"{file}: no such file") from None
-        except OSError as error:
-            raise DataError(f"{file}: cannot be read: {error.strerror}") from None
-        if not start:
-            raise DataError(f"{file}: empty file, expected GRIB or NetCDF")
-        kind = _MAGIC.get(start[:4]) or ("grib" if b"GRIB" in start else None)
-        if kind is None:
-            looks = "HTML" if b"<html" in start.lower() or b"<!doctype" in start.lower() else f"bytes {start[:4]!r}"
-            raise DataError(f"{file}: expected GRIB or NetCDF, found {looks}")
-    return readers.get(kind)(file)
+        looks = "HTML" if b"<html" in start.lower() or b"<!doctype" in start.lower() else f"bytes {start[:4]!r}"
+        raise DataError(f"{file}: expected {_EXPECTED}, found {looks}")
+    return kind
 
 
 def writer_for(path: str | Path) -> WriterABC:

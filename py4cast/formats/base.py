@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from py4cast.grid import Grid
 from py4cast.variables import Variable
 
-__all__ = ["Fields", "ReaderABC", "Record", "WriterABC"]
+__all__ = ["ArrayDescription", "Fields", "ReaderABC", "Record", "WriterABC"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,29 @@ class Record:
         if variable.type_of_level and self.type_of_level and self.type_of_level != variable.type_of_level:
             return False
         return all(str(self.keys.get(k)) == str(v) for k, v in variable.grib.items() if k in self.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayDescription:
+    """What files of bare arrays hold, which they do not say themselves.
+
+    Args:
+        path: the end of a file's path, with `{name}` for the variable and `%Y %m %d %H %M %S` for the time.
+        grid: where the cells are, rows and columns as in the arrays.
+        dims: names of the arrays' dimensions, among `lat lon lead_time member`.
+        lead_times: along `lead_time`.
+        members: along `member`.
+        units: by variable.
+        key: of the array within an `.npz` file; its only one by default.
+    """
+
+    path: str
+    grid: Grid
+    dims: tuple[str, ...] = ("lat", "lon")
+    lead_times: tuple[np.timedelta64, ...] = ()
+    members: tuple[int, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
+    key: str | None = None
 
 
 class ReaderABC(ABC):

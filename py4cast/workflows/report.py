@@ -42,10 +42,10 @@ class Bar:
         """A stage of `total` steps begins."""
         self._task = self._progress.add_task(what, total=total)
 
-    def step(self) -> None:
-        """One step is done."""
+    def step(self, count: int = 1) -> None:
+        """Steps are done."""
         if self._task is not None:
-            self._progress.advance(self._task)
+            self._progress.advance(self._task, count)
 
 
 def table_of(title: str, columns: Sequence[str], sections: Sequence[Sequence[Sequence[str]]]) -> Table:

@@ -12,21 +12,23 @@ import numpy as np
 import pytest
 
 import py4cast.datasets.builder as builder
-from py4cast.datasets.gridded import Gridded, prepare
+import py4cast.datasets.layout as layout
+from py4cast.datasets.gridded import Gridded
 from py4cast.datasets.store import MARKER
 from py4cast.errors import BusyError, DataError, SettingsError
-from tests.datasets.test_store import Quiet
+from tests.datasets.test_store import prepare
 from tests.weather_files import describe, wave_fields, write_json, write_netcdf
 
 SCRIPT = """
 import sys, time
-import py4cast.datasets.builder as builder
-from py4cast.datasets.gridded import Gridded, prepare
-builder._MAX_BLOCK = 5
+import py4cast.datasets.layout as layout
+from py4cast.datasets.gridded import Gridded
+from py4cast.datasets.preparing import Preparation, prepare
+layout._MAX_BLOCK = 5
 class Slow:
     def start(self, what, total): print(what, flush=True)
-    def step(self): time.sleep(float(sys.argv[2]))
-prepare(Gridded.read_settings(sys.argv[1]), Slow())
+    def step(self, count=1): time.sleep(float(sys.argv[2]))
+prepare(Gridded.read_settings(sys.argv[1]), Preparation(Slow(), check_files=True))
 print("done", flush=True)
 """
 
@@ -41,9 +43,9 @@ def files_of(folder: Path) -> dict[str, str]:
 
 def test_killed_at_any_moment_it_resumes_to_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields()})
-    monkeypatch.setattr(builder, "_MAX_BLOCK", 5)
+    monkeypatch.setattr(layout, "_MAX_BLOCK", 5)
     whole = describe(tmp_path / "in", store=str(tmp_path / "whole"))
-    prepare(Gridded.settings_kls.from_dict(whole), Quiet())
+    prepare(Gridded.settings_kls.from_dict(whole))
     document = write_json(tmp_path / "d.json", {**whole, "store": str(tmp_path / "killed")})
     rng = random.Random(0)
     kills = 0
@@ -70,9 +72,9 @@ def test_killed_at_any_moment_it_resumes_to_the_same_bytes(tmp_path: Path, monke
 def test_a_second_prepare_does_nothing(tmp_path: Path) -> None:
     write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields()})
     settings = Gridded.settings_kls.from_dict(describe(tmp_path / "in"))
-    first = prepare(settings, Quiet())
+    first = prepare(settings)
     before = os.stat(first.path / MARKER).st_mtime_ns
-    assert prepare(settings, Quiet()).path == first.path
+    assert prepare(settings).path == first.path
     assert os.stat(first.path / MARKER).st_mtime_ns == before
 
 
@@ -81,36 +83,36 @@ def test_a_finished_store_is_found_without_reading_the_files(tmp_path: Path, mon
 
     write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields()})
     settings = Gridded.settings_kls.from_dict(describe(tmp_path / "in"))
-    first = prepare(settings, Quiet())
+    first = prepare(settings)
     opened: list[Path] = []
-    monkeypatch.setattr(catalog, "open_reader", lambda path: opened.append(path))
-    assert prepare(settings, Quiet()).path == first.path and not opened
+    monkeypatch.setattr(catalog, "open_reader", lambda path, arrays: opened.append(path))
+    assert prepare(settings).path == first.path and not opened
     (first.path / MARKER).unlink()
-    with pytest.raises(AttributeError):
-        prepare(settings, Quiet())
+    with pytest.raises(TypeError):
+        prepare(settings)
     assert opened, "a store that is gone is built again"
 
 
 def test_a_changed_file_gives_another_store(tmp_path: Path) -> None:
     write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields()})
     settings = Gridded.settings_kls.from_dict(describe(tmp_path / "in"))
-    first = prepare(settings, Quiet())
+    first = prepare(settings)
     write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields(seed=1)})
-    second = prepare(settings, Quiet())
+    second = prepare(settings)
     assert second.path != first.path and second.meta["digest"] != first.meta["digest"]
 
 
 def test_another_recipe_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields()})
     document = describe(tmp_path / "in", store=str(tmp_path / "s"))
-    prepare(Gridded.settings_kls.from_dict(document), Quiet())
+    prepare(Gridded.settings_kls.from_dict(document))
     document["grid"] = {"subgrid": [0, 8, 0, 8]}
     with pytest.raises(SettingsError, match="made from other settings"):
-        prepare(Gridded.settings_kls.from_dict(document), Quiet())
+        prepare(Gridded.settings_kls.from_dict(document))
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("years of work")
     with pytest.raises(SettingsError, match="not empty and no store"):
-        prepare(Gridded.settings_kls.from_dict({**document, "store": str(tmp_path / "full")}), Quiet())
+        prepare(Gridded.settings_kls.from_dict({**document, "store": str(tmp_path / "full")}))
     assert (tmp_path / "full" / "thesis.tex").exists()
 
 
@@ -124,9 +126,9 @@ def test_two_prepares_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         while other.stdout.readline().strip() != "preparing":
             pass
         real = builder.lock
-        monkeypatch.setattr(builder, "lock", lambda path, wait_s: real(path, wait_s=0.2))
+        monkeypatch.setattr(builder, "lock", lambda path, wait_s, on_wait: real(path, 0.2, on_wait))
         with pytest.raises(BusyError, match=f"in use by pid {other.pid}"):
-            prepare(Gridded.read_settings(document), Quiet())
+            prepare(Gridded.read_settings(document))
         other.kill()
 
 
@@ -151,9 +153,9 @@ def test_nan_is_refused_by_name_or_masked(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"t of 2020-01-01T07:00:00 in .*a\.nc: 1 of 192 values are missing; set \"nan\": \"mask\""
     ):
-        prepare(Gridded.settings_kls.from_dict(document), Quiet())
+        prepare(Gridded.settings_kls.from_dict(document))
     document["variables"]["t"]["nan"] = "mask"
-    store = prepare(Gridded.settings_kls.from_dict(document), Quiet())
+    store = prepare(Gridded.settings_kls.from_dict(document))
     stats, _ = store.statistics(np.arange(48) < 24)
     assert stats["t"]["mean"] == pytest.approx(np.nanmean(fields[:24].astype(np.float64)), rel=1e-12)
     assert stats["t"]["count"] == 24 * 192 - 1
@@ -167,4 +169,4 @@ def test_values_that_earth_does_not_allow_are_refused(tmp_path: Path, shift: flo
         DataError,
         match=r"t of 2020-01-01T00:00:00 .*: values from .* \[K\], expected within 150 to 350; are the units right",
     ):
-        prepare(Gridded.settings_kls.from_dict(describe(tmp_path / "in")), Quiet())
+        prepare(Gridded.settings_kls.from_dict(describe(tmp_path / "in")))

@@ -184,7 +184,7 @@ def spoil(tmp_path: Path, what: str) -> dict[str, Any]:
         ("units", r"variable t: units differ between files: 'K' in .*a\.nc, 'degC' in .*b\.nc"),
         ("grid", r"grids differ between files: t in .*b\.nc is on 12 x 16"),
         ("truncated", r"b\.nc: damaged, or not a NetCDF file"),
-        ("html", r"b\.nc: expected GRIB or NetCDF, found HTML"),
+        ("html", r"b\.nc: expected GRIB, NetCDF, Zarr or NumPy, found HTML"),
         ("variable", r"variable tt: no field 'tt' in .*a\.nc; did you mean 't'"),
         ("level", r"variable t: no field 't' at level 850 isobaricInhPa in"),
         ("pattern", r"no file matches '\*\.grib' under .*in"),

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from py4cast.datasets.axis import TimeAxis
 from py4cast.datasets.sampling import init_indices, require_samples
 from py4cast.datasets.timeline import Period
 from py4cast.errors import DataError
@@ -33,13 +34,13 @@ def test_samples_are_those_of_brute_force(
         inside = all(period.first <= times[j] <= period.last for j in needed)
         if inside and all(states[j] for j in needed) and all(others[j] for j in predicted):
             expected.append(i)
-    assert init_indices(times, states, others, period, past, ahead).tolist() == expected
+    assert init_indices(TimeAxis.series(times), states, others, period, past, ahead).tolist() == expected
 
 
 def test_starts_at_a_distance() -> None:
     times, there = axis(48), np.ones(48, dtype=bool)
     period = Period(start="2020-01-01T00", end="2020-01-02T23", init_step="6h")
-    assert init_indices(times, there, there, period, 2, 3).tolist() == [6, 12, 18, 24, 30, 36, 42]
+    assert init_indices(TimeAxis.series(times), there, there, period, 2, 3).tolist() == [6, 12, 18, 24, 30, 36, 42]
 
 
 def test_an_empty_split_says_why() -> None:
@@ -48,6 +49,8 @@ def test_an_empty_split_says_why() -> None:
     with pytest.raises(
         DataError, match=r"period test .* holds no data; the data hold 2020-01-01T00:00:00 to 2020-01-01T23:00:00"
     ):
-        require_samples(nothing, "test", times, there, Period(start="2021-01-01", end="2021-01-02"), 3)
+        require_samples(nothing, "test", TimeAxis.series(times), there, Period(start="2021-01-01", end="2021-01-02"), 3)
     with pytest.raises(DataError, match=r"holds 4 instants of 1h, no 10 of them in a row; 10 are needed"):
-        require_samples(nothing, "test", times, there, Period(start="2020-01-01T00", end="2020-01-01T03"), 10)
+        require_samples(
+            nothing, "test", TimeAxis.series(times), there, Period(start="2020-01-01T00", end="2020-01-01T03"), 10
+        )

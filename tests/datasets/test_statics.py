@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from py4cast.datasets.statics import build_statics, regrid_static
-from py4cast.errors import DataError, SettingsError
+from py4cast.datasets.statics import build_statics
+from py4cast.errors import SettingsError
 from py4cast.grid import Grid
 
 
@@ -39,27 +39,3 @@ def test_fields_are_standardised_and_masks_stay() -> None:
 
 def test_nothing_static_is_valid_too() -> None:
     assert build_statics(region(), [], {}, 0).grid_static_features.shape == (7, 9, 0)
-
-
-@pytest.mark.parametrize("descending", [False, True])
-def test_regridding_a_linear_field_is_exact(descending: bool) -> None:
-    lat, lon = np.arange(-89.0, 90.0, 2.0), np.arange(0.0, 360.0, 3.0)
-    lat = lat[::-1] if descending else lat
-    source = Grid(lat, lon)
-    field = np.broadcast_to(2.0 * lat[:, None] + 1.0, source.shape).astype(np.float32)
-    np.testing.assert_allclose(
-        regrid_static(field, source, region(), "linear"), 2 * region().latitude_2d() + 1, rtol=1e-6
-    )
-
-
-def test_regridding_crosses_the_first_meridian() -> None:
-    source = Grid(np.linspace(60, 40, 21), np.arange(0.0, 360.0, 1.0))
-    field = np.cos(np.deg2rad(source.longitude_2d())).astype(np.float32)
-    found = regrid_static(field, source, region(), "linear")
-    np.testing.assert_allclose(found, np.cos(np.deg2rad(region().longitude_2d())), atol=1e-4)
-
-
-def test_a_source_that_does_not_cover_is_refused() -> None:
-    source = Grid(np.linspace(60, 40, 21), np.linspace(0.0, 10.0, 11))
-    with pytest.raises(DataError, match="does not cover the grid"):
-        regrid_static(np.zeros(source.shape, dtype=np.float32), source, region(), "linear")

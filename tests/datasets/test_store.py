@@ -6,7 +6,10 @@ import xarray as xr
 import zarr
 
 from py4cast.atomic import write_json
-from py4cast.datasets.gridded import Gridded, prepare
+from py4cast.datasets.gridded import Gridded
+from py4cast.datasets.gridded_settings import GriddedSettings
+from py4cast.datasets.preparing import Preparation
+from py4cast.datasets.preparing import prepare as prepare_store
 from py4cast.datasets.store import MARKER, PreparedStore
 from py4cast.errors import DataError
 from tests.weather_files import describe, wave_fields, write_netcdf
@@ -16,8 +19,13 @@ class Quiet:
     def start(self, what: str, total: int) -> None:
         self.total = total
 
-    def step(self) -> None:
+    def step(self, count: int = 1) -> None:
         pass
+
+
+def prepare(settings: GriddedSettings, check_files: bool = True, append: bool = False) -> PreparedStore:
+    """As the verb does it, in this process."""
+    return prepare_store(settings, Preparation(Quiet(), append=append, check_files=check_files))
 
 
 @pytest.fixture
@@ -31,7 +39,7 @@ def store(tmp_path: Path, fields: np.ndarray) -> PreparedStore:
     document = describe(
         tmp_path / "in", variables={"t": {"units": "K"}, "u": {"role": "forcing"}}, store=str(tmp_path / "store")
     )
-    return prepare(Gridded.settings_kls.from_dict(document), Quiet())
+    return prepare(Gridded.settings_kls.from_dict(document))
 
 
 def test_reads_what_was_written(store: PreparedStore, fields: np.ndarray) -> None:
@@ -96,7 +104,7 @@ def test_unfinished_and_foreign_folders_are_refused(store: PreparedStore, tmp_pa
 
 
 def test_grid_and_masks_come_back(store: PreparedStore) -> None:
-    assert store.grid().fingerprint() == store.meta["grid"]["fingerprint"]
+    assert store.grid.fingerprint() == store.meta["grid"]["fingerprint"]
     assert store.valid_mask(["t"]).all() and store.available(["t", "u"]).all()
 
 

@@ -1,0 +1,130 @@
+"""From a cube and the settings of a dataset to its three splits: roles, statistics, statics, samples."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import numpy as np
+
+from py4cast.dataset_info import DatasetInfo, InputInfo
+from py4cast.datasets.base import Splits, WindowDataset
+from py4cast.datasets.cube import CubeABC
+from py4cast.datasets.driver import Driver
+from py4cast.datasets.forcings import ComputedForcings
+from py4cast.datasets.sampling import init_indices, require_samples
+from py4cast.datasets.series_settings import SeriesSettings
+from py4cast.datasets.statics import build_statics
+from py4cast.datasets.timeline import duration
+from py4cast.errors import DataError, SettingsError, nearest
+from py4cast.statistics import Stats
+from py4cast.variables import Variable
+
+__all__ = ["describe", "make_splits"]
+
+D = TypeVar("D", bound=WindowDataset)
+
+
+def describe(
+    settings: SeriesSettings,
+    cube: CubeABC,
+    variables: Sequence[Variable],
+    lineage: Mapping[str, Any],
+    drivers: Mapping[str, Driver],
+) -> Splits:
+    """All that the splits share.
+
+    Args:
+        settings: of the dataset.
+        cube: its planes.
+        variables: those of the cube that it uses, with roles and weights.
+        lineage: where the cube comes from.
+        drivers: further sources by key.
+
+    Raises:
+        SettingsError: settings that do not fit the cube.
+        DataError: no cell holds all variables, or the training period holds nothing.
+    """
+    grid, step = cube.grid, duration(settings.step)
+    if cube.axis.length > 1 and cube.axis.step != step:
+        raise SettingsError(f"step {settings.step}: the data have one of {cube.axis.step}")
+    computed = ComputedForcings(settings.forcings, grid, step)
+    for name in computed.names:
+        if name in cube.names:
+            raise SettingsError(f"forcings: {name!r} is a variable of the data too{nearest(name, computed.names)}")
+    border = settings.grid.border_size
+    grid.border_mask(border)
+    predicted = [v.name for v in variables if v.is_predicted]
+    if not predicted:
+        raise SettingsError("variables: none is prognostic or diagnostic; there is nothing to predict")
+    valid = cube.valid_mask(predicted)
+    if not valid.any():
+        raise DataError(f"dataset {settings.name!r}: no cell holds data of all of {', '.join(predicted)}")
+    wanted = settings.statics
+    if wanted is None:
+        wanted = ("sin_latitude", "sin_longitude", "cos_longitude") if grid.is_periodic else ("x", "y")
+        wanted += ("border_mask",) if border else ()
+        wanted += () if valid.all() else ("valid_mask",)
+    inside = cube.axis.inside(settings.periods.train)
+    stats, differences = cube.statistics(inside, [v.name for v in variables])
+    info = DatasetInfo(
+        name=settings.name,
+        grid=grid,
+        variables=[
+            *sorted(variables, key=lambda v: ("prognostic", "diagnostic", "forcing").index(v.role)),
+            *computed.variables,
+        ],
+        step_duration=step,
+        stats=stats | computed.stats(np.unique(cube.times[inside])),
+        diff_stats=differences.standardised_by(stats),
+        statics=build_statics(grid, wanted, cube.static_fields(), border, valid),
+        lineage={**lineage, "periods": settings.to_dict()["periods"]},
+        inputs={key: _input_info(driver, settings) for key, driver in drivers.items() if key != "boundary"},
+    )
+    if "boundary" in drivers:
+        drivers = {**drivers, "boundary": Driver(drivers["boundary"].cube, info.prognostic)}
+    return Splits(cube, info, computed, drivers)
+
+
+def _input_info(driver: Driver, settings: SeriesSettings) -> InputInfo:
+    inside = driver.cube.axis.inside(replace(settings.periods.train, init_step=None))
+    stats: Stats = driver.cube.statistics(inside, driver.names)[0]
+    chosen = [replace(driver.cube.variable(n), role="forcing") for n in driver.names]
+    return InputInfo(driver.cube.grid, chosen, stats)
+
+
+def make_splits(
+    kind: type[D],
+    settings: SeriesSettings,
+    shared: Splits,
+    num_input_steps: int,
+    num_pred_steps_train: int,
+    num_pred_steps_val_test: int,
+) -> tuple[D, D, D]:
+    """The train, valid and test datasets.
+
+    Raises:
+        DataError: a split without samples; says why.
+    """
+    info, cube = shared.info, shared.cube
+    states = cube.available(info.prognostic)
+    others = cube.available([n for n in (*info.diagnostic, *info.forcing) if n in cube.names])
+    found = []
+    for split, steps in (
+        ("train", num_pred_steps_train),
+        ("valid", num_pred_steps_val_test),
+        ("test", num_pred_steps_val_test),
+    ):
+        period = getattr(settings.periods, split)
+        inits = init_indices(cube.axis, states, others, period, num_input_steps, steps)
+        require_samples(inits, split, cube.axis, states & others, period, num_input_steps + steps)
+        for key, driver in shared.drivers.items():
+            covered = driver.covers(cube.times[inits], steps, info.step_duration)
+            if not covered.any():
+                first, last = cube.times[inits][[0, -1]]
+                held = driver.cube.times
+                raise DataError(
+                    f"period {split}: {key} covers no forecast of {steps} steps from {first} to {last}; it holds {held.min()} to {held.max()}"
+                )
+            inits = inits[covered]
+        found.append(kind(shared, inits, num_input_steps, steps))
+    return found[0], found[1], found[2]

@@ -1,0 +1,131 @@
+"""FilesDataset: a dataset that is prepared from files once and read from its store.
+
+What a named dataset of a weather service adds is a way to say in its own words what files it has: the translation of
+its settings into those of `gridded`. All else is done here, once.
+"""
+
+import logging
+import os
+from abc import abstractmethod
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.dataset_info import DatasetInfo
+from py4cast.datasets.axis import TimeAxis
+from py4cast.datasets.base import Splits, WindowDataset
+from py4cast.datasets.catalog import Catalog
+from py4cast.datasets.cube import MemoryCube
+from py4cast.datasets.describe import describe, make_splits
+from py4cast.datasets.forcings import ComputedForcings
+from py4cast.datasets.gridded_settings import GriddedSettings
+from py4cast.datasets.planes import PlaneReader
+from py4cast.datasets.preparing import Preparation, files_of, prepare
+from py4cast.datasets.sources import open_drivers
+from py4cast.datasets.store import PreparedStore
+from py4cast.datasets.timeline import duration
+
+__all__ = ["FilesDataset"]
+
+logger = logging.getLogger(__name__)
+
+
+class _Silent:
+    def start(self, what: str, total: int) -> None:
+        logger.info("%s: %d", what, total)
+
+    def step(self, count: int = 1) -> None:
+        pass
+
+
+class FilesDataset(WindowDataset):
+    """Abstract dataset of files; a concrete one has `settings_kls` and says what they mean."""
+
+    settings_kls: ClassVar[type]
+
+    @classmethod
+    @abstractmethod
+    def gridded(cls, settings: Any) -> GriddedSettings:
+        """The same in the words of `gridded`; SettingsError for what it does not know."""
+
+    @classmethod
+    def prepare(cls, settings: Any, how: Preparation | None = None) -> PreparedStore:
+        """The store of these settings, built where it is not finished."""
+        return prepare(cls.gridded(settings), how or Preparation(_Silent()))
+
+    @classmethod
+    def splits(
+        cls, settings: Any, num_input_steps: int, num_pred_steps_train: int, num_pred_steps_val_test: int
+    ) -> tuple[Self, Self, Self]:
+        own = cls.gridded(settings)
+        store = prepare(own, Preparation(_Silent()))
+        weights = {v.name: v.weight for key, s in own.variables.items() for v in s.variables(key)}
+        variables = [replace(v, weight=weights.get(v.name)) for v in store.variables]
+        lineage = {
+            "store": store.meta["digest"],
+            "inputs": store.meta["inputs_digest"],
+            "files": store.meta["num_inputs"],
+        }
+        shared = describe(own, store, variables, lineage, open_drivers(own, store.grid))
+        return make_splits(cls, own, shared, num_input_steps, num_pred_steps_train, num_pred_steps_val_test)
+
+    @classmethod
+    def for_forecast(
+        cls,
+        path: str | os.PathLike[str] | None,
+        info: DatasetInfo,
+        init_time: np.datetime64,
+        num_input_steps: int,
+        num_steps: int,
+        overrides: Iterable[str] = (),
+    ) -> WindowDataset:
+        """The instants of one forecast, read from the files themselves; no store is made."""
+        settings = cls.gridded(cls.read_settings(path, overrides))
+        plans = settings.plans()
+        statics = {p.variable.name for p in plans if p.variable.role == "static"}
+        wanted = [p for p in plans if p.variable.name not in statics]
+        step = duration(settings.step)
+        files = {name: found for name, found in files_of(settings, wanted).items() if name not in statics}
+        members = None if settings.member is None else (settings.member,)
+        catalog = Catalog(files, wanted, members, arrays=settings.array_description())
+        catalog.scan()
+        assert catalog.grid is not None, "a dataset has at least one variable that is predicted"
+        window = settings.grid.window(catalog.grid)
+        planes = catalog.planes(catalog.grid, window)
+        grid = catalog.grid.rows_columns(*window)
+        computed = ComputedForcings(settings.forcings, grid, step)
+        drivers = open_drivers(settings, grid)
+        own = replace(
+            info,
+            name=settings.name,
+            grid=grid,
+            variables=[*planes.stored, *computed.variables],
+            step_duration=step,
+        )
+        info.check_same(own)
+        try:
+            times = init_time + np.arange(1 - num_input_steps, num_steps + 1) * step
+            cube = read_planes(planes, times, grid)
+        finally:
+            planes.close()
+        shared = Splits(cube, info, computed, drivers)
+        return cls(shared, np.array([num_input_steps - 1]), num_input_steps, num_steps)
+
+
+def read_planes(planes: PlaneReader, times: NDArray[np.datetime64], grid: Any) -> MemoryCube:
+    """The planes of some instants of a series in memory; NaN where a file lacks one.
+
+    Raises:
+        DataError: a field that is NaN where that is forbidden, or out of its physical range.
+    """
+    axis = TimeAxis.series(times)
+    values = np.full((len(planes.stored), times.size, *planes.shape), np.nan, dtype=np.float32)
+    for row, variable in enumerate(planes.stored):
+        for column in range(axis.size):
+            found = planes.read(variable.name, axis.instant(column))
+            if found is not None:
+                values[row, column] = found
+    return MemoryCube(planes.stored, axis, grid, values)

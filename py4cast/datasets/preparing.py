@@ -1,0 +1,314 @@
+"""From the settings of a dataset of files to its prepared store: scan, grid, time axis, statics, packing, build."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.atomic import write_json
+from py4cast.datasets.axis import TimeAxis
+from py4cast.datasets.builder import Progress, StoreBuilder
+from py4cast.datasets.catalog import Catalog, expand_patterns
+from py4cast.datasets.gridded_settings import GriddedSettings
+from py4cast.datasets.layout import StoreLayout
+from py4cast.datasets.packing import Packing
+from py4cast.datasets.planes import FieldPlan, PlaneReader
+from py4cast.datasets.store import MARKER, VERSION, PreparedStore
+from py4cast.datasets.timeline import Period, Periods, duration
+from py4cast.errors import DataError, SettingsError
+from py4cast.grid import Grid
+from py4cast.regrid import Regridder
+from py4cast.settings import cache_dir, read_json
+
+__all__ = ["Preparation", "files_of", "prepare", "report_missing", "time_axis"]
+
+logger = logging.getLogger(__name__)
+_SAMPLED = 24
+_UNSTORED = ("forcings", "statics", "boundary", "inputs")
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """How a store is made.
+
+    Args:
+        progress: told of the work done.
+        executor: what scans and writes; this process alone when None.
+        num_jobs: blocks handed to it at a time.
+        append: whether a finished store may be given further instants.
+        check_files: whether a store that is found is compared with the files, which are then listed.
+    """
+
+    progress: Progress
+    executor: Executor | None = None
+    num_jobs: int = 1
+    append: bool = False
+    check_files: bool = False
+
+
+def files_of(settings: GriddedSettings, plans: Sequence[FieldPlan]) -> dict[str, list[Path]]:
+    """The files that may hold each variable; those made by filters have none."""
+    root, known = settings.root_folder(), dict[tuple[str, ...], list[Path]]()
+    by_feature = {v.name: key for key, s in settings.variables.items() for v in s.variables(key)}
+    found: dict[str, list[Path]] = {}
+    for plan in plans:
+        if not plan.is_file:
+            continue
+        key = by_feature[plan.variable.name]
+        patterns = settings.variables[key].files or settings.files
+        if not patterns:
+            raise SettingsError(f"variables.{key}: no files given, neither here nor in dataset.files")
+        if patterns not in known:
+            known[patterns] = expand_patterns(root, patterns)
+        found[plan.variable.name] = known[patterns]
+    return found
+
+
+def time_axis(found: NDArray[np.datetime64], periods: Periods, step: np.timedelta64) -> NDArray[np.datetime64]:
+    """Evenly spaced instants over the periods, at the phase at which most of the files' instants lie.
+
+    Raises:
+        DataError: a period in which the files hold nothing.
+    """
+    inside = np.zeros(found.size, dtype=bool)
+    for split in ("train", "valid", "test"):
+        period: Period = getattr(periods, split)
+        here = (found >= period.first) & (found <= period.last)
+        if not here.any():
+            span = f"{found[0]} to {found[-1]}" if found.size else "nothing"
+            raise DataError(f"period {split} ({period.start} to {period.end}) holds no data; the files hold {span}")
+        inside |= here
+    seconds = found[inside].astype("int64")
+    length = int(step / np.timedelta64(1, "s"))
+    phases, counts = np.unique(seconds % length, return_counts=True)
+    phase = int(phases[np.argmax(counts)])
+    used = found[inside & (found.astype("int64") % length == phase)]
+    return np.arange(used[0], used[-1] + step, step)
+
+
+def _axis(settings: GriddedSettings, catalog: Catalog) -> TimeAxis:
+    step = duration(settings.step)
+    if settings.forecasts is None:
+        return TimeAxis.series(time_axis(catalog.times(), settings.periods, step))
+    starts = catalog.starts()
+    inside = np.zeros(starts.size, dtype=bool)
+    for split in ("train", "valid", "test"):
+        period: Period = getattr(settings.periods, split)
+        here = (starts >= period.first) & (starts <= period.last)
+        if not here.any():
+            span = f"{starts[0]} to {starts[-1]}" if starts.size else "nothing"
+            raise DataError(
+                f"period {split} ({period.start} to {period.end}) holds no forecast; the files start from {span}"
+            )
+        inside |= here
+    members = catalog.members()
+    if settings.forecasts.members is not None:
+        lacking = sorted(set(settings.forecasts.members) - set(members))
+        if lacking and members:
+            logger.warning("members %s are in none of the files", ", ".join(map(str, lacking)))
+        members = settings.forecasts.members
+    catalog.spread_members(members)
+    return TimeAxis.forecasts(starts[inside], settings.forecasts.lead_times(step), members)
+
+
+def prepare(settings: GriddedSettings, how: Preparation) -> PreparedStore:
+    """The store of these settings, built where it is not finished.
+
+    A finished store is found again by the settings alone, without a look at the files, however many they are;
+    with `check_files` their names, sizes and times are compared, and a change builds another store.
+    """
+    plans = settings.plans()
+    known = cache_dir() / "stores" / "known" / f"{_hash(_stored_settings(settings))}.json"
+    entry = read_json(known) if known.exists() else {}
+    folder = Path(entry["store"]) if entry else _own_store(settings)
+    is_there = folder is not None and (folder / MARKER).exists()
+    if folder is not None and is_there and how.check_files:
+        is_there = entry.get("files") == _listed(files_of(settings, plans))
+    if folder is not None and is_there:
+        store = PreparedStore(folder)
+        report_missing(store)
+        return store
+    files = files_of(settings, plans)
+    store = _build(settings, files, plans, how)
+    write_json(known, {"store": str(store.path.absolute()), "files": _listed(files)})
+    report_missing(store)
+    return store
+
+
+def _own_store(settings: GriddedSettings) -> Path | None:
+    """The store that the settings name, when it was made by the same ones and holds their periods."""
+    folder = None if settings.store is None else settings.store.expanduser()
+    if folder is None or not (folder / MARKER).exists():
+        return None
+    store = PreparedStore(folder)
+    document = _portable(_stored_settings(settings))
+    held = store.recipe().get("settings", {})
+    if document != held:
+        return None
+    starts = store.times if store.axis.is_series else store.axis.init_times
+    periods = (settings.periods.train, settings.periods.valid, settings.periods.test)
+    whole = all(p.first >= starts[0] and p.last <= starts[-1] for p in periods)
+    return folder if whole or store.recipe()["periods"] == settings.to_dict()["periods"] else None
+
+
+def _portable(document: dict[str, Any]) -> dict[str, Any]:
+    """Settings without what may change while the store stays: folders and periods."""
+    kept = {k: v for k, v in document["settings"].items() if k not in ("root", "root_env", "store", "periods", "name")}
+    return dict(json.loads(json.dumps(kept)))
+
+
+def _listed(files: Mapping[str, Sequence[Path]]) -> str:
+    """Changes with the name, size or time of any file."""
+    paths = sorted({path for found in files.values() for path in found})
+    return _hash([(str(path.absolute()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths])
+
+
+def _stored_settings(settings: GriddedSettings) -> dict[str, Any]:
+    """What a store depends on, of the settings."""
+    document = settings.to_dict()
+    for place in _UNSTORED:
+        document.pop(place)
+    document["grid"].pop("border_size")
+    document["root"] = str(settings.root_folder().absolute())
+    document["store"] = None if settings.store is None else str(settings.store.expanduser().absolute())
+    for described in document["variables"].values():
+        described.pop("weight")
+    return {"settings": document, "version": VERSION}
+
+
+def _build(
+    settings: GriddedSettings, files: Mapping[str, Sequence[Path]], plans: Sequence[FieldPlan], how: Preparation
+) -> PreparedStore:
+    members = None
+    if settings.forecasts is not None:
+        members = settings.forecasts.members
+    elif settings.member is not None:
+        members = (settings.member,)
+    catalog = Catalog(files, plans, members, settings.forecasts is None, settings.array_description())
+    how.progress.start("scanning", len({p for paths in files.values() for p in paths}))
+    catalog.scan(lambda _: how.progress.step(), how.executor)
+    if catalog.grid is None:
+        raise DataError("no variable but static ones and regridded ones; there is no grid to predict on")
+    window = settings.grid.window(catalog.grid)
+    grid = replace(catalog.grid.rows_columns(*window), name=settings.grid.name)
+    grid.border_mask(settings.grid.border_size)
+    axis = _axis(settings, catalog)
+    planes = catalog.planes(catalog.grid, window)
+    statics = _static_fields(catalog, planes, grid, window)
+    recipe = _recipe(settings, planes)
+    packings = _packings(settings, planes, axis)
+    recipe["packings"] = {name: packing.to_list() for name, packing in packings.items()}
+    layout = StoreLayout(planes.stored, grid, axis, packings)
+    identity = {
+        "recipe": {k: v for k, v in recipe.items() if k != "periods"},
+        "axis": axis.to_dict(),
+        "inputs": catalog.inputs,
+    }
+    folder = settings.store or cache_dir() / "stores" / f"{_safe(settings.name)}-{_hash(identity)}"
+    builder = StoreBuilder(Path(folder).expanduser(), layout, planes, recipe, catalog.inputs, statics)
+    try:
+        return builder.build(how.progress, how.executor, how.num_jobs, how.append)
+    finally:
+        planes.close()
+
+
+def _packings(settings: GriddedSettings, planes: PlaneReader, axis: TimeAxis) -> dict[str, Packing]:
+    """Of every variable; ranges come from the settings, else from a sample of the instants, widened."""
+    if settings.store_type == "float32":
+        return {}
+    asked = {v.name: s.range for key, s in settings.variables.items() for v in s.variables(key)}
+    known = settings.store and (settings.store / MARKER).exists() and PreparedStore(settings.store).packings
+    chosen = np.unique(np.linspace(0, axis.size - 1, _SAMPLED).astype(int))
+    found = {}
+    for variable in planes.stored:
+        limits = asked[variable.name]
+        if known and variable.name in known:
+            found[variable.name] = known[variable.name]
+            continue
+        if limits is None:
+            read = [planes.read(variable.name, axis.instant(int(i))) for i in chosen]
+            values = [p for p in read if p is not None and np.isfinite(p).any()]
+            if not values:
+                raise DataError(f"{variable.name}: no values to find the range for the packing; give its range")
+            low, high = float(min(np.nanmin(p) for p in values)), float(max(np.nanmax(p) for p in values))
+            limits = low - (high - low), high + (high - low)
+        found[variable.name] = Packing.over(settings.store_type, *limits)
+    return found
+
+
+def report_missing(store: PreparedStore) -> None:
+    """Logs the instants that lack a variable, one line per variable."""
+    for name in store.meta["missing"]:
+        lacking = np.flatnonzero(~store.available([name]))
+        shown = ", ".join(_shown(store.axis, int(i)) for i in lacking[:5]) + (", ..." if lacking.size > 5 else "")
+        count = f"{lacking.size} of {store.axis.size}"
+        logger.warning("%s: %s is missing at %s instants: %s", store.path.name, name, count, shown)
+
+
+def _shown(axis: TimeAxis, index: int) -> str:
+    init, lead, member = axis.instant(index)
+    if axis.is_series:
+        return str(init)
+    hours = lead / np.timedelta64(3600, "s")
+    return f"{init}+{hours:g}h" + (f" member {member}" if member is not None else "")
+
+
+def _safe(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_" else "_" for c in name)[:48]
+
+
+def _hash(recipe: Any) -> str:
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _recipe(settings: GriddedSettings, planes: PlaneReader) -> dict[str, Any]:
+    """What the store is made with; loss weights and splits do not change it."""
+    variables = [{k: v for k, v in variable.to_dict().items() if k != "weight"} for variable in planes.stored]
+    return {
+        "variables": variables,
+        "settings": _portable(_stored_settings(settings)),
+        "periods": settings.to_dict()["periods"],
+    }
+
+
+def _static_fields(
+    catalog: Catalog, planes: PlaneReader, grid: Grid, window: tuple[slice, slice]
+) -> dict[str, NDArray[np.float32]]:
+    fields: dict[str, NDArray[np.float32]] = {}
+    for plan in catalog.plans:
+        variable = plan.variable
+        if variable.role != "static":
+            continue
+        if plan.filter is not None:
+            given = {a: fields[n] for a, n in plan.inputs.items() if n in fields}
+            if len(given) < len(plan.inputs):
+                raise SettingsError(f"variables: static {variable.name!r} can be made of static variables only")
+            fields[variable.name] = np.asarray(plan.filter.apply(given), dtype=np.float32)
+            continue
+        values, source = catalog.static(variable.name)
+        if plan.regrid is not None:
+            fields[variable.name] = _covered(Regridder(source, grid, plan.regrid), values, variable.name)
+        elif source.shape == (catalog.grid or grid).shape and source.same_as(catalog.grid or grid):
+            fields[variable.name] = values[window]
+        else:
+            raise DataError(
+                f"grids differ: static {variable.name} is on {source.describe()}, the series on {grid.describe()}; "
+                f'set "regrid": "linear" or "nearest" for it'
+            )
+    stored = {p.variable.name for p in catalog.plans if p.is_stored}
+    return {name: field for name, field in fields.items() if name in stored}
+
+
+def _covered(regridder: Regridder, values: NDArray[np.float32], name: str) -> NDArray[np.float32]:
+    if not regridder.covered.all():
+        raise DataError(
+            f"static {name} on {regridder.source.describe()} does not cover the grid {regridder.target.describe()}"
+        )
+    return regridder(values)

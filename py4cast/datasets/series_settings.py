@@ -1,0 +1,63 @@
+"""The settings that every dataset on a cube shares: periods, grid window and border, forcings, further sources."""
+
+from dataclasses import dataclass
+
+from py4cast.datasets.source_settings import BoxSettings, SourceSettings
+from py4cast.datasets.timeline import Periods
+from py4cast.errors import SettingsError
+from py4cast.grid import Grid
+from py4cast.settings import Settings, setting
+
+__all__ = ["BoxSettings", "GridSettings", "SeriesSettings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridSettings(Settings):
+    """Which part of the files' grid, and how wide its border is."""
+
+    name: str = setting("", "what to call the grid")
+    border_size: int = setting(0, "width of the ring where truth is imposed [cells]")
+    subgrid: tuple[int, int, int, int] | None = setting(
+        None, "first row, last row, first column, last column (last ones excluded)"
+    )
+    box: BoxSettings | None = setting(None, "or a window in latitude and longitude")
+
+    def window(self, grid: Grid) -> tuple[slice, slice]:
+        """Rows and columns to keep; SettingsError when they lie outside the grid."""
+        if self.subgrid is not None and self.box is not None:
+            raise SettingsError("grid: give subgrid or box, not both")
+        if self.box is not None:
+            return grid.box(self.box.south, self.box.north, self.box.west, self.box.east)
+        if self.subgrid is None:
+            return slice(0, grid.shape[0]), slice(0, grid.shape[1])
+        r0, r1, c0, c1 = self.subgrid
+        if not (0 <= r0 < r1 <= grid.shape[0] and 0 <= c0 < c1 <= grid.shape[1]):
+            raise SettingsError(
+                f"grid.subgrid {list(self.subgrid)}: outside the grid of {grid.shape[0]} x {grid.shape[1]} cells"
+            )
+        return slice(r0, r1), slice(c0, c1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesSettings(Settings):
+    """What a dataset on a cube is told."""
+
+    name: str = setting("gridded", "what to call the dataset")
+    step: str = setting(help="time between two states, such as 1h, 15min, 1d")
+    periods: Periods = setting(help="train, valid and test periods")
+    grid: GridSettings = setting(factory=GridSettings, help="window and border")
+    forcings: tuple[str, ...] = setting((), "computed forcings: hour, day_of_year, toa_radiation")
+    statics: tuple[str, ...] | None = setting(
+        None, "computed statics; by default by the grid (x, y or sines of the globe; masks)"
+    )
+    boundary: SourceSettings | None = setting(
+        None, "where border values come from: a driving model's fields; by default the truth"
+    )
+    inputs: dict[str, SourceSettings] = setting(
+        factory=dict, help="further inputs by key, on grids of their own, for models that ask for them"
+    )
+
+    def __post_init__(self) -> None:
+        taken = {"inputs", "outputs", "forcing", "boundary"} & set(self.inputs)
+        if taken:
+            raise ValueError(f"inputs: the keys {', '.join(sorted(taken))} are taken; choose others")

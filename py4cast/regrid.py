@@ -1,0 +1,213 @@
+"""Regridding: fields of one grid at the cells of another, as products with sparse weights.
+
+    linear   bilinear in the source's rows and columns (its latitudes and longitudes, or its x and y)
+    nearest  the closest cell
+    mean     from fine to coarse: the mean of the source cells within each target cell, weighted by the overlap of
+             cells along rows and columns, with sin φ along latitudes, so that areas count (conservative)
+
+Between grids that are regular in latitude and longitude the weights are a product of one matrix for rows and one for
+columns, F′ = R·F·Cᵀ; else one matrix over all cells. A target cell that a missing value reaches is missing.
+
+Reference: P. W. Jones (1999), First- and second-order conservative remapping schemes for grids in spherical
+coordinates, doi 10.1175/1520-0493(1999)127<2204:FASOCR>2.0.CO;2.
+"""
+
+import itertools
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.errors import DataError, SettingsError, nearest
+from py4cast.grid import Grid
+from py4cast.projection import forward
+
+__all__ = ["Method", "Regridder"]
+
+Method = Literal["linear", "nearest", "mean"]
+Array = NDArray[np.float64]
+_EDGE = 0.5001  # cells beyond the last centre that still belong to a grid
+
+
+def _sparse(values: Array, rows: NDArray[Any], columns: NDArray[Any], shape: tuple[int, int]) -> Any:
+    from scipy.sparse import csr_array
+
+    matrix = csr_array((values.astype(np.float32).ravel(), (rows.ravel(), columns.ravel())), shape=shape)
+    # a weight of 0 would still let a missing value through
+    matrix.eliminate_zeros()
+    return matrix
+
+
+def _along(positions: Array, size: int, method: str) -> tuple[NDArray[np.int64], Array]:
+    """Neighbours `(2, n)` and their weights `(2, n)` of fractional positions along an axis of `size` cells."""
+    inside = np.clip(positions, 0, size - 1)
+    if method == "nearest":
+        index = np.floor(inside + 0.5).astype(np.int64).clip(0, size - 1)
+        return np.stack([index, index]), np.stack([np.ones(index.size), np.zeros(index.size)])
+    low = np.floor(inside).astype(np.int64).clip(0, max(size - 2, 0))
+    high = np.minimum(low + 1, size - 1)
+    share = inside - low
+    return np.stack([low, high]), np.stack([1 - share, share])
+
+
+def _fraction(axis: Array, wanted: Array) -> Array:
+    """Fractional index of `wanted` on a monotonic axis, beyond its ends extrapolated with the last spacing."""
+    if axis.size == 1:
+        return np.zeros(wanted.shape)
+    sign = 1.0 if axis[-1] > axis[0] else -1.0
+    rising = axis * sign
+    found = np.interp(wanted * sign, rising, np.arange(axis.size, dtype=np.float64))
+    below, above = rising[0] - wanted * sign, wanted * sign - rising[-1]
+    found = np.where(below > 0, -below / (rising[1] - rising[0]), found)
+    return np.asarray(np.where(above > 0, axis.size - 1 + above / (rising[-1] - rising[-2]), found))
+
+
+def _edges(centres: Array, is_latitude: bool) -> Array:
+    if centres.size == 1:
+        return np.array([centres[0] - 0.5, centres[0] + 0.5])
+    middles = (centres[1:] + centres[:-1]) / 2
+    ends = [2 * centres[0] - middles[0], *middles, 2 * centres[-1] - middles[-1]]
+    return np.clip(ends, -90, 90) if is_latitude else np.asarray(ends)
+
+
+def _overlap(source: Array, target: Array, period: float | None) -> Any:
+    """Share of each target interval that each source interval covers; rows sum to 1 where covered, by sorted edges."""
+    low, high = np.minimum(source[:-1], source[1:]), np.maximum(source[:-1], source[1:])
+    rows, columns, values = [], [], []
+    for i, (a, b) in enumerate(itertools.pairwise(target)):
+        first, last = min(a, b), max(a, b)
+        for turn in (-1, 0, 1) if period else (0,):
+            shift = turn * (period or 0.0)
+            shared = np.minimum(high + shift, last) - np.maximum(low + shift, first)
+            found = np.flatnonzero(shared > 1e-12)
+            rows += [i] * found.size
+            columns += found.tolist()
+            values += (shared[found] / (last - first)).tolist()
+    shape = (target.size - 1, source.size - 1)
+    return _sparse(np.array(values), np.array(rows, dtype=np.int64), np.array(columns, dtype=np.int64), shape)
+
+
+class Regridder:
+    """Creates the map from one grid to another.
+
+    Args:
+        source: where the fields are.
+        target: where they are wanted.
+        method: linear, nearest or mean.
+
+    Attributes:
+        covered: whether each target cell lies on the source grid, `(lat, lon)`; the others become NaN.
+
+    Raises:
+        SettingsError: an unknown method, or `mean` between grids that are not both regular in latitude and longitude.
+        DataError: no target cell lies on the source grid.
+    """
+
+    def __init__(self, source: Grid, target: Grid, method: Method = "linear") -> None:
+        if method not in get_args(Method):
+            raise SettingsError(f"regrid {method!r}{nearest(method, get_args(Method))}")
+        self.source, self.target, self.method = source, target, method
+        self._rows: Any = None
+        self._columns: Any = None
+        self._cells: Any = None
+        if method == "mean":
+            self.covered = self._mean()
+        elif source.is_projected or target.is_projected:
+            self.covered = self._by_cell()
+        else:
+            self.covered = self._by_axis()
+        if not self.covered.any():
+            raise DataError(f"grids do not meet: the source is {source.describe()}; wanted is {target.describe()}")
+
+    def _by_axis(self) -> NDArray[np.bool_]:
+        source, target = self.source, self.target
+        rows = _fraction(source.latitude, target.latitude)
+        columns = self._longitudes(target.longitude)
+        for name, positions, size in (("_rows", rows, source.shape[0]), ("_columns", columns, source.shape[1])):
+            index, weights = _along(positions, size, self.method)
+            if name == "_columns" and source.is_periodic:
+                index, weights = self._around(positions, size)
+            own = np.broadcast_to(np.arange(positions.size), index.shape)
+            setattr(self, name, _sparse(weights, own, index, (positions.size, size)))
+        return self._on(rows, source.shape[0])[:, None] & self._on_columns(columns)[None, :]
+
+    def _longitudes(self, wanted: Array) -> Array:
+        """Fractional columns of longitudes, whichever turn they are counted in."""
+        lon = np.unwrap(self.source.longitude, period=360.0)
+        middle = (lon[0] + lon[-1]) / 2
+        return _fraction(lon, middle + (wanted - middle + 180.0) % 360.0 - 180.0)
+
+    def _around(self, positions: Array, size: int) -> tuple[NDArray[np.int64], Array]:
+        """Neighbours on a ring."""
+        if self.method == "nearest":
+            index = np.floor(positions + 0.5).astype(np.int64) % size
+            return np.stack([index, index]), np.stack([np.ones(index.size), np.zeros(index.size)])
+        low = np.floor(positions).astype(np.int64)
+        share = positions - low
+        return np.stack([low % size, (low + 1) % size]), np.stack([1 - share, share])
+
+    @staticmethod
+    def _on(positions: Array, size: int) -> NDArray[np.bool_]:
+        return np.asarray((positions >= -_EDGE) & (positions <= size - 1 + _EDGE))
+
+    def _on_columns(self, positions: Array) -> NDArray[np.bool_]:
+        if self.source.is_periodic:
+            return np.ones(positions.shape, dtype=bool)
+        return self._on(positions, self.source.shape[1])
+
+    def _by_cell(self) -> NDArray[np.bool_]:
+        source, target = self.source, self.target
+        lat, lon = target.latitude_2d().ravel(), target.longitude_2d().ravel()
+        if not source.is_projected:
+            rows, columns = _fraction(source.latitude, lat), self._longitudes(lon)
+        elif source.x is not None and source.y is not None and source.projection.get("grid_mapping_name") != "unknown":
+            x, y = forward(source.projection, lat, lon)
+            rows, columns = _fraction(source.y, np.asarray(y)), _fraction(source.x, np.asarray(x))
+        else:
+            return self._by_tree()
+        inside = self._on(rows, source.shape[0]) & self._on_columns(columns)
+        row_index, row_weights = _along(rows, source.shape[0], self.method)
+        column_index, column_weights = _along(columns, source.shape[1], self.method)
+        if source.is_periodic:
+            column_index, column_weights = self._around(columns, source.shape[1])
+        cells = row_index[:, None] * source.shape[1] + column_index[None]
+        weights = row_weights[:, None] * column_weights[None]
+        own = np.broadcast_to(np.arange(lat.size), cells.shape)
+        self._cells = _sparse(weights, own, cells, (lat.size, source.shape[0] * source.shape[1]))
+        return np.asarray(inside.reshape(target.shape))
+
+    def _by_tree(self) -> NDArray[np.bool_]:
+        """The closest cell, where nothing but the cells' positions is known of the source grid."""
+        from scipy.spatial import KDTree
+
+        distance, index = KDTree(self.source.xyz().reshape(-1, 3)).query(self.target.xyz().reshape(-1, 3))
+        own = np.arange(index.size)
+        self._cells = _sparse(
+            np.ones(index.size), own, index, (index.size, self.source.shape[0] * self.source.shape[1])
+        )
+        limit = max(self.source.spacing()) / 6_371_229.0
+        return np.asarray((distance <= limit).reshape(self.target.shape))
+
+    def _mean(self) -> NDArray[np.bool_]:
+        source, target = self.source, self.target
+        if source.is_projected or target.is_projected:
+            raise SettingsError('regrid "mean": between latitude-longitude grids only; use linear or nearest')
+        pairs = [np.sin(np.deg2rad(_edges(g.latitude, True))) for g in (source, target)]
+        self._rows = _overlap(pairs[0], pairs[1], None)
+        lon = [_edges(np.unwrap(g.longitude, period=360.0), False) for g in (source, target)]
+        self._columns = _overlap(lon[0], lon[1], 360.0)
+        rows, columns = (np.asarray(m.sum(axis=1)) for m in (self._rows, self._columns))
+        return np.asarray((rows[:, None] > 0.999) & (columns[None, :] > 0.999))
+
+    def __call__(self, field: NDArray[Any]) -> NDArray[np.float32]:
+        """A field `(lat, lon)` of the source grid at the target's cells."""
+        values = np.asarray(field, dtype=np.float32)
+        if values.shape != self.source.shape:
+            raise ValueError(f"field of shape {values.shape}, expected {self.source.shape}")
+        if self._cells is not None:
+            out = (self._cells @ values.ravel()).reshape(self.target.shape)
+        else:
+            out = self._columns @ np.ascontiguousarray((self._rows @ values).T)
+            out = np.ascontiguousarray(out.T)
+        out[~self.covered] = np.nan
+        return np.asarray(out, dtype=np.float32)

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+
+from py4cast.errors import DataError, SettingsError
+from py4cast.grid import Grid
+from py4cast.regrid import Regridder
+
+
+def region() -> Grid:
+    return Grid(np.linspace(58.0, 46.0, 7), np.linspace(-6.0, 10.0, 9))
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_a_linear_field_is_exact(descending: bool) -> None:
+    lat, lon = np.arange(-89.0, 90.0, 2.0), np.arange(0.0, 360.0, 3.0)
+    lat = lat[::-1] if descending else lat
+    source = Grid(lat, lon)
+    field = np.broadcast_to(2.0 * lat[:, None] + 1.0, source.shape).astype(np.float32)
+    np.testing.assert_allclose(Regridder(source, region())(field), 2 * region().latitude_2d() + 1, rtol=1e-6)
+
+
+def test_it_crosses_the_first_meridian() -> None:
+    source = Grid(np.linspace(60, 40, 21), np.arange(0.0, 360.0, 1.0))
+    field = np.cos(np.deg2rad(source.longitude_2d())).astype(np.float32)
+    found = Regridder(source, region())(field)
+    np.testing.assert_allclose(found, np.cos(np.deg2rad(region().longitude_2d())), atol=1e-4)
+
+
+def test_longitudes_of_another_turn_are_the_same() -> None:
+    east, west = (
+        Grid(np.linspace(60, 40, 21), np.linspace(345.0, 375.0, 31)),
+        Grid(np.linspace(60, 40, 21), np.linspace(-15.0, 15.0, 31)),
+    )
+    field = np.random.default_rng(0).standard_normal(east.shape).astype(np.float32)
+    np.testing.assert_allclose(Regridder(east, region())(field), Regridder(west, region())(field), atol=1e-6)
+
+
+def test_what_lies_outside_is_missing() -> None:
+    source = Grid(np.linspace(60, 40, 21), np.linspace(0.0, 10.0, 11))
+    regridder = Regridder(source, region())
+    found = regridder(np.ones(source.shape, dtype=np.float32))
+    np.testing.assert_array_equal(np.isnan(found), region().longitude_2d() < -0.5)
+    with pytest.raises(DataError, match="grids do not meet"):
+        Regridder(Grid(np.linspace(-40, -60, 5), np.linspace(0.0, 10.0, 11)), region())
+    with pytest.raises(SettingsError, match="did you mean 'linear'"):
+        Regridder(source, region(), "lineal")  # type: ignore[arg-type]
+
+
+def test_nearest_keeps_values_and_holes_stay_holes() -> None:
+    source = Grid(np.linspace(60, 40, 41), np.linspace(-10.0, 12.0, 45))
+    field = np.random.default_rng(0).integers(0, 9, source.shape).astype(np.float32)
+    field[20, 20] = np.nan
+    found = Regridder(source, region(), "nearest")(field)
+    assert set(np.unique(found[np.isfinite(found)])) <= set(range(9))
+    own = Regridder(source, source, "linear")(field)
+    np.testing.assert_array_equal(own, field)
+
+
+def test_the_mean_conserves_the_integral_and_a_constant() -> None:
+    fine, coarse = (
+        Grid(np.arange(-89.5, 90, 1.0), np.arange(0.5, 360.0, 1.0)),
+        Grid(np.arange(-87.5, 90, 5.0), np.arange(2.5, 360.0, 5.0)),
+    )
+    field = np.random.default_rng(0).standard_normal(fine.shape).astype(np.float32)
+    mean = Regridder(fine, coarse, "mean")(field)
+    integrals = [float((f * g.cell_areas()).sum()) for f, g in ((field, fine), (mean, coarse))]
+    assert integrals[1] == pytest.approx(integrals[0], rel=1e-4)
+    np.testing.assert_allclose(Regridder(fine, coarse, "mean")(np.ones(fine.shape)), 1.0, rtol=1e-6)
+
+
+def test_a_projection_is_met_at_its_own_cells() -> None:
+    projection = {
+        "grid_mapping_name": "lambert_conformal_conic", "standard_parallel": [46.7, 46.7],
+        "longitude_of_central_meridian": 2.0, "latitude_of_projection_origin": 46.7, "earth_radius": 6371229.0,
+    }  # fmt: skip
+    from py4cast.projection import inverse
+
+    x = y = np.linspace(-300e3, 300e3, 31)
+    lat, lon = inverse(projection, *np.meshgrid(x, y))
+    lambert = Grid(lat, lon, x, y, projection)
+    field = (lambert.latitude_2d() + 0.5 * lambert.longitude_2d()).astype(np.float32)
+    np.testing.assert_allclose(Regridder(lambert, lambert)(field), field, rtol=1e-5)
+    inner = Grid(np.linspace(48, 45.5, 11), np.linspace(0, 4, 9))
+    wanted = inner.latitude_2d() + 0.5 * inner.longitude_2d()
+    np.testing.assert_allclose(Regridder(lambert, inner)(field), wanted, atol=5e-3)
+    assert np.abs(Regridder(lambert, inner, "nearest")(field) - wanted).max() < 0.2
+    with pytest.raises(SettingsError, match="between latitude-longitude grids only"):
+        Regridder(lambert, inner, "mean")
