@@ -9,12 +9,14 @@ from py4cast.errors import nearest
 __all__ = [
     "FORECAST_HELP",
     "GRAPH_HELP",
+    "INSPECT_HELP",
     "PREPARE_HELP",
     "TRAIN_HELP",
     "VERIFY_HELP",
     "Parser",
     "forecast_arguments",
     "graph_arguments",
+    "inspect_arguments",
     "plugins_arguments",
     "prepare_arguments",
     "train_arguments",
@@ -32,9 +34,20 @@ examples:
 The last line on standard output is the run's folder: config.json, scores.json, forecaster.safetensors,
 checkpoints/{best,last}.ckpt, TensorBoard events, plots/.
 exit status: 0 done, 2 settings, 3 data, 4 not finite, 143 stopped and saved, 1 anything else"""
+INSPECT_HELP = """\
+examples:
+  py4cast inspect STORE
+  py4cast inspect STORE --plot maps.png --time 2019-03-30T12 --variables t2m,u10
+  py4cast inspect other_tool.zarr
+
+Period, grid, sizes, statistics, missing instants, and the files that it was made of. STORE is a folder that
+py4cast prepare made, a Zarr of anemoi-datasets, mllam-data-prep or WeatherBench 2, or any CF-NetCDF or Zarr."""
 PREPARE_HELP = """\
-example:
+examples:
   py4cast prepare --dataset_conf config/datasets/era5_uk.json --set dataset.root=/data/era5
+  py4cast prepare --dataset titan --dataset_conf my.json --num_workers 16
+  py4cast prepare --dataset_conf my.json --output STORE --append       a new month, when the periods reach it
+  py4cast prepare --dataset_conf my.json --scheduler tcp://host:8786   the workers of a Dask cluster
 
 Work that is killed goes on where it stopped when the same command is given again. The last line on standard
 output is the folder of the store, an open Zarr v3 that xarray reads."""
@@ -157,6 +170,22 @@ def prepare_arguments(p: argparse.ArgumentParser) -> None:
     """The flags of prepare."""
     _add_data(p, "gridded", "gridded")
     p.add_argument("--output", metavar="DIR", help="folder of the store (default: in the cache of $PY4CAST_ROOTDIR)")
+    p.add_argument("--num_workers", type=_whole, metavar="N", help="processes (default: one per core)")
+    p.add_argument(
+        "--scheduler", metavar="ADDRESS", help="use the workers of this Dask cluster, such as tcp://host:8786"
+    )
+    p.add_argument(
+        "--append", action="store_true", help="add to a finished store the instants that its files have gained"
+    )
+
+
+def inspect_arguments(p: argparse.ArgumentParser) -> None:
+    """The flags of inspect."""
+    p.add_argument("path", metavar="STORE", help="folder of a store, or a NetCDF file")
+    p.add_argument("--plot", metavar="FILE", help="PNG file to draw maps to")
+    p.add_argument("--time", metavar="TIME", help="UTC time of the maps (default: the middle of the data)")
+    p.add_argument("--variables", metavar="NAMES", help="variables to draw, by name and comma (default: all)")
+    p.add_argument("--check", action="store_true", help="read everything and compare it with its checksums")
 
 
 def forecast_arguments(p: argparse.ArgumentParser) -> None:

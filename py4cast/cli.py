@@ -15,12 +15,14 @@ from typing import Any
 from py4cast.arguments import (
     FORECAST_HELP,
     GRAPH_HELP,
+    INSPECT_HELP,
     PREPARE_HELP,
     TRAIN_HELP,
     VERIFY_HELP,
     Parser,
     forecast_arguments,
     graph_arguments,
+    inspect_arguments,
     plugins_arguments,
     prepare_arguments,
     train_arguments,
@@ -104,8 +106,25 @@ def _prepare(a: argparse.Namespace) -> None:
 
     from py4cast.workflows.prepare import prepare
 
-    store = prepare(a.dataset, a.dataset_conf, Path(a.output) if a.output else None, _strip(a.overrides))
+    store = prepare(
+        a.dataset,
+        a.dataset_conf,
+        Path(a.output) if a.output else None,
+        _strip(a.overrides),
+        a.num_workers,
+        a.scheduler,
+        a.append,
+    )
     sys.stdout.write(f"{store.path}\n")
+
+
+def _inspect(a: argparse.Namespace) -> None:
+    from py4cast.workflows.inspect import inspect
+    from py4cast.workflows.report import show
+
+    names = [n for n in (a.variables or "").split(",") if n]
+    for item in inspect(a.path, a.plot, a.time, a.check, names):
+        show(item)
 
 
 def _forecast(a: argparse.Namespace) -> None:
@@ -175,6 +194,7 @@ _VERBS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], Cal
         verify_arguments,
         _verify,
     ),
+    "inspect": ("show what a store holds", INSPECT_HELP, inspect_arguments, _inspect),
     "graph": ("show and draw the mesh of a graph network", GRAPH_HELP, graph_arguments, _graph),
     "plugins": ("list what can be used by name, and from where", "", plugins_arguments, _plugins),
 }

@@ -196,8 +196,14 @@ class Regridder:
         self._rows = _overlap(pairs[0], pairs[1], None)
         lon = [_edges(np.unwrap(g.longitude, period=360.0), False) for g in (source, target)]
         self._columns = _overlap(lon[0], lon[1], 360.0)
-        rows, columns = (np.asarray(m.sum(axis=1)) for m in (self._rows, self._columns))
-        return np.asarray((rows[:, None] > 0.999) & (columns[None, :] > 0.999))
+        shares = []
+        for name in ("_rows", "_columns"):
+            matrix = getattr(self, name)
+            share = np.asarray(matrix.sum(axis=1))
+            # a cell that reaches beyond the source is the mean of what lies on it, when that is most of it
+            matrix.data /= np.repeat(np.maximum(share, 1e-12), np.diff(matrix.indptr)).astype(matrix.dtype)
+            shares.append(share)
+        return np.asarray((shares[0][:, None] > 0.45) & (shares[1][None, :] > 0.45))
 
     def __call__(self, field: NDArray[Any]) -> NDArray[np.float32]:
         """A field `(lat, lon)` of the source grid at the target's cells."""

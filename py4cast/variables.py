@@ -92,6 +92,7 @@ class Variable:
         weight: factor in the loss; by default 1 + p/1000 on a pressure level p [hPa], else 2.
         accumulated: whether the files hold a sum since the start of the forecast.
         nan: what to do with missing values, `forbid` or `mask`.
+        file_name: name in the files, where it is no GRIB `shortName` and no CF name.
     """
 
     name: str
@@ -105,6 +106,12 @@ class Variable:
     weight: float | None = None
     accumulated: bool = False
     nan: NanPolicy = "forbid"
+    file_name: str = ""
+
+    @property
+    def sought(self) -> str:
+        """Its name in the files."""
+        return self.file_name or self.short_name or self.name
 
     @property
     def is_predicted(self) -> bool:

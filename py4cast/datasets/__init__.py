@@ -15,6 +15,10 @@ registry: Registry[DatasetABC] = Registry(
         "dummy": "py4cast.datasets.dummy:Dummy",
         "gridded": "py4cast.datasets.gridded:Gridded",
         "virtual": "py4cast.datasets.virtual:Virtual",
+        "titan": "py4cast.datasets.titan:Titan",
+        "smeagol": "py4cast.datasets.smeagol:Smeagol",
+        "poesy": "py4cast.datasets.poesy:Poesy",
+        "rainfall": "py4cast.datasets.rainfall:Rainfall",
     },
 )
 

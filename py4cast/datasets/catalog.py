@@ -87,7 +87,7 @@ def scan_file(path: Path, variables: Sequence[Variable], arrays: ArrayDescriptio
         records = reader.records()
         by_name: dict[str, list[Variable]] = {}
         for variable in variables:
-            by_name.setdefault(variable.short_name or variable.name, []).append(variable)
+            by_name.setdefault(variable.sought, []).append(variable)
         found = []
         for record in records:
             names = {record.short_name, record.standard_name, record.keys.get("cf_name")}
@@ -155,6 +155,7 @@ class Catalog:
         self._flips: dict[tuple[Path, str], bool] = {}
         self._grids: dict[tuple[str, str], Grid] = {}
         self.grid: Grid | None = None
+        self._static_grid: Grid | None = None
         self._grid_path: Path | None = None
 
     @property
@@ -182,6 +183,8 @@ class Catalog:
                 on_file(path)
         for plan in self._wanted:
             self.plans.append(self._finished(plan, seen[plan.variable.name]))
+        # where every series comes from another grid, a fixed field tells which one is meant
+        self.grid = self.grid or self._static_grid
 
     def _finished(self, plan: FieldPlan, seen: set[str]) -> FieldPlan:
         """The plan with the units of the files."""
@@ -199,7 +202,7 @@ class Catalog:
         return replace(plan, variable=variable.with_units(variable.units or found))
 
     def _not_found(self, variable: Variable, seen: set[str]) -> str:
-        name, level = variable.short_name or variable.name, ""
+        name, level = variable.sought, ""
         if variable.level is not None:
             level = f" at level {variable.level:g} {variable.type_of_level or ''}".rstrip()
         members = "" if self._members is None else f" of members {', '.join(map(str, self._members))}"
@@ -214,6 +217,8 @@ class Catalog:
         if variable.role == "static":
             self._grids[variable.name, record.grid_key] = index.grids[record.grid_key]
             self._sources[variable.name].setdefault(STATIC, Source(index.path, record))
+            if plan.regrid is None and self._static_grid is None:
+                self._static_grid = index.grids[record.grid_key]
             return
         self._check_grid(index, record, plan)
         if record.valid_time is None:

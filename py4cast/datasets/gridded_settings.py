@@ -7,20 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from py4cast.datasets.array_settings import ArraySettings
 from py4cast.datasets.filters import registry as filters
 from py4cast.datasets.packing import StoreType
 from py4cast.datasets.planes import FieldPlan
 from py4cast.datasets.series_settings import BoxSettings, GridSettings, SeriesSettings
 from py4cast.datasets.timeline import duration
 from py4cast.errors import SettingsError, nearest
-from py4cast.formats import ArrayDescription, open_reader
-from py4cast.grid import Grid
-from py4cast.projection import forward, inverse
+from py4cast.formats import ArrayDescription
 from py4cast.regrid import Method
 from py4cast.settings import Settings, decode, setting
 from py4cast.variables import NanPolicy, Variable, feature_name, role_of
 
-__all__ = ["ArraySettings", "BoxSettings", "ForecastSettings", "GridSettings", "GriddedSettings", "VariableSettings"]
+__all__ = ["BoxSettings", "ForecastSettings", "GridSettings", "GriddedSettings", "VariableSettings"]
 
 NONE = "none"
 
@@ -34,6 +33,7 @@ class VariableSettings(Settings):
         "prognostic, diagnostic, forcing or static (older: input_output, output, input); none: read for a filter alone",
     )
     short_name: str | None = setting(None, "name in the files (GRIB shortName, NetCDF variable); by default the key")
+    file_name: str | None = setting(None, "name in the files, where short_name is to be the GRIB shortName to write")
     units: str | None = setting(None, "units in memory; the files' are converted; by default the files'")
     level: float | None = setting(None, "one level; the feature is called by the key")
     levels: tuple[float, ...] | None = setting(
@@ -84,7 +84,7 @@ class VariableSettings(Settings):
             Variable(
                 name=name, short_name=self.short_name or key, role=role, units=self.units or "", level=level,
                 type_of_level=self.type_of_level, standard_name=self.standard_name or "", grib=self.grib, weight=self.weight,
-                accumulated=self.accumulated, nan=self.nan,
+                accumulated=self.accumulated, nan=self.nan, file_name=self.file_name or "",
             )
             for name, level in named
         ]  # fmt: skip
@@ -152,60 +152,6 @@ class ForecastSettings(Settings):
         if last < first:
             raise SettingsError(f"forecasts: last {self.last} lies before first {self.first}")
         return np.arange(first, last + np.timedelta64(1, "s"), step)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArraySettings(Settings):
-    """What NumPy files hold, which they do not say themselves."""
-
-    path: str = setting(help="end of a file's path, with {name} for the variable and %Y %m %d %H %M %S for the time")
-    grid_file: str | None = setting(None, "a GRIB or NetCDF file under root whose grid the arrays are on")
-    latitude: tuple[float, float] | None = setting(None, "or latitude of the first and of the last row [degrees]")
-    longitude: tuple[float, float] | None = setting(None, "and longitude of the first and of the last column [degrees]")
-    corners: tuple[tuple[float, float], tuple[float, float]] | None = setting(
-        None, "or, on a projection, latitude and longitude of the first row's first and the last row's last cell"
-    )
-    projection: dict[str, Any] = setting(factory=dict, help="with corners: CF grid-mapping attributes")
-    shape: tuple[int, int] | None = setting(None, "rows and columns, with latitude and longitude or corners")
-    dims: tuple[str, ...] = setting(("lat", "lon"), "dimensions in order, of lat, lon, lead_time, member")
-    lead_times: tuple[str, str, str] | None = setting(
-        None, "along lead_time: first, last and step, such as 1h, 45h, 1h"
-    )
-    members: tuple[int, ...] = setting((), "along member")
-    units: dict[str, str] = setting(factory=dict, help="units by variable")
-    key: str | None = setting(None, "of the array within an .npz file")
-
-    def __post_init__(self) -> None:
-        if set(self.dims) - {"lat", "lon", "lead_time", "member"} or not {"lat", "lon"} <= set(self.dims):
-            raise ValueError(f"dims {list(self.dims)}: expected lat and lon, and lead_time or member")
-        if ".." in Path(self.path).parts or ".." in Path(self.grid_file or "").parts:
-            raise ValueError("'..' is refused in a path")
-        if ("lead_time" in self.dims) != (self.lead_times is not None) or ("member" in self.dims) != bool(self.members):
-            raise ValueError("give lead_times and members where dims name them, and only there")
-
-    def grid(self, root: Path) -> Grid:
-        """The grid of the arrays; SettingsError when it is not said."""
-        if self.grid_file is not None:
-            with open_reader(root / self.grid_file) as reader:
-                return reader.grid(reader.records()[0])
-        if self.shape is None or (self.corners is None and (self.latitude is None or self.longitude is None)):
-            raise SettingsError("arrays: give grid_file, or shape with latitude and longitude, or shape with corners")
-        if self.corners is None:
-            assert self.latitude is not None and self.longitude is not None, "checked above"
-            return Grid(np.linspace(*self.latitude, self.shape[0]), np.linspace(*self.longitude, self.shape[1]))
-        lat, lon = np.array(self.corners).T
-        x, y = (np.asarray(v) for v in forward(self.projection, lat, lon))
-        columns, rows = np.linspace(x[0], x[1], self.shape[1]), np.linspace(y[0], y[1], self.shape[0])
-        lat2, lon2 = inverse(self.projection, *np.meshgrid(columns, rows))
-        return Grid(lat2, lon2, columns, rows, self.projection)
-
-    def description(self, root: Path) -> ArrayDescription:
-        """For the reader."""
-        leads: tuple[np.timedelta64, ...] = ()
-        if self.lead_times is not None:
-            first, last, step = (duration(t) for t in self.lead_times)
-            leads = tuple(np.arange(first, last + np.timedelta64(1, "s"), step))
-        return ArrayDescription(self.path, self.grid(root), self.dims, leads, self.members, self.units, self.key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

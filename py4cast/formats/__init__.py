@@ -26,6 +26,7 @@ readers: Registry[ReaderABC] = Registry(
         "netcdf": "py4cast.formats.netcdf:NetcdfReader",
         "zarr": "py4cast.formats.zarr:ZarrReader",
         "numpy": "py4cast.formats.numpy:NumpyReader",
+        "bare_netcdf": "py4cast.formats.bare_netcdf:BareNetcdfReader",
     },
 )
 writers: Registry[WriterABC] = Registry(
@@ -58,7 +59,9 @@ def open_reader(path: str | Path, arrays: ArrayDescription | None = None) -> Rea
     """
     file = Path(path)
     kind = "zarr" if file.is_dir() else _kind(file)
-    if kind != "numpy":
+    if kind == "netcdf" and arrays is not None and arrays.names:
+        kind = "bare_netcdf"
+    if kind not in ("numpy", "bare_netcdf"):
         return readers.get(kind)(file)
     if arrays is None:
         raise DataError(f"{file}: a NumPy file does not say what it holds; describe it by the setting arrays")

@@ -56,9 +56,11 @@ class Record:
 
     def matches(self, variable: Variable) -> bool:
         """Whether this field is the variable, by name, level, type of level and further GRIB keys."""
-        name = variable.short_name or variable.name
+        name = variable.sought
         if name not in (self.short_name, self.keys.get("cf_name"), self.standard_name):
             return False
+        if self.keys.get("is_bare"):
+            return True  # the name alone says what it is
         if variable.level is not None and (self.level is None or abs(self.level - variable.level) > 1e-6):
             return False
         if variable.type_of_level and self.type_of_level and self.type_of_level != variable.type_of_level:
@@ -68,16 +70,19 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class ArrayDescription:
-    """What files of bare arrays hold, which they do not say themselves.
+    """What files of bare arrays hold, which they do not say themselves: NumPy files, and NetCDF without coordinates.
 
     Args:
-        path: the end of a file's path, with `{name}` for the variable and `%Y %m %d %H %M %S` for the time.
+        path: the end of a file's path, with `{name}` for the variable, `{member}`, and `%Y %m %d %H %M %S` for the
+            start. A NumPy file whose path is another holds one field without time, called like the file.
         grid: where the cells are, rows and columns as in the arrays.
-        dims: names of the arrays' dimensions, among `lat lon lead_time member`.
+        dims: names of the arrays' dimensions, among `lat lon lead_time member`, in order.
         lead_times: along `lead_time`.
         members: along `member`.
         units: by variable.
         key: of the array within an `.npz` file; its only one by default.
+        names: of NetCDF dimensions: what the files call `lat lon lead_time level`.
+        level_type: of the levels of a NetCDF file.
     """
 
     path: str
@@ -87,6 +92,8 @@ class ArrayDescription:
     members: tuple[int, ...] = ()
     units: Mapping[str, str] = field(default_factory=dict)
     key: str | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    level_type: str | None = None
 
 
 class ReaderABC(ABC):

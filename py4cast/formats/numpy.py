@@ -1,12 +1,13 @@
 """NumPy files, `.npy` and `.npz`: bare arrays, whose meaning the settings tell.
 
-The variable and the time stand in the file's path; leading or trailing dimensions hold lead times and members.
+The variable, the start and the member stand in the file's path; further dimensions hold lead times and members.
 """
 
+import functools
 import itertools
 import re
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,23 +16,54 @@ from py4cast.errors import DataError
 from py4cast.formats.base import ArrayDescription, ReaderABC, Record
 from py4cast.grid import Grid
 
-__all__ = ["NumpyReader", "path_pattern"]
+__all__ = ["NumpyReader", "Told", "told_by"]
 
 _DIGITS = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2}
 
 
+class Told(NamedTuple):
+    """What the path of a file tells: the variable, the start, the member."""
+
+    name: str
+    time: np.datetime64 | None
+    member: int | None
+
+
+@functools.cache
 def path_pattern(path: str) -> re.Pattern[str]:
-    """What matches the end of a path that `path` describes; groups `name`, `Y`, `m`, `d`, `H`, `M`, `S`."""
+    """What matches the end of a path that `path` describes; groups `name`, `member`, `Y`, `m`, `d`, `H`, `M`, `S`."""
     seen: set[str] = set()
     parts = []
-    for text, name, code in re.findall(r"([^{%]+)|(\{name\})|%([YmdHMS])", path):
+    for text, name, code in re.findall(r"([^{%]+)|\{(name|member)\}|%([YmdHMS])", path):
         if text:
             parts.append(re.escape(text))
             continue
-        group, inside = ("name", r"[^/]+?") if name else (code, rf"\d{{{_DIGITS[code]}}}")
+        group = name or code
+        inside = {"name": r"[^/]+?", "member": r"\d+"}.get(name) or rf"\d{{{_DIGITS[code]}}}"
         parts.append(f"(?P={group})" if group in seen else f"(?P<{group}>{inside})")
         seen.add(group)
     return re.compile("(?:^|/)" + "".join(parts) + "$")
+
+
+def told_by(path: Path, arrays: ArrayDescription) -> Told | None:
+    """What a file's path tells; None when it is not as described.
+
+    Raises:
+        DataError: it holds no valid time.
+    """
+    found = path_pattern(arrays.path).search(path.as_posix())
+    if found is None:
+        return None
+    parts = found.groupdict()
+    time: np.datetime64 | None = None
+    if {"Y", "m", "d"} <= set(parts):
+        clock = ":".join(parts.get(c) or "00" for c in "HMS")
+        try:
+            time = np.datetime64(f"{parts['Y']}-{parts['m']}-{parts['d']}T{clock}", "s")
+        except ValueError:
+            raise DataError(f"{path}: no valid time in its name") from None
+    name = parts.get("name") or next(iter(arrays.units), "")
+    return Told(name, time, int(parts["member"]) if parts.get("member") else None)
 
 
 class NumpyReader(ReaderABC):
@@ -42,19 +74,10 @@ class NumpyReader(ReaderABC):
     def __init__(self, path: Path, arrays: ArrayDescription) -> None:
         super().__init__(path)
         self._arrays = arrays
-        found = path_pattern(arrays.path).search(path.as_posix())
-        if found is None:
-            raise DataError(f"{path}: its name is not as arrays.path {arrays.path!r} says")
-        parts = found.groupdict()
-        self._name = parts.get("name") or next(iter(arrays.units), "")
-        if not {"Y", "m", "d"} <= set(parts):
-            self._time: np.datetime64 | None = None
-        else:
-            clock = ":".join(parts.get(c) or "00" for c in "HMS")
-            try:
-                self._time = np.datetime64(f"{parts['Y']}-{parts['m']}-{parts['d']}T{clock}", "s")
-            except ValueError:
-                raise DataError(f"{path}: no valid time in its name") from None
+        found = told_by(path, arrays)
+        self._name, self._time = (path.stem, None) if found is None else (found.name, found.time)
+        self._member = None if found is None else found.member
+        self._dims = ("lat", "lon") if found is None else arrays.dims
         self._values = self._open()
 
     def _open(self) -> NDArray[np.generic]:
@@ -76,24 +99,24 @@ class NumpyReader(ReaderABC):
             "lat": arrays.grid.shape[0], "lon": arrays.grid.shape[1],
             "lead_time": len(arrays.lead_times), "member": len(arrays.members),
         }  # fmt: skip
-        expected = tuple(sizes[d] for d in arrays.dims)
+        expected = tuple(sizes[d] for d in self._dims)
         if loaded.shape != expected or loaded.dtype.kind not in "fiu":
             raise DataError(
-                f"{self.path}: {loaded.dtype} {loaded.shape}, expected numbers ({', '.join(arrays.dims)}) of {expected}"
+                f"{self.path}: {loaded.dtype} {loaded.shape}, expected numbers ({', '.join(self._dims)}) of {expected}"
             )
         return np.asarray(loaded)
 
     def records(self) -> list[Record]:
         arrays, zero = self._arrays, np.timedelta64(0, "s")
-        leads = list(enumerate(arrays.lead_times)) if "lead_time" in arrays.dims else [(-1, zero)]
-        members: list[tuple[int, int | None]] = [(-1, None)]
-        if "member" in arrays.dims:
+        leads = list(enumerate(arrays.lead_times)) if "lead_time" in self._dims else [(-1, zero)]
+        members: list[tuple[int, int | None]] = [(-1, self._member)]
+        if "member" in self._dims:
             members = list(enumerate(arrays.members))
         return [
             Record(
                 short_name=self._name, level=None, type_of_level=None, init_time=self._time,
                 lead_time=lead.astype("timedelta64[s]"), member=member, units=arrays.units.get(self._name, ""),
-                locator=(i, j), grid_key=arrays.grid.fingerprint()[:16],
+                locator=(i, j), grid_key="arrays", keys={"is_bare": True},
             )
             for (i, lead), (j, member) in itertools.product(leads, members)
         ]  # fmt: skip
@@ -103,8 +126,8 @@ class NumpyReader(ReaderABC):
 
     def read(self, record: Record) -> NDArray[np.float32]:
         places = dict(zip(("lead_time", "member"), record.locator, strict=True))
-        index = tuple(slice(None) if d in ("lat", "lon") else places[d] for d in self._arrays.dims)
+        index = tuple(slice(None) if d in ("lat", "lon") else places[d] for d in self._dims)
         plane = self._values[index]
-        if self._arrays.dims.index("lat") > self._arrays.dims.index("lon"):
+        if self._dims.index("lat") > self._dims.index("lon"):
             plane = plane.T
         return np.ascontiguousarray(plane, dtype=np.float32)
