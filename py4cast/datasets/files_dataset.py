@@ -62,6 +62,11 @@ class FilesDataset(WindowDataset):
     ) -> tuple[Self, Self, Self]:
         own = cls.gridded(settings)
         store = prepare(own, Preparation(_Silent()))
+        logger.info(
+            "store %s of %d files; `py4cast prepare` looks whether they have changed",
+            store.path,
+            store.meta["num_inputs"],
+        )
         weights = {v.name: v.weight for key, s in own.variables.items() for v in s.variables(key)}
         variables = [replace(v, weight=weights.get(v.name)) for v in store.variables]
         lineage = {

@@ -71,7 +71,10 @@ def _levels(name: str, parameter: TitanParameter, asked: tuple[float, ...]) -> t
         raise SettingsError(f"params.{name}: give its levels; valid: {', '.join(map(str, allowed))}")
     for level in chosen:
         if level not in allowed:
-            raise SettingsError(f"params.{name}: no level {level:g}{nearest(f'{level:g}', map(str, allowed))}")
+            closest = min(allowed, key=lambda known: abs(known - level))
+            raise SettingsError(
+                f"params.{name}: no level {level:g}; the nearest is {closest} (valid: {', '.join(map(str, allowed))})"
+            )
     return chosen
 
 
@@ -112,8 +115,8 @@ class Titan(FilesDataset):
     def gridded(cls, settings: Any) -> GriddedSettings:
         assert isinstance(settings, TitanSettings), "read by settings_kls"
         grid = settings.grid.name
-        if not grid.startswith("PAAROME"):
-            valid = [g for g in GRIDS if g.startswith("PAAROME")]
+        valid = [g for g in GRIDS if g.startswith("PAAROME")]
+        if grid not in valid:
             raise SettingsError(f"grid.name {grid!r}{nearest(grid, valid)}")
         variables = _variables(settings)
         is_npy = settings.settings.file_format == "npy"

@@ -83,14 +83,15 @@ class NumpyReader(ReaderABC):
     def _open(self) -> NDArray[np.generic]:
         arrays = self._arrays
         try:
-            loaded = np.load(self.path, mmap_mode="r", allow_pickle=False)
-            if not isinstance(loaded, np.ndarray):
-                with loaded:
-                    keys = list(loaded)
+            if self.path.suffix == ".npz":
+                with self.path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+                    keys = list(archive)
                     key = arrays.key or keys[0]
                     if key not in keys:
                         raise DataError(f"{self.path}: no array {key!r}; it holds {', '.join(keys)}")
-                    loaded = loaded[key]
+                    loaded = archive[key]
+            else:
+                loaded = np.load(self.path, mmap_mode="r", allow_pickle=False)
         except DataError:
             raise
         except Exception as error:

@@ -43,7 +43,9 @@ def write_hour(root: Path, when: np.datetime64, names: list[str], leads: tuple[i
         by_file.setdefault(PARAMETERS[name].file, []).append(name)
     for pattern, members in by_file.items():
         for lead in leads if "ECH*" in pattern else (0,):
-            chosen = [n for n in members if PARAMETERS[n].is_sum == (lead > 0) or (lead > 0 and not PARAMETERS[n].is_sum)]
+            chosen = [
+                n for n in members if PARAMETERS[n].is_sum == (lead > 0) or (lead > 0 and not PARAMETERS[n].is_sum)
+            ]
             chosen = [n for n in members if (lead > 0 or not PARAMETERS[n].is_sum)]
             if chosen:
                 where = grid(PARAMETERS[chosen[0]].grid)
@@ -76,7 +78,9 @@ def write_conf(root: Path, name: str) -> np.ndarray:
     variable = Variable(name="h", short_name="h", units="m", type_of_level="surface", level=0)
     start = np.datetime64("2023-01-01T00", "s")
     root.mkdir(parents=True, exist_ok=True)
-    writer_for("x.grib").write(root / f"conf_{name}.grib", Fields(height[None, ..., None], [variable], where, start, [0 * HOUR]))
+    writer_for("x.grib").write(
+        root / f"conf_{name}.grib", Fields(height[None, ..., None], [variable], where, start, [0 * HOUR])
+    )
     return height
 
 
