@@ -1,5 +1,6 @@
 """Zarr, format 2 or 3, under the CF conventions, read through xarray."""
 
+import json
 from pathlib import Path
 from typing import ClassVar
 
@@ -7,12 +8,20 @@ import xarray as xr
 
 from py4cast.formats.cf import CfReader
 
-__all__ = ["ZarrReader", "is_zarr"]
+__all__ = ["ZarrReader", "is_zarr", "open_zarr"]
 
 
 def is_zarr(path: Path) -> bool:
     """Whether a folder is a Zarr store."""
     return path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zmetadata"))
+
+
+def open_zarr(path: Path) -> xr.Dataset:
+    """The dataset of a Zarr store, with its gathered metadata where it has them."""
+    gathered = (path / ".zmetadata").is_file()
+    if (path / "zarr.json").is_file():
+        gathered = "consolidated_metadata" in json.loads((path / "zarr.json").read_text())
+    return xr.open_dataset(path, engine="zarr", chunks=None, cache=False, decode_timedelta=True, consolidated=gathered)
 
 
 class ZarrReader(CfReader):
@@ -22,4 +31,4 @@ class ZarrReader(CfReader):
     what = "Zarr store"
 
     def open(self, path: Path) -> xr.Dataset:
-        return xr.open_dataset(path, engine="zarr", chunks=None, cache=False, decode_timedelta=True)
+        return open_zarr(path)

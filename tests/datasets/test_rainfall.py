@@ -38,10 +38,10 @@ def test_rates_within_reach_and_nothing_beyond(tmp_path: Path) -> None:
 
 
 def test_the_mosaic_is_a_square_on_its_plane() -> None:
-    document = describe(Path("."), shape=[1536, 1536])
+    document = describe(Path(), shape=[1536, 1536])
     arrays = Rainfall.gridded(Rainfall.settings_kls.from_dict(document)).arrays
     assert arrays is not None
-    grid = arrays.grid(Path("."))
+    grid = arrays.grid(Path())
     assert grid.x is not None and grid.y is not None
     assert float(np.diff(grid.x).mean()) == pytest.approx(1000.0, abs=0.01)
     assert float(np.diff(grid.y).mean()) == pytest.approx(-1000.0, abs=0.01)

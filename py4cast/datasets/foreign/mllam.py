@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from py4cast.datasets.axis import TimeAxis
 from py4cast.datasets.cube import Planes
 from py4cast.datasets.foreign.base import ForeignCube
 from py4cast.errors import DataError
-from py4cast.formats.zarr import is_zarr
+from py4cast.formats.zarr import is_zarr, open_zarr
 from py4cast.grid import Grid
 from py4cast.units import normalise
 from py4cast.variables import Role, Variable
@@ -35,7 +34,7 @@ class MllamCube(ForeignCube):
         return is_zarr(path) and (path / "state_feature").is_dir() and (path / "grid_index").is_dir()
 
     def open(self) -> None:
-        self._data = xr.open_zarr(self.path, chunks=None)
+        self._data = open_zarr(self.path)
         data = self._data
         times = data["time"].values.astype("datetime64[s]")
         if times.size > 1 and np.unique(np.diff(times)).size > 1:
