@@ -1,12 +1,12 @@
-"""What the command line asks of its process before the work begins, for speed alone.
+"""What the command line asks of its processes before the work begins.
 
-Both settings give way to what the environment already says.
+Settings of speed give way to what the environment already says.
 """
 
 import os
 import sys
 
-__all__ = ["keep_memory", "sleep_while_waiting"]
+__all__ = ["end_with_parent", "keep_memory", "sleep_while_waiting"]
 
 # of mallopt(3)
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
@@ -34,3 +34,17 @@ def keep_memory() -> bool:
 
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     return mallopt is not None and bool(mallopt(_TRIM_THRESHOLD, _LARGEST) and mallopt(_MMAP_THRESHOLD, _MMAPPED))
+
+
+def end_with_parent() -> None:
+    """Makes this worker process end when the one that started it does, even when that is killed."""
+    import multiprocessing
+    import threading
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="py4cast-parent").start()
