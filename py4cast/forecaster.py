@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -69,6 +70,8 @@ class Forecaster(nn.Module):
         self.states = Normalizer(info.prognostic, info.stats)
         self.predictions = Normalizer(info.predicted, info.stats)
         self.forcings = Normalizer(info.forcing, info.stats)
+        wanted = getattr(network.model, "further_inputs", ())
+        self.inputs = nn.ModuleDict({key: Normalizer(info.inputs[key].names, info.inputs[key].stats) for key in wanted})
 
     @classmethod
     def build(
@@ -102,25 +105,35 @@ class Forecaster(nn.Module):
             info.statics,
             source,
             use_checkpoint,
+            info.inputs,
         )
         names = {"model": model, "strategy": strategy}
         return cls(info, network, plan, num_input_steps, names, settings)
 
     # Forecasting ---------------------------------------------------------------------------------------
 
-    def forward(self, state: Tensor, forcing: Tensor | None = None) -> Tensor:
+    def forward(
+        self, state: Tensor, forcing: Tensor | None = None, inputs: Mapping[str, Tensor] | None = None
+    ) -> Tensor:
         """The next state, physical in and out; this is the unit that is exported.
 
         Args:
             state: past states, `(batch, timestep, lat, lon, features)`, prognostic features in order.
             forcing: of the step to predict, `(batch, lat, lon, features)`.
+            inputs: further inputs of the step by key, `(batch, lat, lon, features)`, where the model asks for them.
 
         Returns:
             Prognostic then diagnostic features, `(batch, lat, lon, features)`; NaN where the data have none.
         """
         window = self.strategy.fill(self.states.standardise(state))
         given = None if forcing is None else self.strategy.fill(self.forcings.standardise(forcing))
-        return self._physical(self.strategy.step(self.network, window, given))
+        further = {k: self.strategy.fill(n.standardise((inputs or {})[k])) for k, n in self._normalizers().items()}
+        network = partial(self.network, inputs=further) if further else self.network
+        return self._physical(self.strategy.step(network, window, given))
+
+    def _normalizers(self) -> dict[str, Normalizer]:
+        """Of the further inputs, by key."""
+        return {key: n for key, n in self.inputs.items() if isinstance(n, Normalizer)}
 
     def _physical(self, prediction: Tensor) -> Tensor:
         values = self.predictions.physical(prediction.float())
@@ -143,6 +156,24 @@ class Forecaster(nn.Module):
         truth = None if outputs is None else self.predictions.standardise(_ordered(outputs, info.predicted))
         return states, given, truth
 
+    def _further(self, batch: ItemBatch) -> dict[str, Tensor]:
+        """What the model asks for beside states and forcings, standardised."""
+        found = {}
+        for key, normalizer in self._normalizers().items():
+            if key not in batch:
+                raise DataError(f"no input {key!r} given; this Forecaster needs {', '.join(self.inputs)}")
+            found[key] = normalizer.standardise(_ordered(batch[key], self.info.inputs[key].names))
+        return found
+
+    def _border(self, batch: ItemBatch, truth: Tensor | None) -> Tensor | None:
+        """What is imposed in the border: a driving model's fields where the batch has them, else the truth."""
+        if "boundary" not in batch or not self.strategy.force_border:
+            return truth
+        driven = self.states.standardise(_ordered(batch["boundary"], self.info.prognostic))
+        lacking = len(self.info.predicted) - driven.shape[-1]
+        # diagnostics have no border: they are never fed back
+        return nn.functional.pad(driven, (0, lacking), value=torch.nan) if lacking else driven
+
     def rollout(self, batch: ItemBatch, num_steps: int | None = None) -> Iterator[NamedTensor]:
         """Yields the forecast of each lead time, `(batch, lat, lon, features)`, physical units.
 
@@ -155,14 +186,16 @@ class Forecaster(nn.Module):
             NumericalError: the forecast is no longer finite; names the variable and the lead time.
         """
         states, forcing, truth = self._standardised(batch)
+        border, inputs = self._border(batch, truth), self._further(batch)
         steps = batch.num_pred_steps if num_steps is None else num_steps
         for name, given in (
             ("forcing", forcing),
-            ("border truth", truth if self.strategy.force_border else None),
+            ("border truth", border if self.strategy.force_border else None),
+            *inputs.items(),
         ):
             if given is not None and given.shape[1] < steps:
                 raise DataError(f"{steps} steps asked for, {name} covers {given.shape[1]}")
-        for i, prediction in enumerate(self.strategy.rollout(self.network, states, forcing, steps, truth)):
+        for i, prediction in enumerate(self.strategy.rollout(self.network, states, forcing, steps, border, inputs)):
             self._check_finite(prediction, i)
             yield NamedTensor(self._physical(prediction), _STEP_DIMS, self.info.predicted)
 
@@ -183,7 +216,10 @@ class Forecaster(nn.Module):
         states, forcing, truth = self._standardised(batch)
         if truth is None:
             raise DataError("a batch without outputs cannot be trained on")
-        return self.strategy.training_loss(self.network, loss, states, forcing, truth)
+        if not self.inputs and "boundary" not in batch:
+            return self.strategy.training_loss(self.network, loss, states, forcing, truth)
+        border, inputs = self._border(batch, truth), self._further(batch)
+        return self.strategy.training_loss(self.network, loss, states, forcing, truth, border, inputs)
 
     def describe(self) -> str:
         """What it is: model, strategy, parameters, data."""

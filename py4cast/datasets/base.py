@@ -140,6 +140,11 @@ class WindowDataset(DatasetABC):
         return self._shared.info
 
     @property
+    def has_boundary(self) -> bool:
+        """Whether samples bring border values of their own."""
+        return "boundary" in self._shared.drivers
+
+    @property
     def cube(self) -> CubeABC:
         """Where the planes lie."""
         return self._shared.cube

@@ -19,7 +19,7 @@ from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.statistics import Stats
 from py4cast.variables import Variable
 
-__all__ = ["describe", "make_splits"]
+__all__ = ["describe", "fitted", "make_splits"]
 
 D = TypeVar("D", bound=WindowDataset)
 
@@ -80,9 +80,32 @@ def describe(
         lineage={**lineage, "periods": settings.to_dict()["periods"]},
         inputs={key: _input_info(driver, settings) for key, driver in drivers.items() if key != "boundary"},
     )
-    if "boundary" in drivers:
-        drivers = {**drivers, "boundary": Driver(drivers["boundary"].cube, info.prognostic)}
-    return Splits(cube, info, computed, drivers)
+    return Splits(cube, info, computed, fitted(drivers, info))
+
+
+def fitted(drivers: Mapping[str, Driver], info: DatasetInfo) -> dict[str, Driver]:
+    """The drivers with the features that a Forecaster of `info` takes, in its order.
+
+    Raises:
+        DataError: one that is missing, lacks a feature, or lies on another grid.
+    """
+    for key in info.inputs:
+        if key not in drivers:
+            raise DataError(f"no input {key!r} given; the Forecaster was trained with it: set dataset.inputs.{key}")
+    found = {}
+    for key, driver in drivers.items():
+        if key != "boundary" and key not in info.inputs:
+            continue
+        names, grid = (
+            (info.prognostic, info.grid) if key == "boundary" else (info.inputs[key].names, info.inputs[key].grid)
+        )
+        if not driver.cube.grid.same_as(grid):
+            raise DataError(f"{key}: on {driver.cube.grid.describe()}; expected {grid.describe()}")
+        try:
+            found[key] = Driver(driver.cube, names)
+        except DataError as error:
+            raise DataError(f"{key}: {error}") from None
+    return found
 
 
 def _input_info(driver: Driver, settings: SeriesSettings) -> InputInfo:

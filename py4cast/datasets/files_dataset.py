@@ -19,7 +19,7 @@ from py4cast.datasets.axis import TimeAxis
 from py4cast.datasets.base import Splits, WindowDataset
 from py4cast.datasets.catalog import Catalog
 from py4cast.datasets.cube import MemoryCube
-from py4cast.datasets.describe import describe, make_splits
+from py4cast.datasets.describe import describe, fitted, make_splits
 from py4cast.datasets.forcings import ComputedForcings
 from py4cast.datasets.gridded_settings import GriddedSettings
 from py4cast.datasets.planes import PlaneReader
@@ -93,7 +93,9 @@ class FilesDataset(WindowDataset):
         statics = {p.variable.name for p in plans if p.variable.role == "static"}
         wanted = [p for p in plans if p.variable.name not in statics]
         step = duration(settings.step)
-        files = {name: found for name, found in files_of(settings, wanted).items() if name not in statics}
+        if all(p.regrid is not None for p in wanted if p.is_file):
+            wanted = plans  # a fixed field tells the grid
+        files = files_of(settings, wanted)
         members = None if settings.member is None else (settings.member,)
         catalog = Catalog(files, wanted, members, arrays=settings.array_description())
         catalog.scan()
@@ -102,7 +104,7 @@ class FilesDataset(WindowDataset):
         planes = catalog.planes(catalog.grid, window)
         grid = catalog.grid.rows_columns(*window)
         computed = ComputedForcings(settings.forcings, grid, step)
-        drivers = open_drivers(settings, grid)
+        drivers = fitted(open_drivers(settings, grid), info)
         own = replace(
             info,
             name=settings.name,

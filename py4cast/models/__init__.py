@@ -11,7 +11,8 @@ from typing import Any
 from torch import nn
 
 from py4cast.batch import Statics
-from py4cast.errors import SettingsError
+from py4cast.dataset_info import InputInfo
+from py4cast.errors import SettingsError, nearest
 from py4cast.grid import Grid
 from py4cast.models.base import GriddedNetwork, GridModel, ModelABC, NodeModel
 from py4cast.models.image import ImageModel
@@ -71,18 +72,25 @@ def build_network(
     statics: Statics,
     source: str = "",
     use_checkpoint: bool = False,
+    inputs: Mapping[str, InputInfo] | None = None,
 ) -> tuple[GriddedNetwork, Any]:
     """The model `name` behind its GriddedNetwork, and its settings.
 
     Raises:
-        SettingsError: an unknown model, wrong settings, or a constructor that does not take them.
+        SettingsError: an unknown model, wrong settings, a constructor that does not take them, or a model that asks
+            for an input that the data do not have.
     """
     kind = registry.get(name)
+    for key in getattr(kind, "further_inputs", ()):
+        if key not in (inputs or {}):
+            raise SettingsError(
+                f"model {name!r} asks for the input {key!r}{nearest(key, inputs or {})}; set dataset.inputs"
+            )
     settings = read_settings(kind, document, "model", source)
     own = statics.copy()
     kind.rank_zero_setup(settings, own)
     parameters = inspect.signature(kind.__init__).parameters
-    offered: dict[str, Any] = {"grid": grid, "grid_shape": grid.shape, "statics": own}
+    offered: dict[str, Any] = {"grid": grid, "grid_shape": grid.shape, "statics": own, "inputs": inputs or {}}
     wanted = {key: value for key, value in offered.items() if key in parameters}
     try:
         model: Any = kind(num_input_features, num_output_features, settings, **wanted)  # type: ignore[call-arg]

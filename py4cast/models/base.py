@@ -6,7 +6,7 @@ every input, so that nothing outside the model ever sees anything but the grid.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
@@ -31,13 +31,21 @@ class ModelInfo(NamedTuple):
 class ModelABC(ABC):
     """Abstract model; a concrete one is also an `nn.Module`.
 
-    `__init__(num_input_features, num_output_features, settings, ...)`; the builder passes `grid`, `grid_shape`
-    or `statics` (the model's own copy) only to a constructor that names them.
+    `__init__(num_input_features, num_output_features, settings, ...)`; the builder passes `grid`, `grid_shape`,
+    `statics` (the model's own copy) or `inputs` only to a constructor that names them.
+
+    Attributes:
+        settings_kls: its settings.
+        onnx_supported: whether it exports.
+        reference: its paper.
+        further_inputs: keys of inputs on other grids that `forward` takes by keyword beside x, standardised,
+            `(batch, lat, lon, features)` on their own grid; `inputs` in the constructor tells their grids and features.
     """
 
     settings_kls: ClassVar[Any]
     onnx_supported: ClassVar[bool] = False
     reference: ClassVar[str] = ""
+    further_inputs: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def transform_statics(self, statics: Statics) -> Statics:
@@ -130,25 +138,30 @@ class GriddedNetwork(nn.Module):
         """Two spatial dimensions, whatever the model's own layout."""
         return ModelInfo(output_dim=2)
 
-    def _call(self, x: Tensor, terms: Any = None) -> Tensor:
+    def _call(self, x: Tensor, terms: Any = None, inputs: Mapping[str, Tensor] | None = None) -> Tensor:
         further = () if terms is None else (terms,)
+        assert isinstance(self.model, ModelABC), "the builder makes only models"
+        own = {key: (inputs or {})[key] for key in self.model.further_inputs}
         if not self._is_flat:
-            return self.model(x, *further)  # type: ignore[no-any-return]
-        return self.model(x.flatten(1, 2), *further).unflatten(1, self.grid_shape)  # type: ignore[no-any-return]
+            return self.model(x, *further, **own)  # type: ignore[no-any-return]
+        return self.model(x.flatten(1, 2), *further, **own).unflatten(1, self.grid_shape)  # type: ignore[no-any-return]
 
-    def forward(self, x: Tensor, terms: Any = None) -> Tensor:
+    def forward(self, x: Tensor, terms: Any = None, inputs: Mapping[str, Tensor] | None = None) -> Tensor:
         """`(batch, lat, lon, features)` → `(batch, lat, lon, features)`.
 
         Args:
             x: the input.
             terms: of the model's `precompute`, where several steps share them.
+            inputs: further inputs by key; those that the model asks for reach it.
         """
         if self.use_checkpoint and torch.is_grad_enabled() and self.training:
-            result: Tensor = checkpoint(self._call, x, terms, use_reentrant=False, context_fn=_recomputation(self))
+            result: Tensor = checkpoint(
+                self._call, x, terms, inputs, use_reentrant=False, context_fn=_recomputation(self)
+            )
             return result
-        return self._call(x, terms)
+        return self._call(x, terms, inputs)
 
-    def for_rollout(self) -> Callable[[Tensor], Tensor]:
+    def for_rollout(self) -> Callable[..., Tensor]:
         """The network with what its steps share computed once; for one rollout, as it goes stale with the weights."""
         assert isinstance(self.model, ModelABC), "the builder makes only models"
         terms = self.model.precompute()

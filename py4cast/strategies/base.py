@@ -8,7 +8,8 @@ inter steps and missing cells. Diagnostics are predicted and never fed back.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar, final
 
 import torch
@@ -19,7 +20,7 @@ from py4cast.models import GriddedNetwork
 
 __all__ = ["Loss", "Network", "StrategyABC"]
 
-Network = Callable[[Tensor], Tensor]
+Network = Callable[..., Tensor]
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -133,6 +134,7 @@ class StrategyABC(nn.Module, ABC):
         forcing: Tensor | None,
         num_steps: int,
         truth: Tensor | None = None,
+        inputs: Mapping[str, Tensor] | None = None,
     ) -> Iterator[Tensor]:
         """Yields the prediction of each lead time, standardised, `(batch, lat, lon, features)`.
 
@@ -141,21 +143,43 @@ class StrategyABC(nn.Module, ABC):
             states: past states, `(batch, timestep, lat, lon, features)`.
             forcing: `(batch, timestep, lat, lon, features)`, one per predicted step, or None.
             num_steps: how many steps to predict.
-            truth: predicted features of the same steps, imposed in the border where the strategy does so.
+            truth: predicted features of the same steps, imposed in the border where the strategy does so; a driving
+                model's fields do as well, NaN for features that it has not.
+            inputs: further inputs by key, on grids of their own, `(batch, timestep, lat, lon, features)`.
         """
         window = self.fill(states)
         if num_steps * self.num_inter_steps > 1 and isinstance(model, GriddedNetwork):
             model = model.for_rollout()
         for i in range(num_steps):
             given = None if forcing is None else self.fill(forcing[:, i])
-            prediction = self.step(model, window, given, None if truth is None else truth[:, i])
+            own = {key: self.fill(values[:, i]) for key, values in (inputs or {}).items()}
+            network = partial(model, inputs=own) if own else model
+            prediction = self.step(network, window, given, None if truth is None else truth[:, i])
             yield prediction
             if i + 1 < num_steps:
                 window = self.slide(window, prediction)
 
     def training_loss(
-        self, model: Network, loss: Loss, states: Tensor, forcing: Tensor | None, truth: Tensor
+        self,
+        model: Network,
+        loss: Loss,
+        states: Tensor,
+        forcing: Tensor | None,
+        truth: Tensor,
+        border: Tensor | None = None,
+        inputs: Mapping[str, Tensor] | None = None,
     ) -> Tensor:
-        """The objective, `(batch, timestep)`: by default unroll, then loss."""
-        found = list(self.rollout(model, states, forcing, truth.shape[1], truth))
+        """The objective, `(batch, timestep)`: by default unroll, then loss.
+
+        Args:
+            model: the network.
+            loss: of prediction and truth.
+            states: past states.
+            forcing: of every step.
+            truth: predicted features of every step.
+            border: what is imposed in the border where it is not the truth.
+            inputs: further inputs by key.
+        """
+        imposed = truth if border is None else border
+        found = list(self.rollout(model, states, forcing, truth.shape[1], imposed, inputs))
         return loss(found[0].unsqueeze(1) if len(found) == 1 else torch.stack(found, dim=1), truth)

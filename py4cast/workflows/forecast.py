@@ -71,7 +71,7 @@ def forecast(
         path, model.info, start, model.num_input_steps, num_steps, [*trained, *overrides]
     )
     try:
-        batch = data.at(start, num_steps, with_outputs=forces)
+        batch = data.at(start, num_steps, with_outputs=forces and not getattr(data, "has_boundary", False))
     except DataError as error:
         hint = "; the strategy imposes truth in the border: give it, or use --free_border" if forces else ""
         raise DataError(f"{error}{hint}") from None

@@ -45,7 +45,11 @@ class CfCube(ForeignCube):
         self._arrays: dict[str, tuple[str, Hashable | None, int]] = {}
         self._statics: dict[str, str] = {}
         first: str | None = None
-        for name, array in reader.data.data_vars.items():
+        arrays = list(reader.data.data_vars.items())
+        if self.path.is_dir():
+            # a folder lists its arrays in any order
+            arrays.sort(key=lambda pair: str(pair[0]))
+        for name, array in arrays:
             spatial = reader.spatial_dims(array)
             if spatial is None or not np.issubdtype(array.dtype, np.number):
                 continue
