@@ -34,24 +34,28 @@ class Shard:
 
     Attributes:
         index: offset and length of every chunk, `(block, 2)`.
+        is_plain: whether numbers lie in the file as in memory.
+        descriptor: of the open file; −1 for none.
+        num_bytes: of the file.
         values: the planes in the mapped file, `(n, lat, lon)`, where all of them follow each other; else None.
     """
 
     def __init__(self, path: Path, block: int, shape: tuple[int, int], packing: Packing, is_held: bool) -> None:
         self.path, self._shape, self._packing = path, shape, packing
-        self._is_plain = packing.kind == "float32"
+        self.is_plain = packing.kind == "float32"
         self._size = packing.dtype.itemsize * shape[0] * shape[1]
-        self._descriptor = -1
+        self.descriptor = -1
         self.index = np.full((block, 2), ABSENT, dtype=np.uint64)
         self.values: NDArray[np.generic] | None = None
         self._seen = np.zeros(block, dtype=bool)
         self._is_seen = False
+        self.num_bytes = 0
         if not path.exists():
             return
-        self._descriptor = os.open(path, os.O_RDONLY)
+        self.descriptor = os.open(path, os.O_RDONLY)
         length = 16 * block + 4
-        total = os.fstat(self._descriptor).st_size
-        raw = os.pread(self._descriptor, length, max(0, total - length))
+        total = self.num_bytes = os.fstat(self.descriptor).st_size
+        raw = os.pread(self.descriptor, length, max(0, total - length))
         if len(raw) != length or checksum(raw[:-4]) != raw[-4:]:
             self.close()
             raise DataError(f"{path}: damaged shard (its index fails the checksum); prepare the store again")
@@ -65,10 +69,15 @@ class Shard:
         even = np.arange(count, dtype=np.uint64) * np.uint64(self._size + 4)
         if not is_held or not count or there[-1] != count - 1 or (self.index[:count, 0] != even).any():
             return
-        mapped = mmap.mmap(self._descriptor, total, prot=mmap.PROT_READ)
+        mapped = mmap.mmap(self.descriptor, total, prot=mmap.PROT_READ)
         strides = (self._size + 4, self._packing.dtype.itemsize * self._shape[1], self._packing.dtype.itemsize)
         self.values = np.ndarray((count, *self._shape), self._packing.dtype, mapped, 0, strides)
         self._seen = self._seen[:count]
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether every plane that can be mapped was compared with its checksum."""
+        return self._is_seen
 
     def copy(self, first: int, last: int, out: Planes) -> bool:
         """Copies planes that were compared before; False when one was not, or is not there."""
@@ -77,7 +86,7 @@ class Shard:
             return False
         if last > len(values):
             return False
-        if self._is_plain:
+        if self.is_plain:
             np.copyto(out, values[first:last])
         else:
             self._packing.decode(values[first:last], out)
@@ -120,14 +129,14 @@ class Shard:
 
     def _read_run(self, offset: int, out: Planes) -> int | None:
         count = out.shape[0]
-        is_direct = self._is_plain and out[0].flags.c_contiguous
+        is_direct = self.is_plain and out[0].flags.c_contiguous
         raw = out if is_direct else np.empty((count, *self._shape), dtype=self._packing.dtype)
         sums = bytearray(4 * count)
         view = memoryview(sums)
         buffers: list[object] = []
         for i, plane in enumerate(raw):
             buffers += [memoryview(plane).cast("B"), view[4 * i : 4 * i + 4]]
-        whole = os.preadv(self._descriptor, buffers, offset) == count * (self._size + 4)  # type: ignore[arg-type]
+        whole = os.preadv(self.descriptor, buffers, offset) == count * (self._size + 4)  # type: ignore[arg-type]
         for i, plane in enumerate(raw):
             if not whole or checksum(plane) != sums[4 * i : 4 * i + 4]:
                 return i
@@ -138,6 +147,6 @@ class Shard:
     def close(self) -> None:
         """Closes the file; a mapping goes with its last reader."""
         self.values = None
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1

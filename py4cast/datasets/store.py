@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from py4cast.datasets.axis import TimeAxis
 from py4cast.datasets.cube import CubeABC, Planes, pairs_of
 from py4cast.datasets.layout import ABSENT, StoreLayout, checksum, read_array
+from py4cast.datasets.mapping import BlockMap, groups
 from py4cast.datasets.packing import Packing
 from py4cast.datasets.shard import Shard
 from py4cast.errors import DataError, nearest
@@ -68,6 +69,9 @@ class PreparedStore(CubeABC):
         self.block = int(meta["block"])
         self._layout: StoreLayout | None = None
         self._shards: dict[tuple[str, int], Shard] = {}
+        self._maps: dict[int, BlockMap] = {}
+        self._refused: set[int] = set()
+        self._parts: dict[tuple[str, ...], list[tuple[slice, slice]]] = {}
         self._lock = threading.Lock()
         self._is_held = self._fits_memory()
 
@@ -177,18 +181,45 @@ class PreparedStore(CubeABC):
     def read(self, names: Sequence[str], start: int, stop: int, out: Planes) -> None:
         block, first = divmod(start, self.block)
         last = first + stop - start
-        shards = self._shards
         if last <= self.block:
+            mapped = self._maps.get(block)
+            if mapped is not None:
+                # everything here was compared with its checksums before: a bare copy is left
+                mapped.copy(self._parts.get(tuple(names)) or self._group(names), first, last, out)
+                return
             for row, name in enumerate(names):
-                shard = shards.get((name, block)) or self._shard(name, block)
+                shard = self._shard(name, block)
                 if shard.values is None or not shard.copy(first, last, out[row]):
                     self._explained(shard, name, start, first, last, out[row])
+            self._map(block)
             return
         at = start
         while at < stop:
             end = min(stop, (at // self.block + 1) * self.block)
             self.read(names, at, end, out[:, at - start : end - start])
             at = end
+
+    def _group(self, names: Sequence[str]) -> list[tuple[slice, slice]]:
+        found = self._parts[tuple(names)] = groups([self._row(name) for name in names])
+        return found
+
+    def _map(self, block: int) -> None:
+        """Maps the whole block once all of its planes were compared, where it has no hole and is not packed."""
+        if not self._is_held or block in self._refused:
+            return
+        count = len(self.layout.instants(block))
+        shards = [self._shards.get((name, block)) for name in self.names]
+        if not all(s is not None and s.is_compared for s in shards):
+            return
+        chosen = [s for s in shards if s is not None]
+        try:
+            if not all(s.is_plain and s.values is not None and len(s.values) == count for s in chosen):
+                raise OSError("holes or packing")
+            shape = (count, *self._shape)
+            stride = 4 * self._shape[0] * self._shape[1] + 4
+            self._maps[block] = BlockMap([s.descriptor for s in chosen], [s.num_bytes for s in chosen], shape, stride)
+        except OSError:
+            self._refused.add(block)
 
     def _explained(self, shard: Shard, name: str, start: int, first: int, last: int, out: Planes) -> None:
         damaged = shard.read(first, last, out)
@@ -204,6 +235,11 @@ class PreparedStore(CubeABC):
         if not self._is_held or last > self.block:
             super().read_window(names, start, stop, rows, columns, out)
             return
+        mapped = self._maps.get(block)
+        if mapped is not None:
+            parts = self._parts.get(tuple(names)) or self._group(names)
+            mapped.copy_window(parts, first, last, (rows, columns), out)
+            return
         for row, name in enumerate(names):
             shard = self._shard(name, block)
             if not shard.copy_window(first, last, rows, columns, out[row]):
@@ -211,6 +247,7 @@ class PreparedStore(CubeABC):
                 whole = np.empty((stop - start, *self._shape), dtype=np.float32)
                 self._explained(shard, name, start, first, last, whole)
                 np.copyto(out[row], whole[:, rows, columns])
+        self._map(block)
 
     def verify(self) -> list[str]:
         """Reads everything and returns one line per damaged or lost part."""
@@ -234,9 +271,11 @@ class PreparedStore(CubeABC):
             for shard in self._shards.values():
                 shard.close()
             self._shards.clear()
+            self._maps.clear()
+            self._refused.clear()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_shards": {}, "_lock": None}
+        return {**self.__dict__, "_shards": {}, "_maps": {}, "_lock": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
