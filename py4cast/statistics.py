@@ -10,13 +10,15 @@ computing sample variances, Stanford STAN-CS-79-773.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from py4cast.errors import nearest
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["MOMENTS", "Stats", "merge_moments", "moments", "moments_of"]
 
@@ -90,9 +92,11 @@ class Stats:
         """Pairs of a feature and its statistics."""
         return iter(self.table.items())
 
-    def to_list(self, stat: str, names: Sequence[str], dtype: torch.dtype = torch.float32) -> torch.Tensor:
-        """The statistic `stat` of the features `names`, `(features,)`; empty for no names."""
-        return torch.tensor([self[name][stat] for name in names], dtype=dtype)
+    def to_list(self, stat: str, names: Sequence[str], dtype: "torch.dtype | None" = None) -> "torch.Tensor":
+        """The statistic `stat` of the features `names`, `(features,)`, float32 by default; empty for no names."""
+        import torch
+
+        return torch.tensor([self[name][stat] for name in names], dtype=dtype or torch.float32)
 
     def __or__(self, other: "Stats") -> "Stats":
         """The statistics of both; those of `other` win."""

@@ -30,7 +30,7 @@ LEVEL = {name: level for level, row in enumerate(ROWS) for name in row}
 
 CONFINED = {
     "netCDF4": {"formats/netcdf.py"},
-    "eccodes": {"formats/grib.py"},
+    "eccodes": {"formats/grib.py", "formats/grib_writer.py"},
     "cfgrib": {"formats/grib.py"},
     "zarr": {"formats/zarr.py", "datasets/layout.py", "datasets/foreign/"},
     "xarray": {

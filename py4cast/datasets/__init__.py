@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
-from py4cast.datasets.base import DatasetABC
 from py4cast.registry import Registry
+
+if TYPE_CHECKING:
+    from py4cast.datasets.base import DatasetABC
 
 __all__ = ["DatasetABC", "get_datasets", "registry"]
 
-registry: Registry[DatasetABC] = Registry(
+registry: "Registry[DatasetABC]" = Registry(
     "dataset",
     "py4cast.datasets.base:DatasetABC",
     {
@@ -30,7 +33,16 @@ def get_datasets(
     num_pred_steps_val_test: int,
     path: str | os.PathLike[str] | None = None,
     overrides: Iterable[str] = (),
-) -> tuple[DatasetABC, DatasetABC, DatasetABC]:
+) -> "tuple[DatasetABC, DatasetABC, DatasetABC]":
     """The train, valid and test splits of the dataset `name`, described by the JSON file `path`."""
     kind = registry.get(name)
     return kind.from_json(path, num_input_steps, num_pred_steps_train, num_pred_steps_val_test, overrides)
+
+
+def __getattr__(name: str) -> Any:
+    """The contract, loaded when asked for: workers that prepare a store need neither it nor torch."""
+    if name == "DatasetABC":
+        from py4cast.datasets.base import DatasetABC
+
+        return DatasetABC
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

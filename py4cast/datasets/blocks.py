@@ -59,18 +59,20 @@ class _Shard:
     def add(self, position: int, chunk: Any) -> None:
         """One chunk with its checksum."""
         crc = checksum(chunk)
+        self._digest.update(crc)
         self._write(memoryview(chunk).cast("B"))
         self._write(crc)
         self._index[position] = (self._offset, chunk.nbytes + len(crc))
         self._offset = self.num_bytes
 
     def finish(self) -> bytes:
-        """Writes the index; the SHA-256 of all bytes."""
-        self._write(shard_index(self._index))
+        """Writes the index; the SHA-256 of the chunks' checksums and of it."""
+        index = shard_index(self._index)
+        self._digest.update(index)
+        self._write(index)
         return self._digest.digest()
 
     def _write(self, data: Any) -> None:
-        self._digest.update(data)
         self._stream.write(data)
         self.num_bytes += len(data)
 

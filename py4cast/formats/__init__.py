@@ -32,7 +32,7 @@ readers: Registry[ReaderABC] = Registry(
 writers: Registry[WriterABC] = Registry(
     "writer",
     "py4cast.formats.base:WriterABC",
-    {"grib": "py4cast.formats.grib:GribWriter", "netcdf": "py4cast.formats.netcdf:NetcdfWriter"},
+    {"grib": "py4cast.formats.grib_writer:GribWriter", "netcdf": "py4cast.formats.netcdf:NetcdfWriter"},
 )
 
 _EXPECTED = "GRIB, NetCDF, Zarr or NumPy"
