@@ -20,17 +20,25 @@ def test_nothing_is_left_out() -> None:
     assert {p.parent.name for p in FILES} <= {"datasets", "models", "strategies"}
     names = {p.stem for p in FILES if p.parent.name == "datasets"}
     assert {"dummy", "gridded_template", "era5_uk", "era5_global", "ncep", "globcurrent", "arome_arctic"} <= names
+    assert {"titan", "titan_full", "smeagol", "smeagoldev", "poesy", "rainfall", "virtual_template"} <= names
     stems = {p.stem for p in FILES if p.parent.name == "models"}
     assert {"halfunet32", "halfunet64", "halfunet128_ghost"} | set(models.builtin_names) <= stems | {"halfunet"}
 
 
+SERVICES = {"titan": "TITAN", "smeagol": "SMEAGOL", "poesy": "POESY", "rainfall": "RAINFALL"}
+
+
 @pytest.mark.parametrize("path", [p for p in FILES if p.parent.name == "datasets"], ids=lambda p: p.stem)
 def test_datasets(path: Path) -> None:
-    kind = datasets.get("dummy" if path.stem == "dummy" else "gridded")
+    name = next((n for n in ("dummy", "virtual", *SERVICES) if path.stem.startswith(n)), "gridded")
+    kind = datasets.get(name)
     settings = kind.read_settings(path)
-    assert path.stem in ("dummy", "gridded_template") or settings.name == path.stem
-    if path.stem not in ("dummy", "gridded_template"):
-        assert settings.root is None and settings.root_env == "PY4CAST_TEST_DATA"
+    if name in SERVICES:
+        own = kind.gridded(settings)
+        assert own.root_env == f"PY4CAST_{SERVICES[name]}_PATH" and own.root is None
+        assert own.plans(), "every variable is described"
+    elif path.stem not in ("dummy", "gridded_template", "virtual_template"):
+        assert settings.name == path.stem and settings.root is None and settings.root_env == "PY4CAST_TEST_DATA"
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if p.parent.name == "models"], ids=lambda p: p.stem)
