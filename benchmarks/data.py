@@ -278,7 +278,7 @@ def write_grib(path: Path, day: int, smooth: np.ndarray, packing: str) -> None:
     draft.unlink()
 
 
-def preparing(folder: Path, num_times: int, rounds: int) -> None:
+def preparing(folder: Path, rounds: int) -> None:
     """GRIB files of a day each with two processes, wall time; the peer decodes every message and keeps nothing."""
     rng = np.random.default_rng(0)
     smooth = np.cumsum(np.cumsum(rng.standard_normal((8, 256, 256)), axis=1), axis=2)
@@ -287,7 +287,8 @@ def preparing(folder: Path, num_times: int, rounds: int) -> None:
     for packing in ("grid_ccsds", "grid_simple", "grid_jpeg"):
         source = folder / packing
         source.mkdir()
-        count = num_times // 4 if packing == "grid_jpeg" else num_times
+        # whole blocks for both processes
+        count = 508 if packing == "grid_jpeg" else 1016
         for day in range(count // 4):
             write_grib(source / f"{day:04}.grib", day, smooth, packing)
         files, pairs = [str(p) for p in sorted(source.iterdir())], []
@@ -336,7 +337,7 @@ def main() -> None:
         if a.only in ("", "opening"):
             opening(folder, a.num_times, a.rounds)
         if a.only in ("", "preparing"):
-            preparing(folder, a.num_times, max(3, a.rounds // 4))
+            preparing(folder, max(2, a.rounds // 5))
 
 
 if __name__ == "__main__":

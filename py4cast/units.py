@@ -27,6 +27,7 @@ _ALIASES = {
 _WORDS = {"meter": "m", "meters": "m", "metre": "m", "metres": "m", "second": "s", "seconds": "s", "sec": "s"}
 
 
+@functools.cache
 def normalise(units: str) -> str:
     """The UDUNITS spelling of `units`: `"m s**-1"`, `"m/s"` and `"meter second-1"` all give `"m s-1"`."""
     text = " ".join(str(units).split())

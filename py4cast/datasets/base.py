@@ -140,6 +140,12 @@ class WindowDataset(DatasetABC):
         return self._shared.info
 
     @property
+    def sample_blocks(self) -> NDArray[np.int64] | None:
+        """The stretch of the disk of every sample, where the order of reading matters to it; else None."""
+        block = self.cube.disk_block
+        return None if block is None else self._inits // block
+
+    @property
     def has_boundary(self) -> bool:
         """Whether samples bring border values of their own."""
         return "boundary" in self._shared.drivers

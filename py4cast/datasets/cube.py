@@ -60,6 +60,11 @@ class CubeABC(ABC):
         return self.grid.shape
 
     @property
+    def disk_block(self) -> int | None:
+        """Instants that lie together on the disk, where memory cannot hold all of them; None where order is free."""
+        return None
+
+    @property
     @abstractmethod
     def fingerprint(self) -> str:
         """Changes with the values."""

@@ -1,7 +1,7 @@
 """The settings of a dataset of files: which files, which variables, analyses or forecasts, how they are stored."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -202,7 +202,13 @@ class GriddedSettings(SeriesSettings):
         ordered: dict[str, FieldPlan] = {}
         for name in found:
             _visit(name, found, ordered, ())
-        return list(ordered.values())
+        # what feeds a fixed field alone is fixed itself
+        fixed = {i for p in ordered.values() if p.variable.role == "static" for i in p.inputs.values()}
+        fixed -= {i for p in ordered.values() if p.variable.role != "static" for i in p.inputs.values()}
+        return [
+            replace(p, variable=replace(p.variable, role="static")) if name in fixed and not p.is_stored else p
+            for name, p in ordered.items()
+        ]
 
 
 def _visit(name: str, plans: dict[str, FieldPlan], ordered: dict[str, FieldPlan], path: tuple[str, ...]) -> None:

@@ -22,6 +22,9 @@ from py4cast.settings import Settings, setting
 __all__ = ["Loader", "LoaderSettings"]
 
 
+_TOGETHER = 4
+
+
 class _Source(Protocol):
     def __len__(self) -> int: ...
 
@@ -42,6 +45,19 @@ class LoaderSettings(Settings):
     def __post_init__(self) -> None:
         if self.batch_size < 1 or self.num_threads < 0 or self.prefetch < 1:
             raise ValueError("batch_size and prefetch must be at least 1, num_threads at least 0")
+
+
+def _shuffled(rng: np.random.Generator, count: int, blocks: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """A random order of `count` samples; where `blocks` tells the stretch of the disk of each, a few stretches at a time.
+
+    Stretches come in random order, and the samples of `_TOGETHER` of them are mixed: the disk reads neighbours while
+    they are in memory, and a batch still holds samples of several times.
+    """
+    if blocks is None:
+        return rng.permutation(count)
+    order = rng.permutation(np.unique(blocks))
+    chunks = [np.flatnonzero(np.isin(blocks, order[i : i + _TOGETHER])) for i in range(0, order.size, _TOGETHER)]
+    return np.concatenate([rng.permutation(chunk) for chunk in chunks])
 
 
 class Loader:
@@ -70,6 +86,7 @@ class Loader:
         self.rank, self.world_size = rank, world_size
         self._position = position
         self._epoch = 0
+        self._blocks: NDArray[np.int64] | None = getattr(dataset, "sample_blocks", None)
         self._pins = "pin_memory" in inspect.signature(dataset.read_batch).parameters
         self.waited_s = 0.0
 
@@ -82,7 +99,7 @@ class Loader:
         """The indices of every batch of this rank in an epoch, a function of (seed, epoch) alone."""
         count = len(self.dataset)
         if self.settings.shuffle:
-            order = np.random.default_rng([self.settings.seed, epoch]).permutation(count)
+            order = _shuffled(np.random.default_rng([self.settings.seed, epoch]), count, self._blocks)
         else:
             order = np.arange(count)
         size = self.settings.batch_size

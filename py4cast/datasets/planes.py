@@ -7,7 +7,7 @@ opens the files itself.
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,7 @@ class PlaneReader:
         plan = self.plans[name]
         plane = self._of_file(plan, instant) if plan.is_file else self._of_filter(plan, instant)
         if plane is not None:
-            check_plane(plan.variable, self._where(plan, instant), plane)
+            check_plane(plan.variable, lambda: self._where(plan, instant), plane)
         if name in self._feeding:
             self._kept[key] = plane
             while len(self._kept) > _KEPT_PLANES:
@@ -260,7 +260,7 @@ def _converted(plane: Plane, found: str, wanted: str | None) -> Plane:
     return np.asarray(plane.astype(np.float64) * scale + offset, dtype=np.float32)
 
 
-def check_plane(variable: Variable, where: str, plane: Plane) -> None:
+def check_plane(variable: Variable, where: Callable[[], str], plane: Plane) -> None:
     """Refuses missing values where they are forbidden, and values that Earth does not allow; infinities become NaN.
 
     Raises:
@@ -273,7 +273,7 @@ def check_plane(variable: Variable, where: str, plane: Plane) -> None:
         if variable.nan == "forbid":
             count = int(plane.size - finite.sum())
             raise DataError(
-                f'{where}: {count} of {plane.size} values are missing; set "nan": "mask" for {variable.name} if that is meant'
+                f'{where()}: {count} of {plane.size} values are missing; set "nan": "mask" for {variable.name} if that is meant'
             )
         plane[~finite] = np.nan
         if not finite.any():
@@ -285,6 +285,6 @@ def check_plane(variable: Variable, where: str, plane: Plane) -> None:
     margin = 1e-6 * max(1.0, abs(allowed[0]), abs(allowed[1]))
     if low < allowed[0] - margin or high > allowed[1] + margin:
         raise DataError(
-            f"{where}: values from {low:g} to {high:g} [{variable.units}], expected within {allowed[0]:g} to {allowed[1]:g}; "
+            f"{where()}: values from {low:g} to {high:g} [{variable.units}], expected within {allowed[0]:g} to {allowed[1]:g}; "
             f"are the units right, or is the file damaged?"
         )

@@ -97,6 +97,10 @@ class PreparedStore(CubeABC):
         return str(self.meta["digest"])
 
     @property
+    def disk_block(self) -> int | None:
+        return None if self._is_held else self.block
+
+    @property
     def layout(self) -> StoreLayout:
         """Of its arrays; the grid is read when first asked for."""
         if self._layout is None:

@@ -1,6 +1,7 @@
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,3 +100,39 @@ def test_settings_are_checked() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         LoaderSettings(batch_size=0)
     assert np.concatenate(Loader(Numbers(5), LoaderSettings(batch_size=2)).batches(3)).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_samples_come_in_blocks_where_memory_cannot_hold_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import py4cast.datasets.layout as layout
+    from py4cast.datasets import get_datasets
+    from py4cast.datasets.store import PreparedStore
+    from tests.weather_files import describe, wave_fields, write_json, write_netcdf
+
+    monkeypatch.setattr(layout, "_MAX_BLOCK", 6)
+    write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields(240)})
+    spans = {
+        "train": ("2020-01-01", "2020-01-08"),
+        "valid": ("2020-01-09", "2020-01-09"),
+        "test": ("2020-01-10", "2020-01-10"),
+    }
+    periods = {s: {"start": a, "end": b} for s, (a, b) in spans.items()}
+    path = write_json(tmp_path / "d.json", describe(tmp_path / "in", periods=periods))
+    free = get_datasets("gridded", 1, 1, 1, path)[0]
+    assert free.sample_blocks is None
+    monkeypatch.setattr(PreparedStore, "_fits_memory", lambda self: False)
+    data = get_datasets("gridded", 1, 1, 1, path)[0]
+    loader = Loader(data, LoaderSettings(batch_size=6, shuffle=True, seed=3))
+    first, again, second = (np.concatenate(loader.batches(e)) for e in (0, 0, 1))
+    assert sorted(first) == list(range(len(data))) and (first == again).all() and (first != second).any()
+    blocks = data.sample_blocks[first]
+    for at in range(0, len(first), 24):
+        assert len(set(blocks[at : at + 24])) <= 8, "few stretches of the disk at a time"
+    assert (np.diff(first) != 1).mean() > 0.5, "and mixed within them"
+    for batch, other in zip(loader, Loader(free, LoaderSettings(batch_size=6)), strict=False):
+        np.testing.assert_array_equal(
+            batch.inputs.tensor[0], free[list(free.init_times).index(batch.init_time[0])].inputs.tensor
+        )
+        assert other.batch_size == 6
+        break

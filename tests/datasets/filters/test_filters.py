@@ -192,3 +192,19 @@ def test_an_outsiders_filter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     )
     train, _, _ = get_datasets("gridded", 1, 1, 1, write_json(tmp_path / "d.json", document))
     np.testing.assert_allclose(train[0].inputs["t2"], train[0].inputs["t"] ** 2, rtol=1e-6)
+
+
+def test_a_fixed_field_is_made_of_another(tmp_path: Path) -> None:
+    write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields()})
+    height = np.tile(np.linspace(10, 900, 16, dtype=np.float32), (12, 1))
+    write_netcdf(tmp_path / "fixed" / "z.nc", {"z": 9.80665 * height[None]}, units={"z": "m2 s-2"})
+    variables = {
+        "t": {"files": ["in/*.nc"]},
+        "z": {"role": "none", "files": ["fixed/z.nc"]},
+        "height": {"role": "static", "made_from": {"filter": "orography", "geopotential": "z"}},
+    }
+    train, _, _ = get_datasets(
+        "gridded", 1, 1, 1, write_json(tmp_path / "d.json", describe(tmp_path, variables=variables))
+    )
+    assert "height" in train.info.static and "z" not in train.info.static
+    np.testing.assert_allclose(train.cube.static_fields()["height"], height, rtol=1e-6)
