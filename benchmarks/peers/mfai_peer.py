@@ -33,8 +33,8 @@ if importlib.util.find_spec("torchvision") is None:
         module.__path__ = []
         sys.modules[name] = module
 
-import torch  # noqa: E402
-from peak import forget_peak, memory  # noqa: E402
+import torch
+from peak import forget_peak, memory
 
 MODELS = {"halfunet": ("half_unet", "HalfUNet"), "unet": ("unet", "UNet"), "segformer": ("segformer", "Segformer")}
 

@@ -36,16 +36,16 @@ for name in ("wandb", "mlflow", "mlflow.pytorch", "boto3", "botocore", "botocore
         module.__path__ = []
         sys.modules[name] = module
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-import xarray as xr  # noqa: E402
-from neural_lam import utils  # noqa: E402
-from neural_lam.create_graph import create_graph  # noqa: E402
-from neural_lam.models.step_predictors.graph import base as graph_base  # noqa: E402
-from neural_lam.models.step_predictors.graph.graph_lam import GraphLAM  # noqa: E402
-from neural_lam.models.step_predictors.graph.hi_lam import HiLAM  # noqa: E402
-from neural_lam.models.step_predictors.graph.hi_lam_parallel import HiLAMParallel  # noqa: E402
-from peak import forget_peak, memory  # noqa: E402
+import numpy as np
+import torch
+import xarray as xr
+from neural_lam import utils
+from neural_lam.create_graph import create_graph
+from neural_lam.models.step_predictors.graph import base as graph_base
+from neural_lam.models.step_predictors.graph.graph_lam import GraphLAM
+from neural_lam.models.step_predictors.graph.hi_lam import HiLAM
+from neural_lam.models.step_predictors.graph.hi_lam_parallel import HiLAMParallel
+from peak import forget_peak, memory
 
 MODELS = {"graphlam": GraphLAM, "hilam": HiLAM, "hilamparallel": HiLAMParallel}
 
