@@ -95,7 +95,7 @@ def _add_data(parser: argparse.ArgumentParser, dataset: str | None, shown: str) 
         "--dataset",
         default=dataset,
         metavar="NAME",
-        help=f"dataset by name: dummy, gridded, or a plugin's (default: {shown})",
+        help=f"dataset by name: dummy, gridded, virtual, titan, smeagol, poesy, rainfall, or a plugin's (default: {shown})",
     )
     parser.add_argument(
         "--dataset_conf",

@@ -3,6 +3,8 @@
 from typing import Any
 
 from py4cast import datasets, formats, losses, metrics, models, observers, strategies
+from py4cast.datasets.filters import registry as filters
+from py4cast.datasets.foreign import registry as foreign
 from py4cast.workflows.report import table_of
 
 __all__ = ["plugins"]
@@ -13,6 +15,8 @@ def plugins(broken_only: bool = False) -> Any:
     sections = []
     for registry in (
         datasets.registry,
+        filters,
+        foreign,
         models.registry,
         strategies.registry,
         losses.registry,
