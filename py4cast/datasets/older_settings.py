@@ -1,16 +1,19 @@
 """The words of the older interface in the JSON of named datasets: periods as whole numbers, kinds, levels, members."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from py4cast.datasets.packing import StoreType
 from py4cast.datasets.series_settings import GridSettings
+from py4cast.datasets.source_settings import SourceSettings
 from py4cast.datasets.timeline import Period, Periods, duration, instant, show_duration
 from py4cast.errors import SettingsError
 from py4cast.settings import Settings, setting
 
-__all__ = ["OlderGrid", "OlderParam", "OlderPeriod", "OlderPeriods", "hours", "periods_of"]
+__all__ = ["OlderGrid", "OlderParam", "OlderPeriod", "OlderPeriods", "ServiceSettings", "hours", "periods_of"]
 
 Kind = Literal["input", "output", "input_output"]
 
@@ -65,6 +68,26 @@ def obs_step(older: OlderPeriods, default: str) -> str:
     if len(found) > 1:
         raise SettingsError(f"periods: obs_step differs between them: {', '.join(str(f) for f in sorted(found))}")
     return show_duration(duration(f"{found.pop()}s")) if found else default
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSettings(Settings):
+    """What the named datasets share beside their own words."""
+
+    root: Path | None = setting(None, "folder of the files; by default what the environment says")
+    periods: OlderPeriods = setting(help="train, valid and test periods")
+    forcings: tuple[str, ...] = setting(("hour", "day_of_year", "toa_radiation"), "computed forcings")
+    boundary: SourceSettings | None = setting(None, "where border values come from; by default the truth")
+    inputs: dict[str, SourceSettings] = setting(
+        factory=dict, help="further inputs by key, for models that ask for them"
+    )
+    store: Path | None = setting(None, "folder of the prepared store; by default in the cache")
+    store_type: StoreType = setting("float32", "numbers in the store: float32, uint16 or float16")
+
+    def shared(self) -> dict[str, Any]:
+        """The same in the words of `gridded`."""
+        names = ("root", "forcings", "boundary", "inputs", "store", "store_type")
+        return {"periods": periods_of(self.periods)} | {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

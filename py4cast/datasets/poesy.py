@@ -8,15 +8,12 @@ Every start and member is a forecast. Its root is `PY4CAST_POESY_PATH` where the
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 from py4cast.datasets.array_settings import ArraySettings
 from py4cast.datasets.files_dataset import FilesDataset
 from py4cast.datasets.gridded_settings import ForecastSettings, GriddedSettings, VariableSettings
-from py4cast.datasets.older_settings import OlderGrid, OlderParam, OlderPeriods, hours, periods_of
-from py4cast.datasets.packing import StoreType
-from py4cast.datasets.source_settings import SourceSettings
+from py4cast.datasets.older_settings import OlderGrid, OlderParam, ServiceSettings, hours
 from py4cast.errors import SettingsError, nearest
 from py4cast.settings import Settings, setting
 
@@ -52,21 +49,15 @@ class PoesyTerm(Settings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PoesySettings(Settings):
+class PoesySettings(ServiceSettings):
     """Poesy, in the words of its JSON files."""
 
     name: str = setting("poesy", "what to call the dataset")
-    root: Path | None = setting(None, "folder of the arrays; by default $PY4CAST_POESY_PATH")
-    periods: OlderPeriods = setting(help="starts of the forecasts: train, valid and test")
     grid: OlderGrid = setting(help="name, border_size, subgrid")
     settings: PoesyStepSettings = setting(factory=PoesyStepSettings, help="step")
     params: dict[str, OlderParam] = setting(help="parameters by name: t2m, u10, v10, tirf")
     members: tuple[int, ...] = setting(tuple(range(_NUM_MEMBERS)), "members to use, each by itself")
     term: PoesyTerm = setting(factory=PoesyTerm, help="lead times")
-    forcings: tuple[str, ...] = setting(("hour", "day_of_year", "toa_radiation"), "computed forcings")
-    boundary: SourceSettings | None = setting(None, "where border values come from; by default the truth")
-    store: Path | None = setting(None, "folder of the prepared store; by default in the cache")
-    store_type: StoreType = setting("float32", "numbers in the store: float32, uint16 or float16")
 
     def __post_init__(self) -> None:
         bad = [m for m in self.members if not 0 <= m < _NUM_MEMBERS]
@@ -98,17 +89,14 @@ class Poesy(FilesDataset):
         step = max(settings.settings.step_duration, settings.term.timestep)
         return GriddedSettings(
             name=settings.name,
-            root=settings.root,
+            **settings.shared(),
             root_env="PY4CAST_POESY_PATH",
             step=hours(step),
             variables={**variables, **fixed},
-            periods=periods_of(settings.periods),
             grid=settings.grid.grid(),
             forecasts=ForecastSettings(
                 first=hours(settings.term.start), last=hours(settings.term.end), members=settings.members
             ),
-            forcings=settings.forcings,
-            boundary=settings.boundary,
             arrays=ArraySettings(
                 path="%Y-%m-%dT%H:%M:%SZ_{name}_lt1-45_crop.npy",
                 grid_file=_LATLON,
@@ -117,6 +105,4 @@ class Poesy(FilesDataset):
                 members=tuple(range(_NUM_MEMBERS)),
                 units={p[0]: p[2] for p in PARAMETERS.values()} | {stem: "m"},
             ),
-            store=settings.store,
-            store_type=settings.store_type,
         )

@@ -8,14 +8,12 @@ give none.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from py4cast.datasets.array_settings import ArraySettings
 from py4cast.datasets.files_dataset import FilesDataset
 from py4cast.datasets.gridded_settings import NONE, GriddedSettings, VariableSettings
-from py4cast.datasets.older_settings import OlderGrid, OlderParam, OlderPeriods, obs_step, periods_of
-from py4cast.datasets.packing import StoreType
+from py4cast.datasets.older_settings import OlderGrid, OlderParam, ServiceSettings, obs_step
 from py4cast.errors import SettingsError, nearest
 from py4cast.settings import Settings, setting
 
@@ -41,19 +39,15 @@ class RainfallStepSettings(Settings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RainfallSettings(Settings):
+class RainfallSettings(ServiceSettings):
     """Rainfall, in the words of its JSON files."""
 
     name: str = setting("rainfall", "what to call the dataset")
-    root: Path | None = setting(None, "folder of Hexagone/; by default $PY4CAST_RAINFALL_PATH")
-    periods: OlderPeriods = setting(help="train, valid and test periods, with obs_step [s]")
     grid: OlderGrid = setting(factory=OlderGrid, help="border_size, subgrid")
     settings: RainfallStepSettings = setting(factory=RainfallStepSettings, help="format")
     params: dict[str, OlderParam] = setting(help="parameters by name: precip")
     shape: tuple[int, int] = setting((_SIZE, _SIZE), "rows and columns of the mosaics")
     forcings: tuple[str, ...] = setting((), "computed forcings")
-    store: Path | None = setting(None, "folder of the prepared store; by default in the cache")
-    store_type: StoreType = setting("float32", "numbers in the store: float32, uint16 or float16")
 
 
 class Rainfall(FilesDataset):
@@ -81,13 +75,11 @@ class Rainfall(FilesDataset):
         }  # fmt: skip
         return GriddedSettings(
             name=settings.name,
-            root=settings.root,
+            **settings.shared(),
             root_env="PY4CAST_RAINFALL_PATH",
             step=obs_step(settings.periods, "5min"),
             variables=variables,
-            periods=periods_of(settings.periods),
             grid=settings.grid.grid(),
-            forcings=settings.forcings,
             arrays=ArraySettings(
                 path="%Y%m%d%H%M.npz",
                 shape=settings.shape,
@@ -95,6 +87,4 @@ class Rainfall(FilesDataset):
                 projection=PROJECTION,
                 units={"counts": "1"},
             ),
-            store=settings.store,
-            store_type=settings.store_type,
         )

@@ -9,16 +9,13 @@ become sums over a step. Its root is `PY4CAST_SMEAGOL_PATH` where the settings g
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 from py4cast.datasets.array_settings import ArraySettings
 from py4cast.datasets.files_dataset import FilesDataset
 from py4cast.datasets.gridded_settings import ForecastSettings, GriddedSettings, VariableSettings
-from py4cast.datasets.older_settings import Kind, OlderPeriods, hours, periods_of
-from py4cast.datasets.packing import StoreType
+from py4cast.datasets.older_settings import Kind, ServiceSettings, hours
 from py4cast.datasets.series_settings import GridSettings
-from py4cast.datasets.source_settings import SourceSettings
 from py4cast.errors import SettingsError, nearest
 from py4cast.settings import Settings, setting
 
@@ -89,18 +86,12 @@ class SmeagolSource(Settings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SmeagolSettings(Settings):
+class SmeagolSettings(ServiceSettings):
     """Smeagol, in the words of its JSON files."""
 
     name: str = setting("smeagol", "what to call the dataset")
-    root: Path | None = setting(None, "folder of nc/; by default $PY4CAST_SMEAGOL_PATH")
-    periods: OlderPeriods = setting(help="starts of the runs: train, valid and test")
     grid: SmeagolGrid = setting(help="domain, model, geometry, border_size, subgrid")
     dataset: dict[str, SmeagolSource] = setting(help="sources by name; one")
-    forcings: tuple[str, ...] = setting(("hour", "day_of_year", "toa_radiation"), "computed forcings")
-    boundary: SourceSettings | None = setting(None, "where border values come from; by default the truth")
-    store: Path | None = setting(None, "folder of the prepared store; by default in the cache")
-    store_type: StoreType = setting("float32", "numbers in the store: float32, uint16 or float16")
 
 
 def _variables(source: SmeagolSource, folder: str) -> dict[str, VariableSettings]:
@@ -149,11 +140,10 @@ class Smeagol(FilesDataset):
         first, last = term.start, term.end - term.timestep
         return GriddedSettings(
             name=settings.name,
-            root=settings.root,
+            **settings.shared(),
             root_env="PY4CAST_SMEAGOL_PATH",
             step=step,
             variables={**_variables(source, folder), **fixed},
-            periods=periods_of(settings.periods),
             grid=GridSettings(
                 name=own.geometry,
                 border_size=own.border_size,
@@ -162,8 +152,6 @@ class Smeagol(FilesDataset):
             forecasts=ForecastSettings(
                 first="0s" if first == 0 else hours(first), last=hours(last), members=source.members
             ),
-            forcings=settings.forcings,
-            boundary=settings.boundary,
             arrays=ArraySettings(
                 path=f"{folder}/%Y%m%dH%H/mb_{{member}}_{{name}}.nc",
                 grid_file=constant,
@@ -172,6 +160,4 @@ class Smeagol(FilesDataset):
                 level_type="hybrid",
                 units={"SURFGEOPOTENTIEL": "m2 s-2", "LandSeaMask": "1", **{n: p[1] for n, p in PARAMETERS.items()}},
             ),
-            store=settings.store,
-            store_type=settings.store_type,
         )

@@ -9,15 +9,12 @@ coarser ones. Its root is `PY4CAST_TITAN_PATH` where the settings give none.
 """
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from py4cast.datasets.array_settings import ArraySettings
 from py4cast.datasets.files_dataset import FilesDataset
 from py4cast.datasets.gridded_settings import NONE, ForecastSettings, GriddedSettings, VariableSettings
-from py4cast.datasets.older_settings import OlderGrid, OlderParam, OlderPeriods, hours, obs_step, periods_of
-from py4cast.datasets.packing import StoreType
-from py4cast.datasets.source_settings import SourceSettings
+from py4cast.datasets.older_settings import OlderGrid, OlderParam, ServiceSettings, hours, obs_step
 from py4cast.datasets.titan_parameters import GRIDS, LEVELS, PARAMETERS, TitanParameter
 from py4cast.errors import SettingsError, nearest
 from py4cast.regrid import Method
@@ -39,23 +36,14 @@ class TitanStepSettings(Settings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TitanSettings(Settings):
+class TitanSettings(ServiceSettings):
     """Titan, in the words of its JSON files."""
 
     name: str = setting("titan", "what to call the dataset")
-    root: Path | None = setting(None, "folder of grib/ or npy/; by default $PY4CAST_TITAN_PATH")
-    periods: OlderPeriods = setting(help="train, valid and test periods")
     grid: OlderGrid = setting(help="name: PAAROME_1S100 or PAAROME_1S40; border_size; subgrid")
     settings: TitanStepSettings = setting(factory=TitanStepSettings, help="step, format")
     params: dict[str, OlderParam] = setting(help="parameters by name, such as aro_t2m, with levels and kind")
     forecasts: ForecastSettings | None = setting(None, "use every start and lead time; by default a series of analyses")
-    forcings: tuple[str, ...] = setting(("hour", "day_of_year", "toa_radiation"), "computed forcings")
-    boundary: SourceSettings | None = setting(None, "where border values come from; by default the truth")
-    inputs: dict[str, SourceSettings] = setting(
-        factory=dict, help="further inputs by key, for models that ask for them"
-    )
-    store: Path | None = setting(None, "folder of the prepared store; by default in the cache")
-    store_type: StoreType = setting("float32", "numbers in the store: float32, uint16 or float16")
 
 
 def _method(native: str, wanted: str) -> Method | None:
@@ -123,18 +111,12 @@ class Titan(FilesDataset):
         conf = f"conf_{grid}.grib"
         made = GriddedSettings(
             name=settings.name,
-            root=settings.root,
+            **settings.shared(),
             root_env="PY4CAST_TITAN_PATH",
             step=obs_step(settings.periods, hours(settings.settings.step_duration)),
             variables=variables,
-            periods=periods_of(settings.periods),
             grid=settings.grid.grid(),
-            forcings=settings.forcings,
             forecasts=settings.forecasts,
-            boundary=settings.boundary,
-            inputs=settings.inputs,
-            store=settings.store,
-            store_type=settings.store_type,
         )
         if is_npy:
             units = {n: s.units or "" for n, s in variables.items()}

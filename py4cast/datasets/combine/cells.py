@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.datasets.combine.instants import align, digest
+from py4cast.datasets.combine.view import ViewCube
 from py4cast.datasets.cube import CubeABC, Planes
 from py4cast.datasets.source_settings import BoxSettings
 from py4cast.errors import DataError, SettingsError
@@ -16,12 +17,12 @@ from py4cast.regrid import Method, Regridder
 __all__ = ["CutoutCube", "RegridCube", "WindowCube"]
 
 
-class WindowCube(CubeABC):
+class WindowCube(ViewCube):
     """Creates the view of some rows and columns."""
 
     def __init__(self, source: CubeABC, rows: slice, columns: slice) -> None:
-        self.source, self._rows, self._columns = source, rows, columns
-        self.variables, self.axis = source.variables, source.axis
+        super().__init__(source)
+        self._rows, self._columns = rows, columns
         self._grid = source.grid.rows_columns(rows, columns)
 
     @classmethod
@@ -45,11 +46,12 @@ class WindowCube(CubeABC):
         return self._grid
 
     @property
+    def shape(self) -> tuple[int, int]:
+        return self._grid.shape
+
+    @property
     def fingerprint(self) -> str:
         return digest("window", self.source.fingerprint, self._rows, self._columns)
-
-    def available(self, names: Sequence[str]) -> NDArray[np.bool_]:
-        return self.source.available(names)
 
     def read(self, names: Sequence[str], start: int, stop: int, out: Planes) -> None:
         self.source.read_window(names, start, stop, self._rows, self._columns, out)
@@ -61,11 +63,8 @@ class WindowCube(CubeABC):
     def valid_mask(self, names: Sequence[str]) -> NDArray[np.bool_]:
         return self.source.valid_mask(names)[self._rows, self._columns]
 
-    def close(self) -> None:
-        self.source.close()
 
-
-class RegridCube(CubeABC):
+class RegridCube(ViewCube):
     """Creates the view of a cube on another grid.
 
     Raises:
@@ -73,8 +72,8 @@ class RegridCube(CubeABC):
     """
 
     def __init__(self, source: CubeABC, target: Grid, method: Method) -> None:
-        self.source, self._target, self._method = source, target, method
-        self.variables, self.axis = source.variables, source.axis
+        super().__init__(source)
+        self._target, self._method = target, method
         self._regridder = Regridder(source.grid, target, method)
         if not self._regridder.covered.all():
             raise DataError(f"regrid: {source.grid.describe()} does not cover {target.describe()}")
@@ -84,11 +83,12 @@ class RegridCube(CubeABC):
         return self._target
 
     @property
+    def shape(self) -> tuple[int, int]:
+        return self._target.shape
+
+    @property
     def fingerprint(self) -> str:
         return digest("regrid", self.source.fingerprint, self._target.fingerprint(), self._method)
-
-    def available(self, names: Sequence[str]) -> NDArray[np.bool_]:
-        return self.source.available(names)
 
     def read(self, names: Sequence[str], start: int, stop: int, out: Planes) -> None:
         planes = np.empty((len(names), stop - start, *self.source.shape), dtype=np.float32)
@@ -98,9 +98,6 @@ class RegridCube(CubeABC):
 
     def static_fields(self) -> dict[str, Planes]:
         return {name: self._regridder(field) for name, field in self.source.static_fields().items()}
-
-    def close(self) -> None:
-        self.source.close()
 
 
 class CutoutCube(CubeABC):

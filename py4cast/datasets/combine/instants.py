@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.datasets.axis import TimeAxis
+from py4cast.datasets.combine.view import ViewCube
 from py4cast.datasets.cube import CubeABC, Planes, pairs_of
 from py4cast.datasets.timeline import duration, instant, show_duration
 from py4cast.errors import DataError, SettingsError, nearest
@@ -26,24 +27,16 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-class _IndexedCube(CubeABC):
+class _IndexedCube(ViewCube):
     """Abstract cube of some instants of another, in any order; −1 stands for a missing one."""
 
     def __init__(self, source: CubeABC, axis: TimeAxis, indices: Index) -> None:
-        self.source, self.axis, self._indices = source, axis, indices
-        self.variables = source.variables
+        super().__init__(source)
+        self.axis, self._indices = axis, indices
         steps = np.diff(indices, prepend=-2)
         # differences of neighbours are the source's own where neighbours are neighbours there
         own = axis.is_first | (indices < 0) | (np.roll(indices, 1) < 0) | (steps == 1)
         self._keeps_steps = bool(own.all())
-
-    @property
-    def grid(self) -> Grid:
-        return self.source.grid
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.source.shape
 
     @property
     def fingerprint(self) -> str:
@@ -74,9 +67,6 @@ class _IndexedCube(CubeABC):
             else:
                 self.source.read_window(names, at, at + count, rows, columns, out[:, offset : offset + count])
 
-    def static_fields(self) -> dict[str, Planes]:
-        return self.source.static_fields()
-
     def statistics(self, inside: NDArray[np.bool_], names: Sequence[str] | None = None) -> tuple[Stats, Stats]:
         chosen = inside & (self._indices >= 0)
         mask = np.zeros(self.source.axis.size, dtype=bool)
@@ -92,9 +82,6 @@ class _IndexedCube(CubeABC):
         if self._indices.size == self.source.axis.size:
             return self.source.valid_mask(names)
         return super().valid_mask(names)
-
-    def close(self) -> None:
-        self.source.close()
 
 
 class TimesCube(_IndexedCube):

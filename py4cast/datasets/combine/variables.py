@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.datasets.combine.instants import align, check_same_grid, digest
+from py4cast.datasets.combine.view import ViewCube
 from py4cast.datasets.cube import CubeABC, Planes
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.grid import Grid
@@ -16,7 +17,7 @@ from py4cast.statistics import Stats
 __all__ = ["JoinCube", "RenamedCube"]
 
 
-class RenamedCube(CubeABC):
+class RenamedCube(ViewCube):
     """Creates the view of some variables under other names.
 
     Args:
@@ -25,8 +26,8 @@ class RenamedCube(CubeABC):
     """
 
     def __init__(self, source: CubeABC, names: Mapping[str, str]) -> None:
-        self.source, self._old = source, dict(names)
-        self.axis = source.axis
+        super().__init__(source)
+        self._old = dict(names)
         self.variables = [
             replace(v, name=new, short_name=v.short_name or v.name)
             for new, old in names.items()
@@ -60,14 +61,6 @@ class RenamedCube(CubeABC):
         return [self._old[n] if n in self._old else self.variable(n).name for n in names]
 
     @property
-    def grid(self) -> Grid:
-        return self.source.grid
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.source.shape
-
-    @property
     def fingerprint(self) -> str:
         return digest("renamed", self.source.fingerprint, list(self._old.items()))
 
@@ -82,9 +75,6 @@ class RenamedCube(CubeABC):
     ) -> None:
         self.source.read_window(self._names(names), start, stop, rows, columns, out)
 
-    def static_fields(self) -> dict[str, Planes]:
-        return self.source.static_fields()
-
     def statistics(self, inside: NDArray[np.bool_], names: Sequence[str] | None = None) -> tuple[Stats, Stats]:
         chosen = list(names or self.names)
         old = self._names(chosen)
@@ -94,9 +84,6 @@ class RenamedCube(CubeABC):
 
     def valid_mask(self, names: Sequence[str]) -> NDArray[np.bool_]:
         return self.source.valid_mask(self._names(names))
-
-    def close(self) -> None:
-        self.source.close()
 
 
 class JoinCube(CubeABC):
