@@ -23,6 +23,8 @@ from py4cast.statistics import MOMENTS, moments_of
 __all__ = ["BlockJob", "counts_path", "write_block"]
 
 Plane = NDArray[np.float32]
+# few large writes: the pages that they leave in memory are mapped in few pieces
+_BUFFER = 2**20
 # moments of nothing: a count of 0 says it and merges as nothing
 _NOTHING = np.array([0.0, 0.0, 0.0, np.inf, -np.inf])
 
@@ -134,7 +136,7 @@ def write_block(job: BlockJob, on_instant: Callable[[], None] | None = None) -> 
         finals = [layout.shard(job.folder, name, job.block) for name in names]
         # the streams are closed before the files take their places
         with staged_paths(finals) as temporaries, contextlib.ExitStack() as streams:
-            shards = [_Shard(streams.enter_context(t.open("xb")), layout.block) for t in temporaries]
+            shards = [_Shard(streams.enter_context(t.open("xb", buffering=_BUFFER)), layout.block) for t in temporaries]
             _fill(job, shards, recorder, on_instant)
             digests = [shard.finish() for shard in shards]
     finally:
