@@ -223,41 +223,46 @@ class WindowDataset(DatasetABC):
         self, inits: NDArray[np.int64], num_steps: int, with_outputs: bool = True, pin_memory: bool = False
     ) -> ItemBatch:
         """The batch of windows whose last past state stands at `inits` in the cube."""
-        info, cube, computed = self.info, self.cube, self._shared.computed
-        past, size, shape = self._num_input_steps, len(inits), cube.shape
-        length = past + (num_steps if with_outputs else 0)
+        info, cube, past = self.info, self.cube, self._num_input_steps
 
-        def room(features: int, steps: int, cells: tuple[int, int] = shape) -> Tensor:
-            return torch.empty((size, features, steps, *cells), pin_memory=pin_memory)
+        def room(features: int, steps: int, cells: tuple[int, int] = cube.shape) -> Tensor:
+            return torch.empty((len(inits), features, steps, *cells), pin_memory=pin_memory)
 
-        states = info.prognostic
-        series, forcing = room(len(states), length), room(len(info.forcing), num_steps)
-        diagnostics = room(len(info.diagnostic), num_steps)
+        if with_outputs and not info.diagnostic:
+            # past and future of the states are neighbours: one read, seen as two
+            series = room(len(info.prognostic), past + num_steps)
+            inputs, outputs = series[:, :, :past], series[:, :, past:]
+        else:
+            inputs = series = room(len(info.prognostic), past)
+            outputs = room(len(info.predicted), num_steps if with_outputs else 0)
+        forcing = room(len(info.forcing), num_steps)
         further = {k: room(len(d.names), num_steps, d.shape) for k, d in self._shared.drivers.items()}
-        stored = [n for n in info.forcing if n not in computed.names]
-        views = series.numpy(), diagnostics.numpy(), forcing.numpy()
         for row, init in enumerate(inits.tolist()):
-            cube.read(states, init - past + 1, init - past + 1 + length, views[0][row])
+            first = init - past + 1
+            cube.read(info.prognostic, first, first + series.shape[2], series[row].numpy())
             if with_outputs and info.diagnostic:
-                cube.read(info.diagnostic, init + 1, init + 1 + num_steps, views[1][row])
-            if stored:
-                cube.read(stored, init + 1, init + 1 + num_steps, views[2][row, : len(stored)])
-            start = cube.times[init]
-            valid = start + np.arange(1, num_steps + 1) * info.step_duration
-            if computed.names and num_steps:
-                computed.fill(valid, views[2][row, len(stored) :])
+                cube.read(info.predicted, init + 1, init + 1 + num_steps, outputs[row].numpy())
+            self._read_forcings(init, num_steps, forcing[row].numpy())
+            valid = cube.times[init] + np.arange(1, num_steps + 1) * info.step_duration
             for key, driver in self._shared.drivers.items():
-                driver.read(start, valid, further[key][row].numpy())
-        fields = {"inputs": _named(series[:, :, :past], states)}
+                driver.read(cube.times[init], valid, further[key][row].numpy())
+        fields = {"inputs": _named(inputs, info.prognostic)}
         if info.forcing:
             fields["forcing"] = _named(forcing, info.forcing)
         if with_outputs:
-            truth = series[:, :, past:]
-            if info.diagnostic:
-                truth = torch.cat([truth, diagnostics], dim=1)
-            fields["outputs"] = _named(truth, info.predicted)
+            fields["outputs"] = _named(outputs, info.predicted)
         fields |= {key: _named(further[key], driver.names) for key, driver in self._shared.drivers.items()}
         return ItemBatch(fields, init_time=cube.times[inits])
+
+    def _read_forcings(self, init: int, num_steps: int, out: NDArray[np.float32]) -> None:
+        """Forcings of the steps after an instant, those of the data and then those that are computed."""
+        info, cube, computed = self.info, self.cube, self._shared.computed
+        stored = [n for n in info.forcing if n not in computed.names]
+        if stored:
+            cube.read(stored, init + 1, init + 1 + num_steps, out[: len(stored)])
+        if computed.names and num_steps:
+            valid = cube.times[init] + np.arange(1, num_steps + 1) * info.step_duration
+            computed.fill(valid, out[len(stored) :])
 
     @classmethod
     @abstractmethod

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from py4cast.batch import ItemBatch
+from py4cast.datasets import DatasetABC
 from py4cast.datasets.loader import Loader, LoaderSettings
 from py4cast.namedtensor import NamedTensor
 
@@ -136,3 +137,29 @@ def test_samples_come_in_blocks_where_memory_cannot_hold_the_store(
         )
         assert other.batch_size == 6
         break
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an accelerator")
+def test_a_pinned_batch_is_filled_in_place(small: tuple[DatasetABC, ...]) -> None:
+    batch = next(iter(Loader(small[0], LoaderSettings(batch_size=4, pin_memory=True))))
+    assert all(field.tensor.is_pinned() for field in batch.fields.values())
+
+
+def test_nothing_is_copied_on_the_way_to_a_batch(
+    small: tuple[DatasetABC, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every field is a view of a buffer that was made once, pinned where asked."""
+    asked: list[bool] = []
+    empty = torch.empty
+
+    def record(*sizes: object, pin_memory: bool = False) -> torch.Tensor:
+        asked.append(pin_memory)
+        return empty(*sizes)
+
+    monkeypatch.setattr(torch, "empty", record)
+    buffers = {"cat": torch.cat, "stack": torch.stack}
+    for name in buffers:
+        monkeypatch.setattr(torch, name, None)
+    batch = next(iter(Loader(small[0], LoaderSettings(batch_size=4, pin_memory=True, num_threads=0))))
+    assert batch.outputs.feature_names == small[0].info.predicted and asked and all(asked)
