@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from py4cast.datasets import get_datasets
-from py4cast.metrics.verification import Verification
+from py4cast.metrics.batches import BatchVerification
 from py4cast.workflows.climatology import climatology_of
 
 RADIUS = 2
@@ -81,11 +81,11 @@ def main() -> None:
     a = parser.parse_args()
     train, _, test = get_datasets("gridded", a.num_input_steps, 1, a.num_steps, a.dataset_conf, [f"root={a.root}"])
     stencil = Stencil(train, a.states)
-    verification = Verification(train.info, climatology_of(train))
+    verification = BatchVerification(train.info, climatology_of(train))
     for start in range(0, len(test), 8):
         batch = test.read_batch(list(range(start, min(start + 8, len(test)))))
         verification.update(batch, stencil.forecast(batch, a.num_steps))
-    scores = verification.scores()
+    scores = verification.scores().to_dict()
     systems = {"stencil": scores["model"], "persistence": scores["persistence"], "climatology": scores["climatology"]}
     if a.scores:
         systems["network"] = json.loads(a.scores.read_text())["model"]

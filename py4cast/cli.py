@@ -5,6 +5,7 @@ Nothing heavy is imported before a verb's arguments have been read, so that `--h
 
 import argparse
 import datetime
+import json
 import logging
 import os
 import sys
@@ -143,24 +144,68 @@ def _forecast(a: argparse.Namespace) -> None:
     sys.stdout.write(f"{path}\n")
 
 
+def _files(a: argparse.Namespace, settings: Any) -> Any:
+    """What verify was asked of forecast files."""
+    from py4cast.datasets.timeline import instant
+    from py4cast.workflows.file_case import VerifyFiles
+
+    pairs = {"--reference": a.reference, "--rename": a.rename}
+    for flag, texts in pairs.items():
+        for text in texts:
+            if "=" not in text:
+                shape = "NAME=FILES" if flag == "--reference" else "FORECAST=TRUTH"
+                raise SettingsError(f"{flag} {text!r}: expected {shape}")
+    return VerifyFiles(
+        forecast=a.forecast or (),
+        truth=a.truth or (),
+        stations=a.stations,
+        references={n: f.split(",") for n, f in (r.split("=", 1) for r in a.reference)},
+        variables=[n for n in (a.variables or "").split(",") if n],
+        renamed={target: source for source, target in (r.split("=", 1) for r in a.rename)},
+        accumulated=[n for n in (a.accumulated or "").split(",") if n],
+        regrid=a.regrid,
+        interpolation=a.interpolation,
+        orography=a.orography,
+        climatology=a.climatology or "truth",
+        first=instant(a.start) if a.start else None,
+        last=instant(a.end, is_end=True) if a.end else None,
+        num_steps=a.num_steps,
+        scores=settings,
+    )
+
+
 def _verify(a: argparse.Namespace) -> None:
     from pathlib import Path
 
-    from py4cast.workflows.report import score_table, show
-    from py4cast.workflows.verify import verify
+    from py4cast.workflows.report import Bar, score_table, show
+    from py4cast.workflows.score_files import write_scores
+    from py4cast.workflows.verify import score_settings
 
-    output = Path(a.output) if a.output else Path(a.forecaster).parent / "verify"
-    scores = verify(
-        a.forecaster,
-        a.dataset,
-        a.dataset_conf,
-        a.split,
-        a.num_steps,
-        a.batch_size,
-        output,
-        _strip(a.overrides),
-    )
-    show(score_table(scores, a.metric))
+    overrides = [o.removeprefix("scores.") for o in a.overrides if o.startswith("scores.")]
+    if a.metrics:
+        overrides.append(f"metrics={json.dumps(a.metrics.split(','))}")
+    of_data = _strip([o for o in a.overrides if not o.startswith("scores.")])
+    settings = score_settings(overrides)
+    case: Any
+    if bool(a.forecaster) == bool(a.forecast):
+        raise SettingsError("verify needs either --forecaster FILE or --forecast FILES; see py4cast verify --help")
+    if a.forecaster:
+        from py4cast.workflows.verify import verify
+
+        output = Path(a.output) if a.output else Path(a.forecaster).parent / "verify"
+        scores, case = verify(
+            a.forecaster, a.dataset, a.dataset_conf, a.split, a.num_steps or 5, a.batch_size, of_data, settings,
+            a.climatology or "auto",
+        )  # fmt: skip
+    else:
+        from py4cast.workflows.verify_files import verify_files
+
+        output = Path(a.output or "verify")
+        with Bar() as bar:
+            scores, case = verify_files(_files(a, settings), bar=bar)
+    write_scores(output, scores, case.grid)
+    case.close()
+    show(score_table(scores.to_dict(), a.metric))
     sys.stdout.write(f"{output}\n")
 
 
@@ -189,7 +234,7 @@ _VERBS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], Cal
     "prepare": ("turn GRIB or NetCDF files into a fast store", PREPARE_HELP, prepare_arguments, _prepare),
     "forecast": ("write a forecast file", FORECAST_HELP, forecast_arguments, _forecast),
     "verify": (
-        "score a Forecaster against persistence and climatology",
+        "score a Forecaster, or any forecast files, against analyses or stations",
         VERIFY_HELP,
         verify_arguments,
         _verify,

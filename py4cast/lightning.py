@@ -14,7 +14,9 @@ from py4cast.datasets.loader import Loader
 from py4cast.errors import DataError, NumericalError
 from py4cast.forecaster import Forecaster
 from py4cast.losses import LossABC
-from py4cast.metrics.verification import Climatology, Verification
+from py4cast.metrics import ScoreSettings
+from py4cast.metrics.batches import BatchVerification
+from py4cast.metrics.climatology import Climatology
 from py4cast.models import GriddedNetwork
 from py4cast.namedtensor import NamedTensor
 from py4cast.observers import ErrorObserver
@@ -37,6 +39,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         test_observers: called in test.
         climatology: a reference for the test scores.
         plots: folder of the pictures, None for none.
+        scores: what is scored in validation and test, and how.
     """
 
     def __init__(
@@ -49,14 +52,16 @@ class AutoRegressiveLightning(pl.LightningModule):
         test_observers: Sequence[ErrorObserver] = (),
         climatology: Climatology | None = None,
         plots: Path | None = None,
+        scores: ScoreSettings | None = None,
     ) -> None:
         super().__init__()
         self.forecaster = forecaster
         self.training_objective = loss
         self.optim, self.seed, self.plots = optim, seed, plots
         self.valid_plotters, self.test_plotters = list(valid_observers), list(test_observers)
-        self._climatology = climatology
-        self.verification: Verification | None = None
+        self._climatology, self._scores = climatology, scores
+        self.verification: BatchVerification | None = None
+        self.validation: BatchVerification | None = None
         self.batches_done = 0
         self.validated_epoch = 0
         self.samples_per_s = self.waiting_share = 0.0
@@ -189,16 +194,24 @@ class AutoRegressiveLightning(pl.LightningModule):
                 sync_dist=True,
                 batch_size=batch.batch_size,
             )
+        assert self.validation is not None, "made when the validation begins"
+        self.validation.update(batch, prediction.tensor)
         for observer in self.valid_plotters:
             observer.update(self, prediction, target)
 
+    def on_validation_epoch_start(self) -> None:
+        self.validation = BatchVerification(self.info, self._climatology, self._scores, has_references=False)
+
     def on_validation_epoch_end(self) -> None:
         self.validated_epoch = self.current_epoch + 1
+        assert self.validation is not None, "made when the validation begins"
+        if self.trainer.world_size > 1:
+            self.validation.gather(_gathered)
         for observer in self.valid_plotters:
             observer.on_step_end(self)
 
     def on_test_epoch_start(self) -> None:
-        self.verification = Verification(self.info, self._climatology)
+        self.verification = BatchVerification(self.info, self._climatology, self._scores)
 
     def test_step(self, batch: ItemBatch, batch_idx: int) -> None:
         """Adds the batch to the scores; observers see the forecast."""
@@ -211,7 +224,7 @@ class AutoRegressiveLightning(pl.LightningModule):
     def on_test_epoch_end(self) -> None:
         assert self.verification is not None, "made when the test begins"
         if self.trainer.world_size > 1:
-            self.verification.reduce(lambda sums: self.trainer.strategy.reduce(sums, reduce_op="sum"))
+            self.verification.gather(_gathered)
         for observer in self.test_plotters:
             observer.on_step_end(self)
 
@@ -225,3 +238,10 @@ class AutoRegressiveLightning(pl.LightningModule):
         if own is None:
             raise DataError("a checkpoint of another program; expected one that py4cast wrote")
         self.batches_done, self.validated_epoch = own["batches_done"], own["validated_epoch"]
+
+
+def _gathered(own: Any) -> list[Any]:
+    """The object of every rank."""
+    found: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(found, own)
+    return found

@@ -100,7 +100,7 @@ def test_fit_validate_test_through_lightning(tmp_path: Path) -> None:
     assert {"val_mean_loss", "timestep_losses/val_step_2", "train_loss_epoch"} <= set(logged)
     per_step = torch.stack([logged[f"timestep_losses/val_step_{i}"] for i in range(3)])
     assert float(per_step.mean()) == pytest.approx(float(logged["val_mean_loss"]), rel=1e-5)
-    assert mine.verification.scores()["num_forecasts"] == 6 and mine.batches_done == 3
+    assert mine.verification.scores().num_forecasts == 6 and mine.batches_done == 3
 
 
 def test_forecast_and_loss_agree_with_named_input() -> None:

@@ -123,6 +123,10 @@ class PlaneReader:
                 self._kept.popitem(last=False)
         return plane
 
+    def has(self, name: str, instant: Instant) -> bool:
+        """Whether the files hold a variable at an instant."""
+        return instant in self._sources.get(name, {})
+
     def _where(self, plan: FieldPlan, instant: Instant) -> str:
         source = self._sources.get(plan.variable.name, {}).get(instant)
         init, lead, member = instant

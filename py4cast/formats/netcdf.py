@@ -1,6 +1,6 @@
 """NetCDF, read through xarray and written under the CF conventions."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -8,11 +8,12 @@ import numpy as np
 import xarray as xr
 
 from py4cast.atomic import atomic_path
+from py4cast.errors import DataError
 from py4cast.formats.base import Fields, WriterABC
 from py4cast.formats.cf import CfReader
 from py4cast.grid import Grid
 
-__all__ = ["NetcdfReader", "NetcdfWriter", "grid_coordinates"]
+__all__ = ["NetcdfReader", "NetcdfWriter", "grid_coordinates", "read_arrays", "write_arrays"]
 
 
 class NetcdfReader(CfReader):
@@ -106,3 +107,40 @@ def to_dataset(forecast: Fields) -> xr.Dataset:
     if mapping:
         data["projection"] = ((), np.int32(0), mapping)
     return xr.Dataset(data, coords, {"Conventions": "CF-1.11", **forecast.attributes})
+
+
+def write_arrays(
+    path: Path,
+    arrays: Mapping[str, tuple[Sequence[str], Any, Mapping[str, Any]]],
+    coords: Mapping[str, tuple[Sequence[str], Any, Mapping[str, Any]]],
+    attributes: Mapping[str, Any],
+) -> None:
+    """Writes named arrays `(dims, values, attributes)` to one CF-NetCDF file, whole or not at all."""
+    data = xr.Dataset(dict(arrays), dict(coords), {"Conventions": "CF-1.11", **attributes})
+    encoding: dict[Hashable, Any] = {}
+    for name, array in data.variables.items():
+        if np.issubdtype(array.dtype, np.datetime64):
+            encoding[name] = {"units": "seconds since 1970-01-01", "dtype": "int64", "calendar": "proleptic_gregorian"}
+        elif np.issubdtype(array.dtype, np.number) and array.ndim > 1:
+            encoding[name] = {"zlib": True, "complevel": 1}
+    with atomic_path(path, suffix=".nc") as temporary:
+        try:
+            data.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+        except RuntimeError as error:
+            raise _as_disk_error(error, path) from error
+
+
+def read_arrays(path: Path) -> tuple[dict[str, tuple[tuple[str, ...], Any, dict[str, Any]]], dict[str, Any]]:
+    """All arrays of a NetCDF file, coordinates too, `(dims, values, attributes)` by name, and the file's attributes.
+
+    Raises:
+        DataError: the file is missing, damaged or no NetCDF.
+    """
+    try:
+        with xr.open_dataset(path, engine="netcdf4", decode_timedelta=False) as data:
+            found = {str(n): (tuple(map(str, a.dims)), a.to_numpy(), dict(a.attrs)) for n, a in data.variables.items()}
+            return found, dict(data.attrs)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (OSError, ValueError, RuntimeError) as error:
+        raise DataError(f"{path}: damaged, or no NetCDF: {str(error).splitlines()[0]}") from None

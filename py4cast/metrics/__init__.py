@@ -1,9 +1,26 @@
 """PLUG POINT: metrics. A new one is one file here and one line below, or an entry point in `py4cast.metrics`."""
 
-from py4cast.metrics.base import Aggregator, MetricABC, StatisticABC
+from collections.abc import Sequence
+
+from py4cast.errors import SettingsError
+from py4cast.metrics.aggregator import Aggregator
+from py4cast.metrics.base import CellStatisticABC, Dimension, MetricABC, StatisticABC
+from py4cast.metrics.case import Case
+from py4cast.metrics.layout import Layout, ScoreSettings
 from py4cast.registry import Registry
 
-__all__ = ["Aggregator", "MetricABC", "StatisticABC", "registry"]
+__all__ = [
+    "Aggregator",
+    "Case",
+    "CellStatisticABC",
+    "Dimension",
+    "Layout",
+    "MetricABC",
+    "ScoreSettings",
+    "StatisticABC",
+    "make_metrics",
+    "registry",
+]
 
 registry: Registry[MetricABC] = Registry(
     "metric",
@@ -12,5 +29,50 @@ registry: Registry[MetricABC] = Registry(
         "rmse": "py4cast.metrics.deterministic:RMSE",
         "mae": "py4cast.metrics.deterministic:MAE",
         "bias": "py4cast.metrics.deterministic:Bias",
+        "gradient_error": "py4cast.metrics.deterministic:GradientError",
+        "wind_rmse": "py4cast.metrics.deterministic:WindRMSE",
+        "acc": "py4cast.metrics.anomaly:ACC",
+        "activity": "py4cast.metrics.anomaly:Activity",
+        "pod": "py4cast.metrics.categorical:POD",
+        "far": "py4cast.metrics.categorical:FAR",
+        "csi": "py4cast.metrics.categorical:CSI",
+        "ets": "py4cast.metrics.categorical:ETS",
+        "frequency_bias": "py4cast.metrics.categorical:FrequencyBias",
+        "seeps": "py4cast.metrics.categorical:SEEPS",
+        "fss": "py4cast.metrics.neighbourhood:FSS",
+        "spectrum": "py4cast.metrics.spectral:Spectrum",
+        "spectral_ratio": "py4cast.metrics.spectral:SpectralRatio",
+        "lambda_x": "py4cast.metrics.spectral:LambdaX",
+        "lambda_t": "py4cast.metrics.resolution:LambdaT",
+        "mu": "py4cast.metrics.deterministic:Mu",
+        "sigma": "py4cast.metrics.deterministic:Sigma",
+        "crps": "py4cast.metrics.ensemble:CRPS",
+        "fair_crps": "py4cast.metrics.ensemble:FairCRPS",
+        "spread": "py4cast.metrics.ensemble:Spread",
+        "spread_skill": "py4cast.metrics.ensemble:SpreadSkill",
+        "rank_histogram": "py4cast.metrics.ensemble:RankHistogram",
+        "brier": "py4cast.metrics.ensemble:Brier",
+        "reliability": "py4cast.metrics.ensemble:Reliability",
+        "energy_score": "py4cast.metrics.ensemble:EnergyScore",
     },
 )
+
+
+def make_metrics(layout: Layout, names: Sequence[str] | None = None) -> list[MetricABC]:
+    """The metrics of these names for a layout; by default those of its settings, else all that its data allow.
+
+    Raises:
+        SettingsError: an unknown name, or a metric that is named and lacks something.
+    """
+    asked = tuple(layout.settings.metrics if names is None else names)
+    if not asked:
+        kinds = [registry.get(name) for name in registry.names()]
+        return [kind(layout) for kind in kinds if kind.is_default and not kind.lacking(layout)]
+    found = []
+    for name in asked:
+        kind = registry.get(name)
+        lacking = kind.lacking(layout)
+        if lacking:
+            raise SettingsError(f"metric {name!r} needs {lacking}, which is not there")
+        found.append(kind(layout))
+    return found

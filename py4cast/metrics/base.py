@@ -1,77 +1,130 @@
 """Statistics and metrics: what is averaged, and what is a formula on averages.
 
-A *Statistic* is computed per forecast and cell, and averaged with weights; sums and sums of weights add up, so
-any batching, any number of ranks and any chunking give the same numbers. A *Metric* is a formula on mean
-statistics: RMSE = √(mean squared error), never a mean of RMSEs.
+A *Statistic* is computed per forecast and averaged with its weights; sums and sums of weights add up, so any
+batching, any number of ranks and any chunking give the same numbers. A *Metric* is a formula on mean statistics:
+RMSE = √(mean squared error), never a mean of RMSEs.
 
 Reference: S. Rasp et al. (2024), WeatherBench 2, doi 10.1029/2023MS004019.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Literal, NamedTuple
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Aggregator", "MetricABC", "StatisticABC"]
+from py4cast.metrics.case import Case
+from py4cast.metrics.layout import Layout
+
+__all__ = ["CellStatisticABC", "Dimension", "MetricABC", "Orientation", "StatisticABC"]
+
+Orientation = Literal["low", "high", "one", "zero"]
+
+
+class Dimension(NamedTuple):
+    """A dimension of a metric beside lead time and feature.
+
+    Args:
+        name: such as `threshold`.
+        values: of its coordinate; `(feature, n)` nested where they differ between features, else `(n)`.
+        units: of the coordinate.
+    """
+
+    name: str
+    values: Sequence[Any]
+    units: str = "1"
 
 
 class StatisticABC(ABC):
-    """Abstract quantity per forecast, lead time, cell and feature."""
+    """Abstract quantity of one forecast at one lead time.
 
-    name: ClassVar[str]
+    Attributes:
+        name: unique, parameters included; metrics that share a statistic name it alike.
+    """
+
+    name: str
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
 
     @abstractmethod
-    def compute(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """`(batch, timestep, lat, lon, features)` → the same shape."""
+    def compute(self, case: Case) -> tuple[Tensor, Tensor]:
+        """The weighted sum and the sum of the weights, `(features, ...)` each."""
+
+
+class CellStatisticABC(StatisticABC):
+    """Abstract quantity of every cell, averaged over the cells with their weights."""
+
+    @abstractmethod
+    def cells(self, case: Case) -> Tensor:
+        """`(lat, lon, features)`."""
+
+    def compute(self, case: Case) -> tuple[Tensor, Tensor]:
+        return case.sums(self.cells(case))
 
 
 class MetricABC(ABC):
-    """Abstract formula on mean statistics."""
+    """Abstract formula on mean statistics.
+
+    Attributes:
+        name: as registered.
+        long_name: what it is, for people.
+        orientation: whether low or high values are good, or those near one or zero; None where it is no measure
+            of quality. Metrics that have one are compared between systems, with confidence intervals.
+        is_for_fields: whether it needs neighbouring cells, which stations are not.
+        is_compared: whether its statistics are kept forecast by forecast, so that systems are compared with
+            confidence intervals; needs an orientation.
+        is_default: whether it is among the metrics when none is named.
+        samples: whether it is made of a sample of every forecast's values instead, kept in order of time.
+        statistics: that it is made of.
+    """
 
     name: ClassVar[str]
-    statistics: ClassVar[tuple[type[StatisticABC], ...]]
+    long_name: ClassVar[str]
+    orientation: ClassVar[Orientation | None] = None
+    is_for_fields: ClassVar[bool] = False
+    is_compared: ClassVar[bool] = True
+    is_default: ClassVar[bool] = True
+    samples: ClassVar[bool] = False
+    statistics: Sequence[StatisticABC] = ()
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+
+    @classmethod
+    def lacking(cls, layout: Layout) -> str:
+        """What the data lack for this metric, empty when they have all."""
+        return "a grid" if cls.is_for_fields and layout.grid is None else ""
+
+    @property
+    def features(self) -> list[str]:
+        """What there is a value of; by default every feature."""
+        return self.layout.features
+
+    @property
+    def dimensions(self) -> Sequence[Dimension]:
+        """Dimensions behind the features."""
+        return ()
+
+    def units(self, feature: str) -> str:
+        """Units of the value; by default those of the feature."""
+        return next(v.units for v in self.layout.variables if v.name == feature)
+
+    @property
+    def kept(self) -> Sequence[StatisticABC]:
+        """Statistics that are kept forecast by forecast."""
+        return self.statistics if self.orientation is not None and self.is_compared else ()
 
     @abstractmethod
     def value(self, means: Mapping[str, Tensor]) -> Tensor:
-        """The metric from the mean of each statistic by name, `(timestep, features)`."""
+        """The metric from the mean of each statistic by name: `(..., features, ...)` → `(..., features, ...)`."""
 
+    def sample(self, case: Case) -> Tensor:
+        """What is kept of a forecast at a lead time, `(features, ...)`, by a metric of samples."""
+        raise NotImplementedError(f"{type(self).__name__} keeps no samples")
 
-class Aggregator:
-    """Creates the running means of the statistics that some metrics need.
-
-    Args:
-        metrics: what is wanted in the end; a statistic that several share is computed once.
-        weights: of the cells, `(lat, lon, 1)`; 0 where a cell does not count.
-    """
-
-    def __init__(self, metrics: Sequence[MetricABC], weights: Tensor) -> None:
-        self.metrics = list(metrics)
-        self.weights = weights.double()
-        self._statistics = {kind.name: kind() for metric in metrics for kind in metric.statistics}
-        self.sums: dict[str, Tensor] = {}
-        self.totals: dict[str, Tensor] = {}
-
-    def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Adds forecasts `(batch, timestep, lat, lon, features)`; what is NaN in either counts nowhere."""
-        weights = self.weights.to(prediction.device)
-        for name, statistic in self._statistics.items():
-            values = statistic.compute(prediction.double(), target.double())
-            counted = torch.isfinite(values)
-            total = (weights * counted).sum((0, 2, 3))
-            summed = (weights * torch.where(counted, values, torch.zeros_like(values))).sum((0, 2, 3))
-            self.sums[name] = self.sums.get(name, 0) + summed
-            self.totals[name] = self.totals.get(name, 0) + total
-
-    def merge(self, other: "Aggregator") -> Self:
-        """Adds the sums of another aggregator of the same metrics."""
-        for name, summed in other.sums.items():
-            self.sums[name] = self.sums.get(name, 0) + summed
-            self.totals[name] = self.totals.get(name, 0) + other.totals[name]
-        return self
-
-    def values(self) -> dict[str, Tensor]:
-        """Every metric, `(timestep, features)`; NaN where nothing was counted."""
-        means = {name: summed / self.totals[name] for name, summed in self.sums.items()}
-        return {metric.name: metric.value(means) for metric in self.metrics}
+    def value_of_samples(self, init_times: NDArray[np.datetime64], samples: Tensor) -> Tensor:
+        """The metric from all samples in the order of time, `(forecast, timestep, features, ...)` → `(timestep, features)`."""
+        raise NotImplementedError(f"{type(self).__name__} keeps no samples")

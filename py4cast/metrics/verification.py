@@ -1,86 +1,246 @@
-"""Verification: the model beside persistence and climatology, on the same forecasts and the same cells."""
+"""Verification: a forecast beside its references, on the same forecasts and the same cells."""
 
-import math
-from collections.abc import Callable
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from py4cast.batch import ItemBatch
-from py4cast.dataset_info import DatasetInfo
-from py4cast.metrics import Aggregator, registry
+from py4cast.metrics import Aggregator, Case, Layout, MetricABC, make_metrics
+from py4cast.metrics.aggregator import Computed
+from py4cast.metrics.case import counted_everywhere
+from py4cast.metrics.maps import ErrorMaps
+from py4cast.metrics.pool import in_threads
+from py4cast.metrics.score_set import ScoreArray, ScoreSet
+from py4cast.metrics.significance import intervals
 
-__all__ = ["Climatology", "Verification"]
+__all__ = ["Verification"]
 
-Climatology = Callable[[NDArray[np.datetime64]], Tensor]
-METRICS = ("rmse", "mae", "bias")
+logger = logging.getLogger(__name__)
 
 
 class Verification:
-    """Creates the running scores of a model and its references.
+    """Creates the running scores of some systems.
 
-    Scored are interior cells that hold data, weighted by area; a diagnostic has no persistence, since no past
-    value of it is known.
+    Scored are cells that hold data in the truth and in every system that has any of that feature, weighted by area:
+    a system that lacks a feature (persistence of a diagnostic) is left out of it and hides no cell from the others.
 
     Args:
-        info: of the data.
-        climatology: gives `(n, lat, lon, features)` for n valid times; None to leave it out.
+        layout: of the fields; `num_members` is that of the first system.
+        systems: names, the one that is verified first.
+        is_compared: whether confidence intervals and comparisons are made, for which every forecast is kept on the
+            disk.
+        has_maps: whether the error of the first system is summed up in every cell.
+        num_members: of the further systems, where it is not 1.
+        lead_times: distances from the start; by default one step of the layout after the other.
     """
 
-    def __init__(self, info: DatasetInfo, climatology: Climatology | None = None) -> None:
-        self.info, self._climatology = info, climatology
-        metrics = [registry.get(name)() for name in METRICS]
-        systems = ("model", "persistence", *(("climatology",) if climatology else ()))
-        self.systems = {name: Aggregator(metrics, info.statics.cell_weights) for name in systems}
+    def __init__(
+        self,
+        layout: Layout,
+        systems: Sequence[str] = ("model",),
+        is_compared: bool = True,
+        has_maps: bool = False,
+        num_members: Mapping[str, int] | None = None,
+        lead_times: Sequence[np.timedelta64] = (),
+    ) -> None:
+        self._lead_times = list(lead_times)
+        self.layout, self.names, self.is_compared = layout, list(systems), is_compared
+        counts = dict.fromkeys(systems[1:], 1) | dict(num_members or {})
+        self._layouts = {name: layout.for_system(counts.get(name, layout.num_members)) for name in systems}
+        self.systems: dict[str, Aggregator] = {}
+        for name, own in self._layouts.items():
+            self.systems[name] = Aggregator(_metrics_of(own, name == systems[0]), own, is_compared)
+        self.maps = ErrorMaps() if has_maps else None
         self.num_forecasts = 0
 
-    def update(self, batch: ItemBatch, prediction: Tensor) -> None:
-        """Adds forecasts `(batch, timestep, lat, lon, features)` in physical units, with the truth of the batch."""
-        outputs = batch.outputs
-        assert outputs is not None, "verification needs truth"
-        target = outputs[self.info.predicted].tensor
-        self.systems["model"].update(prediction, target)
-        last = batch.inputs[self.info.prognostic].tensor[:, -1:]
-        unknown = torch.full_like(last[..., :1], torch.nan).expand(*last.shape[:-1], len(self.info.diagnostic))
-        persistence = torch.cat([last, unknown], dim=-1).expand_as(target)
-        self.systems["persistence"].update(persistence, target)
-        if self._climatology is not None:
-            steps: Any = np.arange(1, target.shape[1] + 1) * self.info.step_duration
-            times = np.asarray(batch.init_time, dtype="datetime64[s]")[:, None] + steps[None, :]
-            normal = self._climatology(times.ravel()).to(target)
-            self.systems["climatology"].update(normal.reshape(target.shape), target)
-        self.num_forecasts += target.shape[0]
+    def add(
+        self,
+        init_time: np.datetime64,
+        forecasts: Mapping[str, Tensor],
+        target: Tensor,
+        climatology: Tensor | None = None,
+    ) -> None:
+        """Adds a forecast.
 
-    def reduce(self, add: Callable[[Tensor], Tensor]) -> None:
-        """Adds the sums of all ranks; `add` gives the sum of a tensor over them."""
-        for aggregator in self.systems.values():
-            for sums in (aggregator.sums, aggregator.totals):
-                for name in sorted(sums):
-                    sums[name] = add(sums[name])
-        self.num_forecasts = int(add(torch.tensor(self.num_forecasts)))
+        Args:
+            init_time: its start.
+            forecasts: of every system, `(timestep, lat, lon, features)`, a leading `member` for ensembles.
+            target: the truth.
+            climatology: the normal state at the valid times.
+        """
+        self.finish(init_time, self.compute(forecasts, target, climatology))
 
-    def scores(self) -> dict[str, Any]:
-        """The scores as plain JSON values: system → variable → metric → one number per lead time."""
-        result: dict[str, Any] = {}
-        num_steps = 0
-        for system, aggregator in self.systems.items():
-            values = aggregator.values()
-            num_steps = max([num_steps, *(int(v.shape[0]) for v in values.values())])
-            result[system] = {
-                variable: {metric: [_number(x) for x in value[:, i].tolist()] for metric, value in values.items()}
-                for i, variable in enumerate(self.info.predicted)
-            }
-        hours = float(self.info.step_duration / np.timedelta64(3600, "s"))
-        return {
-            "lead_times_h": [round(hours * (i + 1), 6) for i in range(num_steps)],
-            **result,
-            "units": {name: self.info.units[name] for name in self.info.predicted},
-            "num_forecasts": self.num_forecasts,
-        }
+    def compute(
+        self,
+        forecasts: Mapping[str, Tensor],
+        target: Tensor,
+        climatology: Tensor | None = None,
+        first_step: int = 0,
+    ) -> list[dict[str, Computed]]:
+        """What some lead times of a forecast bring, from the step `first_step` on, for `finish`."""
+
+        def at(step: int) -> tuple[dict[str, Computed], Case]:
+            fields = {name: forecasts[name][..., step, :, :, :] for name in self.names}
+            counted = self._counted(fields, target[step])
+            normal = None if climatology is None else climatology[step]
+            cases = {n: Case(self._layouts[n], f, target[step], normal, counted) for n, f in fields.items()}
+            return {n: self.systems[n].compute(case) for n, case in cases.items()}, cases[self.names[0]]
+
+        steps = range(target.shape[0])
+        found = [at(step) for step in steps] if target.is_cuda else in_threads(at, steps)
+        if self.maps is not None:
+            self.maps.add([case for _, case in found], first_step)
+        return [computed for computed, _ in found]
+
+    def finish(self, init_time: np.datetime64, steps: Sequence[Mapping[str, Computed]]) -> None:
+        """Adds a forecast, all of whose lead times are computed."""
+        for name, aggregator in self.systems.items():
+            aggregator.add([step[name] for step in steps], init_time)
+        self.num_forecasts += 1
+
+    @staticmethod
+    def _counted(fields: Mapping[str, Tensor], target: Tensor) -> Tensor | None:
+        """Cells that hold data everywhere, `(lat, lon, features)`; None for all."""
+        found: Tensor | None = counted_everywhere(target)
+        for values in fields.values():
+            own = counted_everywhere(*(values if values.dim() == 4 else (values,)))
+            if own is not None:
+                own = own | ~own.any(0, keepdim=True).any(1, keepdim=True)
+                found = own if found is None else found & own
+        return found
+
+    def to(self, device: torch.device) -> None:
+        """Brings the weights to a device; before the first forecast."""
+        self._layouts = {name: layout.to(device) for name, layout in self._layouts.items()}
+
+    def pack(self) -> dict[str, Any]:
+        """What another process needs to take everything over."""
+        systems = {name: aggregator.pack() for name, aggregator in self.systems.items()}
+        return {"systems": systems, "maps": None if self.maps is None else self.maps.pack(), "num": self.num_forecasts}
+
+    def gathered(self, packs: Sequence[Mapping[str, Any]]) -> "Verification":
+        """The verification of all processes, from what each of them packed."""
+        counts = {name: own.num_members for name, own in self._layouts.items()}
+        whole = Verification(self.layout, self.names, self.is_compared, self.maps is not None, counts, self._lead_times)
+        for pack in packs:
+            for name, aggregator in whole.systems.items():
+                aggregator.add_packed(pack["systems"][name])
+            if whole.maps is not None:
+                whole.maps.add_packed(pack["maps"])
+            whole.num_forecasts += pack["num"]
+        return whole
+
+    # Results -------------------------------------------------------------------------------------------
+
+    def scores(self, document: Mapping[str, Any] | None = None) -> ScoreSet:
+        """All metrics of all systems, and, where they are compared, confidence intervals and gains."""
+        first = self.systems[self.names[0]]
+        values = {name: aggregator.values() for name, aggregator in self.systems.items()}
+        num_steps = max((int(v.shape[0]) for v in values[self.names[0]].values()), default=0)
+        lead_times = self._lead_times or [self.layout.step_duration * (i + 1) for i in range(num_steps)]
+        units = {v.name: v.units for v in self.layout.variables}
+        units |= {p.name: self.layout.variables[p.eastward].units for p in self.layout.pairs}
+        found = ScoreSet(
+            self.names, lead_times, units, len(self.layout.features), num_forecasts=self.num_forecasts, document=dict(document or {}),
+            rows={name: a.rows for name, a in self.systems.items()}, init_times=first.rows.init_times,
+        )  # fmt: skip
+        if not num_steps:
+            return found
+        for metric in first.metrics:
+            parts = [values[name].get(metric.name) for name in self.names]
+            found.arrays[metric.name] = self._array(found, metric, parts, "system")
+            self._coordinates(found, metric)
+        if self.is_compared:
+            for metric in first.metrics:
+                if metric.kept:
+                    self._compare(found, metric, lead_times[-1])
+        if self.maps is not None and not self.maps.is_empty:
+            for name, values_of in (("bias_map", self.maps.bias), ("rmse_map", self.maps.rmse)):
+                maps = values_of().movedim(-1, 1).float().cpu().numpy()
+                found.arrays[name] = ScoreArray(("lead_time", "feature", "row", "column"), maps, {})
+        self._report(found)
+        return found
+
+    def _array(
+        self, found: ScoreSet, metric: MetricABC, parts: Sequence[Tensor | None], leading: str, **attrs: Any
+    ) -> ScoreArray:
+        """Values `(timestep, features, ...)` of several systems on all variables, NaN where there is none."""
+        like = next(p for p in parts if p is not None)
+        extra = max((tuple(p.shape[2:]) for p in parts if p is not None), default=())
+        whole = np.full((len(parts), like.shape[0], len(found.units), *extra), np.nan)
+        places = [found.variables.index(name) for name in metric.features]
+        for i, part in enumerate(parts):
+            if part is not None:
+                # a reference may have fewer members, and so fewer ranks
+                inside = tuple(slice(0, n) for n in part.shape[2:])
+                for k, place in enumerate(places):
+                    whole[i, :, place][:, *inside] = part[:, k].cpu().numpy()
+        own = {metric.units(name) for name in metric.features}
+        kept = {"long_name": metric.long_name, "units": own.pop() if len(own) == 1 else ""}
+        kept["orientation"] = metric.orientation or ""
+        dims = (leading, "lead_time", "variable", *(d.name for d in metric.dimensions))
+        return ScoreArray(dims, whole, {**kept, **attrs})
+
+    def _coordinates(self, found: ScoreSet, metric: MetricABC) -> None:
+        for dimension in metric.dimensions:
+            values = np.asarray(dimension.values)
+            if values.ndim == 2:
+                whole = np.full((len(found.units), values.shape[1]), np.nan)
+                whole[[found.variables.index(name) for name in metric.features]] = values
+                found.coordinates[dimension.name] = ScoreArray(
+                    ("variable", dimension.name), whole, {"units": dimension.units}
+                )
+            else:
+                found.coordinates[dimension.name] = ScoreArray((dimension.name,), values, {"units": dimension.units})
+
+    def _compare(self, found: ScoreSet, metric: MetricABC, longest: np.timedelta64) -> None:
+        """The bounds of a metric, and the gain over every reference with its bounds."""
+        settings = self.layout.settings
+        options = (longest, settings.num_samples, settings.confidence, settings.block)
+        first, ends = self.systems[self.names[0]], ("low", "high")
+        alone, gains = [], []
+        for name in self.names:
+            own = next((m for m in self.systems[name].metrics if m.name == metric.name), None)
+            alone.append(None if own is None else intervals(own, self.systems[name].rows, None, *options))
+        for name in self.names[1:]:
+            other = self.systems[name]
+            has = any(m.name == metric.name for m in other.metrics)
+            gains.append(intervals(metric, first.rows, other.rows, *options) if has else None)
+        for end in ends:
+            parts = [None if i is None else getattr(i, end) for i in alone]
+            found.arrays[f"{metric.name}_{end}"] = self._array(found, metric, parts, "system", of=metric.name)
+        if any(g is not None for g in gains):
+            for end in ("value", *ends):
+                parts = [None if i is None else getattr(i, end) for i in gains]
+                name = f"{metric.name}_gain" + ("" if end == "value" else f"_{end}")
+                found.arrays[name] = self._array(found, metric, parts, "reference", of=metric.name)
+
+    def _report(self, found: ScoreSet) -> None:
+        """Names what could not be scored."""
+        if "rmse" not in found.arrays:
+            return
+        table = found.table("rmse", self.names[0])
+        empty = [n for i, n in enumerate(found.variables) if n in self.layout.features and not np.isfinite(table[:, i]).any()]  # fmt: skip
+        if empty:
+            logger.warning("no value of %s could be scored: forecast or truth has none", ", ".join(empty))
+        for name in ("acc", "activity"):
+            if name in found.arrays:
+                flat = found.table(name, self.names[0])
+                bad = [n for i, n in enumerate(found.variables) if n in self.layout.features and n not in empty and not np.isfinite(flat[:, i]).all()]  # fmt: skip
+                if bad:
+                    logger.warning(
+                        "%s of %s is undefined: the truth has no variance about its climatology", name, ", ".join(bad)
+                    )
 
 
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _metrics_of(layout: Layout, is_first: bool) -> list[MetricABC]:
+    """The metrics of a system; a reference has those of the named ones that it can have."""
+    asked = layout.settings.metrics
+    if is_first or not asked:
+        return make_metrics(layout)
+    from py4cast.metrics import registry
+
+    return [registry.get(name)(layout) for name in asked if not registry.get(name).lacking(layout)]

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from py4cast.metrics import Aggregator, registry
+from py4cast.metrics import Aggregator, Layout, make_metrics
 from py4cast.namedtensor import NamedTensor
 from py4cast.observers.base import ErrorObserver, emit
 
@@ -25,7 +25,8 @@ class StateErrorPlot(ErrorObserver):
 
     def update(self, obj: Any, prediction: NamedTensor, target: NamedTensor) -> None:
         if self._aggregator is None:
-            self._aggregator = Aggregator([registry.get(self._metric)()], obj.info.statics.cell_weights)
+            layout = Layout.of(obj.info).to(prediction.device)
+            self._aggregator = Aggregator(make_metrics(layout, [self._metric]), layout)
         self._aggregator.update(prediction.tensor, target.tensor)
 
     def on_step_end(self, obj: Any) -> None:

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-__all__ = ["absolute_error", "error", "squared_error"]
+__all__ = ["error", "gradient_square"]
 
 
 def error(prediction: Tensor, target: Tensor) -> Tensor:
@@ -10,11 +10,15 @@ def error(prediction: Tensor, target: Tensor) -> Tensor:
     return prediction - target
 
 
-def absolute_error(prediction: Tensor, target: Tensor) -> Tensor:
-    """|ŷ − y|, in the units of the field."""
-    return (prediction - target).abs()
+def gradient_square(field: Tensor) -> tuple[Tensor, Tensor]:
+    """Squares of the differences of neighbouring rows and of neighbouring columns, per (distance of cells)².
 
+    Args:
+        field: `(..., lat, lon)`; the last column has no eastern neighbour.
 
-def squared_error(prediction: Tensor, target: Tensor) -> Tensor:
-    """(ŷ − y)², in the units of the field squared."""
-    return (prediction - target).square()
+    Returns:
+        `(..., lat − 1, lon)` and `(..., lat, lon − 1)`, units of the field squared.
+    """
+    rows = field[..., 1:, :] - field[..., :-1, :]
+    columns = field[..., :, 1:] - field[..., :, :-1]
+    return rows.square(), columns.square()

@@ -1,54 +1,69 @@
-"""Climatology of a training period: the mean of each cell at each time of the day, a reference for forecasts."""
+"""Climatology of a training period, by hour of the day and, where the period covers the year, by its days."""
+
+import math
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from py4cast.datasets import DatasetABC
 from py4cast.datasets.base import WindowDataset
-from py4cast.metrics.verification import Climatology
+from py4cast.metrics.climatology import Climatology, ClimatologyKind, Fit, RainCounts, check_kind
+from py4cast.metrics.layout import RainClimate
+from py4cast.variables import Variable
 
-__all__ = ["climatology_of"]
+__all__ = ["climatology_of", "is_rain", "stride"]
 
 _DAY = np.timedelta64(86400, "s")
 
 
-def climatology_of(train: DatasetABC, max_instants: int = 4000) -> Climatology:
-    """The climatology of a training split: mean per cell and time of day, over (at most so many of) its instants.
+def climatology_of(
+    train: DatasetABC, kind: ClimatologyKind = "auto", max_instants: int = 4000, dry_limit: float = 0.25
+) -> Climatology:
+    """The climatology of a training split, from (at most so many of) its instants.
 
     A dataset that is no series of planes gives the mean of each feature instead.
+
+    Args:
+        train: the split.
+        kind: by day of the year, by hour alone, or by day of the year where the period covers it.
+        max_instants: that are read.
+        dry_limit: of the climate of rain [kg m-2].
+
+    Raises:
+        DataError: days of the year are asked for that the period lacks.
     """
     info = train.info
     names = info.predicted
     if not isinstance(train, WindowDataset):
-        means = info.stats.to_list("mean", names)
-        return lambda times: means.expand(times.size, *info.grid.shape, len(names))
+        means = info.stats.to_list("mean", names).numpy()
+        field = np.broadcast_to(means, (1, *info.grid.shape, len(names)))
+        return Climatology(_DAY, {0: field}, "mean of the training period")
     cube, inside = train.cube, train.used
-    stride = -(-inside.size // max_instants)
-    slots = _slot(cube.times, info.step_duration)
-    sums: dict[int, NDArray[np.float64]] = {}
-    counts: dict[int, NDArray[np.float64]] = {}
+    times = cube.times[inside]
+    num_harmonics = check_kind(kind, times)
+    fit = Fit(info.step_duration, num_harmonics)
+    rain = {v.name: RainCounts(cube.shape, dry_limit) for v in info.variables if v.name in names and is_rain(v)}
     plane = np.empty((len(names), 1, *cube.shape), dtype=np.float32)
-    for index in inside[::stride]:
+    for index in inside[:: stride(inside.size, max_instants, info.step_duration)]:
         cube.read(names, int(index), int(index) + 1, plane)
-        finite = np.isfinite(plane[:, 0])
-        slot = int(slots[index])
-        sums[slot] = sums.get(slot, 0.0) + np.where(finite, plane[:, 0], 0.0)
-        counts[slot] = counts.get(slot, 0.0) + finite
-    total, number = sum(sums.values()), sum(counts.values())
-    with np.errstate(invalid="ignore", divide="ignore"):
-        table = {slot: sums[slot] / counts[slot] for slot in sums}
-        overall = np.asarray(total / number)
-
-    def at(times: NDArray[np.datetime64]) -> Tensor:
-        found = [table.get(int(slot), overall) for slot in _slot(times, info.step_duration)]
-        return torch.from_numpy(np.stack(found).astype(np.float32)).permute(0, 2, 3, 1)
-
-    return at
+        fit.add(cube.times[index], plane[:, 0])
+        for name, counts in rain.items():
+            counts.add(plane[names.index(name), 0])
+    found = {name: counts.result() for name, counts in rain.items()}
+    climate = RainClimate({n: d for n, (d, _) in found.items()}, {n: h for n, (_, h) in found.items()})
+    of = "day of the year and hour" if num_harmonics else "hour of the day"
+    span = f"{times.min()} to {times.max()}" if times.size else "nothing"
+    return Climatology(info.step_duration, fit.coefficients(), f"mean by {of}, {span}", climate)
 
 
-def _slot(times: NDArray[np.datetime64], step: np.timedelta64) -> NDArray[np.int64]:
-    """The time of day in steps; 0 where a step is a day or longer."""
-    seconds = times.astype("datetime64[s]").astype("int64") % int(_DAY / np.timedelta64(1, "s"))
-    return np.asarray(seconds // max(1, int(step / np.timedelta64(1, "s"))))
+def is_rain(variable: Variable) -> bool:
+    """Whether it is an amount of precipitation [kg m-2]."""
+    return variable.units == "kg m-2" and any(w in variable.standard_name for w in ("precipitation", "rainfall"))
+
+
+def stride(count: int, most: int, step: np.timedelta64) -> int:
+    """Instants from one that is read to the next, such that all hours of the day come in turn."""
+    stride = -(-count // most)
+    per_day = max(1, int(_DAY / step))
+    while math.gcd(stride, per_day) > 1:
+        stride += 1
+    return max(1, stride)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from py4cast.errors import SettingsError
+from py4cast.errors import SettingsError, nearest
 
 __all__ = ["Bar", "console", "score_table", "show", "table_of"]
 
@@ -67,9 +67,10 @@ def _cell(value: float | None) -> str:
 def score_table(scores: Mapping[str, Any], metric: str = "rmse", max_lead_times: int = 8) -> Table:
     """A table of one metric: a row per variable and system, a column per lead time (at most so many, spread evenly)."""
     hours = scores["lead_times_h"]
-    systems = [s for s in ("model", "persistence", "climatology") if s in scores]
-    if metric not in next(iter(scores["model"].values())):
-        raise SettingsError(f"no metric {metric!r} in these scores")
+    systems = [s for s in scores if s not in ("lead_times_h", "units", "num_forecasts")]
+    held = sorted({m for system in systems for metrics in scores[system].values() for m in metrics})
+    if metric not in held:
+        raise SettingsError(f"--metric {metric!r}: not in the table's scores{nearest(metric, held)}")
     count = min(max_lead_times, len(hours))
     steps = sorted({round(i * (len(hours) - 1) / max(1, count - 1)) for i in range(count)})
     table = Table(title=f"{metric.upper()} over {scores['num_forecasts']} forecasts", title_justify="left")
@@ -78,7 +79,8 @@ def score_table(scores: Mapping[str, Any], metric: str = "rmse", max_lead_times:
     for step in steps:
         table.add_column(f"+{hours[step]:g} h", justify="right")
     for variable, units in scores["units"].items():
-        for number, system in enumerate(systems):
+        shown = [s for s in systems if metric in scores[s][variable]]
+        for number, system in enumerate(shown):
             values = [_cell(scores[system][variable][metric][step]) for step in steps]
             table.add_row(f"{variable} [{units}]".replace("[", "\\[") if number == 0 else "", system, *values)
         table.add_section()

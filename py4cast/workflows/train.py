@@ -286,7 +286,7 @@ def _fit(
     module.load_state_dict(AtomicCheckpointIO().load_checkpoint(best)["state_dict"])
     trainer.test(module, test_loader, verbose=False)
     assert module.verification is not None, "the test makes it"
-    scores = module.verification.scores()
+    scores = module.verification.scores().to_dict()
     if trainer.is_global_zero:
         config_document = config.to_dict()
         forecaster = module.forecaster.cpu().eval()

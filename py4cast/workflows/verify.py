@@ -1,50 +1,62 @@
 """verify: a Forecaster on a split of a dataset, beside persistence and climatology."""
 
-import csv
-import io
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from torch import Tensor
 
-from py4cast.atomic import write_json, write_text
-from py4cast.datasets import get_datasets
+from py4cast.datasets import DatasetABC, get_datasets
 from py4cast.datasets.loader import LoaderSettings
 from py4cast.errors import SettingsError
 from py4cast.forecaster import Forecaster
-from py4cast.metrics.verification import Verification
+from py4cast.metrics import ScoreSettings
+from py4cast.metrics.batches import BatchVerification
+from py4cast.metrics.climatology import ClimatologyKind
+from py4cast.metrics.score_set import ScoreSet
+from py4cast.settings import apply_overrides, decode
 from py4cast.workflows.climatology import climatology_of
 from py4cast.workflows.forecast import data_of
 from py4cast.workflows.report import Bar
 
-__all__ = ["scores_csv", "verify"]
+__all__ = ["SplitCase", "score_settings", "verify"]
 
 logger = logging.getLogger(__name__)
 
 
-def scores_csv(scores: Mapping[str, Any]) -> str:
-    """The scores as CSV: a row per system, variable, metric and lead time."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["system", "variable", "units", "metric", "lead_time_h", "value"])
-    for system in ("model", "persistence", "climatology"):
-        for variable, metrics in scores.get(system, {}).items():
-            for metric, values in metrics.items():
-                for hours, value in zip(scores["lead_times_h"], values, strict=True):
-                    writer.writerow(
-                        [
-                            system,
-                            variable,
-                            scores["units"][variable],
-                            metric,
-                            hours,
-                            "" if value is None else repr(value),
-                        ]
-                    )
-    return stream.getvalue()
+def score_settings(overrides: Sequence[str]) -> ScoreSettings:
+    """The settings of scores from `PLACE=VALUE` texts; SettingsError names what is wrong."""
+    return decode(ScoreSettings, apply_overrides({}, overrides), where="scores")
+
+
+class SplitCase:
+    """Creates what a verification of a Forecaster reads: the split, and any of its forecasts again.
+
+    Args:
+        model: the Forecaster.
+        data: the split.
+        num_steps: lead times.
+    """
+
+    def __init__(self, model: Forecaster, data: DatasetABC, num_steps: int) -> None:
+        self._model, self._data, self._num_steps = model, data, num_steps
+        self.grid = model.info.grid
+
+    def fields(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
+        """Forecast and truth from a start, `(timestep, lat, lon, features)` each."""
+        index = int(np.flatnonzero(self._data.init_times == init_time)[0])
+        device = next(self._model.parameters()).device
+        batch = self._data.read_batch([index]).to(device)
+        outputs = batch.outputs
+        assert outputs is not None, "it was scored with them"
+        forecast = self._model.forecast(batch, self._num_steps).tensor[0]
+        return forecast.cpu(), outputs[self._model.info.predicted].tensor[0].cpu()
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def verify(
@@ -54,10 +66,12 @@ def verify(
     split: Literal["train", "valid", "test"] = "test",
     num_steps: int = 5,
     batch_size: int = 4,
-    output: str | os.PathLike[str] | None = None,
     overrides: Sequence[str] = (),
-) -> dict[str, Any]:
-    """The scores of a saved Forecaster, and `scores.json` and `scores.csv` in the folder `output`.
+    scores: ScoreSettings | None = None,
+    climatology: ClimatologyKind | Literal["none"] = "auto",
+    has_maps: bool = True,
+) -> tuple[ScoreSet, SplitCase]:
+    """The scores of a saved Forecaster, and what its forecasts can be read from again.
 
     Args:
         forecaster: a saved Forecaster.
@@ -66,8 +80,10 @@ def verify(
         split: which period.
         num_steps: lead times.
         batch_size: forecasts at once.
-        output: where to write; None writes nothing.
         overrides: dotted settings of the dataset.
+        scores: what is scored, and how.
+        climatology: of the training period: by day of the year, by hour, whichever it covers, or none.
+        has_maps: whether maps of the error are made.
 
     Raises:
         SettingsError: wrong settings.
@@ -84,7 +100,9 @@ def verify(
     model.info.check_same(data.info)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = model.to(device)
-    verification = Verification(model.info, climatology_of(splits[0]))
+    settings = scores or ScoreSettings()
+    normal = None if climatology == "none" else climatology_of(splits[0], climatology, dry_limit=settings.dry_limit)
+    verification = BatchVerification(model.info, normal, settings, is_compared=True, has_maps=has_maps)
     loader = data.torch_dataloader(LoaderSettings(batch_size=batch_size))
     with Bar() as bar:
         bar.start(f"verifying {split}", len(loader))
@@ -92,10 +110,21 @@ def verify(
             moved = batch.to(device)
             verification.update(moved, model.forecast(moved, num_steps).tensor)
             bar.step()
-    scores = verification.scores()
-    if output is not None:
-        folder = Path(output)
-        write_json(folder / "scores.json", scores)
-        write_text(folder / "scores.csv", scores_csv(scores))
-        logger.info("scores in %s", folder)
-    return scores
+    document = _document(model, forecaster, name, split)
+    return verification.scores(document), SplitCase(model, data, num_steps)
+
+
+def _document(model: Forecaster, path: str | os.PathLike[str], dataset: str, split: str) -> Mapping[str, Any]:
+    """What was verified, as plain JSON values."""
+    info = model.info
+    return {
+        "forecaster": os.fspath(path),
+        "model": model.names["model"],
+        "strategy": model.names["strategy"],
+        "dataset": dataset,
+        "split": split,
+        "variables": [info.variable(n).to_dict() for n in info.predicted],
+        "num_members": 1,
+        "grid": info.grid.describe(),
+        "lineage": {k: v for k, v in model.lineage.items() if k != "scores"},
+    }

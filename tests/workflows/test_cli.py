@@ -53,7 +53,9 @@ def test_scores_have_the_shape_that_others_rely_on(run) -> None:
     scores = json.loads((run[0] / "scores.json").read_text())
     assert scores["lead_times_h"] == [1.0, 2.0, 3.0] and scores["units"] == {"t": "K"} and scores["num_forecasts"] == 8
     for system in ("model", "persistence", "climatology"):
-        assert {m: len(v) for m, v in scores[system]["t"].items()} == {"rmse": 3, "mae": 3, "bias": 3}
+        lengths = {m: len(v) for m, v in scores[system]["t"].items()}
+        assert {"rmse", "mae", "bias"} <= set(lengths) and set(lengths.values()) == {3}
+    assert {"acc", "activity", "gradient_error", "lambda_x", "mu", "sigma"} <= set(scores["model"]["t"])
     fields = wave_fields()[36:]
     ring = np.zeros((12, 16), dtype=bool)
     ring[1:-1, 1:-1] = True
@@ -94,7 +96,8 @@ def test_verify_gives_the_scores_of_the_test(run, tmp_path: Path) -> None:
     for system in ("model", "persistence", "climatology"):
         assert found[system]["t"]["rmse"] == pytest.approx(trained[system]["t"]["rmse"], rel=1e-5)
     rows = (tmp_path / "v" / "scores.csv").read_text().splitlines()
-    assert rows[0] == "system,variable,units,metric,lead_time_h,value" and len(rows) == 1 + 3 * 3 * 3
+    assert rows[0] == "system,variable,units,metric,at,lead_time_h,value,low,high"
+    assert len([r for r in rows if r.split(",")[3] in ("rmse", "mae", "bias")]) == 3 * 3 * 3
 
 
 def test_forecast_writes_cf_netcdf_of_the_future(run, tmp_path: Path) -> None:

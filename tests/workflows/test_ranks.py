@@ -49,7 +49,8 @@ def test_two_ranks_make_one_run(tmp_path: Path) -> None:
     assert alone.returncode == 0, alone.stderr
     found = json.loads((tmp_path / "v" / "scores.json").read_text())
     for name, metrics in scores["model"].items():
-        assert found["model"][name]["rmse"] == pytest.approx(metrics["rmse"], rel=1e-5)
+        for metric in {"rmse", "wind_rmse"} & set(metrics):
+            assert found["model"][name][metric] == pytest.approx(metrics[metric], rel=1e-5)
     # 25 samples in batches of 4: six whole batches, three for each rank, twice
     assert torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["py4cast"]["batches_done"] == 6
 

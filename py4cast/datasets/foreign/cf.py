@@ -146,14 +146,20 @@ class CfCube(ForeignCube):
             picked = array.isel({time: slice(int(chosen[0]), int(chosen[-1]) + 1) if is_plain else chosen})
             return np.asarray(picked.transpose(time, *spatial, ...).values).reshape(stop - start, *self.shape)
         planes = []
-        for i in range(start, stop):
-            run, lead = divmod(i, self.axis.length)
+        first = start
+        while first < stop:
+            # what lies in one run is read at once
+            last = min(stop, self.axis.run_end(first))
+            run, lead = divmod(first, self.axis.length)
             begin, member = divmod(run, self.axis.num_members)
-            at = {time: int(self._order[begin])}
-            at |= {kinds["lead"]: lead} if "lead" in kinds else {}
+            at: dict[Hashable, Any] = {time: int(self._order[begin])}
+            at |= {kinds["lead"]: slice(lead, lead + last - first)} if "lead" in kinds else {}
             at |= {kinds["member"]: member} if "member" in kinds else {}
-            planes.append(np.asarray(array.isel(at).transpose(*spatial, ...).values).reshape(self.shape))
-        return np.stack(planes)
+            leading = [kinds["lead"]] if "lead" in kinds else []
+            values = np.asarray(array.isel(at).transpose(*leading, *spatial, ...).values)
+            planes.append(values.reshape(last - first, *self.shape))
+            first = last
+        return np.concatenate(planes)
 
     def static_fields(self) -> dict[str, Planes]:
         found = {}

@@ -1,0 +1,32 @@
+"""The flags of every verb, and what `--help` teaches. Nothing heavy is imported here."""
+
+from py4cast.arguments.base import Parser
+from py4cast.arguments.data import (
+    GRAPH_HELP,
+    INSPECT_HELP,
+    PREPARE_HELP,
+    graph_arguments,
+    inspect_arguments,
+    plugins_arguments,
+    prepare_arguments,
+)
+from py4cast.arguments.forecast import FORECAST_HELP, forecast_arguments
+from py4cast.arguments.scores import VERIFY_HELP, verify_arguments
+from py4cast.arguments.train import TRAIN_HELP, train_arguments
+
+__all__ = [
+    "FORECAST_HELP",
+    "GRAPH_HELP",
+    "INSPECT_HELP",
+    "PREPARE_HELP",
+    "TRAIN_HELP",
+    "VERIFY_HELP",
+    "Parser",
+    "forecast_arguments",
+    "graph_arguments",
+    "inspect_arguments",
+    "plugins_arguments",
+    "prepare_arguments",
+    "train_arguments",
+    "verify_arguments",
+]

@@ -1,0 +1,215 @@
+"""Station observations: points with a place, a height and values at times, from CSV, Parquet or NetCDF.
+
+A table has a row per station and time with the columns `station latitude longitude time` (and `elevation` [m]), and
+a column per variable, whose heading may say its units: `t2m [K]`. A NetCDF file has variables over a station and a
+time dimension, as CF's time series of points do. Tables are read in pieces; the values lie in a file of their own.
+"""
+
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from py4cast.errors import DataError, nearest
+from py4cast.units import normalise
+
+__all__ = ["Stations", "read_stations"]
+
+_ROWS = 200_000
+_COLUMNS = {
+    "station": ("station", "station_id", "id", "name", "wmo_id", "num_sta"),
+    "latitude": ("latitude", "lat"),
+    "longitude": ("longitude", "lon", "lng"),
+    "time": ("time", "valid_time", "date", "datetime"),
+    "elevation": ("elevation", "altitude", "height", "height_sta", "elev"),
+}
+_UNITS = re.compile(r"^(?P<name>.+?)\s*[\[(](?P<units>.*)[\])]\s*$")
+
+
+@dataclass(frozen=True)
+class Stations:
+    """Observations at points.
+
+    Args:
+        path: where they came from.
+        names: of the stations.
+        latitude: [degrees north], `(station,)`.
+        longitude: [degrees east].
+        elevation: [m], NaN where it is not known.
+        times: sorted, UTC.
+        units: by variable; empty where the file does not say.
+        values: `(time, station, variable)`, NaN where missing.
+    """
+
+    path: Path
+    names: Sequence[str]
+    latitude: NDArray[np.float64]
+    longitude: NDArray[np.float64]
+    elevation: NDArray[np.float64]
+    times: NDArray[np.datetime64]
+    units: dict[str, str]
+    values: NDArray[np.float32]
+
+    def at(self, times: NDArray[np.datetime64], names: Sequence[str]) -> NDArray[np.float32]:
+        """`(time, station, variable)` at these times; NaN where nothing was observed."""
+        columns = [list(self.units).index(name) for name in names]
+        place = np.searchsorted(self.times, times).clip(0, max(0, self.times.size - 1))
+        found = np.array(self.values[place][:, :, columns], dtype=np.float32)
+        found[self.times[place] != times] = np.nan
+        return found
+
+
+def read_stations(path: str | Path) -> Stations:
+    """The observations of a file, by its ending: `.csv`, `.parquet`, `.nc`.
+
+    Raises:
+        DataError: no such file, another ending, a column that lacks, coordinates or times that are none.
+    """
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise DataError(f"{file}: no such file")
+    suffix = file.suffix.lower()
+    if suffix in (".nc", ".nc4"):
+        return _from_netcdf(file)
+    if suffix not in (".csv", ".txt", ".parquet"):
+        raise DataError(f"{file}: stations of ending {suffix!r}; expected .csv, .parquet or .nc")
+    return _from_table(file)
+
+
+def _pieces(file: Path) -> Iterator[pd.DataFrame]:
+    """The rows of a table, some at a time."""
+    try:
+        if file.suffix.lower() == ".parquet":
+            from pyarrow.parquet import ParquetFile
+
+            for batch in ParquetFile(file).iter_batches(_ROWS):
+                yield batch.to_pandas()
+            return
+        yield from pd.read_csv(file, chunksize=_ROWS, sep=None if file.suffix.lower() == ".txt" else ",", comment="#")
+    except ImportError:
+        raise DataError(f"{file}: reading Parquet needs pyarrow: pip install py4cast[stations]") from None
+    except (ValueError, OSError, pd.errors.ParserError) as error:
+        raise DataError(f"{file}: cannot be read as a table: {str(error).splitlines()[0]}") from None
+
+
+def _columns(file: Path, found: Sequence[str]) -> dict[str, str]:
+    """The heading of each column that every table has."""
+    lower = {str(c).strip().lower(): str(c) for c in found}
+    columns = {}
+    for what, names in _COLUMNS.items():
+        known = [lower[n] for n in names if n in lower]
+        if known:
+            columns[what] = known[0]
+        elif what != "elevation":
+            raise DataError(
+                f"{file}: no column {what!r}{nearest(what, list(lower))}; the columns are {', '.join(lower)}"
+            )
+    return columns
+
+
+def _times(file: Path, column: Any) -> NDArray[np.datetime64]:
+    try:
+        parsed = pd.to_datetime(column, utc=True)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{file}: a time that is none: {str(error).splitlines()[0][:200]}") from None
+    return np.asarray(parsed.dt.tz_localize(None).to_numpy(), dtype="datetime64[s]")
+
+
+def _from_table(file: Path) -> Stations:
+    places: dict[str, tuple[float, float, float]] = {}
+    instants: set[np.datetime64] = set()
+    columns: dict[str, str] = {}
+    headings: list[str] = []
+    for piece in _pieces(file):
+        if not columns:
+            columns = _columns(file, list(piece.columns))
+            taken = set(columns.values())
+            headings = [str(c) for c in piece.columns if c not in taken and pd.api.types.is_numeric_dtype(piece[c])]
+        instants.update(np.unique(_times(file, piece[columns["time"]])))
+        first = piece.drop_duplicates(columns["station"])
+        for _, row in first.iterrows():
+            height = float(row[columns["elevation"]]) if "elevation" in columns else np.nan
+            where = (float(row[columns["latitude"]]), float(row[columns["longitude"]]), height)
+            places.setdefault(str(row[columns["station"]]), where)
+    if not places or not headings:
+        raise DataError(f"{file}: holds no {'rows' if not places else 'column of numbers beside the places'}")
+    times = np.array(sorted(instants), dtype="datetime64[s]")
+    names = list(places)
+    values = _room((times.size, len(names), len(headings)))
+    index = {name: i for i, name in enumerate(names)}
+    for piece in _pieces(file):
+        rows = np.searchsorted(times, _times(file, piece[columns["time"]]))
+        stations = piece[columns["station"]].astype(str).map(index).to_numpy()
+        values[rows, stations] = piece[headings].to_numpy(dtype=np.float32)
+    matches = [_UNITS.match(h) for h in headings]
+    units = {
+        m["name"].strip() if m else h: normalise(m["units"]) if m else ""
+        for h, m in zip(headings, matches, strict=True)
+    }
+    return _checked(file, names, np.array(list(places.values())), times, units, values)
+
+
+def _room(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """An array of NaN in a file without a name."""
+    with tempfile.TemporaryFile() as stream:
+        found = np.memmap(stream, dtype=np.float32, mode="w+", shape=shape)
+    found[:] = np.nan
+    return found
+
+
+def _from_netcdf(file: Path) -> Stations:
+    try:
+        with xr.open_dataset(file, engine="netcdf4", decode_timedelta=False) as data:
+            return _from_dataset(file, data.load())
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(
+            f"{file}: cannot be read as stations: {(str(error) or type(error).__name__).splitlines()[0]}"
+        ) from None
+
+
+def _from_dataset(file: Path, data: xr.Dataset) -> Stations:
+    names = [str(n) for n in data.variables]
+    columns: dict[str, str] = {}
+    for what, known in _COLUMNS.items():
+        for name in names:
+            array = data[name]
+            if name.lower() in known or str(array.attrs.get("standard_name")) in (what, "surface_altitude" if what == "elevation" else what):  # fmt: skip
+                columns.setdefault(what, name)
+    for what in ("latitude", "longitude", "time"):
+        if what not in columns:
+            raise DataError(f"{file}: no {what}; the variables are {', '.join(names)}")
+    (dim,) = data[columns["latitude"]].dims
+    (time_dim,) = data[columns["time"]].dims
+    chosen = [n for n in data.data_vars if set(data[n].dims) == {dim, time_dim} and n not in columns.values()]
+    if not chosen:
+        raise DataError(f"{file}: no variable over {dim!r} and {time_dim!r}")
+    times = data[columns["time"]].to_numpy().astype("datetime64[s]")
+    order = np.argsort(times)
+    values = np.stack([data[n].transpose(time_dim, dim).to_numpy() for n in chosen], -1).astype(np.float32)[order]
+    places = np.full((data.sizes[dim], 3), np.nan)
+    for i, what in enumerate(("latitude", "longitude", "elevation")):
+        if what in columns:
+            places[:, i] = data[columns[what]].to_numpy()
+    labels = data[columns["station"]].to_numpy() if "station" in columns else np.arange(data.sizes[dim])
+    stations = [x.decode() if isinstance(x, bytes) else str(x) for x in labels.tolist()]
+    units = {str(n): normalise(str(data[n].attrs["units"])) if data[n].attrs.get("units") else "" for n in chosen}
+    return _checked(file, stations, places, times[order], units, values)
+
+
+def _checked(
+    file: Path, names: Sequence[str], places: NDArray[Any], times: NDArray[np.datetime64], units: dict[str, str],
+    values: NDArray[np.float32],
+) -> Stations:  # fmt: skip
+    for i, name in enumerate(names):
+        if not (np.isfinite(places[i, :2]).all() and abs(places[i, 0]) <= 90):
+            raise DataError(f"{file}: station {name!r} lies at latitude {places[i, 0]}, longitude {places[i, 1]}")
+    return Stations(file, names, places[:, 0], places[:, 1], places[:, 2], times, units, values)

@@ -1,0 +1,108 @@
+"""BatchVerification: a Forecaster beside persistence and climatology, batch by batch of a dataset."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from py4cast.batch import ItemBatch
+from py4cast.dataset_info import DatasetInfo
+from py4cast.metrics.climatology import Climatology
+from py4cast.metrics.layout import Layout, ScoreSettings
+from py4cast.metrics.score_set import ScoreSet
+from py4cast.metrics.verification import Verification
+from py4cast.settings import encode
+
+__all__ = ["BatchVerification", "TimeFunction"]
+
+TimeFunction = Callable[[np.ndarray], Tensor]
+
+
+class BatchVerification:
+    """Creates the running scores of a model and its references on the batches of a dataset.
+
+    A diagnostic has no persistence, since no past value of it is known.
+
+    Args:
+        info: of the data.
+        climatology: gives `(n, lat, lon, features)` for n valid times; None to leave it out.
+        settings: what is scored, and how.
+        is_compared: whether confidence intervals and comparisons are made.
+        has_maps: whether maps of the error are made.
+        num_members: of the model.
+        has_references: whether persistence and climatology are scored too.
+    """
+
+    def __init__(
+        self,
+        info: DatasetInfo,
+        climatology: Climatology | TimeFunction | None = None,
+        settings: ScoreSettings | None = None,
+        is_compared: bool = False,
+        has_maps: bool = False,
+        num_members: int = 1,
+        has_references: bool = True,
+    ) -> None:
+        self.info, self._climatology = info, climatology
+        layout = Layout.of(info, settings, climatology is not None)
+        layout = replace(layout, num_members=num_members, rain=getattr(climatology, "rain", None))
+        references = ("persistence", *(("climatology",) if climatology else ())) if has_references else ()
+        self._has_references = has_references
+        self._verification = Verification(layout, ("model", *references), is_compared, has_maps)
+        self._device = layout.weights.device
+
+    @property
+    def num_forecasts(self) -> int:
+        """That were added."""
+        return self._verification.num_forecasts
+
+    @property
+    def layout(self) -> Layout:
+        """What is scored."""
+        return self._verification.layout
+
+    def update(self, batch: ItemBatch, prediction: Tensor) -> None:
+        """Adds forecasts `(batch, (member,) timestep, lat, lon, features)`, physical units, with the truth of the batch."""
+        outputs = batch.outputs
+        assert outputs is not None, "verification needs truth"
+        if prediction.device != self._device:
+            self._verification.to(prediction.device)
+            self._device = prediction.device
+        target = outputs[self.info.predicted].tensor
+        starts = self._starts(batch, target.shape[0])
+        normal = self._normal(batch, target)
+        last = batch.inputs[self.info.prognostic].tensor[:, -1:]
+        unknown = torch.full_like(last[..., :1], torch.nan).expand(*last.shape[:-1], len(self.info.diagnostic))
+        persistence = torch.cat([last, unknown], dim=-1).expand_as(target)
+        for i in range(target.shape[0]):
+            systems = {"model": prediction[i]}
+            if self._has_references:
+                systems["persistence"] = persistence[i]
+                if normal is not None:
+                    systems["climatology"] = normal[i]
+            self._verification.add(starts[i], systems, target[i], None if normal is None else normal[i])
+
+    def _starts(self, batch: ItemBatch, count: int) -> np.ndarray:
+        if batch.init_time is not None:
+            return np.asarray(batch.init_time, dtype="datetime64[s]")
+        return (self.num_forecasts + np.arange(count)).astype("datetime64[s]")
+
+    def _normal(self, batch: ItemBatch, target: Tensor) -> Tensor | None:
+        if self._climatology is None:
+            return None
+        steps: Any = np.arange(1, target.shape[1] + 1) * self.info.step_duration
+        times = np.asarray(batch.init_time, dtype="datetime64[s]")[:, None] + steps[None, :]
+        return self._climatology(times.ravel()).to(target).reshape(target.shape)
+
+    def gather(self, gather: Callable[[Any], Sequence[Any]]) -> None:
+        """Takes over what the other ranks have; `gather` gives the object of every rank."""
+        self._verification = self._verification.gathered(gather(self._verification.pack()))
+
+    def scores(self, document: Mapping[str, Any] | None = None) -> ScoreSet:
+        """What was found."""
+        described = {"settings": encode(self.layout.settings), "dataset": self.info.name}
+        described["climatology"] = getattr(self._climatology, "description", "")
+        return self._verification.scores({**described, **(document or {})})

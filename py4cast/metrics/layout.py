@@ -1,0 +1,170 @@
+"""Layout: what a metric knows of the fields that it scores, apart from their values."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from py4cast.dataset_info import DatasetInfo
+from py4cast.errors import SettingsError, nearest
+from py4cast.grid import Grid
+from py4cast.settings import Settings, setting
+from py4cast.variables import Variable
+
+__all__ = ["Layout", "RainClimate", "ScoreSettings", "WindPair"]
+
+_RAIN_THRESHOLDS = (0.1, 1.0, 5.0, 10.0)
+_WIND_THRESHOLDS = (5.0, 10.0, 15.0)
+_NORTHWARD = {"eastward": "northward", "x_wind": "y_wind", "grid_eastward": "grid_northward"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreSettings(Settings):
+    """What is scored, and how."""
+
+    metrics: tuple[str, ...] = setting((), "metrics by name; by default all that fit the data (lambda_t by name alone)")
+    thresholds: dict[str, tuple[float, ...]] = setting(
+        factory=dict,
+        help="feature -> amounts that make an event, in its units; by default 0.1, 1, 5, 10 for precipitation "
+        "[kg m-2] and 5, 10, 15 for wind speed [m s-1]",
+    )
+    scales: tuple[int, ...] = setting((1, 3, 9, 27), "windows of the fractions skill score [cells], odd")
+    dry_limit: float = setting(0.25, "SEEPS: amount up to which it is dry [kg m-2]")
+    num_bins: int = setting(10, "bins of the forecast probability in the reliability diagram")
+    num_samples: int = setting(1000, "samples of the block bootstrap; 0 for no confidence intervals")
+    confidence: float = setting(0.95, "of the confidence intervals")
+    block: int | None = setting(
+        None, "forecasts per block of the bootstrap; by default as many as overlap in time, at least ∛n"
+    )
+
+    def __post_init__(self) -> None:
+        if any(s < 1 or s % 2 == 0 for s in self.scales):
+            raise SettingsError(f"scales {list(self.scales)}: expected odd numbers of cells")
+        if not 0.5 <= self.confidence < 1:
+            raise SettingsError(f"confidence {self.confidence:g}: expected 0.5 to 1")
+        if self.num_samples < 0 or self.num_bins < 2 or (self.block is not None and self.block < 1):
+            raise SettingsError("num_samples expects at least 0, num_bins at least 2, block at least 1")
+
+
+class WindPair(NamedTuple):
+    """Two components of one vector, by their places among the features."""
+
+    name: str
+    eastward: int
+    northward: int
+
+
+class RainClimate(NamedTuple):
+    """How often it rains and how much, of every rain feature by name: `(lat, lon)` each."""
+
+    dry: Mapping[str, Tensor]
+    heavy: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Creates the layout of scored fields.
+
+    Args:
+        variables: one per feature, in order.
+        weights: of the cells in means, `(lat, lon)`; 0 where a cell is not scored.
+        grid: where the cells are; None for points that are no grid, `(1, stations)`.
+        step_duration: time between two lead times.
+        num_members: of the ensemble.
+        has_climatology: whether the normal state of every forecast time is given.
+        rain: for SEEPS.
+        settings: what is scored, and how.
+    """
+
+    variables: Sequence[Variable]
+    weights: Tensor
+    grid: Grid | None
+    step_duration: np.timedelta64
+    num_members: int = 1
+    has_climatology: bool = False
+    rain: RainClimate | None = None
+    settings: ScoreSettings = field(default_factory=ScoreSettings)
+
+    def __post_init__(self) -> None:
+        for name in self.settings.thresholds:
+            if name not in (*self.features, *(p.name for p in self.pairs)):
+                raise SettingsError(f"thresholds: no feature {name!r}{nearest(name, self.features)}")
+
+    @classmethod
+    def of(cls, info: DatasetInfo, settings: ScoreSettings | None = None, has_climatology: bool = False) -> "Layout":
+        """The layout of what a Forecaster predicts."""
+        variables = [info.variable(name) for name in info.predicted]
+        weights = info.statics.cell_weights.squeeze(-1).double()
+        return cls(
+            variables, weights, info.grid, info.step_duration, has_climatology=has_climatology,
+            settings=settings or ScoreSettings(),
+        )  # fmt: skip
+
+    @cached_property
+    def features(self) -> list[str]:
+        """Names of the features."""
+        return [v.name for v in self.variables]
+
+    @cached_property
+    def pairs(self) -> list[WindPair]:
+        """Vectors whose components are both there, at one level."""
+        found = []
+        for i, east in enumerate(self.variables):
+            for j, north in enumerate(self.variables):
+                if i != j and _are_components(east, north):
+                    found.append(WindPair(_vector_name(east), i, j))
+        return found
+
+    @cached_property
+    def rains(self) -> dict[str, tuple[float, ...]]:
+        """Thresholds of precipitation, by feature."""
+        found: dict[str, tuple[float, ...]] = {}
+        for variable in self.variables:
+            name = variable.standard_name
+            if variable.units == "kg m-2" and ("precipitation" in name or "rainfall" in name):
+                found[variable.name] = _RAIN_THRESHOLDS
+        return found
+
+    @cached_property
+    def events(self) -> dict[str, tuple[float, ...]]:
+        """Thresholds by feature or wind pair."""
+        found = dict(self.rains)
+        for variable in self.variables:
+            if variable.units == "m s-1" and variable.standard_name.startswith("wind_speed"):
+                found[variable.name] = _WIND_THRESHOLDS
+        for pair in self.pairs:
+            if "wind" in self.variables[pair.eastward].standard_name:
+                found[pair.name] = _WIND_THRESHOLDS
+        return {**found, **self.settings.thresholds}
+
+    @cached_property
+    def placed_events(self) -> dict[str, tuple[float, ...]]:
+        """Of which how near they are placed is scored: precipitation, and what the settings name."""
+        return {**self.rains, **self.settings.thresholds}
+
+    def for_system(self, num_members: int) -> "Layout":
+        """The same for a forecast with so many members."""
+        return replace(self, num_members=num_members)
+
+    def to(self, device: torch.device) -> "Layout":
+        """The same with its weights on a device."""
+        return replace(self, weights=self.weights.to(device))
+
+
+def _are_components(east: Variable, north: Variable) -> bool:
+    if (east.level, east.type_of_level, east.units) != (north.level, north.type_of_level, north.units):
+        return False
+    for word, other in _NORTHWARD.items():
+        if word in east.standard_name:
+            return east.standard_name.replace(word, other) == north.standard_name
+    return False
+
+
+def _vector_name(east: Variable) -> str:
+    """`u10` → `wind10`, `u_850_isobaricInhPa` → `wind_850_isobaricInhPa`."""
+    word = "wind" if "wind" in east.standard_name else "current"
+    return east.name.replace("u", word, 1) if "u" in east.name else f"{word} of {east.name}"

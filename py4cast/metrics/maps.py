@@ -1,0 +1,58 @@
+"""Maps of the error: its mean and its root mean square in every cell, by lead time."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from py4cast.metrics.case import Case
+
+__all__ = ["ErrorMaps"]
+
+
+class ErrorMaps:
+    """Creates running sums of e = ŷ − y and e² per cell, `(timestep, lat, lon, features)`."""
+
+    def __init__(self) -> None:
+        self._sums: list[Tensor] = []
+        self._squares: list[Tensor] = []
+        self._counts: list[Tensor | float] = []
+
+    def add(self, cases: Sequence[Case], first_step: int = 0) -> None:
+        """Adds a forecast, a case per lead time from the step `first_step` on."""
+        for i, case in enumerate(cases, first_step):
+            if i == len(self._sums):
+                self._sums.append(torch.zeros_like(case.error))
+                self._squares.append(torch.zeros_like(case.error))
+                self._counts.append(0.0)
+            counted = 1.0 if case.counted is None else case.counted.double()
+            self._sums[i] += case.error * counted
+            self._squares[i] += case.squared_error * counted
+            self._counts[i] = self._counts[i] + counted
+
+    def pack(self) -> tuple[list[Tensor], list[Tensor], list[Tensor | float]]:
+        """What another process needs to take the sums over."""
+        counts = [c.cpu() if isinstance(c, Tensor) else c for c in self._counts]
+        return [s.cpu() for s in self._sums], [s.cpu() for s in self._squares], counts
+
+    def add_packed(self, packed: tuple[list[Tensor], list[Tensor], list[Tensor | float]]) -> None:
+        """Adds what another process packed."""
+        if self.is_empty:
+            self._sums, self._squares, self._counts = packed
+        elif packed[0]:
+            for own, other in zip((self._sums, self._squares), packed[:2], strict=True):
+                own[:] = [a.to(b) + b for a, b in zip(own, other, strict=True)]
+            self._counts = [(a.cpu() if isinstance(a, Tensor) else a) + b for a, b in zip(self._counts, packed[2], strict=True)]  # fmt: skip
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no forecast was added."""
+        return not self._sums
+
+    def bias(self) -> Tensor:
+        """⟨e⟩ per cell; NaN where nothing was counted."""
+        return torch.stack([s / c for s, c in zip(self._sums, self._counts, strict=True)])
+
+    def rmse(self) -> Tensor:
+        """√⟨e²⟩ per cell; NaN where nothing was counted."""
+        return torch.stack([(s / c).sqrt() for s, c in zip(self._squares, self._counts, strict=True)])

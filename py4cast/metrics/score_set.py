@@ -1,0 +1,148 @@
+"""ScoreSet: all that a verification found, as named arrays that files, tables and pages are made of."""
+
+import csv
+import io
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.errors import SettingsError, nearest
+from py4cast.metrics.rows import Rows
+
+__all__ = ["ScoreArray", "ScoreSet"]
+
+_ALWAYS = ("rmse", "mae", "bias")  # said to be undefined rather than left out
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreArray:
+    """A named array.
+
+    Args:
+        dims: names of its dimensions.
+        values: float64.
+        attrs: `long_name`, `units`, `orientation`, ... as text.
+    """
+
+    dims: tuple[str, ...]
+    values: NDArray[Any]
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class ScoreSet:
+    """Creates the scores of some systems over the same forecasts.
+
+    Args:
+        systems: names; the first is the one that is verified, the others its references.
+        lead_times: distances from the start.
+        units: of every variable by name, wind pairs behind the features.
+        num_features: that are no wind pairs.
+        arrays: by metric, `(system, lead_time, variable, ...)`; `<metric>_low` and `_high` bound its confidence
+            interval, `<metric>_gain` (and its bounds) is how much better the first system is than each reference,
+            `(reference, lead_time, variable, ...)`.
+        coordinates: of the further dimensions.
+        num_forecasts: that were scored.
+        init_times: starts of the forecasts, sorted, where they are known.
+        rows: what every forecast contributed, by system.
+        document: settings, variables and lineage as plain JSON values.
+    """
+
+    systems: Sequence[str]
+    lead_times: Sequence[np.timedelta64]
+    units: Mapping[str, str]
+    num_features: int
+    arrays: dict[str, ScoreArray] = field(default_factory=dict)
+    coordinates: dict[str, ScoreArray] = field(default_factory=dict)
+    num_forecasts: int = 0
+    init_times: NDArray[np.datetime64] = field(default_factory=lambda: np.array([], dtype="datetime64[s]"))
+    rows: Mapping[str, Rows] = field(default_factory=dict)
+    document: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def lead_hours(self) -> list[float]:
+        """Lead times [h]."""
+        return [round(float(t / np.timedelta64(1, "s")) / 3600, 6) for t in self.lead_times]
+
+    @property
+    def variables(self) -> list[str]:
+        """Names of the variables and wind pairs."""
+        return list(self.units)
+
+    @property
+    def metrics(self) -> list[str]:
+        """Names of the metrics."""
+        return [n for n, a in self.arrays.items() if a.dims[0] == "system" and "of" not in a.attrs]
+
+    def table(self, metric: str, system: str) -> NDArray[np.float64]:
+        """`(lead_time, variable, ...)` of a metric; SettingsError for a name that is not there."""
+        if metric not in self.metrics:
+            raise SettingsError(f"no metric {metric!r} in these scores{nearest(metric, self.metrics)}")
+        if system not in self.systems:
+            raise SettingsError(f"no system {system!r} in these scores{nearest(system, self.systems)}")
+        return np.asarray(self.arrays[metric].values[list(self.systems).index(system)])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values: system → variable → metric → one number per lead time.
+
+        Metrics with further dimensions (thresholds, wavelengths) are in the other files alone.
+        """
+        found: dict[str, Any] = {"lead_times_h": self.lead_hours}
+        for system in self.systems:
+            found[system] = {}
+            for i, variable in enumerate(self.variables):
+                tables = {m: self.table(m, system)[:, i] for m in self.metrics if self.arrays[m].values.ndim == 3}
+                found[system][variable] = {
+                    m: [float(v) if math.isfinite(v) else None for v in t]
+                    for m, t in tables.items()
+                    if np.isfinite(t).any() or (m in _ALWAYS and i < self.num_features)
+                }
+        return {**found, "units": dict(self.units), "num_forecasts": self.num_forecasts}
+
+    def to_csv(self) -> str:
+        """A row per system, variable, metric, lead time and place along further dimensions; empty where undefined.
+
+        Spectra are left out: they would be most of it.
+        """
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["system", "variable", "units", "metric", "at", "lead_time_h", "value", "low", "high"])
+        for metric in self.metrics:
+            array = self.arrays[metric]
+            bounds = [self.arrays[f"{metric}_{end}"].values if f"{metric}_{end}" in self.arrays else None for end in ("low", "high")]  # fmt: skip
+            extra = array.dims[3:]
+            if "wavelength" in extra:
+                continue
+            places = list(itertools.product(*(range(n) for n in array.values.shape[3:])))
+            for s, system in enumerate(self.systems):
+                for v, variable in enumerate(self.variables):
+                    is_always = metric in _ALWAYS and v < self.num_features and system == self.systems[0]
+                    if not (is_always or np.isfinite(array.values[s, :, v]).any()):
+                        continue
+                    units = array.attrs.get("units") or self.units[variable]
+                    for place in places:
+                        at = ";".join(self._place(dim, i, v) for dim, i in zip(extra, place, strict=True))
+                        for step, hours in enumerate(self.lead_hours):
+                            index = (s, step, v, *place)
+                            numbers = [array.values, *bounds]
+                            texts = ["" if b is None else _text(float(b[index])) for b in numbers]
+                            writer.writerow([system, variable, units, metric, at, hours, *texts])
+        return stream.getvalue()
+
+    def _place(self, dim: str, index: int, variable: int) -> str:
+        """`threshold=0.1`, as a coordinate says."""
+        coordinate = self.coordinates.get(dim)
+        if coordinate is None:
+            return f"{dim}={index}"
+        values = coordinate.values[variable] if coordinate.dims[0] == "variable" else coordinate.values
+        value = values[index]
+        return f"{dim}={value:.6g}" if np.issubdtype(coordinate.values.dtype, np.number) else f"{dim}={value}"
+
+
+def _text(value: float) -> str:
+    return repr(value) if math.isfinite(value) else ""

@@ -1,0 +1,96 @@
+"""The climatology of a verification of files: from a file of normals, from other analyses, or from the truth itself."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from py4cast.datasets.aligned import AlignedCube, match_variables
+from py4cast.datasets.cube import CubeABC
+from py4cast.datasets.field_files import open_fields
+from py4cast.errors import DataError
+from py4cast.formats.normals import NormalsFile, is_normals
+from py4cast.grid import Grid
+from py4cast.metrics.climatology import Climatology, Fit, RainCounts, check_kind
+from py4cast.metrics.layout import RainClimate
+from py4cast.variables import Variable
+from py4cast.workflows.climatology import is_rain, stride
+
+__all__ = ["FileNormals", "climatology_of_cube", "normals_of"]
+
+
+class FileNormals:
+    """Creates the climatology of a file of normals.
+
+    Raises:
+        DataError: variables, days or hours that it lacks, or another grid.
+    """
+
+    rain: RainClimate | None = None
+
+    def __init__(self, path: Path, names: list[str], grid: Grid, needed: NDArray[np.datetime64]) -> None:
+        self._file, self._names = NormalsFile(path), names
+        self.description = f"normals of {path.name}"
+        lacking = [n for n in names if n not in self._file.names]
+        if lacking:
+            raise DataError(f"{path}: no normals of {', '.join(lacking)}; there are {', '.join(self._file.names)}")
+        found = self._file.grid
+        assert found is not None, "the file has fields"
+        self._is_turned = not found.same_as(grid)
+        if self._is_turned and not found.rows_columns(slice(None, None, -1), slice(None)).same_as(grid):
+            raise DataError(f"{path}: normals on {found.describe()}; the truth is on {grid.describe()}")
+        self._file.check(needed)
+
+    def __call__(self, times: NDArray[np.datetime64]) -> Tensor:
+        """The normal state at each time, `(time, lat, lon, features)`."""
+        planes = np.stack([self._file.read(time, self._names) for time in times])
+        return torch.from_numpy(planes[:, :, ::-1].copy() if self._is_turned else planes).permute(0, 2, 3, 1)
+
+
+def climatology_of_cube(
+    cube: CubeABC, variables: list[Variable], of: str, dry_limit: float, max_instants: int = 4000
+) -> Climatology:
+    """The climatology of a series of analyses: by day of the year and hour where it covers the year, else by hour."""
+    names, times = [v.name for v in variables], cube.times
+    step = np.timedelta64(3600, "s") if times.size < 2 else np.min(np.diff(times))
+    fit = Fit(step, check_kind("auto", times))
+    rain = {v.name: RainCounts(cube.shape, dry_limit) for v in variables if is_rain(v)}
+    planes = np.empty((len(names), 1, *cube.shape), dtype=np.float32)
+    for index in range(0, times.size, stride(times.size, max_instants, step)):
+        cube.read(names, index, index + 1, planes)
+        fit.add(times[index], planes[:, 0])
+        for name, counts in rain.items():
+            counts.add(planes[names.index(name), 0])
+    found = {name: counts.result() for name, counts in rain.items()}
+    climate = RainClimate({n: d for n, (d, _) in found.items()}, {n: h for n, (_, h) in found.items()})
+    kind = "day of the year and hour" if fit.num_harmonics else "hour of the day"
+    return Climatology(step, fit.coefficients(), f"mean by {kind} of {of}, {times[0]} to {times[-1]}", climate)
+
+
+def normals_of(
+    asked: str, truth: CubeABC, variables: list[Variable], needed: NDArray[np.datetime64], dry_limit: float
+) -> FileNormals | Climatology | None:
+    """The climatology that is asked for: `none`, `truth`, or a path or pattern.
+
+    Args:
+        asked: what the user named.
+        truth: the verified analyses.
+        variables: that are scored.
+        needed: valid times of the forecasts.
+        dry_limit: of the climate of rain [kg m-2].
+
+    Raises:
+        DataError: files that cannot be read, or that lack a variable or a day.
+    """
+    if asked == "none":
+        return None
+    if asked == "truth":
+        return climatology_of_cube(truth, variables, "the verified truth itself (in sample)", dry_limit)
+    names = [v.name for v in variables]
+    if Path(asked).exists() and is_normals(Path(asked)):
+        return FileNormals(Path(asked), names, truth.grid, needed)
+    other = open_fields([asked], series=True)
+    matched = match_variables(other.variables, variables, names)
+    return climatology_of_cube(AlignedCube(other, matched, truth.grid), variables, asked, dry_limit)
