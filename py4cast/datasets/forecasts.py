@@ -1,6 +1,5 @@
 """Forecasts and truths by start and valid time, as tensors: what verification of files reads."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ from py4cast.formats.stations import Stations
 
 __all__ = ["Analyses", "Forecasts", "Observations"]
 
-_BLOCK_BYTES = 32_000_000
+_BLOCK_BYTES = 8_000_000
 
 
 class Forecasts:
@@ -73,7 +72,7 @@ class Analyses:
             raise DataError(f"{what}: holds forecasts with several lead times, where a series of analyses is needed")
         self.cube, self.what = cube, what
         self.times: NDArray[np.datetime64] = cube.times.astype("datetime64[s]")
-        self._kept: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
+        self._kept: dict[int, Tensor] = {}
         plane_bytes = 4 * len(cube.names) * cube.shape[0] * cube.shape[1]
         self._block = max(1, min(64, _BLOCK_BYTES // plane_bytes))
 
@@ -81,25 +80,26 @@ class Analyses:
         """Whether there is an analysis at each time."""
         return np.isin(times, self.times)
 
-    def read(self, times: NDArray[np.datetime64]) -> Tensor:
-        """`(time, lat, lon, features)`; NaN where there is none."""
-        found = torch.full((times.size, len(self.cube.names), *self.cube.shape), torch.nan)
-        place = np.searchsorted(self.times, times)
-        for i, (index, is_there) in enumerate(zip(place.tolist(), self.has(times).tolist(), strict=True)):
-            if is_there:
-                found[i] = torch.from_numpy(self._plane(index))
-        return found.permute(0, 2, 3, 1)
+    def read(self, times: NDArray[np.datetime64]) -> list[Tensor]:
+        """`(lat, lon, features)` at each time; NaN where there is none."""
+        nothing = torch.full((), torch.nan).expand(*self.cube.shape, len(self.cube.names))
+        place, held = np.searchsorted(self.times, times).tolist(), self.has(times).tolist()
+        if any(held):
+            self._forget(min(p for p, is_there in zip(place, held, strict=True) if is_there))
+        return [self._plane(p) if is_there else nothing for p, is_there in zip(place, held, strict=True)]
 
-    def _plane(self, index: int) -> NDArray[np.float32]:
+    def _forget(self, first: int) -> None:
+        """Lets go of what lies before an instant; starts go forward."""
+        for index in [i for i in self._kept if i < first - 1]:
+            del self._kept[index]
+
+    def _plane(self, index: int) -> Tensor:
         if index not in self._kept:
             stop = min(index + self._block, self.times.size)
             read = np.empty((len(self.cube.names), stop - index, *self.cube.shape), dtype=np.float32)
             self.cube.read(self.cube.names, index, stop, read)
             for i in range(index, stop):
-                self._kept[i] = read[:, i - index]
-            # two stretches: starts go forward while lead times reach ahead
-            while len(self._kept) > 2 * self._block:
-                self._kept.popitem(last=False)
+                self._kept[i] = torch.from_numpy(read[:, i - index].copy()).permute(1, 2, 0)
         return self._kept[index]
 
     def close(self) -> None:
@@ -124,10 +124,10 @@ class Observations:
         """Whether anything was observed at each time."""
         return np.isin(times, self.times)
 
-    def read(self, times: NDArray[np.datetime64]) -> Tensor:
-        """`(time, 1, station, features)`; NaN where nothing was observed."""
+    def read(self, times: NDArray[np.datetime64]) -> list[Tensor]:
+        """`(1, station, features)` at each time; NaN where nothing was observed."""
         values: Any = self._stations.at(times, self._names)[:, self._used]
-        return torch.from_numpy(values).unsqueeze(1)
+        return list(torch.from_numpy(values).unsqueeze(1))
 
     def close(self) -> None:
         """Nothing is open."""

@@ -19,6 +19,7 @@ from py4cast.variables import feature_name
 __all__ = ["NormalsFile", "is_normals"]
 
 _DAY, _HOUR = "dayofyear", "hour"
+_KEPT = 24
 
 
 def is_normals(path: Path) -> bool:
@@ -43,6 +44,7 @@ class NormalsFile:
             raise DataError(f"{path}: normals are read from NetCDF or Zarr")
         self.path, self._reader = path, reader
         self._places: dict[str, tuple[str, dict[Hashable, int]]] = {}
+        self._kept: dict[tuple[int, int, tuple[str, ...]], NDArray[np.float32]] = {}
         self.grid: Grid | None = None
         for name, array in reader.data.data_vars.items():
             spatial = reader.spatial_dims(array)
@@ -76,22 +78,29 @@ class NormalsFile:
                     raise DataError(f"{self.path}: normals lack the {what} {shown}, which the forecasts reach")
 
     def read(self, time: np.datetime64, names: Sequence[str]) -> NDArray[np.float32]:
-        """The normal state at a time, `(features, lat, lon)`."""
-        planes = []
-        for name in names:
-            if name not in self._places:
-                raise DataError(f"{self.path}: no normals of {name!r}{nearest(name, self.names)}")
-            variable, at = self._places[name]
-            array = self._reader.data[variable]
-            index: dict[Hashable, Any] = dict(at)
-            times = np.array([time])
-            for dim, value in ((_DAY, _days(times)[0]), (_HOUR, _hours(times)[0])):
-                if dim in array.dims:
-                    index[dim] = int(np.flatnonzero(self._reader.data[dim].values == value)[0])
-            spatial = self._reader.spatial_dims(array)
-            assert spatial is not None, "taken for it"
-            planes.append(np.asarray(array.isel(index).transpose(*spatial).values, dtype=np.float32))
-        return np.stack(planes)
+        """The normal state at a time, `(features, lat, lon)`; what was read last is kept."""
+        times = np.array([time])
+        key = (int(_days(times)[0]), int(_hours(times)[0]), tuple(names))
+        if _DAY not in self._reader.data.sizes:
+            key = (0, *key[1:])
+        if key not in self._kept:
+            self._kept[key] = np.stack([self._plane(name, key[0], key[1]) for name in names])
+            while len(self._kept) > _KEPT:
+                self._kept.pop(next(iter(self._kept)))
+        return self._kept[key]
+
+    def _plane(self, name: str, day: int, hour: int) -> NDArray[np.float32]:
+        if name not in self._places:
+            raise DataError(f"{self.path}: no normals of {name!r}{nearest(name, self.names)}")
+        variable, at = self._places[name]
+        array = self._reader.data[variable]
+        index: dict[Hashable, Any] = dict(at)
+        for dim, value in ((_DAY, day), (_HOUR, hour)):
+            if dim in array.dims:
+                index[dim] = int(np.flatnonzero(self._reader.data[dim].values == value)[0])
+        spatial = self._reader.spatial_dims(array)
+        assert spatial is not None, "taken for it"
+        return np.asarray(array.isel(index).transpose(*spatial).values, dtype=np.float32)
 
     def close(self) -> None:
         """Closes the file."""

@@ -14,6 +14,8 @@ from py4cast.metrics.rows import Rows
 
 __all__ = ["Aggregator", "Computed"]
 
+_AT_ONCE = 8  # features; what is made of them stays in the cache
+
 
 class Computed(NamedTuple):
     """What one lead time of a forecast brings: sums and weights by statistic, samples by metric."""
@@ -43,7 +45,13 @@ class Aggregator:
 
     def compute(self, case: Case) -> Computed:
         """What a case brings; any thread may do it."""
-        statistics = {name: s.compute(case) for name, s in self._statistics.items()}
+        statistics = {n: s.compute(case) for n, s in self._statistics.items() if not s.is_by_feature}
+        by_feature = {n: s for n, s in self._statistics.items() if s.is_by_feature}
+        parts = [case.part(i, i + _AT_ONCE) for i in range(0, case.num_features, _AT_ONCE)] if by_feature else []
+        found = [{n: s.compute(part) for n, s in by_feature.items()} for part in parts]
+        for name in by_feature:
+            sums, weights = zip(*(f[name] for f in found), strict=True)
+            statistics[name] = (torch.cat(sums), torch.cat(weights)) if len(found) > 1 else found[0][name]
         return Computed(statistics, {m.name: m.sample(case) for m in self.metrics if m.samples})
 
     def add(self, computed: Sequence[Computed], init_time: np.datetime64 | None = None) -> None:

@@ -42,16 +42,19 @@ class StatisticABC(ABC):
 
     Attributes:
         name: unique, parameters included; metrics that share a statistic name it alike.
+        is_by_feature: whether each feature's value depends on that feature alone, so that a few features are
+            computed at a time, while they are in the processor's cache.
     """
 
     name: str
+    is_by_feature: ClassVar[bool] = True
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
 
     @abstractmethod
     def compute(self, case: Case) -> tuple[Tensor, Tensor]:
-        """The weighted sum and the sum of the weights, `(features, ...)` each."""
+        """The weighted sum and the sum of the weights, `(features, ...)` each, of the features of the case."""
 
 
 class CellStatisticABC(StatisticABC):

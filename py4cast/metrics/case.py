@@ -20,6 +20,11 @@ def _planes(field: Tensor) -> Tensor:
     return field.movedim(-1, -3).to(torch.float64, memory_format=torch.contiguous_format).movedim(-3, -1)
 
 
+def _of_features(field: Tensor, places: tuple[int, ...]) -> Tensor:
+    """Some features, whole planes at a time."""
+    return field.movedim(-1, 0)[list(places)].movedim(0, -1)
+
+
 def counted_everywhere(*fields: Tensor) -> Tensor | None:
     """Where all of the fields hold values, `(lat, lon, features)`; None where that is everywhere.
 
@@ -42,6 +47,7 @@ class Case:
         target: `(lat, lon, features)`.
         climatology: the normal state at this time, `(lat, lon, features)`.
         counted: cells to score, `(lat, lon, features)`; by default those where everything given holds values.
+        is_checked: whether `counted` already leaves out every cell that lacks a value.
     """
 
     def __init__(
@@ -51,28 +57,76 @@ class Case:
         target: Tensor,
         climatology: Tensor | None = None,
         counted: Tensor | None = None,
+        is_checked: bool = False,
     ) -> None:
-        self.layout = layout
-        given = _planes(prediction)
-        self.members: Tensor | None = given if given.dim() == 4 else None
-        self.prediction = given if self.members is None else given.mean(0)
-        self.target = _planes(target)
-        self.climatology = None if climatology is None else _planes(climatology)
-        found = counted_everywhere(self.prediction, self.target)
-        if counted is not None:
-            found = counted if found is None else found & counted
-        self.counted: Tensor | None = found
-        if found is not None:
-            self._fill(found)
+        self.layout, self._given = layout, (prediction, target, climatology)
+        if not is_checked:
+            found = counted_everywhere(*(prediction if prediction.dim() == 4 else (prediction,)), target)
+            if counted is not None:
+                found = counted if found is None else found & counted
+            counted = found
+        self.counted: Tensor | None = counted
+        self._chosen: dict[tuple[int, ...], Case] = {}
 
-    def _fill(self, counted: Tensor) -> None:
-        """Cells that do not count hold the feature's mean truth, so that every formula stays finite there."""
-        share = counted.sum((0, 1)).clamp(min=1)
-        mean = torch.where(counted, self.target, torch.zeros_like(self.target)).sum((0, 1)) / share
-        self.target = torch.where(counted, self.target, mean)
-        self.prediction = torch.where(counted, self.prediction, mean)
-        if self.members is not None:
-            self.members = torch.where(counted, self.members, mean)
+    @property
+    def device(self) -> torch.device:
+        """Where the fields are."""
+        return self._given[1].device
+
+    @property
+    def num_features(self) -> int:
+        """Features of the fields."""
+        return self._given[1].shape[-1]
+
+    def part(self, first: int, stop: int) -> "Case":
+        """The case of the features from `first` to `stop` (excluded)."""
+        prediction, target, normal = (None if x is None else x[..., first:stop] for x in self._given)
+        assert prediction is not None and target is not None, "every case has them"
+        counted = None if self.counted is None else self.counted[..., first:stop]
+        return Case(self.layout, prediction, target, normal, counted, is_checked=True)
+
+    def chosen(self, places: tuple[int, ...]) -> "Case":
+        """The case of some features; made once."""
+        if places not in self._chosen:
+            prediction, target, normal = (None if x is None else _of_features(x, places) for x in self._given)
+            assert prediction is not None and target is not None, "every case has them"
+            counted = None if self.counted is None else _of_features(self.counted, places)
+            self._chosen[places] = Case(self.layout, prediction, target, normal, counted, is_checked=True)
+        return self._chosen[places]
+
+    def _filled(self, field: Tensor) -> Tensor:
+        """In float64; cells that do not count hold the feature's mean truth, so that every formula stays finite there."""
+        planes = _planes(field)
+        return planes if self.counted is None else torch.where(self.counted, planes, self._mean)
+
+    @cached_property
+    def _mean(self) -> Tensor:
+        assert self.counted is not None, "asked for where cells lack"
+        target = _planes(self._given[1])
+        return torch.where(self.counted, target, torch.zeros_like(target)).sum((0, 1)) / self.counted.sum((0, 1)).clamp(
+            min=1
+        )
+
+    @cached_property
+    def members(self) -> Tensor | None:
+        """Of an ensemble, `(member, lat, lon, features)`."""
+        return self._filled(self._given[0]) if self._given[0].dim() == 4 else None
+
+    @cached_property
+    def prediction(self) -> Tensor:
+        """The forecast, or the mean of its members."""
+        return self._filled(self._given[0]) if self.members is None else self.members.mean(0)
+
+    @cached_property
+    def target(self) -> Tensor:
+        """The truth."""
+        return self._filled(self._given[1])
+
+    @property
+    def as_given(self) -> tuple[Tensor, Tensor]:
+        """Forecast (the mean of its members) and truth in the precision of the data, missing values as they are."""
+        forecast, truth, _ = self._given
+        return (forecast if forecast.dim() == 3 else forecast.mean(0)), truth
 
     @cached_property
     def weights(self) -> Tensor:
@@ -87,8 +141,15 @@ class Case:
 
     @cached_property
     def error(self) -> Tensor:
-        """ŷ − y."""
-        return error(self.prediction, self.target)
+        """ŷ − y; 0 where cells do not count."""
+        if self.members is not None:
+            return error(self.prediction, self.target)
+        return self._difference(error(self._given[0], self._given[1]))
+
+    def _difference(self, difference: Tensor) -> Tensor:
+        """A difference of fields, which is made in the precision of the data, in float64."""
+        planes = _planes(difference)
+        return planes if self.counted is None else torch.where(self.counted, planes, torch.zeros_like(planes))
 
     @cached_property
     def squared_error(self) -> Tensor:
@@ -98,26 +159,13 @@ class Case:
     @cached_property
     def anomalies(self) -> tuple[Tensor, Tensor]:
         """Forecast and truth less the climatology; where there is none, less the truth."""
-        assert self.climatology is not None, "metrics of anomalies are made only with a climatology"
-        normal = self.climatology
+        forecast, truth, normal = self._given
+        assert normal is not None, "metrics of anomalies are made only with a climatology"
         if not bool(torch.isfinite(normal.sum())):
-            normal = torch.where(torch.isfinite(normal), normal, self.target)
-        return self.prediction - normal, self.target - normal
-
-    @cached_property
-    def wind_speed(self) -> tuple[Tensor, Tensor]:
-        """√(u² + v²) of every wind pair, `(lat, lon, pair)`, of forecast and truth."""
-        return self._speed(self.prediction), self._speed(self.target)
-
-    def _speed(self, field: Tensor) -> Tensor:
-        planes = field.movedim(-1, 0)
-        pairs = [torch.hypot(planes[p.eastward], planes[p.northward]) for p in self.layout.pairs]
-        return torch.stack(pairs).movedim(0, -1) if pairs else field[..., :0]
-
-    @cached_property
-    def wind_members(self) -> Tensor | None:
-        """The speed of every member, `(member, lat, lon, pair)`."""
-        return None if self.members is None else torch.stack([self._speed(member) for member in self.members])
+            normal = torch.where(torch.isfinite(normal), normal, truth)
+        if self.members is not None:
+            forecast = self.prediction.to(truth.dtype)
+        return self._difference(forecast - normal), self._difference(truth - normal)
 
     def sums(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """Σ w·v and Σ w over the cells, of values `(lat, lon, features)`: `(features)` each."""

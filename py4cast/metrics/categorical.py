@@ -19,6 +19,7 @@ class Contingency(StatisticABC):
     """Hits, false alarms and misses as shares of all cells, `(names, thresholds, 3)`."""
 
     name = "contingency"
+    is_by_feature = False
 
     def __init__(self, layout: Layout) -> None:
         super().__init__(layout)
@@ -27,9 +28,10 @@ class Contingency(StatisticABC):
     def compute(self, case: Case) -> tuple[Tensor, Tensor]:
         rows, totals = [], []
         for happened, weights in zip(self.events.happened(case), self.events.weights(case), strict=True):
-            products = self.events.products(happened.double().flatten(2), weights.flatten())
-            hits = products[:, 0, 1]
-            rows.append(torch.stack([hits, products[:, 0, 0] - hits, products[:, 1, 1] - hits], -1))
+            flat, weight = happened.double().flatten(2), weights.flatten()
+            hits = (flat[0] * flat[1]) @ weight
+            forecasts, occurred = flat @ weight
+            rows.append(torch.stack([hits, forecasts - hits, occurred - hits], -1))
             totals.append(weights.sum())
         sums = torch.stack(rows)
         weight = torch.stack(totals)[:, None] * self.events.valid(sums.device)
@@ -118,24 +120,24 @@ class SeepsStatistic(StatisticABC):
     """The penalty of every cell where the climate is neither too dry nor too wet."""
 
     name = "seeps"
+    is_by_feature = False
 
     def __init__(self, layout: Layout) -> None:
         super().__init__(layout)
         assert layout.rain is not None, "lacking() asks for it"
         names = list(layout.rain.dry)
-        self._places = [layout.features.index(n) for n in names]
+        self._places = tuple(layout.features.index(n) for n in names)
         self._dry = torch.stack([layout.rain.dry[n].double() for n in names], -1)
         self._heavy = torch.stack([layout.rain.heavy[n].double() for n in names], -1)
 
     def compute(self, case: Case) -> tuple[Tensor, Tensor]:
-        device = case.target.device
+        own = case.chosen(self._places)
         values = scores.seeps(
-            case.prediction[..., self._places], case.target[..., self._places], self._dry.to(device),
-            self._heavy.to(device), self.layout.settings.dry_limit,
+            own.prediction, own.target, self._dry.to(case.device), self._heavy.to(case.device),
+            self.layout.settings.dry_limit,
         )  # fmt: skip
         used = torch.isfinite(values)
-        weights = case.weights if case.counted is None else case.weights[..., self._places]
-        weights = weights * used
+        weights = own.weights * used
         return (torch.where(used, values, torch.zeros_like(values)) * weights).sum((0, 1)), weights.sum((0, 1))
 
 

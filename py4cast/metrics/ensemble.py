@@ -152,6 +152,7 @@ class EventProbability(StatisticABC):
     """
 
     name = "event_probability"
+    is_by_feature = False
 
     def __init__(self, layout: Layout) -> None:
         super().__init__(layout)

@@ -27,60 +27,55 @@ class Events:
         widest = max((len(found[n]) for n in self.names), default=0)
         rows = [[*found[n], *[float("nan")] * (widest - len(found[n]))] for n in self.names]
         self.thresholds = torch.tensor(rows, dtype=torch.float64).reshape(len(rows), widest)
-        features, pairs = layout.features, [p.name for p in layout.pairs]
-        # fields stand behind one another: features, then wind pairs
-        self._places = [features.index(n) if n in features else len(features) + pairs.index(n) for n in self.names]
-        self._has_pairs = any(place >= len(features) for place in self._places)
+        features, pairs = layout.features, {p.name: p for p in layout.pairs}
+        # one place for a feature, two for the components of a wind
+        places = [
+            (features.index(n),) if n in features else (pairs[n].eastward, pairs[n].northward) for n in self.names
+        ]
+        self._needed = tuple(sorted({i for group in places for i in group}))
+        self._places = [tuple(self._needed.index(i) for i in group) for group in places]
 
     def dimension(self) -> Dimension:
         """The thresholds, in the units of each feature."""
         return Dimension("threshold", self.thresholds.tolist(), "units of the feature")
 
-    def planes(self, field: Tensor, speed: Tensor | None) -> list[Tensor]:
-        """The field of each event's name, `(..., lat, lon)`."""
-        count = field.shape[-1]
+    def _planes(self, field: Tensor) -> list[Tensor]:
+        """The field of each event's name, `(..., lat, lon)`, from the needed features."""
         return [
-            field[..., p] if p < count or speed is None else speed[..., p - count] for p in self._places
-        ]  # fmt: skip
+            field[..., p[0]] if len(p) == 1 else torch.hypot(field[..., p[0]], field[..., p[1]]) for p in self._places
+        ]
 
     def happened(self, case: Case) -> list[Tensor]:
         """Whether forecast and truth reach each threshold of each name, `(2, threshold, lat, lon)`."""
-        speeds = case.wind_speed if self._has_pairs else (None, None)
-        forecasts, truths = self.planes(case.prediction, speeds[0]), self.planes(case.target, speeds[1])
+        own = case.chosen(self._needed)
         found = []
-        for row, forecast, truth in zip(self.thresholds, forecasts, truths, strict=True):
-            limits = row.to(forecast.device)[:, None, None]
-            found.append(torch.stack([forecast >= limits, truth >= limits]))
+        for row, *pair in zip(self.thresholds, *(self._planes(x) for x in own.as_given), strict=True):
+            limits = row.to(pair[0])[:, None, None]
+            found.append(torch.stack([plane >= limits for plane in pair]))
         return found
 
     def members(self, case: Case) -> list[Tensor]:
         """The members of each event's name, `(member, lat, lon)`."""
-        assert case.members is not None, "lacking() asks for them"
-        return self.planes(case.members, case.wind_members if self._has_pairs else None)
+        own = case.chosen(self._needed).members
+        assert own is not None, "lacking() asks for them"
+        return self._planes(own)
 
     def truths(self, case: Case) -> list[Tensor]:
         """The truth of each event's name, `(lat, lon)`."""
-        return self.planes(case.target, case.wind_speed[1] if self._has_pairs else None)
+        return self._planes(case.chosen(self._needed).target)
 
     def weights(self, case: Case) -> list[Tensor]:
         """Weights of the cells of each event's name, `(lat, lon)`."""
-        features = len(self.layout.features)
-        found = []
-        for place in self._places:
-            if case.counted is None:
-                found.append(self.layout.weights.to(case.target.device))
-            elif place < features:
-                found.append(case.weights[..., place])
-            else:
-                pair = self.layout.pairs[place - features]
-                found.append(case.weights[..., pair.eastward] * case.counted[..., pair.northward])
-        return found
+        own, weights = case.chosen(self._needed), self.layout.weights.to(case.device)
+        if own.counted is None:
+            return [weights] * len(self.names)
+        return [weights * own.counted[..., list(p)].all(-1) for p in self._places]
 
     @staticmethod
     def products(fields: Tensor, weights: Tensor) -> Tensor:
-        """Σ w·x·y of forecast and truth with themselves and each other, `(2, n, cells)` → `(n, 2, 2)`."""
-        pairs = fields.transpose(0, 1)
-        return torch.matmul(pairs * weights, pairs.transpose(-1, -2))
+        """Σ w·x² of forecast and truth, and Σ w·x·y, `(2, n, cells)` → `(n, 3)`."""
+        forecast, truth = fields
+        return torch.stack([x @ weights for x in (forecast * forecast, truth * truth, forecast * truth)], -1)
 
     def valid(self, device: torch.device) -> Tensor:
         """1 where a name has a threshold, `(name, threshold)`."""

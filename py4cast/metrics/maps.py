@@ -1,7 +1,5 @@
 """Maps of the error: its mean and its root mean square in every cell, by lead time."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -18,17 +16,23 @@ class ErrorMaps:
         self._squares: list[Tensor] = []
         self._counts: list[Tensor | float] = []
 
-    def add(self, cases: Sequence[Case], first_step: int = 0) -> None:
-        """Adds a forecast, a case per lead time from the step `first_step` on."""
-        for i, case in enumerate(cases, first_step):
-            if i == len(self._sums):
-                self._sums.append(torch.zeros_like(case.error))
-                self._squares.append(torch.zeros_like(case.error))
-                self._counts.append(0.0)
-            counted = 1.0 if case.counted is None else case.counted.double()
-            self._sums[i] += case.error * counted
-            self._squares[i] += case.squared_error * counted
-            self._counts[i] = self._counts[i] + counted
+    def make_room(self, num_steps: int, shape: tuple[int, ...], device: torch.device) -> None:
+        """Makes sums for so many lead times, where there are none yet."""
+        while len(self._sums) < num_steps:
+            for part in (self._sums, self._squares):
+                part.append(torch.zeros(shape[-1], *shape[:2], dtype=torch.float64, device=device).movedim(0, -1))
+            self._counts.append(0.0)
+
+    def add(self, case: Case, step: int) -> None:
+        """Adds a forecast at a lead time; different lead times may be added by different threads."""
+        if case.counted is None:
+            self._sums[step] += case.error
+            self._squares[step] += case.squared_error
+            self._counts[step] = self._counts[step] + 1.0
+            return
+        self._sums[step] += case.error * case.counted
+        self._squares[step] += case.squared_error * case.counted
+        self._counts[step] = self._counts[step] + case.counted.double()
 
     def pack(self) -> tuple[list[Tensor], list[Tensor], list[Tensor | float]]:
         """What another process needs to take the sums over."""

@@ -28,6 +28,7 @@ class Fractions(StatisticABC):
     """
 
     name = "fractions"
+    is_by_feature = False
 
     def __init__(self, layout: Layout) -> None:
         super().__init__(layout)
@@ -47,9 +48,10 @@ class Fractions(StatisticABC):
             for scale in self.scales:
                 centres = self._centres(weights, scale).flatten()
                 shares = (inside.double() if scale == 1 else self._inside(table, scale)).flatten(2)
-                products = self.events.products(shares, centres)
-                squares = products[:, [0, 1], [0, 1]]
-                parts.append(torch.cat([squares.sum(-1, keepdim=True) - 2 * products[:, 0, 1, None], squares], -1))
+                squares = self.events.products(shares, centres)
+                parts.append(
+                    torch.stack([squares[:, 0] + squares[:, 1] - 2 * squares[:, 2], *squares[:, :2].unbind(-1)], -1)
+                )
                 masses.append(centres.sum())
             rows.append(torch.stack(parts, 1))
             totals.append(torch.stack(masses))

@@ -46,7 +46,7 @@ class LambdaT(MetricABC):
 
     def sample(self, case: Case) -> Tensor:
         """Forecast and truth at the chosen cells, `(features, 2, cell)`; NaN where a cell does not count."""
-        cells = self._cells.to(case.target.device)
+        cells = self._cells.to(case.device)
         pair = torch.stack([x.movedim(-1, 0).flatten(1)[:, cells] for x in (case.prediction, case.target)], 1)
         if case.counted is None:
             return pair

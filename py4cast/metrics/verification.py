@@ -76,24 +76,36 @@ class Verification:
     def compute(
         self,
         forecasts: Mapping[str, Tensor],
-        target: Tensor,
-        climatology: Tensor | None = None,
+        target: Tensor | Sequence[Tensor],
+        climatology: Tensor | Sequence[Tensor] | None = None,
         first_step: int = 0,
     ) -> list[dict[str, Computed]]:
         """What some lead times of a forecast bring, from the step `first_step` on, for `finish`."""
 
-        def at(step: int) -> tuple[dict[str, Computed], Case]:
+        def at(step: int) -> dict[str, Computed]:
             fields = {name: forecasts[name][..., step, :, :, :] for name in self.names}
             counted = self._counted(fields, target[step])
             normal = None if climatology is None else climatology[step]
-            cases = {n: Case(self._layouts[n], f, target[step], normal, counted) for n, f in fields.items()}
-            return {n: self.systems[n].compute(case) for n, case in cases.items()}, cases[self.names[0]]
+            found = {}
+            for name, values in fields.items():
+                case = Case(self._layouts[name], values, target[step], normal, *self._cells_of(values, counted))
+                found[name] = self.systems[name].compute(case)
+                if self.maps is not None and name == self.names[0]:
+                    self.maps.add(case, first_step + step)
+            return found
 
-        steps = range(target.shape[0])
-        found = [at(step) for step in steps] if target.is_cuda else in_threads(at, steps)
         if self.maps is not None:
-            self.maps.add([case for _, case in found], first_step)
-        return [computed for computed, _ in found]
+            self.maps.make_room(first_step + len(target), (*target[0].shape,), target[0].device)
+        steps = range(len(target))
+        return [at(step) for step in steps] if target[0].is_cuda else in_threads(at, steps)
+
+    @staticmethod
+    def _cells_of(values: Tensor, counted: Tensor | None) -> tuple[Tensor | None, bool]:
+        """The cells of a system, and whether they are known to hold values."""
+        if counted is None:
+            return None, True
+        own = counted_everywhere(*(values if values.dim() == 4 else (values,)))
+        return (counted if own is None else counted & own), True
 
     def finish(self, init_time: np.datetime64, steps: Sequence[Mapping[str, Computed]]) -> None:
         """Adds a forecast, all of whose lead times are computed."""

@@ -47,6 +47,7 @@ class VerifyFiles:
         first: start of the first forecast, None for all.
         last: start of the last one.
         num_steps: lead times, from the first; None for all.
+        has_normal_systems: whether persistence and climatology are scored too.
         scores: what is scored, and how.
     """
 
@@ -64,6 +65,7 @@ class VerifyFiles:
     first: np.datetime64 | None = None
     last: np.datetime64 | None = None
     num_steps: int | None = None
+    has_normal_systems: bool = True
     scores: ScoreSettings = field(default_factory=ScoreSettings)
 
     def __post_init__(self) -> None:
@@ -194,7 +196,9 @@ class FileCase:
     def fields(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
         """Forecast (the mean of its members) and truth from a start, `(timestep, lat, lon, features)` each."""
         forecast = self.systems["forecast"].read(init_time, self.lead_times)
-        return forecast if forecast.dim() == 4 else forecast.mean(0), self.truth.read(init_time + self.lead_times)
+        return forecast if forecast.dim() == 4 else forecast.mean(0), torch.stack(
+            self.truth.read(init_time + self.lead_times)
+        )
 
     @property
     def truth_shape(self) -> tuple[int, int]:

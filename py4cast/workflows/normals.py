@@ -43,10 +43,11 @@ class FileNormals:
             raise DataError(f"{path}: normals on {found.describe()}; the truth is on {grid.describe()}")
         self._file.check(needed)
 
-    def __call__(self, times: NDArray[np.datetime64]) -> Tensor:
-        """The normal state at each time, `(time, lat, lon, features)`."""
-        planes = np.stack([self._file.read(time, self._names) for time in times])
-        return torch.from_numpy(planes[:, :, ::-1].copy() if self._is_turned else planes).permute(0, 2, 3, 1)
+    def __call__(self, times: NDArray[np.datetime64]) -> list[Tensor]:
+        """The normal state at each time, `(lat, lon, features)`."""
+        planes = [self._file.read(time, self._names) for time in times]
+        turned = [np.ascontiguousarray(p[:, ::-1]) for p in planes] if self._is_turned else planes
+        return [torch.from_numpy(p).permute(1, 2, 0) for p in turned]
 
 
 def climatology_of_cube(

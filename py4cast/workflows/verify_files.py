@@ -1,11 +1,12 @@
 """verify, of forecast files: any forecasts against analyses or stations, whoever made them."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -18,7 +19,7 @@ from py4cast.workflows.report import Bar
 __all__ = ["verify_files"]
 
 logger = logging.getLogger(__name__)
-_BLOCK_BYTES = 64_000_000
+_BLOCK_BYTES = 32_000_000
 
 
 class _Block(NamedTuple):
@@ -28,8 +29,8 @@ class _Block(NamedTuple):
     first_step: int
     is_last: bool
     forecasts: Mapping[str, Tensor]
-    target: Tensor
-    climatology: Tensor | None
+    target: Sequence[Tensor]
+    climatology: Sequence[Tensor] | None
 
 
 def verify_files(asked: VerifyFiles, has_maps: bool = True, bar: Bar | None = None) -> tuple[ScoreSet, FileCase]:
@@ -43,6 +44,7 @@ def verify_files(asked: VerifyFiles, has_maps: bool = True, bar: Bar | None = No
     """
     case = FileCase(asked)
     further = ["persistence", *(["climatology"] if case.climatology is not None else [])]
+    further = further if asked.has_normal_systems else []
     systems = ("forecast", *(n for n in case.systems if n != "forecast"), *further)
     counts = {name: system.num_members for name, system in case.systems.items()}
     verification = Verification(
@@ -78,19 +80,20 @@ def _document(case: FileCase) -> dict[str, Any]:
 
 def _blocks(case: FileCase) -> Iterator[_Block]:
     """Every forecast in the order of the starts, in blocks of lead times that fit into memory."""
+    asked = case.asked
     planes = len(case.variables) * int(np.prod(case.truth_shape)) * 4
     members = sum(system.num_members for system in case.systems.values())
     size = max(1, _BLOCK_BYTES // (planes * (members + 2)))
     for start in case.init_times:
-        initial = case.truth.read(np.array([start]))
+        initial = case.truth.read(np.array([start]))[0]
         for first in range(0, case.lead_times.size, size):
             leads: NDArray[np.timedelta64] = case.lead_times[first : first + size]
             target = case.truth.read(start + leads)
             forecasts = {name: system.read(start, leads) for name, system in case.systems.items()}
-            forecasts["persistence"] = initial.expand_as(target)
-            normal = None
-            if case.climatology is not None:
-                normal = forecasts["climatology"] = case.climatology(start + leads)
+            normal = None if case.climatology is None else list(case.climatology(start + leads))
+            if asked.has_normal_systems:
+                forecasts["persistence"] = initial.expand(leads.size, *initial.shape)
+                forecasts |= {} if normal is None else {"climatology": torch.stack(normal)}
             is_last = first + size >= case.lead_times.size
             yield _Block(start, first, is_last, forecasts, target, normal)
 

@@ -8,7 +8,7 @@ Reference: S. Rasp et al. (2024), WeatherBench 2, doi 10.1029/2023MS004019.
 
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -29,6 +29,24 @@ __all__ = ["CfCube"]
 _SUFFIXES = (".nc", ".nc4", ".cdf", ".netcdf")
 
 
+class _Plan(NamedTuple):
+    """How a feature is read: its array, the dimensions by what they are, and fixed places along others."""
+
+    variable: xr.Variable
+    time: Hashable
+    lead: Hashable | None
+    member: Hashable | None
+    spatial: tuple[Hashable, Hashable]
+    fixed: dict[Hashable, int]
+
+    def read(self, at: dict[Hashable, Any], leading: Hashable | None) -> NDArray[Any]:
+        """The values at these places, `leading` first, then rows and columns."""
+        # an index of the bare variable, since that of an array with coordinates costs a millisecond
+        part = self.variable[tuple(at.get(d, self.fixed.get(d, slice(None))) for d in self.variable.dims)]
+        wanted = (*([leading] if leading in part.dims else []), *self.spatial)
+        return np.asarray((part if part.dims == wanted else part.transpose(*wanted)).values)
+
+
 class CfCube(ForeignCube):
     """Opens a NetCDF file or a Zarr store under the CF conventions."""
 
@@ -43,6 +61,7 @@ class CfCube(ForeignCube):
         self._reader = reader
         self.variables: list[Variable] = []
         self._arrays: dict[str, tuple[str, Hashable | None, int]] = {}
+        self._plans: dict[str, _Plan] = {}
         self._statics: dict[str, str] = {}
         first: str | None = None
         arrays = list(reader.data.data_vars.items())
@@ -131,20 +150,28 @@ class CfCube(ForeignCube):
                 )
             )  # fmt: skip
 
+    def _plan(self, name: str) -> _Plan:
+        """How a feature is read, found out once."""
+        if name not in self._plans:
+            variable, level_dim, level = self._arrays[name]
+            array = self._reader.data[variable]
+            spatial = self._reader.spatial_dims(array)
+            assert spatial is not None, "open() took only such"
+            kinds = self._kinds(array, spatial)
+            time = kinds["init" if "init" in kinds else "time"]
+            fixed = {dim: 0 for dim in array.dims if dim not in (*kinds.values(), *spatial)}
+            if level_dim is not None:
+                fixed[level_dim] = level
+            self._plans[name] = _Plan(array.variable, time, kinds.get("lead"), kinds.get("member"), spatial, fixed)
+        return self._plans[name]
+
     def plane_block(self, name: str, start: int, stop: int) -> NDArray[Any]:
-        variable, level_dim, level = self._arrays[name]
-        array = self._reader.data[variable]
-        spatial = self._reader.spatial_dims(array)
-        assert spatial is not None, "open() took only such"
-        kinds = self._kinds(array, spatial)
-        if level_dim is not None:
-            array = array.isel({level_dim: level})
-        time = kinds["init" if "init" in kinds else "time"]
+        plan = self._plan(name)
         if self.axis.is_series:
             chosen = self._order[start:stop]
             is_plain = chosen.size < 2 or (np.diff(chosen) == 1).all()
-            picked = array.isel({time: slice(int(chosen[0]), int(chosen[-1]) + 1) if is_plain else chosen})
-            return np.asarray(picked.transpose(time, *spatial, ...).values).reshape(stop - start, *self.shape)
+            picked = slice(int(chosen[0]), int(chosen[-1]) + 1) if is_plain else chosen
+            return plan.read({plan.time: picked}, plan.time).reshape(stop - start, *self.shape)
         planes = []
         first = start
         while first < stop:
@@ -152,14 +179,12 @@ class CfCube(ForeignCube):
             last = min(stop, self.axis.run_end(first))
             run, lead = divmod(first, self.axis.length)
             begin, member = divmod(run, self.axis.num_members)
-            at: dict[Hashable, Any] = {time: int(self._order[begin])}
-            at |= {kinds["lead"]: slice(lead, lead + last - first)} if "lead" in kinds else {}
-            at |= {kinds["member"]: member} if "member" in kinds else {}
-            leading = [kinds["lead"]] if "lead" in kinds else []
-            values = np.asarray(array.isel(at).transpose(*leading, *spatial, ...).values)
-            planes.append(values.reshape(last - first, *self.shape))
+            at: dict[Hashable, Any] = {plan.time: int(self._order[begin])}
+            at |= {plan.lead: slice(lead, lead + last - first)} if plan.lead is not None else {}
+            at |= {plan.member: member} if plan.member is not None else {}
+            planes.append(plan.read(at, plan.lead).reshape(last - first, *self.shape))
             first = last
-        return np.concatenate(planes)
+        return planes[0] if len(planes) == 1 else np.concatenate(planes)
 
     def static_fields(self) -> dict[str, Planes]:
         found = {}
