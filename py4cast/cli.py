@@ -179,6 +179,7 @@ def _verify(a: argparse.Namespace) -> None:
 
     from py4cast.workflows.report import Bar, score_table, show
     from py4cast.workflows.score_files import write_scores
+    from py4cast.workflows.score_page import write_page
     from py4cast.workflows.verify import score_settings
 
     overrides = [o.removeprefix("scores.") for o in a.overrides if o.startswith("scores.")]
@@ -204,6 +205,7 @@ def _verify(a: argparse.Namespace) -> None:
         with Bar() as bar:
             scores, case = verify_files(_files(a, settings), bar=bar)
     write_scores(output, scores, case.grid)
+    write_page(output / "report.html", scores, case, f"Scores of {Path(a.forecaster or a.forecast[0]).name}")
     case.close()
     show(score_table(scores.to_dict(), a.metric))
     sys.stdout.write(f"{output}\n")

@@ -46,6 +46,7 @@ CONFINED = {
     "safetensors": {"forecaster.py"},
     "matplotlib": {"observers/"},
     "cartopy": {"observers/"},
+    "PIL": {"observers/"},
     "pytorch_lightning": {"observers/", "lightning.py", "callbacks.py", "workflows/train.py"},
     "onnx": {"workflows/export.py"},
     "onnxruntime": {"workflows/export.py", "testing.py"},

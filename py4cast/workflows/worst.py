@@ -1,0 +1,60 @@
+"""The worst forecasts of a verification, to be looked at."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor
+
+from py4cast.grid import Grid
+from py4cast.metrics.score_set import ScoreSet
+
+__all__ = ["CaseSource", "WorstCase", "worst_cases"]
+
+
+class CaseSource(Protocol):
+    """What gives the fields of any verified forecast again."""
+
+    grid: Grid | None
+
+    def fields(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
+        """Forecast and truth, `(timestep, lat, lon, features)` each."""
+
+    def close(self) -> None:
+        """Closes what is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorstCase:
+    """One forecast of one variable with a large error.
+
+    Args:
+        variable: its place among the features.
+        init_time: start.
+        step: place of the lead time.
+        rmse: over the cells.
+    """
+
+    variable: int
+    init_time: np.datetime64
+    step: int
+    rmse: float
+
+
+def worst_cases(scores: ScoreSet, count: int = 2) -> list[WorstCase]:
+    """Of every feature the forecasts with the largest RMSE at the last lead time at which any was scored."""
+    rows = scores.rows.get(scores.systems[0])
+    if rows is None or "squared_error.sum" not in rows.shapes:
+        return []
+    squares = (rows.read("squared_error.sum") / rows.read("squared_error.weight")).sqrt().numpy()
+    found = []
+    for variable in range(squares.shape[2]):
+        scored = np.isfinite(squares[:, :, variable])
+        if not scored.any():
+            continue
+        step = int(np.flatnonzero(scored.any(0))[-1])
+        errors = np.where(scored[:, step], squares[:, step, variable], -np.inf)
+        for index in np.argsort(-errors)[:count]:
+            if np.isfinite(errors[index]):
+                found.append(WorstCase(variable, scores.init_times[index], step, float(errors[index])))
+    return found
