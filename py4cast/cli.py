@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from py4cast.arguments import (
+    COMPARE_HELP,
     FORECAST_HELP,
     GRAPH_HELP,
     INSPECT_HELP,
@@ -21,6 +22,7 @@ from py4cast.arguments import (
     TRAIN_HELP,
     VERIFY_HELP,
     Parser,
+    compare_arguments,
     forecast_arguments,
     graph_arguments,
     inspect_arguments,
@@ -204,11 +206,22 @@ def _verify(a: argparse.Namespace) -> None:
         output = Path(a.output or "verify")
         with Bar() as bar:
             scores, case = verify_files(_files(a, settings), bar=bar)
-    write_scores(output, scores, case.grid)
+    write_scores(output, scores)
     write_page(output / "report.html", scores, case, f"Scores of {Path(a.forecaster or a.forecast[0]).name}")
     case.close()
     show(score_table(scores.to_dict(), a.metric))
     sys.stdout.write(f"{output}\n")
+
+
+def _compare(a: argparse.Namespace) -> None:
+    from py4cast.datasets.timeline import instant
+    from py4cast.workflows.compare import Compare, compare, named_runs
+    from py4cast.workflows.report import score_table, show
+
+    names = [n for n in (a.variables or "").split(",") if n]
+    asked = Compare(named_runs(a.runs), instant(a.init_time) if a.init_time else None, names)
+    show(score_table(compare(asked, a.output).to_dict(), a.metric))
+    sys.stdout.write(f"{a.output}\n")
 
 
 def _graph(a: argparse.Namespace) -> None:
@@ -241,6 +254,7 @@ _VERBS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], Cal
         verify_arguments,
         _verify,
     ),
+    "compare": ("put several runs or verified forecasts side by side", COMPARE_HELP, compare_arguments, _compare),
     "inspect": ("show what a store holds", INSPECT_HELP, inspect_arguments, _inspect),
     "graph": ("show and draw the mesh of a graph network", GRAPH_HELP, graph_arguments, _graph),
     "plugins": ("list what can be used by name, and from where", "", plugins_arguments, _plugins),

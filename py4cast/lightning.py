@@ -211,7 +211,7 @@ class AutoRegressiveLightning(pl.LightningModule):
             observer.on_step_end(self)
 
     def on_test_epoch_start(self) -> None:
-        self.verification = BatchVerification(self.info, self._climatology, self._scores)
+        self.verification = BatchVerification(self.info, self._climatology, self._scores, True, has_maps=True)
 
     def test_step(self, batch: ItemBatch, batch_idx: int) -> None:
         """Adds the batch to the scores; observers see the forecast."""

@@ -11,10 +11,11 @@ from py4cast.arguments.data import (
     prepare_arguments,
 )
 from py4cast.arguments.forecast import FORECAST_HELP, forecast_arguments
-from py4cast.arguments.scores import VERIFY_HELP, verify_arguments
+from py4cast.arguments.scores import COMPARE_HELP, VERIFY_HELP, compare_arguments, verify_arguments
 from py4cast.arguments.train import TRAIN_HELP, train_arguments
 
 __all__ = [
+    "COMPARE_HELP",
     "FORECAST_HELP",
     "GRAPH_HELP",
     "INSPECT_HELP",
@@ -22,6 +23,7 @@ __all__ = [
     "TRAIN_HELP",
     "VERIFY_HELP",
     "Parser",
+    "compare_arguments",
     "forecast_arguments",
     "graph_arguments",
     "inspect_arguments",

@@ -1,10 +1,20 @@
-"""The flags of the verbs about scores: verify."""
+"""The flags of the verbs about scores: verify and compare."""
 
 import argparse
 
 from py4cast.arguments.base import add_data, whole
 
-__all__ = ["VERIFY_HELP", "verify_arguments"]
+__all__ = ["COMPARE_HELP", "VERIFY_HELP", "compare_arguments", "verify_arguments"]
+
+COMPARE_HELP = """\
+examples:
+  py4cast compare RUN_A RUN_B --output compared/
+  py4cast compare new=RUN_A/verify old=RUN_B/verify ifs=ifs_scores/ --init_time 2019-03-28T15
+
+RUN is the folder of a run, a folder that py4cast verify wrote (of forecasts of any tool), or a scores.nc. The first is
+compared with each of the others, over the forecasts, variables and lead times that all have; runs that were scored
+against different truths or on different cells are refused. The folder then holds report.html, scores.nc, scores.csv,
+leaderboard.md to commit, and maps (PNG, animated GIF) of one case."""
 
 VERIFY_HELP = """\
 examples:
@@ -85,3 +95,18 @@ def _add_files(p: argparse.ArgumentParser) -> None:
     )
     p.add_argument("--start", metavar="TIME", help="first start of forecast files to score")
     p.add_argument("--end", metavar="TIME", help="last one")
+
+
+def compare_arguments(p: argparse.ArgumentParser) -> None:
+    """The flags of compare."""
+    p.add_argument(
+        "runs", nargs="+", metavar="RUN", help="folder of a run or of scores, or scores.nc; NAME=RUN names it"
+    )
+    p.add_argument("--output", default="compare", metavar="DIR", help="folder of the results (default: compare)")
+    p.add_argument(
+        "--metric", default="rmse", metavar="NAME", help="what the table shows; the files hold all (default: rmse)"
+    )
+    p.add_argument(
+        "--init_time", metavar="TIME", help="start of the case that is drawn (default: the middle of the period)"
+    )
+    p.add_argument("--variables", metavar="NAMES", help="that are drawn, by comma (default: the first two)")

@@ -55,10 +55,6 @@ class Forecasts:
         fields = chosen.permute(0, 2, 3, 4, 1)
         return fields if self.num_members > 1 else fields[0]
 
-    def close(self) -> None:
-        """Closes the files."""
-        self.cube.close()
-
 
 class Analyses:
     """Creates the truth of a series; a stretch of it is read at once and kept while it is used.
@@ -102,10 +98,6 @@ class Analyses:
                 self._kept[i] = torch.from_numpy(read[:, i - index].copy()).permute(1, 2, 0)
         return self._kept[index]
 
-    def close(self) -> None:
-        """Closes the files."""
-        self.cube.close()
-
 
 class Observations:
     """Creates the truth at stations.
@@ -128,6 +120,3 @@ class Observations:
         """`(1, station, features)` at each time; NaN where nothing was observed."""
         values: Any = self._stations.at(times, self._names)[:, self._used]
         return list(torch.from_numpy(values).unsqueeze(1))
-
-    def close(self) -> None:
-        """Nothing is open."""

@@ -108,9 +108,7 @@ def _columns(file: Path, found: Sequence[str]) -> dict[str, str]:
         if known:
             columns[what] = known[0]
         elif what != "elevation":
-            raise DataError(
-                f"{file}: no column {what!r}{nearest(what, list(lower))}; the columns are {', '.join(lower)}"
-            )
+            raise DataError(f"{file}: no column {what!r}{nearest(what, list(lower))}")
     return columns
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.errors import SettingsError, nearest
+from py4cast.grid import Grid
 from py4cast.metrics.rows import Rows
 
 __all__ = ["ScoreArray", "ScoreSet"]
@@ -51,6 +52,7 @@ class ScoreSet:
         init_times: starts of the forecasts, sorted, where they are known.
         rows: what every forecast contributed, by system.
         document: settings, variables and lineage as plain JSON values.
+        grid: where the cells are; None for stations.
     """
 
     systems: Sequence[str]
@@ -63,6 +65,7 @@ class ScoreSet:
     init_times: NDArray[np.datetime64] = field(default_factory=lambda: np.array([], dtype="datetime64[s]"))
     rows: Mapping[str, Rows] = field(default_factory=dict)
     document: Mapping[str, Any] = field(default_factory=dict)
+    grid: Grid | None = None
 
     @property
     def lead_hours(self) -> list[float]:

@@ -10,7 +10,7 @@ Wilks (1997), Resampling hypothesis tests for autocorrelated fields, doi
 scores, doi 10.3402/tellusa.v68.30229.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,7 +98,6 @@ def intervals(
     confidence: float = 0.95,
     block: int | None = None,
     seed: int = 0,
-    combine: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> Interval:
     """The gain of one system over another with its confidence interval; without another, the metric itself.
 
@@ -111,7 +110,6 @@ def intervals(
         confidence: of the interval.
         block: forecasts per block; by default `block_length`.
         seed: of the draws.
-        combine: how two values become one; by default `gain` by the metric's orientation.
 
     Raises:
         ValueError: no forecast in common.
@@ -125,8 +123,6 @@ def intervals(
         values = [metric.value(_means(metric, rows, chosen, counts)) for rows, chosen in systems]
         if len(values) == 1:
             return values[0]
-        if combine is not None:
-            return combine(values[0], values[1])
         assert metric.orientation is not None, "a metric that is compared has one"
         return gain(values[0], values[1], metric.orientation)
 

@@ -156,7 +156,7 @@ class Verification:
         units = {v.name: v.units for v in self.layout.variables}
         units |= {p.name: self.layout.variables[p.eastward].units for p in self.layout.pairs}
         found = ScoreSet(
-            self.names, lead_times, units, len(self.layout.features), num_forecasts=self.num_forecasts, document=dict(document or {}),
+            self.names, lead_times, units, len(self.layout.features), num_forecasts=self.num_forecasts, document=dict(document or {}), grid=self.layout.grid,
             rows={name: a.rows for name, a in self.systems.items()}, init_times=first.rows.init_times,
         )  # fmt: skip
         if not num_steps:

@@ -10,7 +10,7 @@ from py4cast.namedtensor import NamedTensor
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["ErrorObserver", "emit"]
+__all__ = ["ErrorObserver", "emit", "write_figure"]
 
 
 class ErrorObserver(ABC):
@@ -42,5 +42,13 @@ def emit(obj: Any, name: str, figure: "Figure") -> None:
         experiment.add_figure(name, figure, obj.current_epoch, close=False)
     folder: Path | None = getattr(obj, "plots", None)
     if folder is not None:
-        with atomic_path(folder / f"{name}.png", suffix=".png") as temporary:
-            figure.savefig(temporary, dpi=110)
+        write_figure(folder / f"{name}.png", figure)
+
+
+def write_figure(path: Path, figure: "Figure") -> None:
+    """Writes a figure as PNG, whole or not at all."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)
+    with atomic_path(path, suffix=".png") as temporary:
+        figure.savefig(temporary, dpi=110)

@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,6 +70,22 @@ class VerifyFiles:
     has_normal_systems: bool = True
     scores: ScoreSettings = field(default_factory=ScoreSettings)
 
+    def described(self) -> dict[str, Any]:
+        """What opens the same files again, as plain JSON values."""
+        files = [str(Path(p).expanduser().absolute()) for p in self.forecast]
+        return {
+            "forecast": files,
+            "truth": [str(Path(p).expanduser().absolute()) for p in self.truth],
+            "stations": None if self.stations is None else str(Path(self.stations).expanduser().absolute()),
+            "variables": list(self.variables),
+            "renamed": dict(self.renamed),
+            "accumulated": list(self.accumulated),
+            "regrid": self.regrid,
+            "interpolation": self.interpolation,
+            "orography": self.orography,
+            "num_steps": self.num_steps,
+        }
+
     def __post_init__(self) -> None:
         if bool(self.truth) == bool(self.stations):
             raise SettingsError("verification of files needs either --truth FILES or --stations FILE")
@@ -85,11 +103,26 @@ class FileCase:
 
     def __init__(self, asked: VerifyFiles) -> None:
         self.asked = asked
-        source = open_fields(asked.forecast, asked.accumulated)
+        self._opened: list[CubeABC] = []
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def _cube(self, files: Sequence[str], series: bool = False) -> CubeABC:
+        """The cube of files, closed with the case."""
+        cube = open_fields(files, () if series else self.asked.accumulated, series)
+        self._opened.append(cube)
+        return cube
+
+    def _open(self) -> None:
+        asked = self.asked
+        source = self._cube(asked.forecast)
         self.grid: Grid | None = None
         self.truth: Analyses | Observations
         if asked.stations is None:
-            truth = open_fields(asked.truth, series=True)
+            truth = self._cube(asked.truth, series=True)
             matched = match_variables(source.variables, truth.variables, asked.variables, asked.renamed)
             cube = AlignedCube(truth, [Matched(m.variable, m.variable.name) for m in matched])
             self.truth, self._target, self._method = Analyses(cube, "--truth"), cube.grid, asked.regrid
@@ -103,10 +136,10 @@ class FileCase:
         self.variables = [m.variable for m in matched]
         self.systems = {"forecast": self._forecasts(source, matched, "--forecast")}
         for name, files in asked.references.items():
-            other = open_fields(files, asked.accumulated)
+            other = self._cube(files)
             alike = match_variables(other.variables, self.variables, [v.name for v in self.variables])
             self.systems[name] = self._forecasts(other, alike, f"--reference {name}")
-        self.lead_times = self._leads()
+        self.lead_times: NDArray[np.timedelta64] = self._leads()
         self.init_times = self._starts()
         self.climatology = None
         if isinstance(self.truth, Analyses):
@@ -115,6 +148,16 @@ class FileCase:
                 asked.climatology, self.truth.cube, self.variables, needed, asked.scores.dry_limit
             )
         self.layout = self._layout()
+
+    @classmethod
+    def again(cls, document: Mapping[str, Any]) -> "FileCase":
+        """The case that a verification described; DataError when its files are no longer there."""
+        return cls(VerifyFiles(**document["asked"], climatology="none"))
+
+    @property
+    def features(self) -> list[str]:
+        """Names of the variables."""
+        return [v.name for v in self.variables]
 
     def _forecasts(self, source: CubeABC, matched: Sequence[Matched], what: str) -> Forecasts:
         shifts = {} if self._elevation is None else self._shifts(source, [m.variable for m in matched])
@@ -207,9 +250,8 @@ class FileCase:
 
     def close(self) -> None:
         """Closes all files."""
-        self.truth.close()
-        for system in self.systems.values():
-            system.close()
+        for cube in self._opened:
+            cube.close()
 
 
 def observed(stations: Stations) -> list[Variable]:

@@ -32,14 +32,16 @@ class Bar:
         self._task: TaskID | None = None
 
     def __enter__(self) -> "Bar":
-        self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if self._task is not None:
+            self._progress.stop()
 
     def start(self, what: str, total: int) -> None:
         """A stage of `total` steps begins."""
+        # an error before the first stage leaves the terminal as it was
+        self._progress.start()
         self._task = self._progress.add_task(what, total=total)
 
     def step(self, count: int = 1) -> None:

@@ -19,26 +19,27 @@ __all__ = ["read_scores", "write_scores"]
 
 _ROW = "row_"  # before the names of what every forecast contributed
 _MAPS = ("row", "column")
+_COORDINATES = ("variable_units", "init_time", "projection", "latitude", "longitude")
 FORMAT = 1
 
 
-def write_scores(folder: str | os.PathLike[str], scores: ScoreSet, grid: Grid | None) -> Path:
+def write_scores(folder: str | os.PathLike[str], scores: ScoreSet) -> Path:
     """Writes `scores.json`, `scores.csv` and `scores.nc` to a folder, each whole or not at all.
 
     Args:
         folder: where to.
         scores: what was found.
-        grid: of the maps; None for stations.
     """
     target = Path(folder)
     write_json(target / "scores.json", scores.to_dict())
     write_text(target / "scores.csv", scores.to_csv())
-    write_netcdf(target / "scores.nc", scores, grid)
+    write_netcdf(target / "scores.nc", scores)
     return target
 
 
-def write_netcdf(path: Path, scores: ScoreSet, grid: Grid | None) -> None:
+def write_netcdf(path: Path, scores: ScoreSet) -> None:
     """Writes all scores to one CF-NetCDF file, and what every forecast contributed, so that runs can be compared."""
+    grid = scores.grid
     dims, grid_coords, mapping = (_MAPS, {}, None) if grid is None else grid_coordinates(grid)
     places = dict(zip(_MAPS, dims, strict=True))
     arrays: dict[str, Any] = {}
@@ -59,7 +60,7 @@ def write_netcdf(path: Path, scores: ScoreSet, grid: Grid | None) -> None:
         "lead_time": (("lead_time",), np.array(scores.lead_hours), hours),
         "variable": (("variable",), np.array(scores.variables, dtype=object), {"long_name": "variable"}),
         "variable_units": (("variable",), np.array(list(scores.units.values()), dtype=object), {}),
-        **(grid_coords if "bias_map" in arrays else {}),
+        **grid_coords,
     }
     if len(scores.systems) > 1:
         coords["reference"] = (("reference",), np.array(list(scores.systems[1:]), dtype=object), {})
@@ -104,7 +105,7 @@ def read_scores(path: str | os.PathLike[str]) -> ScoreSet:
     if "init_time" in found:
         scores.init_times = found["init_time"][1].astype("datetime64[s]")
     for name, (dims, values, attrs) in found.items():
-        if name.startswith(_ROW) or dims == (name,) or name in ("variable_units", "init_time", "projection"):
+        if name.startswith(_ROW) or dims == (name,) or name in _COORDINATES:
             continue
         if name.endswith("_value") and "variable" in dims:
             scores.coordinates[name.removesuffix("_value")] = ScoreArray(dims, values, attrs)
@@ -112,10 +113,19 @@ def read_scores(path: str | os.PathLike[str]) -> ScoreSet:
             scores.arrays[name] = ScoreArray(dims, values, attrs)
         elif name in ("bias_map", "rmse_map"):
             scores.arrays[name] = ScoreArray((*dims[:2], *_MAPS), values, attrs)
+    if "latitude" in found:
+        scores.grid = _grid(found)
     used = {d for a in scores.arrays.values() for d in a.dims[3:]}
     scores.coordinates |= {d: ScoreArray((d,), found[d][1], found[d][2]) for d in used if d in found}
     scores.rows = {scores.systems[0]: _rows(found, scores)}
     return scores
+
+
+def _grid(found: Mapping[str, Any]) -> Grid:
+    """The grid of the scores' coordinates."""
+    x, y = (found[n][1] if n in found else None for n in ("x", "y"))
+    projection = {k: np.asarray(v).tolist() for k, v in found["projection"][2].items()} if "projection" in found else {}
+    return Grid(found["latitude"][1], found["longitude"][1], x, y, projection)
 
 
 def _rows(found: Mapping[str, Any], scores: ScoreSet) -> Rows:

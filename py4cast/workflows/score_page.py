@@ -56,7 +56,8 @@ def _summary(scores: ScoreSet) -> str:
     interval = f"{100 * settings.get('confidence', 0.95):g} % intervals by block bootstrap of paired forecasts"
     climatology = scores.document.get("climatology")
     normal = f" Climatology: {climatology}." if climatology else ""
-    return f"{scores.num_forecasts} forecasts{span}, {leads}, {scores.num_features} variable{'s' * (scores.num_features > 1)}; {interval}.{normal}"
+    what = "variable" if scores.num_features == 1 else "variables"
+    return f"{scores.num_forecasts} forecasts{span}, {leads}, {scores.num_features} {what}; {interval}.{normal}"
 
 
 def _card(scores: ScoreSet) -> str:

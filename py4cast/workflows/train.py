@@ -35,6 +35,10 @@ from py4cast.settings import read_json, root_dir
 from py4cast.strategies import registry as strategies
 from py4cast.workflows.climatology import climatology_of
 from py4cast.workflows.config import RunConfig, TrainSettings
+from py4cast.workflows.lineage import git_state
+from py4cast.workflows.score_files import write_scores
+from py4cast.workflows.score_page import write_page
+from py4cast.workflows.verify import SplitCase, document_of
 
 __all__ = ["process_rank", "run_folder", "train"]
 
@@ -286,13 +290,32 @@ def _fit(
     module.load_state_dict(AtomicCheckpointIO().load_checkpoint(best)["state_dict"])
     trainer.test(module, test_loader, verbose=False)
     assert module.verification is not None, "the test makes it"
-    scores = module.verification.scores().to_dict()
     if trainer.is_global_zero:
-        config_document = config.to_dict()
-        forecaster = module.forecaster.cpu().eval()
-        forecaster.save(folder / "forecaster.safetensors", config=config_document, scores=scores, checkpoint=best.name)
-        write_json(folder / "scores.json", scores)
+        _finish(config, folder, module, datasets[2], best.name)
     return folder
+
+
+def _finish(
+    config: RunConfig, folder: Path, module: AutoRegressiveLightning, test: DatasetABC, checkpoint: str
+) -> None:
+    """Saves the Forecaster and the scores of the test, and the page that shows them."""
+    assert module.verification is not None, "the test makes it"
+    forecaster = module.forecaster.cpu().eval()
+    path, num_steps = folder / "forecaster.safetensors", config.train.num_pred_steps_val_test
+    asked = {"dataset": config.dataset.name, "path": str(folder / "dataset.json"), "split": "test", "num_steps": num_steps, "overrides": []}  # fmt: skip
+    document = {**document_of(forecaster), "forecaster": str(path), "split": "test", "asked": asked}
+    scores = module.verification.scores(document)
+    lineage = git_state()
+    forecaster.save(path, config=config.to_dict(), scores=scores.to_dict(), checkpoint=checkpoint, git=lineage)
+    scores.document = {
+        **document,
+        **scores.document,
+        "lineage": {k: v for k, v in forecaster.lineage.items() if k != "scores"},
+    }
+    write_scores(folder, scores)
+    write_page(
+        folder / "report.html", scores, SplitCase(forecaster, test, num_steps), f"{config.model.name}, {folder.name}"
+    )
 
 
 def load_weights(forecaster: Forecaster, path: Path) -> None:

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from py4cast.datasets import DatasetABC, get_datasets
 from py4cast.datasets.loader import LoaderSettings
 from py4cast.errors import SettingsError
 from py4cast.forecaster import Forecaster
+from py4cast.grid import Grid
 from py4cast.metrics import ScoreSettings
 from py4cast.metrics.batches import BatchVerification
 from py4cast.metrics.climatology import ClimatologyKind
@@ -22,7 +24,7 @@ from py4cast.workflows.climatology import climatology_of
 from py4cast.workflows.forecast import data_of
 from py4cast.workflows.report import Bar
 
-__all__ = ["SplitCase", "score_settings", "verify"]
+__all__ = ["SplitCase", "document_of", "score_settings", "verify"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +45,28 @@ class SplitCase:
 
     def __init__(self, model: Forecaster, data: DatasetABC, num_steps: int) -> None:
         self._model, self._data, self._num_steps = model, data, num_steps
-        self.grid = model.info.grid
+        self.grid: Grid | None = model.info.grid
+        self.features: Sequence[str] = model.info.predicted
+        self.lead_times: Sequence[np.timedelta64] = [model.info.step_duration * (i + 1) for i in range(num_steps)]
+
+    @classmethod
+    def again(cls, document: Mapping[str, Any]) -> "SplitCase":
+        """The case that a verification described.
+
+        Raises:
+            DataError: the Forecaster or its data are no longer there.
+        """
+        asked = document["asked"]
+        model, splits, data = _opened(
+            document["forecaster"],
+            asked["dataset"],
+            asked["path"],
+            asked["split"],
+            asked["num_steps"],
+            asked["overrides"],
+        )
+        del splits
+        return cls(model, data, asked["num_steps"])
 
     def fields(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
         """Forecast and truth from a start, `(timestep, lat, lon, features)` each."""
@@ -91,15 +114,7 @@ def verify(
     """
     if num_steps < 1 or batch_size < 1:
         raise SettingsError(f"--num_steps {num_steps}, --batch_size {batch_size}: expected at least 1")
-    model = Forecaster.load(forecaster)
-    name, trained = data_of(model, dataset, path)
-    # each split is asked for as many steps as it is scored on, the others for the fewest
-    asked = (num_steps, 1) if split == "train" else (1, num_steps)
-    splits = get_datasets(name, model.num_input_steps, *asked, path, [*trained, *overrides])
-    data = splits[("train", "valid", "test").index(split)]
-    model.info.check_same(data.info)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = model.to(device)
+    model, splits, data = _opened(forecaster, dataset, path, split, num_steps, overrides)
     settings = scores or ScoreSettings()
     normal = None if climatology == "none" else climatology_of(splits[0], climatology, dry_limit=settings.dry_limit)
     verification = BatchVerification(model.info, normal, settings, is_compared=True, has_maps=has_maps)
@@ -107,22 +122,39 @@ def verify(
     with Bar() as bar:
         bar.start(f"verifying {split}", len(loader))
         for batch in loader:
-            moved = batch.to(device)
+            moved = batch.to(next(model.parameters()).device)
             verification.update(moved, model.forecast(moved, num_steps).tensor)
             bar.step()
-    document = _document(model, forecaster, name, split)
+    asked = {
+        "dataset": dataset, "path": None if path is None else os.fspath(path), "split": split, "num_steps": num_steps,
+        "overrides": list(overrides),
+    }  # fmt: skip
+    document = {**document_of(model), "forecaster": str(Path(forecaster).absolute()), "split": split, "asked": asked}
     return verification.scores(document), SplitCase(model, data, num_steps)
 
 
-def _document(model: Forecaster, path: str | os.PathLike[str], dataset: str, split: str) -> Mapping[str, Any]:
-    """What was verified, as plain JSON values."""
+def _opened(
+    forecaster: str | os.PathLike[str], dataset: str | None, path: str | os.PathLike[str] | None, split: str,
+    num_steps: int, overrides: Sequence[str],
+) -> tuple[Forecaster, tuple[DatasetABC, ...], DatasetABC]:  # fmt: skip
+    """The Forecaster on its device, all splits, and the one that is verified."""
+    model = Forecaster.load(forecaster)
+    name, trained = data_of(model, dataset, path)
+    # each split is asked for as many steps as it is scored on, the others for the fewest
+    asked = (num_steps, 1) if split == "train" else (1, num_steps)
+    splits = get_datasets(name, model.num_input_steps, *asked, path, [*trained, *overrides])
+    data = splits[("train", "valid", "test").index(split)]
+    model.info.check_same(data.info)
+    return model.to("cuda" if torch.cuda.is_available() else "cpu"), splits, data
+
+
+def document_of(model: Forecaster) -> dict[str, Any]:
+    """What a Forecaster is, as plain JSON values."""
     info = model.info
     return {
-        "forecaster": os.fspath(path),
         "model": model.names["model"],
         "strategy": model.names["strategy"],
-        "dataset": dataset,
-        "split": split,
+        "dataset": info.name,
         "variables": [info.variable(n).to_dict() for n in info.predicted],
         "num_members": 1,
         "grid": info.grid.describe(),

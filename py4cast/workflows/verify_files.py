@@ -68,6 +68,7 @@ def _document(case: FileCase) -> dict[str, Any]:
     asked = case.asked
     return {
         "forecast": list(asked.forecast),
+        "asked": asked.described(),
         "truth": list(asked.truth) if asked.stations is None else asked.stations,
         "references": {name: list(files) for name, files in asked.references.items()},
         "climatology": getattr(case.climatology, "description", ""),

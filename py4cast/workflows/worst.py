@@ -1,7 +1,8 @@
 """The worst forecasts of a verification, to be looked at."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor
@@ -15,7 +16,17 @@ __all__ = ["CaseSource", "WorstCase", "worst_cases"]
 class CaseSource(Protocol):
     """What gives the fields of any verified forecast again."""
 
-    grid: Grid | None
+    @property
+    def grid(self) -> Grid | None:
+        """Where the cells are; None for stations."""
+
+    @property
+    def lead_times(self) -> Any:
+        """Distances from the start, one per timestep."""
+
+    @property
+    def features(self) -> Sequence[str]:
+        """Names of the features."""
 
     def fields(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
         """Forecast and truth, `(timestep, lat, lon, features)` each."""
