@@ -13,7 +13,10 @@ registry: Registry[ErrorObserver] = Registry(
     "py4cast.observers.base:ErrorObserver",
     {
         "prediction": "py4cast.observers.prediction:PredictionPlot",
+        "error": "py4cast.observers.error:ErrorPlot",
         "state_error": "py4cast.observers.state_error:StateErrorPlot",
         "spatial_error": "py4cast.observers.spatial_error:SpatialErrorPlot",
+        "spectra": "py4cast.observers.spectra:SpectraPlot",
+        "spread": "py4cast.observers.spread:SpreadPlot",
     },
 )

@@ -17,9 +17,11 @@ class ErrorObserver(ABC):
     """Abstract observer of validation or test.
 
     Everything is gridded and in physical units: `prediction` and `target` are `(batch, timestep, lat, lon,
-    features)`. `obj` is the Lightning module: `obj.loss(prediction, target, reduce_spatial_dim=False)`,
+    features)`, of an ensemble with a leading `member` behind `batch`. `obj` is the Lightning module: `obj.loss(prediction, target, reduce_spatial_dim=False)`,
     `obj.grid_shape`, `obj.model.info.output_dim`, `obj.info`, `obj.logger`, `obj.current_epoch`, `obj.plots`.
     """
+
+    prefix: str = "test"  # first part of the figures' names; "valid" in validation
 
     @abstractmethod
     def update(self, obj: Any, prediction: NamedTensor, target: NamedTensor) -> None:

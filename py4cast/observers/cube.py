@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from py4cast.datasets.cube import CubeABC
-from py4cast.observers.maps import colour_map, draw_field
+from py4cast.observers.colours import ColourTable, table_of
+from py4cast.observers.maps import draw_field
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,17 +24,16 @@ def draw_cube(cube: CubeABC, index: int, names: Sequence[str]) -> "Figure":
     planes = np.empty((len(names), 1, *cube.shape), dtype=np.float32)
     cube.read(names, index, index + 1, planes)
     fixed = cube.static_fields()
-    fields = [(n, cube.variable(n).units, planes[i, 0]) for i, n in enumerate(names)]
-    fields += [(n, "", field) for n, field in fixed.items()]
+    fields = [(n, cube.variable(n).units, planes[i, 0], table_of(cube.variable(n))) for i, n in enumerate(names)]
+    fields += [(n, "", field, ColourTable("cividis")) for n, field in fixed.items()]
     columns = min(4, len(fields))
     rows = -(-len(fields) // columns)
     wide = cube.shape[1] / cube.shape[0]
     figure = Figure(figsize=(3.6 * columns * min(2.0, max(0.8, wide)) ** 0.5, 3.2 * rows), layout="constrained")
     panels = list(np.ravel(figure.subplots(rows, columns)))
-    for axes, (name, units, field) in zip(panels, fields, strict=False):
+    for axes, (name, units, field, table) in zip(panels, fields, strict=False):
         if np.isfinite(field).any():
-            low, high = (float(v) for v in np.nanpercentile(field, (1, 99)))
-            mesh = draw_field(axes, cube.grid, field, (low, high if high > low else low + 1), colour_map(units))
+            mesh = draw_field(axes, cube.grid, field, table)
             figure.colorbar(mesh, ax=axes, shrink=0.8).ax.tick_params(labelsize=6)
         axes.set_title(f"{name} [{units}]" if units else f"{name} (static)", fontsize=8)
     for axes in panels[len(fields) :]:

@@ -1,4 +1,4 @@
-"""Drawing of fields on their grid, offline: no coastlines are fetched, a land–sea contour is drawn where there is one."""
+"""Drawing of fields on their grid, offline: in true proportions, with the coast, in the colours of their kind."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,41 +7,39 @@ from numpy.typing import NDArray
 
 from py4cast.dataset_info import DatasetInfo
 from py4cast.grid import Grid
+from py4cast.observers.coast import coastlines
+from py4cast.observers.colours import ColourTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["colour_map", "draw_field", "draw_map"]
+__all__ = ["draw_field", "draw_map"]
 
-_MAPS = {
-    "K": "RdYlBu_r",
-    "m s-1": "PuOr_r",
-    "Pa": "viridis",
-    "kg m-2": "Blues",
-    "m": "cividis",
-    "s-1": "PuOr_r",
-    "1": "viridis",
-}
+_MASKS = ("lsm", "land_sea_mask", "landsea")
 
 
-def colour_map(units: str) -> str:
-    """A colour map for fields in these units."""
-    return _MAPS.get(units, "viridis")
+def draw_field(
+    axes: "Axes", grid: Grid, field: NDArray[Any], table: ColourTable, span: tuple[float, float] | None = None
+) -> Any:
+    """Draws `(lat, lon)` on `axes` with true proportions and the coast; returns what a colour bar takes.
 
+    Args:
+        axes: of matplotlib.
+        grid: where the cells are.
+        field: values.
+        table: colours.
+        span: limits of the colours; by default the table's for this field.
+    """
+    from matplotlib.colors import BoundaryNorm
 
-def draw_field(axes: "Axes", grid: Grid, field: NDArray[Any], limits: tuple[float, float], cmap: str) -> Any:
-    """Draws `(lat, lon)` on `axes` with true proportions; returns what a colour bar takes."""
     x, y, aspect = _places(grid)
-    mesh = axes.pcolormesh(
-        x,
-        y,
-        np.ma.masked_invalid(field),
-        cmap=cmap,
-        vmin=limits[0],
-        vmax=limits[1],
-        shading="nearest",
-        rasterized=True,
-    )
+    cmap = table.colormap()
+    low, high = span or table.span(field)
+    scale = {"norm": BoundaryNorm(table.levels, cmap.N)} if table.levels else {"vmin": low, "vmax": high}
+    mesh = axes.pcolormesh(x, y, np.ma.masked_invalid(field), cmap=cmap, shading="nearest", rasterized=True, **scale)
+    for line in coastlines(grid):
+        columns, rows = (np.interp(line[:, i], np.arange(a.size), a) for i, a in enumerate((x, y)))
+        axes.plot(columns, rows, color="black", linewidth=0.5, alpha=0.8)
     axes.set_aspect(aspect)
     axes.tick_params(labelsize=6)
     return mesh
@@ -57,12 +55,14 @@ def _places(grid: Grid) -> tuple[NDArray[Any], NDArray[Any], float]:
     return grid.longitude, grid.latitude, 1.0 if grid.is_periodic else 1.0 / float(middle)
 
 
-def draw_map(axes: "Axes", info: DatasetInfo, field: NDArray[Any], limits: tuple[float, float], cmap: str) -> Any:
-    """The same of a dataset's field, with the coast where the dataset has a land-sea mask."""
-    mesh = draw_field(axes, info.grid, field, limits, cmap)
+def draw_map(
+    axes: "Axes", info: DatasetInfo, field: NDArray[Any], table: ColourTable, span: tuple[float, float] | None = None
+) -> Any:
+    """The same of a dataset's field, with the side of its land-sea mask where it has one."""
+    mesh = draw_field(axes, info.grid, field, table, span)
     x, y, _ = _places(info.grid)
     statics = info.statics.grid_static_features
-    for name in ("lsm", "land_sea_mask", "landsea"):
+    for name in _MASKS:
         if name in statics.feature_names:
-            axes.contour(x, y, statics[name].squeeze(-1).numpy(), levels=[0.5], colors="black", linewidths=0.5)
+            axes.contour(x, y, statics[name].squeeze(-1).numpy(), levels=[0.5], colors="black", linewidths=0.4)
     return mesh

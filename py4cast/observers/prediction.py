@@ -6,7 +6,8 @@ import numpy as np
 
 from py4cast.namedtensor import NamedTensor
 from py4cast.observers.base import ErrorObserver, emit
-from py4cast.observers.maps import colour_map, draw_map
+from py4cast.observers.colours import DIFFERENCE, ColourTable, table_of
+from py4cast.observers.maps import draw_map
 
 __all__ = ["PredictionPlot"]
 
@@ -23,11 +24,7 @@ class PredictionPlot(ErrorObserver):
     def __init__(
         self, num_samples_to_plot: int = 1, num_features_to_plot: int | None = None, prefix: str = "test"
     ) -> None:
-        self._num_samples, self._num_features, self._prefix = (
-            num_samples_to_plot,
-            num_features_to_plot,
-            prefix,
-        )
+        self._num_samples, self._num_features, self.prefix = num_samples_to_plot, num_features_to_plot, prefix
         self._samples: list[tuple[NamedTensor, NamedTensor]] = []
 
     def update(self, obj: Any, prediction: NamedTensor, target: NamedTensor) -> None:
@@ -39,6 +36,7 @@ class PredictionPlot(ErrorObserver):
     def on_step_end(self, obj: Any) -> None:
         from matplotlib.figure import Figure
 
+        difference = ColourTable(DIFFERENCE, is_symmetric=True)
         for number, (prediction, target) in enumerate(self._samples):
             names = prediction.feature_names[: self._num_features or 6]
             figure = Figure(figsize=(10.5, 2.9 * len(names)), layout="constrained")
@@ -46,17 +44,16 @@ class PredictionPlot(ErrorObserver):
             for row, name in enumerate(names):
                 forecast = prediction[name].squeeze(-1).float().numpy()
                 truth = target[name].squeeze(-1).float().numpy()
-                units = obj.info.units[name]
-                limits = (float(np.nanmin(truth)), float(np.nanmax(truth)))
-                widest = float(np.nanquantile(np.abs(forecast - truth), 0.995)) or 1.0
+                table, error = table_of(obj.info.variable(name)), np.asarray(forecast - truth)
+                span = table.span(truth)
                 columns = (
-                    ("truth", truth, limits, colour_map(units)),
-                    ("forecast", forecast, limits, colour_map(units)),
-                    ("forecast - truth", forecast - truth, (-widest, widest), "RdBu_r"),
+                    ("truth", truth, table, span),
+                    ("forecast", forecast, table, span),
+                    ("forecast - truth", error, difference, None),
                 )
-                for column, (title, field, span, cmap) in enumerate(columns):
-                    mesh = draw_map(axes[row, column], obj.info, field, span, cmap)
-                    axes[row, column].set_title(f"{name} {title} [{units}]", fontsize=9)
-                    figure.colorbar(mesh, ax=axes[row, column], shrink=0.85)
-            emit(obj, f"{self._prefix}_prediction_{number}", figure)
+                for column, (title, field, colours, limits) in enumerate(columns):
+                    mesh = draw_map(axes[row, column], obj.info, field, colours, limits)
+                    axes[row, column].set_title(f"{name} {title} [{obj.info.units[name]}]", fontsize=9)
+                    figure.colorbar(mesh, ax=axes[row, column], shrink=0.85).ax.tick_params(labelsize=6)
+            emit(obj, f"{self.prefix}_prediction_{number}", figure)
         self._samples.clear()

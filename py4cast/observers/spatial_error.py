@@ -7,6 +7,7 @@ import torch
 
 from py4cast.namedtensor import NamedTensor
 from py4cast.observers.base import ErrorObserver, emit
+from py4cast.observers.colours import ColourTable
 from py4cast.observers.maps import draw_map
 
 __all__ = ["SpatialErrorPlot"]
@@ -22,7 +23,7 @@ class SpatialErrorPlot(ErrorObserver):
     """
 
     def __init__(self, prefix: str = "test") -> None:
-        self._prefix = prefix
+        self.prefix = prefix
         self._sum: torch.Tensor | None = None
         self._count = 0
 
@@ -41,10 +42,11 @@ class SpatialErrorPlot(ErrorObserver):
         steps = np.unique(np.linspace(0, len(fields) - 1, _MAX_MAPS).round().astype(int))
         figure = Figure(figsize=(3.4 * len(steps), 3.2), layout="constrained")
         axes = figure.subplots(1, len(steps), squeeze=False)[0]
+        table = ColourTable("YlOrRd", is_from_zero=True)
         top = float(np.nanquantile(fields[steps], 0.99)) or 1.0
         for axis, step in zip(axes, steps, strict=True):
             hours = (step + 1) * obj.info.step_duration / np.timedelta64(3600, "s")
-            mesh = draw_map(axis, obj.info, np.where(fields[step] > 0, fields[step], np.nan), (0.0, top), "magma_r")
+            mesh = draw_map(axis, obj.info, np.where(fields[step] > 0, fields[step], np.nan), table, (0.0, top))
             axis.set_title(f"mean loss at +{hours:g} h", fontsize=9)
             figure.colorbar(mesh, ax=axis, shrink=0.85)
-        emit(obj, f"{self._prefix}_spatial_error", figure)
+        emit(obj, f"{self.prefix}_spatial_error", figure)

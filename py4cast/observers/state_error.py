@@ -20,7 +20,7 @@ class StateErrorPlot(ErrorObserver):
     """
 
     def __init__(self, metric: str = "rmse", prefix: str = "test") -> None:
-        self._metric, self._prefix = metric, prefix
+        self._metric, self.prefix = metric, prefix
         self._aggregator: Aggregator | None = None
 
     def update(self, obj: Any, prediction: NamedTensor, target: NamedTensor) -> None:
@@ -49,4 +49,4 @@ class StateErrorPlot(ErrorObserver):
         axes.set_xticks(range(len(hours)), [f"{h:g}" for h in hours], fontsize=8)
         axes.set_xlabel("lead time [h]", fontsize=8)
         axes.set_title(self._metric.upper(), fontsize=9)
-        emit(obj, f"{self._prefix}_state_error_{self._metric}", figure)
+        emit(obj, f"{self.prefix}_state_error_{self._metric}", figure)

@@ -1,0 +1,65 @@
+"""SpectraPlot: the power of forecast, truth and error by wavelength."""
+
+from typing import Any
+
+import numpy as np
+
+from py4cast.metrics import Aggregator, Layout, MetricABC, make_metrics
+from py4cast.metrics.spectral import Spectrum
+from py4cast.namedtensor import NamedTensor
+from py4cast.observers.base import ErrorObserver, emit
+
+__all__ = ["SpectraPlot"]
+
+_MAX_FEATURES, _MAX_SAMPLES = 6, 8
+
+
+class SpectraPlot(ErrorObserver):
+    """Creates spectra at the last lead time over the first (at most 8) forecasts of an epoch, a panel per feature.
+
+    What lies below the truth at short waves is smoothed away; where the error reaches the truth nothing is forecast.
+    """
+
+    def __init__(self) -> None:
+        self._aggregator: Aggregator | None = None
+        self._metric: MetricABC | None = None
+
+    def update(self, obj: Any, prediction: NamedTensor, target: NamedTensor) -> None:
+        layout = Layout.of(obj.info).to(prediction.device)
+        if Spectrum.lacking(layout):
+            return
+        if self._aggregator is None:
+            self._metric = make_metrics(layout, ["spectrum"])[0]
+            self._aggregator = Aggregator([self._metric], layout)
+        wanted = _MAX_SAMPLES - self._aggregator.num_forecasts
+        if wanted > 0:
+            self._aggregator.update(prediction.tensor[:wanted, -1:], target.tensor[:wanted, -1:])
+
+    def on_step_end(self, obj: Any) -> None:
+        from matplotlib.figure import Figure
+
+        if self._aggregator is None or self._metric is None:
+            return
+        power = self._aggregator.values()["spectrum"][0].cpu().numpy()
+        wavelengths = np.asarray(self._metric.dimensions[0].values)
+        self._aggregator = None
+        names = obj.info.predicted[:_MAX_FEATURES]
+        columns = min(3, len(names))
+        rows = -(-len(names) // columns)
+        figure = Figure(figsize=(3.6 * columns, 2.9 * rows), layout="constrained")
+        panels = list(np.ravel(figure.subplots(rows, columns, squeeze=False)))
+        parts = (("forecast", "tab:blue", "-"), ("truth", "black", "-"), ("error", "tab:orange", "--"))
+        for axes, name in zip(panels, names, strict=False):
+            for i, (label, colour, style) in enumerate(parts):
+                held = power[obj.info.predicted.index(name), :, i]
+                axes.loglog(
+                    wavelengths, np.where(held > 0, held, np.nan), style, color=colour, label=label, linewidth=1.2
+                )
+            axes.invert_xaxis()
+            axes.set_title(f"{name} [({obj.info.units[name]})²]", fontsize=8)
+            axes.set_xlabel("wavelength [km]", fontsize=7)
+            axes.tick_params(labelsize=6)
+        panels[0].legend(fontsize=7)
+        for axes in panels[len(names) :]:
+            axes.set_visible(False)
+        emit(obj, f"{self.prefix}_spectra", figure)

@@ -1,0 +1,57 @@
+"""SpreadPlot: does the spread of an ensemble tell its error?"""
+
+from typing import Any
+
+import numpy as np
+
+from py4cast.metrics import Aggregator, Layout, make_metrics
+from py4cast.namedtensor import NamedTensor
+from py4cast.observers.base import ErrorObserver, emit
+
+__all__ = ["SpreadPlot"]
+
+_MAX_FEATURES = 6
+
+
+class SpreadPlot(ErrorObserver):
+    """Creates curves of spread and of the error of the ensemble's mean over lead time, a panel per feature.
+
+    Nothing is drawn of forecasts without a dimension `member`.
+    """
+
+    def __init__(self) -> None:
+        self._aggregator: Aggregator | None = None
+
+    def update(self, obj: Any, prediction: NamedTensor, target: NamedTensor) -> None:
+        if "member" not in prediction.names:
+            return
+        if self._aggregator is None:
+            layout = Layout.of(obj.info).to(prediction.device).for_system(prediction.dim_size("member"))
+            self._aggregator = Aggregator(make_metrics(layout, ["spread", "rmse"]), layout)
+        self._aggregator.update(prediction.tensor, target.tensor)
+
+    def on_step_end(self, obj: Any) -> None:
+        from matplotlib.figure import Figure
+
+        if self._aggregator is None:
+            return
+        values = {name: value.cpu().numpy() for name, value in self._aggregator.values().items()}
+        self._aggregator = None
+        names = obj.info.predicted[:_MAX_FEATURES]
+        hours = np.arange(1, len(values["rmse"]) + 1) * obj.info.step_duration / np.timedelta64(3600, "s")
+        columns = min(3, len(names))
+        rows = -(-len(names) // columns)
+        figure = Figure(figsize=(3.6 * columns, 2.7 * rows), layout="constrained")
+        panels = list(np.ravel(figure.subplots(rows, columns, squeeze=False)))
+        for axes, name in zip(panels, names, strict=False):
+            place = obj.info.predicted.index(name)
+            axes.plot(hours, values["rmse"][:, place], "o-", color="tab:orange", label="RMSE of the mean", markersize=3)
+            axes.plot(hours, values["spread"][:, place], "o-", color="tab:blue", label="spread", markersize=3)
+            axes.set_ylim(bottom=0)
+            axes.set_title(f"{name} [{obj.info.units[name]}]", fontsize=8)
+            axes.set_xlabel("lead time [h]", fontsize=7)
+            axes.tick_params(labelsize=6)
+        panels[0].legend(fontsize=7)
+        for axes in panels[len(names) :]:
+            axes.set_visible(False)
+        emit(obj, f"{self.prefix}_spread", figure)
