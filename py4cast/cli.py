@@ -60,7 +60,7 @@ def _train(a: argparse.Namespace) -> None:
         "num_pred_steps_train",
         "num_pred_steps_val_test",
     )
-    for name in (*names, "limit_train_batches", "seed", "loss", "precision", "profiler", "no_log"):
+    for name in (*names, "limit_train_batches", "seed", "loss", "precision", "profiler", "mlflow", "no_log"):
         if getattr(a, name) is not None:
             settings[name] = getattr(a, name)
     if a.plots is not None:
@@ -146,22 +146,27 @@ def _forecast(a: argparse.Namespace) -> None:
     sys.stdout.write(f"{path}\n")
 
 
+def _reference_files(texts: Sequence[str]) -> dict[str, list[str]]:
+    """Files by name from `NAME=FILES` texts, several parted by comma."""
+    for text in texts:
+        if "=" not in text:
+            raise SettingsError(f"--reference {text!r}: expected NAME=FILES")
+    return {name: files.split(",") for name, files in (text.split("=", 1) for text in texts)}
+
+
 def _files(a: argparse.Namespace, settings: Any) -> Any:
     """What verify was asked of forecast files."""
     from py4cast.datasets.timeline import instant
     from py4cast.workflows.file_case import VerifyFiles
 
-    pairs = {"--reference": a.reference, "--rename": a.rename}
-    for flag, texts in pairs.items():
-        for text in texts:
-            if "=" not in text:
-                shape = "NAME=FILES" if flag == "--reference" else "FORECAST=TRUTH"
-                raise SettingsError(f"{flag} {text!r}: expected {shape}")
+    for text in a.rename:
+        if "=" not in text:
+            raise SettingsError(f"--rename {text!r}: expected FORECAST=TRUTH")
     return VerifyFiles(
         forecast=a.forecast or (),
         truth=a.truth or (),
         stations=a.stations,
-        references={n: f.split(",") for n, f in (r.split("=", 1) for r in a.reference)},
+        references=_reference_files(a.reference),
         variables=[n for n in (a.variables or "").split(",") if n],
         renamed={target: source for source, target in (r.split("=", 1) for r in a.rename)},
         accumulated=[n for n in (a.accumulated or "").split(",") if n],
@@ -198,7 +203,7 @@ def _verify(a: argparse.Namespace) -> None:
         output = Path(a.output) if a.output else Path(a.forecaster).parent / "verify"
         scores, case = verify(
             a.forecaster, a.dataset, a.dataset_conf, a.split, a.num_steps or 5, a.batch_size, of_data, settings,
-            a.climatology or "auto",
+            a.climatology or "auto", references=_reference_files(a.reference), regrid=a.regrid,
         )  # fmt: skip
     else:
         from py4cast.workflows.verify_files import verify_files
@@ -219,7 +224,9 @@ def _compare(a: argparse.Namespace) -> None:
     from py4cast.workflows.report import score_table, show
 
     names = [n for n in (a.variables or "").split(",") if n]
-    asked = Compare(named_runs(a.runs), instant(a.init_time) if a.init_time else None, names)
+    asked = Compare(
+        named_runs(a.runs), instant(a.init_time) if a.init_time else None, names, a.truth or (), a.stations, a.regrid
+    )
     show(score_table(compare(asked, a.output).to_dict(), a.metric))
     sys.stdout.write(f"{a.output}\n")
 

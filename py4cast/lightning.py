@@ -20,6 +20,7 @@ from py4cast.metrics.climatology import Climatology
 from py4cast.models import GriddedNetwork
 from py4cast.namedtensor import NamedTensor
 from py4cast.observers import ErrorObserver
+from py4cast.observers.clock import PlotClock
 from py4cast.optim import OptimSettings, make_optimizer
 
 __all__ = ["AutoRegressiveLightning"]
@@ -62,6 +63,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         self._climatology, self._scores = climatology, scores
         self.verification: BatchVerification | None = None
         self.validation: BatchVerification | None = None
+        self.clock, self._draws, self._spent_before = PlotClock(), False, 0.0
         self.batches_done = 0
         self.validated_epoch = 0
         self.samples_per_s = self.waiting_share = 0.0
@@ -110,6 +112,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         return loader if isinstance(loader, Loader) else None
 
     def on_train_epoch_start(self) -> None:
+        self.clock.start()
         loader = self._loader()
         self._epoch_began, self._epoch_samples = time.perf_counter(), 0
         self._loss_sum = torch.zeros((), device=self.device)
@@ -146,7 +149,7 @@ class AutoRegressiveLightning(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         self.log("train_loss_epoch", self._loss_sum / max(1, self._epoch_samples), sync_dist=True)
         self.log("samples/s", self.samples_per_s)
-        self.log("waiting_%", 100 * self.waiting_share)
+        self.log("waiting_percent", 100 * self.waiting_share)
 
     def _explain(self, batch: ItemBatch) -> str:
         """Which variable of which forecast is not finite."""
@@ -178,37 +181,30 @@ class AutoRegressiveLightning(pl.LightningModule):
         """Logs the loss per lead time and its mean; observers see the forecast."""
         prediction, target = self._forecast(batch)
         loss = self.loss(prediction, target)
-        self.log(
-            "val_mean_loss",
-            loss.mean(),
-            prog_bar=True,
-            on_epoch=True,
-            sync_dist=True,
-            batch_size=batch.batch_size,
-        )
+        options: dict[str, Any] = {"on_epoch": True, "sync_dist": True, "batch_size": batch.batch_size}
+        self.log("val_mean_loss", loss.mean(), prog_bar=True, **options)
         for step, value in enumerate(loss.mean(0)):
-            self.log(
-                f"timestep_losses/val_step_{step}",
-                value,
-                on_epoch=True,
-                sync_dist=True,
-                batch_size=batch.batch_size,
-            )
+            self.log(f"timestep_losses/val_step_{step}", value, **options)
         assert self.validation is not None, "made when the validation begins"
         self.validation.update(batch, prediction.tensor)
-        for observer in self.valid_plotters:
-            observer.update(self, prediction, target)
+        with self.clock.counting():
+            for observer in self.valid_plotters if self._draws else ():
+                observer.update(self, prediction, target)
 
     def on_validation_epoch_start(self) -> None:
         self.validation = BatchVerification(self.info, self._climatology, self._scores, has_references=False)
+        self._draws, self._spent_before = self.clock.allows(), self.clock.spent_s
 
     def on_validation_epoch_end(self) -> None:
         self.validated_epoch = self.current_epoch + 1
         assert self.validation is not None, "made when the validation begins"
         if self.trainer.world_size > 1:
             self.validation.gather(_gathered)
-        for observer in self.valid_plotters:
-            observer.on_step_end(self)
+        if self._draws:
+            with self.clock.counting():
+                for observer in self.valid_plotters:
+                    observer.on_step_end(self)
+            self.clock.finish(self._spent_before)
 
     def on_test_epoch_start(self) -> None:
         self.verification = BatchVerification(self.info, self._climatology, self._scores, True, has_maps=True)

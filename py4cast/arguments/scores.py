@@ -10,9 +10,10 @@ COMPARE_HELP = """\
 examples:
   py4cast compare RUN_A RUN_B --output compared/
   py4cast compare new=RUN_A/verify old=RUN_B/verify ifs=ifs_scores/ --init_time 2019-03-28T15
+  py4cast compare 'mine=forecasts/*.nc' 'ifs=ifs/*.grib' --truth analyses.nc --regrid linear
 
-RUN is the folder of a run, a folder that py4cast verify wrote (of forecasts of any tool), or a scores.nc. The first is
-compared with each of the others, over the forecasts, variables and lead times that all have; runs that were scored
+RUN is the folder of a run, a folder that py4cast verify wrote (of forecasts of any tool), a scores.nc, or with --truth
+or --stations forecast files, which are verified first. The first is compared with each of the others, over the forecasts, variables and lead times that all have; runs that were scored
 against different truths or on different cells are refused. The folder then holds report.html, scores.nc, scores.csv,
 leaderboard.md to commit, and maps (PNG, animated GIF) of one case."""
 
@@ -110,3 +111,8 @@ def compare_arguments(p: argparse.ArgumentParser) -> None:
         "--init_time", metavar="TIME", help="start of the case that is drawn (default: the middle of the period)"
     )
     p.add_argument("--variables", metavar="NAMES", help="that are drawn, by comma (default: the first two)")
+    p.add_argument(
+        "--truth", nargs="+", metavar="FILES", help="analyses that runs are scored against that are forecast files"
+    )
+    p.add_argument("--stations", metavar="FILE", help="or observations at points: .csv, .parquet or .nc")
+    p.add_argument("--regrid", choices=("linear", "nearest", "mean"), help="bring forecast files to the truth's grid")

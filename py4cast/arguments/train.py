@@ -62,8 +62,9 @@ def train_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--plots",
         metavar="NAMES",
-        help="observers of the test, by name and comma (default: prediction,state_error,spatial_error)",
+        help="observers of validations and test, by name and comma (default: prediction,error,state_error,spatial_error,spectra,spread)",
     )
+    p.add_argument("--mlflow", metavar="URI", help="log to MLflow too, such as file:mlruns (needs py4cast[mlflow])")
     p.add_argument("--no_log", action="store_true", default=None, help="neither TensorBoard nor pictures")
     p.add_argument("--dev_mode", action="store_true", help="3 epochs of 3 batches, to try things out")
     p.add_argument("--load_model_ckpt", metavar="FILE", help="checkpoint or Forecaster whose weights to start from")

@@ -51,9 +51,23 @@ class Forecasts:
         for member in range(self.num_members):
             begin = (start * self.num_members + member) * self.lead_times.size
             self.cube.read(names, begin + first, begin + stop, found[member].numpy())
+        self._check_members(found, init_time)
         chosen = found if stop - first == place.size else found[:, :, place - first]
         fields = chosen.permute(0, 2, 3, 4, 1)
         return fields if self.num_members > 1 else fields[0]
+
+    def _check_members(self, found: Tensor, init_time: np.datetime64) -> None:
+        """DataError where some members lack a field that others have; names the first."""
+        if self.num_members < 2:
+            return
+        is_lacking = torch.isnan(found).flatten(3).all(-1)
+        odd = is_lacking & ~is_lacking.all(0)
+        if bool(odd.any()):
+            member, feature, _ = (int(x) for x in odd.nonzero()[0])
+            name, number = self.cube.names[feature], self.cube.axis.members[member]
+            raise DataError(
+                f"{self.what}: member {number} lacks {name} of the forecast from {init_time}, which other members have"
+            )
 
 
 class Analyses:

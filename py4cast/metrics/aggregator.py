@@ -43,6 +43,11 @@ class Aggregator:
         self.samples = {m.name: Rows() for m in metrics if m.samples}
         self.num_forecasts = 0
 
+    @property
+    def is_heavy(self) -> bool:
+        """Whether some statistic takes long operations."""
+        return any(s.is_heavy for s in self._statistics.values())
+
     def compute(self, case: Case) -> Computed:
         """What a case brings; any thread may do it."""
         statistics = {n: s.compute(case) for n, s in self._statistics.items() if not s.is_by_feature}

@@ -44,10 +44,12 @@ class StatisticABC(ABC):
         name: unique, parameters included; metrics that share a statistic name it alike.
         is_by_feature: whether each feature's value depends on that feature alone, so that a few features are
             computed at a time, while they are in the processor's cache.
+        is_heavy: whether it takes long operations, such as transforms, that threads can do beside one another.
     """
 
     name: str
     is_by_feature: ClassVar[bool] = True
+    is_heavy: ClassVar[bool] = False
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout

@@ -16,9 +16,10 @@ from py4cast.metrics.score_set import ScoreSet
 from py4cast.metrics.verification import Verification
 from py4cast.settings import encode
 
-__all__ = ["BatchVerification", "TimeFunction"]
+__all__ = ["BatchVerification", "FurtherForecast", "TimeFunction"]
 
 TimeFunction = Callable[[np.ndarray], Tensor]
+FurtherForecast = Callable[[np.datetime64, Any], Tensor | None]
 
 
 class BatchVerification:
@@ -34,6 +35,9 @@ class BatchVerification:
         has_maps: whether maps of the error are made.
         num_members: of the model.
         has_references: whether persistence and climatology are scored too.
+        further: other forecasts by name: from a start and lead times to `(timestep, lat, lon, features)`, or None where
+            there is none; a forecast that one of them lacks is not scored at all.
+        has_driver: whether the batches' `boundary`, the driving model, is scored too.
     """
 
     def __init__(
@@ -45,11 +49,15 @@ class BatchVerification:
         has_maps: bool = False,
         num_members: int = 1,
         has_references: bool = True,
+        further: Mapping[str, FurtherForecast] | None = None,
+        has_driver: bool = False,
     ) -> None:
         self.info, self._climatology = info, climatology
         layout = Layout.of(info, settings, climatology is not None)
         layout = replace(layout, num_members=num_members, rain=getattr(climatology, "rain", None))
         references = ("persistence", *(("climatology",) if climatology else ())) if has_references else ()
+        self._further, self._has_driver = dict(further or {}), has_driver
+        references = (*self._further, *(("driver",) if has_driver else ()), *references)
         self._has_references = has_references
         self._verification = Verification(layout, ("model", *references), is_compared, has_maps)
         self._device = layout.weights.device
@@ -77,13 +85,29 @@ class BatchVerification:
         last = batch.inputs[self.info.prognostic].tensor[:, -1:]
         unknown = torch.full_like(last[..., :1], torch.nan).expand(*last.shape[:-1], len(self.info.diagnostic))
         persistence = torch.cat([last, unknown], dim=-1).expand_as(target)
+        driver = self._driver(batch, target) if self._has_driver else None
+        leads: Any = np.arange(1, target.shape[1] + 1) * self.info.step_duration
         for i in range(target.shape[0]):
-            systems = {"model": prediction[i]}
+            systems: dict[str, Tensor | None] = {"model": prediction[i]}
+            systems |= {name: read(starts[i], leads) for name, read in self._further.items()}
+            if driver is not None:
+                systems["driver"] = driver[i]
             if self._has_references:
                 systems["persistence"] = persistence[i]
                 if normal is not None:
                     systems["climatology"] = normal[i]
-            self._verification.add(starts[i], systems, target[i], None if normal is None else normal[i])
+            whole = {name: field.to(target.device) for name, field in systems.items() if field is not None}
+            if len(whole) == len(systems):
+                self._verification.add(starts[i], whole, target[i], None if normal is None else normal[i])
+
+    def _driver(self, batch: ItemBatch, target: Tensor) -> Tensor:
+        """The driving model's forecast; of what it does not have, nothing."""
+        given = batch["boundary"]
+        fields = [
+            given[name] if name in given.feature_names else torch.full_like(target[..., :1], torch.nan)
+            for name in self.info.predicted
+        ]
+        return torch.cat(fields, -1)[:, : target.shape[1]]
 
     def _starts(self, batch: ItemBatch, count: int) -> np.ndarray:
         if batch.init_time is not None:

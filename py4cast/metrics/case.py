@@ -5,6 +5,7 @@ features)` in float64; in memory the cells of a feature lie together, so that su
 """
 
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -67,6 +68,7 @@ class Case:
             counted = found
         self.counted: Tensor | None = counted
         self._chosen: dict[tuple[int, ...], Case] = {}
+        self.kept: dict[Any, Any] = {}  # what several statistics make of it
 
     @property
     def device(self) -> torch.device:

@@ -28,9 +28,8 @@ class Contingency(StatisticABC):
     def compute(self, case: Case) -> tuple[Tensor, Tensor]:
         rows, totals = [], []
         for happened, weights in zip(self.events.happened(case), self.events.weights(case), strict=True):
-            flat, weight = happened.double().flatten(2), weights.flatten()
-            hits = (flat[0] * flat[1]) @ weight
-            forecasts, occurred = flat @ weight
+            products = self.events.products(happened.double().flatten(2), weights.flatten())
+            forecasts, occurred, hits = products.unbind(-1)
             rows.append(torch.stack([hits, forecasts - hits, occurred - hits], -1))
             totals.append(weights.sum())
         sums = torch.stack(rows)

@@ -27,6 +27,8 @@ class Events:
         widest = max((len(found[n]) for n in self.names), default=0)
         rows = [[*found[n], *[float("nan")] * (widest - len(found[n]))] for n in self.names]
         self.thresholds = torch.tensor(rows, dtype=torch.float64).reshape(len(rows), widest)
+        # names and thresholds as text, since no NaN equals itself
+        self._key = repr([(n, found[n]) for n in self.names])
         features, pairs = layout.features, {p.name: p for p in layout.pairs}
         # one place for a feature, two for the components of a wind
         places = [
@@ -48,6 +50,13 @@ class Events:
     def happened(self, case: Case) -> list[Tensor]:
         """Whether forecast and truth reach each threshold of each name, `(2, threshold, lat, lon)`."""
         own = case.chosen(self._needed)
+        key = self._key
+        if key not in own.kept:
+            own.kept[key] = self._happened(own)
+        found: list[Tensor] = own.kept[key]
+        return found
+
+    def _happened(self, own: Case) -> list[Tensor]:
         found = []
         for row, *pair in zip(self.thresholds, *(self._planes(x) for x in own.as_given), strict=True):
             limits = row.to(pair[0])[:, None, None]
@@ -74,8 +83,11 @@ class Events:
     @staticmethod
     def products(fields: Tensor, weights: Tensor) -> Tensor:
         """Σ w·x² of forecast and truth, and Σ w·x·y, `(2, n, cells)` → `(n, 3)`."""
-        forecast, truth = fields
-        return torch.stack([x @ weights for x in (forecast * forecast, truth * truth, forecast * truth)], -1)
+        flat, n = fields.flatten(0, 1), fields.shape[1]
+        # one small matrix product, of which three diagonals are wanted
+        products = (flat * weights) @ flat.T
+        own = products.diagonal()
+        return torch.stack([own[:n], own[n:], products[:n, n:].diagonal()], -1)
 
     def valid(self, device: torch.device) -> Tensor:
         """1 where a name has a threshold, `(name, threshold)`."""

@@ -1,7 +1,8 @@
 """Threads that score: one lead time each, beside one another.
 
 A field is small, and an operation on it is over before other threads have woken to share it; whole lead times side
-by side keep the cores busy instead, each thread with one core for its operations.
+by side keep the cores busy instead, each thread with one core for its operations. Python lets one thread at a time
+speak, so that this pays where operations are long: large fields, and transforms.
 """
 
 import functools
@@ -31,4 +32,10 @@ def in_threads(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
     count = torch.get_num_threads()
     if count < 2 or len(items) < 2:
         return [function(item) for item in items]
-    return list(_pool(count).map(function, items))
+
+    def without_gradients(item: T) -> R:
+        # the mode belongs to the thread, and sums made in inference mode may be added to in that mode alone
+        with torch.inference_mode():
+            return function(item)
+
+    return list(_pool(count).map(without_gradients, items))

@@ -71,6 +71,7 @@ class Power(StatisticABC):
     """
 
     name = "power"
+    is_heavy = True
 
     def __init__(self, layout: Layout) -> None:
         super().__init__(layout)

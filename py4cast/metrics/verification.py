@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from py4cast.metrics import Aggregator, Case, Layout, MetricABC, make_metrics
+from py4cast.metrics import Aggregator, Case, Layout, MetricABC, make_metrics, registry
 from py4cast.metrics.aggregator import Computed
 from py4cast.metrics.case import counted_everywhere
 from py4cast.metrics.maps import ErrorMaps
@@ -19,6 +19,7 @@ from py4cast.metrics.significance import intervals
 __all__ = ["Verification"]
 
 logger = logging.getLogger(__name__)
+_LARGE = 2**20  # numbers of a field from which on its operations are long
 
 
 class Verification:
@@ -97,7 +98,8 @@ class Verification:
         if self.maps is not None:
             self.maps.make_room(first_step + len(target), (*target[0].shape,), target[0].device)
         steps = range(len(target))
-        return [at(step) for step in steps] if target[0].is_cuda else in_threads(at, steps)
+        is_worth = target[0].numel() >= _LARGE or any(a.is_heavy for a in self.systems.values())
+        return in_threads(at, steps) if is_worth and not target[0].is_cuda else [at(step) for step in steps]
 
     @staticmethod
     def _cells_of(values: Tensor, counted: Tensor | None) -> tuple[Tensor | None, bool]:
@@ -249,10 +251,10 @@ class Verification:
 
 
 def _metrics_of(layout: Layout, is_first: bool) -> list[MetricABC]:
-    """The metrics of a system; a reference has those of the named ones that it can have."""
+    """The metrics of a system; a reference has those of the named ones that it can have, by default the light ones."""
     asked = layout.settings.metrics
-    if is_first or not asked:
+    if is_first:
         return make_metrics(layout)
-    from py4cast.metrics import registry
-
+    if not asked:
+        return [m for m in make_metrics(layout) if not any(s.is_heavy for s in m.statistics)]
     return [registry.get(name)(layout) for name in asked if not registry.get(name).lacking(layout)]

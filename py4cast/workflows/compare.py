@@ -10,20 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from py4cast.atomic import write_text
+from py4cast.atomic import check_name, write_text
 from py4cast.errors import DataError, Py4castError, SettingsError
 from py4cast.grid import Grid
+from py4cast.metrics import ScoreSettings
 from py4cast.metrics.score_set import ScoreSet
 from py4cast.observers.animation import draw_case, write_gif
 from py4cast.observers.base import write_figure
 from py4cast.observers.colours import table_of
+from py4cast.regrid import Method
 from py4cast.variables import Variable
-from py4cast.workflows.file_case import FileCase
+from py4cast.workflows.file_case import FileCase, VerifyFiles
 from py4cast.workflows.leaderboard import leaderboard
 from py4cast.workflows.merge import merged
+from py4cast.workflows.report import Bar
 from py4cast.workflows.score_files import read_scores, write_scores
 from py4cast.workflows.score_page import write_page
 from py4cast.workflows.verify import SplitCase
+from py4cast.workflows.verify_files import verify_files
 from py4cast.workflows.worst import CaseSource
 
 __all__ = ["Compare", "compare", "open_run"]
@@ -39,11 +43,19 @@ class Compare:
         runs: folders of runs or of scores, or `scores.nc` files, by name; the first is compared with the others.
         init_time: of the case that is drawn; by default the one in the middle of the period.
         variables: that are drawn; by default the first two.
+        truth: files of analyses, for runs that are forecast files; each of those is verified first.
+        stations: file of observations instead.
+        regrid: how such forecasts come to the truth's grid.
+        scores: what is scored of them, and how.
     """
 
     runs: Mapping[str, str]
     init_time: np.datetime64 | None = None
     variables: Sequence[str] = field(default_factory=tuple)
+    truth: Sequence[str] = ()
+    stations: str | None = None
+    regrid: Method | None = None
+    scores: ScoreSettings = field(default_factory=ScoreSettings)
 
 
 def open_run(path: str | os.PathLike[str]) -> ScoreSet:
@@ -56,7 +68,25 @@ def open_run(path: str | os.PathLike[str]) -> ScoreSet:
     for place in (given / "verify" / "scores.nc", given / "scores.nc", given):
         if place.is_file():
             return read_scores(place)
-    raise DataError(f"{given}: no scores.nc there; make it by py4cast verify, or by training with this version")
+    raise DataError(f"{given}: no scores.nc there; make it by py4cast verify, or give --truth for forecast files")
+
+
+def _scored(asked: Compare, name: str, path: str, output: Path) -> ScoreSet:
+    """The scores of a run; forecast files are verified into a folder of their own first."""
+    given = Path(path).expanduser()
+    is_scored = (
+        any(p.is_file() for p in (given / "verify" / "scores.nc", given / "scores.nc")) or given.name == "scores.nc"
+    )
+    if is_scored or not (asked.truth or asked.stations):
+        return open_run(path)
+    files = VerifyFiles(
+        forecast=path.split(","), truth=asked.truth, stations=asked.stations, regrid=asked.regrid, scores=asked.scores
+    )
+    with Bar() as bar:
+        scores, case = verify_files(files, bar=bar)
+    case.close()
+    folder = write_scores(output / check_name(name, "run"), scores)
+    return read_scores(folder)
 
 
 def named_runs(texts: Sequence[str]) -> dict[str, str]:
@@ -87,7 +117,7 @@ def compare(asked: Compare, output: str | os.PathLike[str]) -> ScoreSet:
     Raises:
         DataError: runs that cannot be compared; names what differs.
     """
-    scores = merged({name: open_run(path) for name, path in asked.runs.items()})
+    scores = merged({name: _scored(asked, name, path, Path(output)) for name, path in asked.runs.items()})
     folder = write_scores(output, scores)
     write_text(folder / "leaderboard.md", leaderboard(scores))
     sources = _sources(scores)

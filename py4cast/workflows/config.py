@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from py4cast.errors import SettingsError
+from py4cast.metrics import ScoreSettings
 from py4cast.optim import OptimSettings
 from py4cast.settings import Settings, apply_overrides, decode, read_json, setting
 
 __all__ = ["Named", "RunConfig", "TrainSettings", "named_from"]
 
-_PLACES = ("dataset", "model", "strategy", "train", "optim")
+_PLACES = ("dataset", "model", "strategy", "train", "optim", "scores")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,11 @@ class TrainSettings(Settings):
     save_every_n_steps: int = setting(1000, "batches between two saves within an epoch")
     profiler: Literal["None", "simple", "advanced", "pytorch"] = setting("None", "where the time goes")
     no_log: bool = setting(False, "neither TensorBoard nor pictures")
-    plots: tuple[str, ...] = setting(("prediction", "state_error", "spatial_error"), "observers of the test, by name")
+    plots: tuple[str, ...] = setting(
+        ("prediction", "error", "state_error", "spatial_error", "spectra", "spread"),
+        "observers by name, of the test and, as far as they cost less than 3 % of the time, of validations",
+    )
+    mlflow: str | None = setting(None, "MLflow tracking address, such as file:mlruns or sqlite:///mlflow.db")
 
     def __post_init__(self) -> None:
         positive = (
@@ -71,6 +76,7 @@ class RunConfig(Settings):
     strategy: Named = setting(factory=lambda: Named(name="diff_ar"), help="how it becomes a next state")
     train: TrainSettings = setting(factory=TrainSettings, help="how it is trained")
     optim: OptimSettings = setting(factory=OptimSettings, help="optimiser and schedule")
+    scores: ScoreSettings = setting(factory=ScoreSettings, help="what validation and test score, and how")
 
 
 def named_from(name: str, path: str | os.PathLike[str] | None) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.loggers import TensorBoardLogger
 
 from py4cast.atomic import check_name, lock, write_json
 from py4cast.callbacks import (
@@ -27,12 +26,14 @@ from py4cast.errors import DataError, SettingsError
 from py4cast.forecaster import Forecaster
 from py4cast.lightning import AutoRegressiveLightning
 from py4cast.losses import registry as losses
+from py4cast.metrics.score_set import ScoreSet
 from py4cast.models import read_settings
 from py4cast.models import registry as models
 from py4cast.observers import ErrorObserver
 from py4cast.observers import registry as observers
 from py4cast.settings import read_json, root_dir
 from py4cast.strategies import registry as strategies
+from py4cast.tracking import RunLog, loggers_of, track_result
 from py4cast.workflows.climatology import climatology_of
 from py4cast.workflows.config import RunConfig, TrainSettings
 from py4cast.workflows.lineage import git_state
@@ -75,7 +76,9 @@ def _begin(folder: Path, config: RunConfig, resume: bool) -> Path | None:
     before = read_json(config_file)
     if before != config.to_dict():
         changed = [
-            k for k in ("dataset", "model", "strategy", "train", "optim") if before.get(k) != config.to_dict()[k]
+            k
+            for k in ("dataset", "model", "strategy", "train", "optim", "scores")
+            if before.get(k) != config.to_dict()[k]
         ]
         raise SettingsError(
             f"{folder}: --resume goes on with the run's own settings; these differ: {', '.join(changed)}; see {config_file}"
@@ -120,14 +123,14 @@ def _devices() -> int | str:
     return "auto"
 
 
-def _trainer(config: RunConfig, folder: Path, keeper: CheckpointKeeper) -> pl.Trainer:
+def _trainer(config: RunConfig, folder: Path, keeper: CheckpointKeeper, loggers: list[Any]) -> pl.Trainer:
     t = config.train
-    board = False if t.no_log else TensorBoardLogger(save_dir=str(folder), name="", version="")
     is_terminal = sys.stderr.isatty()
     callbacks: list[Any] = [
         keeper,
         Preemption(keeper),
         Guard(),
+        RunLog(folder / "metrics.csv"),
         TrainingProgress() if is_terminal else EpochLog(),
     ]
     return pl.Trainer(
@@ -142,7 +145,7 @@ def _trainer(config: RunConfig, folder: Path, keeper: CheckpointKeeper) -> pl.Tr
         limit_val_batches=t.limit_train_batches,
         limit_test_batches=t.limit_train_batches,
         profiler=None if t.profiler == "None" else t.profiler,
-        logger=board,
+        logger=loggers or False,
         callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],
         enable_checkpointing=False,
@@ -168,9 +171,11 @@ def _loaders(
     return [position, Loader(datasets[1], scoring, rank, size), Loader(datasets[2], scoring, rank, size)]
 
 
-def _observers(names: tuple[str, ...], t: TrainSettings) -> list[ErrorObserver]:
-    kinds = [observers.get(name) for name in names]
-    return [] if t.no_log else [kind() for kind in kinds]
+def _observers(t: TrainSettings, prefix: str) -> list[ErrorObserver]:
+    found = [] if t.no_log else [observers.get(name)() for name in t.plots]
+    for observer in found:
+        observer.prefix = prefix
+    return found
 
 
 def _quiet() -> None:
@@ -215,6 +220,8 @@ def train(
     for name in config.train.plots:
         observers.get(name)
     folder = run_folder(config, campaign, run_name)
+    t = config.train
+    loggers = loggers_of(folder, not t.no_log, t.mlflow, campaign, run_name) if process_rank() == 0 else []
     # the other ranks of one job run the same command; the first one answers for the folder
     is_first = process_rank() == 0
     with lock(folder / ".lock") if is_first else nullcontext():
@@ -227,7 +234,7 @@ def train(
                 for name in ("config.json", "dataset.json"):
                     (folder / name).unlink(missing_ok=True)
             raise
-        return _fit(config, folder, datasets, module, checkpoint)
+        return _fit(config, folder, datasets, module, checkpoint, loggers)
 
 
 def _make(
@@ -265,9 +272,11 @@ def _make(
         loss_kind(learned),
         config.optim,
         config.train.seed,
-        test_observers=_observers(config.train.plots, config.train),
+        _observers(config.train, "valid"),
+        _observers(config.train, "test"),
         climatology=climatology_of(datasets[0]),
         plots=None if config.train.no_log else folder / "plots",
+        scores=config.scores,
     )
     return module, datasets
 
@@ -278,9 +287,10 @@ def _fit(
     datasets: tuple[DatasetABC, ...],
     module: AutoRegressiveLightning,
     checkpoint: Path | None,
+    loggers: list[Any],
 ) -> Path:
     keeper = CheckpointKeeper(folder / "checkpoints", every_n_steps=config.train.save_every_n_steps)
-    trainer = _trainer(config, folder, keeper)
+    trainer = _trainer(config, folder, keeper, loggers)
     train_loader, valid_loader, test_loader = _loaders(datasets, config.train, module, trainer)
     if checkpoint is not None:
         # the position of the loader is asked for before Lightning hands the checkpoint to the module
@@ -291,13 +301,15 @@ def _fit(
     trainer.test(module, test_loader, verbose=False)
     assert module.verification is not None, "the test makes it"
     if trainer.is_global_zero:
-        _finish(config, folder, module, datasets[2], best.name)
+        scores = _finish(config, folder, module, datasets[2], best.name)
+        files = ("scores.json", "report.html", "forecaster.safetensors")
+        track_result(trainer, config.to_dict(), scores, {name: folder / name for name in files})
     return folder
 
 
 def _finish(
     config: RunConfig, folder: Path, module: AutoRegressiveLightning, test: DatasetABC, checkpoint: str
-) -> None:
+) -> ScoreSet:
     """Saves the Forecaster and the scores of the test, and the page that shows them."""
     assert module.verification is not None, "the test makes it"
     forecaster = module.forecaster.cpu().eval()
@@ -316,6 +328,7 @@ def _finish(
     write_page(
         folder / "report.html", scores, SplitCase(forecaster, test, num_steps), f"{config.model.name}, {folder.name}"
     )
+    return scores
 
 
 def load_weights(forecaster: Forecaster, path: Path) -> None:

@@ -3,22 +3,29 @@
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from py4cast.dataset_info import DatasetInfo
 from py4cast.datasets import DatasetABC, get_datasets
+from py4cast.datasets.aligned import AlignedCube, match_variables
+from py4cast.datasets.field_files import open_fields
+from py4cast.datasets.forecasts import Forecasts
 from py4cast.datasets.loader import LoaderSettings
-from py4cast.errors import SettingsError
+from py4cast.errors import DataError, SettingsError
 from py4cast.forecaster import Forecaster
 from py4cast.grid import Grid
 from py4cast.metrics import ScoreSettings
-from py4cast.metrics.batches import BatchVerification
+from py4cast.metrics.batches import BatchVerification, FurtherForecast
 from py4cast.metrics.climatology import ClimatologyKind
 from py4cast.metrics.score_set import ScoreSet
+from py4cast.regrid import Method
 from py4cast.settings import apply_overrides, decode
 from py4cast.workflows.climatology import climatology_of
 from py4cast.workflows.forecast import data_of
@@ -93,6 +100,8 @@ def verify(
     scores: ScoreSettings | None = None,
     climatology: ClimatologyKind | Literal["none"] = "auto",
     has_maps: bool = True,
+    references: Mapping[str, Sequence[str]] | None = None,
+    regrid: Method | None = None,
 ) -> tuple[ScoreSet, SplitCase]:
     """The scores of a saved Forecaster, and what its forecasts can be read from again.
 
@@ -107,6 +116,8 @@ def verify(
         scores: what is scored, and how.
         climatology: of the training period: by day of the year, by hour, whichever it covers, or none.
         has_maps: whether maps of the error are made.
+        references: files of further forecasts, by name; forecasts that one of them lacks are left out.
+        regrid: how they come to the dataset's grid, None where the grids must be the same.
 
     Raises:
         SettingsError: wrong settings.
@@ -117,7 +128,11 @@ def verify(
     model, splits, data = _opened(forecaster, dataset, path, split, num_steps, overrides)
     settings = scores or ScoreSettings()
     normal = None if climatology == "none" else climatology_of(splits[0], climatology, dry_limit=settings.dry_limit)
-    verification = BatchVerification(model.info, normal, settings, is_compared=True, has_maps=has_maps)
+    further = _references(model.info, references or {}, regrid)
+    has_driver = bool(getattr(data, "has_boundary", False))
+    verification = BatchVerification(
+        model.info, normal, settings, is_compared=True, has_maps=has_maps, further=further, has_driver=has_driver
+    )
     loader = data.torch_dataloader(LoaderSettings(batch_size=batch_size))
     with Bar() as bar:
         bar.start(f"verifying {split}", len(loader))
@@ -125,12 +140,43 @@ def verify(
             moved = batch.to(next(model.parameters()).device)
             verification.update(moved, model.forecast(moved, num_steps).tensor)
             bar.step()
+    if verification.num_forecasts == 0:
+        raise DataError(f"no forecast of the split {split} is in all of {', '.join(references or {})}")
     asked = {
         "dataset": dataset, "path": None if path is None else os.fspath(path), "split": split, "num_steps": num_steps,
         "overrides": list(overrides),
     }  # fmt: skip
     document = {**document_of(model), "forecaster": str(Path(forecaster).absolute()), "split": split, "asked": asked}
     return verification.scores(document), SplitCase(model, data, num_steps)
+
+
+def _references(
+    info: DatasetInfo, files: Mapping[str, Sequence[str]], regrid: Method | None
+) -> dict[str, FurtherForecast]:
+    """Further forecasts, in the words, units and places of the data; NaN for what they lack."""
+    found: dict[str, FurtherForecast] = {}
+    for name, patterns in files.items():
+        if name in ("model", "persistence", "climatology", "driver"):
+            raise SettingsError(f"--reference {name}: the name is taken; choose another")
+        cube, predicted = open_fields(patterns), [info.variable(n) for n in info.predicted]
+        matched = match_variables(cube.variables, predicted)
+        source = Forecasts(AlignedCube(cube, matched, info.grid, regrid), f"--reference {name}")
+        held = [m.variable.name for m in matched]
+        found[name] = partial(_read_reference, source, [held.index(n) if n in held else -1 for n in info.predicted])
+    return found
+
+
+def _read_reference(
+    source: Forecasts, places: Sequence[int], init_time: np.datetime64, lead_times: NDArray[np.timedelta64]
+) -> Tensor | None:
+    """The forecast from a start in the order of the features (the mean of members); None where it lacks lead times."""
+    leads = np.asarray(lead_times, dtype="timedelta64[s]")
+    if not source.has(init_time) or not np.isin(leads, source.lead_times).all():
+        return None
+    read = source.read(init_time, leads)
+    read = read if read.dim() == 4 else read.mean(0)
+    nothing = torch.full_like(read[..., 0], torch.nan)
+    return torch.stack([read[..., p] if p >= 0 else nothing for p in places], -1)
 
 
 def _opened(

@@ -9,7 +9,9 @@ import torch
 from py4cast.forecaster import Forecaster
 from py4cast.lightning import AutoRegressiveLightning
 from py4cast.losses import registry as losses
+from py4cast.namedtensor import NamedTensor
 from py4cast.observers import registry
+from py4cast.observers.clock import PlotClock
 from py4cast.optim import OptimSettings
 from py4cast.testing import make_batch, make_info
 
@@ -42,8 +44,14 @@ def test_every_observer_draws_offline_to_both_places(name: str, has_holes: bool,
     batch = make_batch(obj.info)
     truth = batch.outputs.tensor.masked_fill(~torch.from_numpy(valid)[None, None, ..., None], torch.nan)
     observer = registry.get(name)()
+    prediction = batch.outputs.like(truth + 1)
+    if name == "spread":
+        members = torch.stack([truth + 1, truth - 1, truth + 0.3], 1)
+        prediction = NamedTensor(
+            members, ["batch", "member", "timestep", "lat", "lon", "features"], prediction.feature_names
+        )
     for _ in range(2):
-        observer.update(obj, batch.outputs.like(truth + 1), batch.outputs.like(truth))
+        observer.update(obj, prediction, batch.outputs.like(truth))
     observer.on_step_end(obj)
     pictures = sorted((tmp_path / "plots").glob("*.png"))
     assert len(pictures) == 1 and list(board.figures) == [pictures[0].stem]
@@ -75,3 +83,54 @@ def test_without_logger_and_folder_nothing_is_written(tmp_path: Path) -> None:
         observer.update(obj, batch.outputs, batch.outputs)
         observer.on_step_end(obj)
     assert not list(tmp_path.iterdir())
+
+
+def test_spectra_show_what_a_smooth_forecast_lacks(tmp_path: Path) -> None:
+    obj, board = watched(tmp_path)
+    batch = make_batch(obj.info)
+    truth = batch.outputs.tensor
+    smooth = truth.mean((2, 3), keepdim=True).expand_as(truth)
+    observer = registry.get("spectra")()
+    observer.update(obj, batch.outputs.like(smooth), batch.outputs.like(truth))
+    observer.on_step_end(obj)
+    figure, _ = board.figures["test_spectra"]
+    forecast, target, error = (np.asarray(line.get_ydata()) for line in figure.axes[0].lines)
+    assert np.nanmax(np.nan_to_num(forecast)) < 1e-6 * np.nanmax(target), "a flat forecast has no power"
+    np.testing.assert_allclose(error, target, rtol=1e-4)
+
+
+def test_spread_draws_nothing_without_members(tmp_path: Path) -> None:
+    obj, board = watched(tmp_path)
+    batch = make_batch(obj.info)
+    observer = registry.get("spread")()
+    observer.update(obj, batch.outputs, batch.outputs)
+    observer.on_step_end(obj)
+    assert not board.figures
+
+
+def test_in_validation_the_names_say_so(tmp_path: Path) -> None:
+    obj, board = watched(tmp_path)
+    batch = make_batch(obj.info)
+    observer = registry.get("error")()
+    observer.prefix = "valid"
+    observer.update(obj, batch.outputs, batch.outputs)
+    observer.on_step_end(obj)
+    assert list(board.figures) == ["valid_error"]
+
+
+def test_the_clock_keeps_pictures_within_their_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("py4cast.observers.clock.time.perf_counter", lambda: now[0])
+    clock = PlotClock(most=0.03, first_cost=2.0)
+    clock.start()
+    drawn = 0
+    for _ in range(2000):
+        now[0] += 1.0
+        before = clock.spent_s
+        if clock.allows():
+            with clock.counting():
+                now[0] += 1.5
+            clock.finish(before)
+            drawn += 1
+        assert clock.share <= 0.03
+    assert drawn >= 35, "and uses it"

@@ -95,7 +95,7 @@ def test_runs_that_cannot_be_compared(folders: dict[str, Path], tmp_path: Path) 
     celsius["t2m"] = (celsius["t2m"] - 273.15).assign_attrs(units="degC", standard_name="air_temperature")
     with pytest.raises(DataError, match=r"t2m is in 'K' in a and in 'degC' in b"):
         merged({"a": good, "b": open_run(scored(tmp_path / "c", noisy(0.5), celsius))})
-    with pytest.raises(DataError, match=r"no scores.nc there; make it by py4cast verify"):
+    with pytest.raises(DataError, match=r"no scores.nc there; make it by py4cast verify, or give --truth"):
         open_run(tmp_path)
     with pytest.raises(DataError, match="no scores of py4cast"):
         open_run(folders["good"].parent / "forecasts.nc")
@@ -157,6 +157,13 @@ def test_the_command_line(folders: dict[str, Path], tmp_path: Path) -> None:
     done = py4cast("compare", f"new={folders['good']}", f"old={folders['bad']}", "--output", str(tmp_path / "c"))
     assert done.returncode == 0, done.stderr
     assert "RMSE over 8 forecasts" in done.stdout and done.stdout.splitlines()[-1] == str(tmp_path / "c")
+    root = folders["good"].parent
+    files = py4cast(
+        "compare", f"a={root / 'forecasts.nc'}", f"b={folders['bad']}", "--truth", str(root / "analyses.nc"),
+        "--output", str(tmp_path / "f"),
+    )  # fmt: skip
+    assert files.returncode == 0, files.stderr
+    assert "RMSE over 8 forecasts" in files.stdout and (tmp_path / "f" / "a" / "scores.nc").is_file()
     failed = py4cast("compare", str(folders["good"]))
     assert failed.returncode == 2 and "at least two runs" in failed.stderr
     failed = py4cast("compare", str(folders["good"]), str(tmp_path / "nothing"))

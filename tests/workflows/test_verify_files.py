@@ -286,3 +286,53 @@ def test_the_command_line(files: dict[str, str], tmp_path: Path) -> None:
         assert failed.returncode == status and text in failed.stderr and len(failed.stderr.splitlines()) == 1, (
             failed.stderr
         )
+
+
+def members(count: int) -> xr.Dataset:
+    """An ensemble about the truth, whose spread is that of its error."""
+    rng = np.random.default_rng(0)
+    data = made.forecasts()
+    for name in BIAS:
+        exact = data[name] - xr.DataArray(list(BIAS[name]), dims="lead_time")
+        noise = rng.standard_normal((count, *exact.shape)).astype(np.float32)
+        wide = (exact.expand_dims(member=np.arange(count)) + noise).transpose("init_time", "member", ...)
+        data[name] = wide.astype(np.float32).assign_attrs(data[name].attrs)
+    return data
+
+
+def test_ensembles(files: dict[str, str], tmp_path: Path) -> None:
+    """Members of N(truth, 1) about a truth without error: the mean's RMSE is 1/√m, the fair CRPS (√2 − 1)/√π."""
+    path = made.write(tmp_path / "e", "e.nc", members(5))
+    scores, case = verified(asked({**files, "forecast": path}, scores=ScoreSettings(num_samples=50)))
+    assert case.layout.num_members == 5 and scores.document["num_members"] == 5
+    np.testing.assert_allclose(scores.table("rmse", "forecast")[:, :3], 5**-0.5, rtol=0.05)
+    np.testing.assert_allclose(scores.table("spread", "forecast")[:, :3], 1.0, rtol=0.03)
+    np.testing.assert_allclose(
+        scores.table("fair_crps", "forecast")[:, :3], (np.sqrt(2) - 1) / np.sqrt(np.pi), rtol=0.06
+    )
+    assert scores.table("rank_histogram", "forecast").shape == (3, 4, 6)
+    assert np.isnan(scores.table("crps", "persistence")).all()
+
+
+def test_a_member_that_lacks_a_field_is_named(files: dict[str, str], tmp_path: Path) -> None:
+    data = members(3)
+    data["u10"][2, 1] = np.nan
+    path = made.write(tmp_path / "e", "e.nc", data)
+    with pytest.raises(DataError, match=r"--forecast: member 1 lacks u10 of the forecast from 2020-01-02T00"):
+        verified(asked({**files, "forecast": path}))
+
+
+@pytest.mark.real_data
+def test_real_forecasts_against_real_forecasts(real_data: Path) -> None:
+    """ARPEGE's hourly fields against themselves, three hours of lead time at most: no error, all of the truth's power."""
+    path = str(real_data / "grib" / "meteonet_arpege_2m_NW_2018-05-01.grib")
+    settings = ScoreSettings(metrics=("rmse", "spectral_ratio", "lambda_x"), num_samples=0)
+    scores, case = verified(
+        VerifyFiles(forecast=[path], truth=[path], climatology="none", num_steps=3, scores=settings)
+    )
+    assert case.grid.shape == (58, 80) and scores.units["2t"] == "K"
+    np.testing.assert_array_equal(scores.table("rmse", "forecast"), 0.0)
+    held = scores.table("spectral_ratio", "forecast")
+    np.testing.assert_allclose(held[np.isfinite(held)], 1.0, rtol=1e-5)
+    shortest = scores.coordinates["wavelength"].values[-1]
+    np.testing.assert_allclose(scores.table("lambda_x", "forecast"), shortest, rtol=1e-9)

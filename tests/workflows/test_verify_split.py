@@ -1,0 +1,97 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from py4cast.datasets import get_datasets
+from py4cast.errors import DataError, SettingsError
+from py4cast.forecaster import Forecaster
+from py4cast.metrics import ScoreSettings
+from py4cast.metrics.batches import BatchVerification
+from py4cast.namedtensor import NamedTensor
+from py4cast.testing import make_batch, make_info
+from py4cast.workflows.verify import SplitCase, verify
+from tests.weather_files import HOUR, START, describe, wave_fields, write_json, write_netcdf
+
+FEW = ScoreSettings(metrics=("rmse", "bias"), num_samples=50)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> tuple[Path, Path]:
+    """A Forecaster that was not trained, and the JSON of its data."""
+    write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields()})
+    path = write_json(tmp_path / "d.json", describe(tmp_path / "in"))
+    train, _, _ = get_datasets("gridded", 2, 1, 1, path)
+    torch.manual_seed(0)
+    forecaster = Forecaster.build(train.info, "halfunet", "diff_ar", 2, {"num_filters": 4})
+    forecaster.save(tmp_path / "f.safetensors")
+    return tmp_path / "f.safetensors", path
+
+
+def reference(
+    folder: Path, starts: np.ndarray, error: float, shape: tuple[slice, slice] = (slice(None), slice(None))
+) -> str:
+    """Forecasts of another model: the truth and an error."""
+    fields, leads = wave_fields(), np.arange(1, 4) * HOUR
+    places = ((starts[:, None] + leads[None, :] - START) / HOUR).astype(int)
+    values = fields[np.minimum(places, len(fields) - 1)][..., shape[0], shape[1]] + np.float32(error)
+    lat, lon = (45.0 + 0.5 * np.arange(12)[::-1])[shape[0]], (-4.0 + 0.5 * np.arange(16))[shape[1]]
+    coords = {
+        "init_time": starts.astype("datetime64[ns]"), "lead_time": leads.astype("timedelta64[ns]"),
+        "lat": ("lat", lat, {"units": "degrees_north"}), "lon": ("lon", lon, {"units": "degrees_east"}),
+    }  # fmt: skip
+    data = {"t": (("init_time", "lead_time", "lat", "lon"), values, {"units": "K"})}
+    xr.Dataset(data, coords).to_netcdf(folder / f"reference{error}.nc")
+    return str(folder / f"reference{error}.nc")
+
+
+def test_an_operational_model_is_a_reference(made: tuple[Path, Path], tmp_path: Path) -> None:
+    starts = START + np.arange(38, 45) * HOUR
+    files = reference(tmp_path, starts, 0.5)
+    scores, case = verify(made[0], "gridded", made[1], num_steps=2, scores=FEW, references={"operations": [files]})
+    assert list(scores.systems) == ["model", "operations", "persistence", "climatology"]
+    assert set(scores.init_times) <= set(starts) and scores.num_forecasts == 7, "those that both have"
+    np.testing.assert_allclose(scores.table("bias", "operations")[:, 0], 0.5, atol=1e-4)
+    forecast, truth = case.fields(scores.init_times[0])
+    again = SplitCase.again(scores.document)
+    np.testing.assert_array_equal(again.fields(scores.init_times[0])[0], forecast)
+    assert forecast.shape == truth.shape == (2, 12, 16, 1)
+
+
+def test_references_that_do_not_fit(made: tuple[Path, Path], tmp_path: Path) -> None:
+    starts = START + np.arange(38, 45) * HOUR
+    small = reference(tmp_path, starts, 0.25, (slice(1, None, 2), slice(1, None, 2)))
+    with pytest.raises(DataError, match="grids differ"):
+        verify(made[0], "gridded", made[1], num_steps=2, scores=FEW, references={"x": [small]})
+    scores, _ = verify(
+        made[0], "gridded", made[1], num_steps=2, scores=FEW, references={"x": [small]}, regrid="nearest"
+    )
+    assert np.isfinite(scores.table("rmse", "x")).all()
+    early = reference(tmp_path, START + np.arange(3) * HOUR, 1.0)
+    with pytest.raises(DataError, match="no forecast of the split test is in all of x"):
+        verify(made[0], "gridded", made[1], num_steps=2, scores=FEW, references={"x": [early]})
+    with pytest.raises(SettingsError, match="--reference driver: the name is taken"):
+        verify(made[0], "gridded", made[1], num_steps=2, scores=FEW, references={"driver": [early]})
+
+
+def test_days_that_the_training_period_lacks_are_named(made: tuple[Path, Path]) -> None:
+    with pytest.raises(DataError, match=r"holds no day from 01-02 to 12-31.*--climatology hour"):
+        verify(made[0], "gridded", made[1], num_steps=2, scores=FEW, climatology="day_of_year")
+    scores, _ = verify(made[0], "gridded", made[1], num_steps=2, scores=FEW, climatology="none")
+    assert list(scores.systems) == ["model", "persistence"]
+
+
+def test_the_driving_model_is_a_reference() -> None:
+    info = make_info()
+    batch = make_batch(info)
+    truth = batch.outputs[info.prognostic]
+    batch.fields["boundary"] = NamedTensor(truth.tensor + 0.25, truth.names, truth.feature_names)
+    check = BatchVerification(info, settings=FEW, has_driver=True)
+    check.update(batch, batch.outputs.tensor)
+    found = check.scores()
+    assert list(found.systems) == ["model", "driver", "persistence"]
+    np.testing.assert_allclose(found.table("bias", "driver")[:, :2], 0.25, atol=1e-5)
+    assert np.isnan(found.table("bias", "driver")[:, 2]).all(), "diagnostics are not driven"
+    assert np.allclose(found.table("rmse", "model"), 0.0), "and hide nothing"
