@@ -4,6 +4,9 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from py4cast.atomic import atomic_path
 from py4cast.namedtensor import NamedTensor
 
@@ -11,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["ErrorObserver", "emit", "write_figure"]
+
+_DPI = 100
 
 
 class ErrorObserver(ABC):
@@ -34,23 +39,37 @@ class ErrorObserver(ABC):
 
 def emit(obj: Any, name: str, figure: "Figure") -> None:
     """Sends a figure to TensorBoard, where there is one, and to `<plots>/<name>.png`, where a run has a folder."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     if not getattr(getattr(obj, "trainer", None), "is_global_zero", True):
         return
-    FigureCanvasAgg(figure)
+    pixels = _pixels(figure)
     experiment: Any = getattr(getattr(obj, "logger", None), "experiment", None)
-    if experiment is not None and hasattr(experiment, "add_figure"):
+    if hasattr(experiment, "add_image"):
+        # drawn once for both places; add_figure would draw it anew
+        experiment.add_image(name, pixels[..., :3], obj.current_epoch, dataformats="HWC")
+    elif hasattr(experiment, "add_figure"):
         experiment.add_figure(name, figure, obj.current_epoch, close=False)
     folder: Path | None = getattr(obj, "plots", None)
     if folder is not None:
-        write_figure(folder / f"{name}.png", figure)
+        _write(folder / f"{name}.png", pixels)
 
 
 def write_figure(path: Path, figure: "Figure") -> None:
     """Writes a figure as PNG, whole or not at all."""
+    _write(path, _pixels(figure))
+
+
+def _pixels(figure: "Figure") -> NDArray[np.uint8]:
+    """The drawn figure, `(row, column, RGBA)`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    FigureCanvasAgg(figure)
+    figure.set_dpi(_DPI)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return np.asarray(canvas.buffer_rgba()).copy()  # type: ignore[no-untyped-call]
+
+
+def _write(path: Path, pixels: NDArray[np.uint8]) -> None:
+    from PIL import Image
+
     with atomic_path(path, suffix=".png") as temporary:
-        figure.savefig(temporary, dpi=110)
+        Image.fromarray(pixels).convert("RGB").save(temporary, "PNG")

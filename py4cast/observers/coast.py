@@ -4,6 +4,7 @@ Data: Natural Earth 1:50 million, see `coast.md`.
 """
 
 import functools
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +28,24 @@ def _world() -> tuple[Line, ...]:
     return tuple(np.cumsum(line, axis=0) / _PER_DEGREE for line in lines)
 
 
+_KEPT: "OrderedDict[str, list[Line]]" = OrderedDict()
+_MAX_KEPT = 8
+
+
 def coastlines(grid: Grid) -> list[Line]:
     """The coasts within a grid as fractional places `(column, row)` of its cells, `(points, 2)` each.
 
     Empty for a projection of which nothing but the places of the cells is known.
     """
+    key = grid.fingerprint()
+    if key not in _KEPT:
+        _KEPT[key] = _coastlines(grid)
+        while len(_KEPT) > _MAX_KEPT:
+            _KEPT.popitem(last=False)
+    return _KEPT[key]
+
+
+def _coastlines(grid: Grid) -> list[Line]:
     lat, lon = grid.latitude_2d(), grid.longitude_2d()
     margin = 2.0
     south, north = float(lat.min()) - margin, float(lat.max()) + margin

@@ -11,7 +11,7 @@ from py4cast.observers.maps import draw_map
 
 __all__ = ["ErrorPlot"]
 
-_MAX_FEATURES, _MAX_STEPS = 5, 4
+_MAX_FEATURES, _MAX_STEPS = 4, 4
 
 
 class ErrorPlot(ErrorObserver):
@@ -43,6 +43,7 @@ class ErrorPlot(ErrorObserver):
                 mesh = draw_map(axes[row, column], obj.info, fields[step], table, span)
                 hours = (step + 1) * obj.info.step_duration / np.timedelta64(3600, "s")
                 axes[row, column].set_title(f"{name} +{hours:g} h", fontsize=8)
+                axes[row, column].set_axis_off()
             bar = figure.colorbar(mesh, ax=list(axes[row]), shrink=0.85)
             bar.set_label(f"[{obj.info.units[name]}]", fontsize=7)
             bar.ax.tick_params(labelsize=6)

@@ -183,7 +183,7 @@ def test_a_run_of_the_same_name_is_refused(run) -> None:
         (["--precision", "16"], 2, "train.precision: expected one of '32', 'bf16-mixed', '16-mixed'"),
         (["--set", "model.num_filter=3"], 2, "model.num_filter: unknown setting; did you mean 'num_filters'?"),
         (["--set", "model.num_filters=3.5"], 2, "model.num_filters: expected int, found 3.5"),
-        (["--set", "modle.num_filters=3"], 2, "expected one of dataset, model, strategy, train, optim first"),
+        (["--set", "modle.num_filters=3"], 2, "expected one of dataset, model, strategy, train, optim, scores first"),
         (["--set", "train.lost=mse"], 2, "train.lost: unknown setting; did you mean 'loss'?"),
         (["--set", "dataset.border_size=40"], 2, "border_size 40"),
         (["--num_inter_steps", "2"], 2, "strategy diff_ar has no inter steps; use --strategy scaled_ar"),
