@@ -15,7 +15,7 @@ from py4cast.errors import DataError, NumericalError
 from py4cast.forecaster import Forecaster
 from py4cast.losses import LossABC
 from py4cast.metrics import ScoreSettings
-from py4cast.metrics.batches import BatchVerification
+from py4cast.metrics.batches import BatchVerification, SampledVerification
 from py4cast.metrics.climatology import Climatology
 from py4cast.models import GriddedNetwork
 from py4cast.namedtensor import NamedTensor
@@ -62,7 +62,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         self.valid_plotters, self.test_plotters = list(valid_observers), list(test_observers)
         self._climatology, self._scores = climatology, scores
         self.verification: BatchVerification | None = None
-        self.validation: BatchVerification | None = None
+        self.validation: SampledVerification | None = None
         self.clock, self._draws, self._spent_before = PlotClock(), False, 0.0
         self.batches_done = 0
         self.validated_epoch = 0
@@ -192,7 +192,7 @@ class AutoRegressiveLightning(pl.LightningModule):
                 observer.update(self, prediction, target)
 
     def on_validation_epoch_start(self) -> None:
-        self.validation = BatchVerification(self.info, self._climatology, self._scores, has_references=False)
+        self.validation = SampledVerification(self.info, self._climatology, self._scores)
         self._draws, self._spent_before = self.clock.allows(), self.clock.spent_s
 
     def on_validation_epoch_end(self) -> None:

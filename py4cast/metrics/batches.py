@@ -10,15 +10,17 @@ from torch import Tensor
 
 from py4cast.batch import ItemBatch
 from py4cast.dataset_info import DatasetInfo
+from py4cast.metrics import registry
 from py4cast.metrics.climatology import Climatology
 from py4cast.metrics.layout import Layout, ScoreSettings
 from py4cast.metrics.score_set import ScoreSet
 from py4cast.metrics.verification import Verification
 from py4cast.settings import encode
 
-__all__ = ["BatchVerification", "FurtherForecast", "TimeFunction"]
+__all__ = ["BatchVerification", "FurtherForecast", "SampledVerification", "TimeFunction"]
 
 TimeFunction = Callable[[np.ndarray], Tensor]
+_LIGHT = ("rmse", "mae", "bias")
 FurtherForecast = Callable[[np.datetime64, Any], Tensor | None]
 
 
@@ -61,6 +63,10 @@ class BatchVerification:
         self._has_references = has_references
         self._verification = Verification(layout, ("model", *references), is_compared, has_maps)
         self._device = layout.weights.device
+        # metrics that a climatology makes possible are those that read it
+        own = [registry.get(m.name) for m in self._verification.systems["model"].metrics]
+        bare = replace(layout, has_climatology=False)
+        self._needs_normal = has_references or any(kind.lacking(bare) for kind in own)
 
     @property
     def num_forecasts(self) -> int:
@@ -115,7 +121,7 @@ class BatchVerification:
         return (self.num_forecasts + np.arange(count)).astype("datetime64[s]")
 
     def _normal(self, batch: ItemBatch, target: Tensor) -> Tensor | None:
-        if self._climatology is None:
+        if self._climatology is None or not self._needs_normal:
             return None
         steps: Any = np.arange(1, target.shape[1] + 1) * self.info.step_duration
         times = np.asarray(batch.init_time, dtype="datetime64[s]")[:, None] + steps[None, :]
@@ -130,3 +136,54 @@ class BatchVerification:
         described = {"settings": encode(self.layout.settings), "dataset": self.info.name}
         described["climatology"] = getattr(self._climatology, "description", "")
         return self._verification.scores({**described, **(document or {})})
+
+
+class SampledVerification:
+    """Creates the scores of a validation that trains on: RMSE, MAE and bias of all forecasts, everything of some.
+
+    Which forecasts is told by their starts alone, so that ranks and batches agree.
+
+    Args:
+        info: of the data.
+        climatology: gives `(n, lat, lon, features)` for n valid times; None to leave it out.
+        settings: what is scored, and how.
+        every: of so many starts one is scored in full.
+    """
+
+    def __init__(
+        self,
+        info: DatasetInfo,
+        climatology: Climatology | TimeFunction | None = None,
+        settings: ScoreSettings | None = None,
+        every: int = 16,
+    ) -> None:
+        light = replace(settings or ScoreSettings(), metrics=_LIGHT)
+        self._all = BatchVerification(info, None, light, has_references=False)
+        self._some = BatchVerification(info, climatology, settings, has_references=False)
+        self._every, self._step = every, max(1, int(info.step_duration / np.timedelta64(1, "s")))
+
+    def update(self, batch: ItemBatch, prediction: Tensor) -> None:
+        """Adds forecasts `(batch, timestep, lat, lon, features)`, physical units, with the truth of the batch."""
+        self._all.update(batch, prediction)
+        count = prediction.shape[0]
+        if batch.init_time is None:
+            chosen = [i for i in range(count) if (self._all.num_forecasts - count + i) % self._every == 0]
+        else:
+            places = np.asarray(batch.init_time, dtype="datetime64[s]").astype(np.int64) // self._step
+            chosen = np.flatnonzero(places % self._every == 0).tolist()
+        if chosen:
+            fields = {key: value.new_like(value.tensor[chosen], value) for key, value in batch.fields.items()}
+            times = None if batch.init_time is None else np.asarray(batch.init_time)[chosen]
+            self._some.update(ItemBatch(fields, init_time=times), prediction[chosen])
+
+    def gather(self, gather: Callable[[Any], Sequence[Any]]) -> None:
+        """Takes over what the other ranks have; `gather` gives the object of every rank."""
+        self._all.gather(gather)
+        self._some.gather(gather)
+
+    def scores(self) -> ScoreSet:
+        """What was found; `num_forecasts` is that of RMSE, MAE and bias."""
+        whole, some = self._all.scores(), self._some.scores()
+        whole.arrays = {**some.arrays, **whole.arrays}
+        whole.coordinates = some.coordinates
+        return whole

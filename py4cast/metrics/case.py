@@ -1,7 +1,8 @@
 """Case: one forecast at one lead time beside its truth, what every statistic reads.
 
 Quantities that several statistics share (the error, the cells that count) are made once. Fields are `(lat, lon,
-features)` in float64; in memory the cells of a feature lie together, so that sums over cells are fast.
+features)` in float64, in memory as they came: the cells of a feature together (files), or the features of a cell
+(networks); sums over cells are one product with the weights either way.
 """
 
 from functools import cached_property
@@ -16,8 +17,15 @@ from py4cast.scores.deterministic import error
 __all__ = ["Case", "counted_everywhere"]
 
 
+def _is_features_last(field: Tensor) -> bool:
+    """Whether the features of a cell lie together in memory, as a network gives them."""
+    return field.stride(-1) == 1 and field.shape[-1] > 1
+
+
 def _planes(field: Tensor) -> Tensor:
-    """The same field in float64 with the cells of a feature together in memory."""
+    """The same field in float64, its features or its cells together in memory as they were."""
+    if _is_features_last(field):
+        return field.to(torch.float64)
     return field.movedim(-1, -3).to(torch.float64, memory_format=torch.contiguous_format).movedim(-3, -1)
 
 
@@ -171,6 +179,8 @@ class Case:
 
     def sums(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """Σ w·v and Σ w over the cells, of values `(lat, lon, features)`: `(features)` each."""
+        if self.counted is None and _is_features_last(values):
+            return self.weights.flatten() @ values.flatten(0, 1), self.totals
         cells = values.movedim(-1, 0).flatten(1)
         if self.counted is None:
             return cells @ self.weights.flatten(), self.totals
