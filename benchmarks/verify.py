@@ -168,6 +168,7 @@ def validation(repeats: int) -> None:
     from py4cast.batch import Statics
     from py4cast.forecaster import Forecaster
     from py4cast.grid import Grid
+    from py4cast.losses import registry as losses
     from py4cast.metrics.batches import BatchVerification, SampledVerification
     from py4cast.metrics.climatology import Climatology
     from py4cast.namedtensor import NamedTensor
@@ -191,14 +192,23 @@ def validation(repeats: int) -> None:
     batches = 8  # two starts of the 32 are scored in full
     starts = np.datetime64("2020-01-01", "s") + np.arange(4 * batches) * np.timedelta64(3600, "s")
 
+    loss, truth = losses.get("mse")(info), batch.outputs
+    assert truth is not None
+
+    def forecast() -> NamedTensor:
+        """What a validation does at any rate: forecasts, and their loss."""
+        found = forecaster.forecast(batch, 5)
+        loss(*(forecaster.predictions.standardise_named(x).tensor for x in (found, truth)), None)
+        return found
+
     def plain() -> None:
         for _ in range(batches):
-            forecaster.forecast(batch, 5)
+            forecast()
 
     def with_scores(scored: SampledVerification | BatchVerification) -> None:
         for i in range(batches):
             batch.init_time = starts[4 * i : 4 * i + 4]
-            scored.update(batch, forecaster.forecast(batch, 5).tensor)
+            scored.update(batch, forecast().tensor)
 
     with_scores(sampled)
     seconds = []
@@ -216,7 +226,9 @@ def validation(repeats: int) -> None:
     for i, what in shown:
         ratio = statistics.median(s[i] / s[0] for s in seconds)
         took = statistics.median(s[i] for s in seconds)
-        print(f"validation of {4 * batches} forecasts, {what}: {took:.2f} s, ratio {ratio:.3f} to the forecasts alone")
+        print(
+            f"validation of {4 * batches} forecasts, {what}: {took:.2f} s, ratio {ratio:.3f} to forecasts and loss alone"
+        )
     print(f"  all scores: {', '.join(m.name for m in every._verification.systems['model'].metrics)}")
 
 

@@ -35,7 +35,7 @@ class Aggregator:
 
     def __init__(self, metrics: Sequence[MetricABC], layout: Layout, keeps_rows: bool = False) -> None:
         self.metrics, self.layout = list(metrics), layout
-        self._statistics: dict[str, StatisticABC] = {s.name: s for m in metrics for s in m.statistics}
+        self.statistics: dict[str, StatisticABC] = {s.name: s for m in metrics for s in m.statistics}
         self._kept = {s.name for m in metrics for s in m.kept} if keeps_rows else set()
         self.sums: dict[str, Tensor] = {}
         self.totals: dict[str, Tensor] = {}
@@ -46,13 +46,14 @@ class Aggregator:
     @property
     def is_heavy(self) -> bool:
         """Whether some statistic takes long operations."""
-        return any(s.is_heavy for s in self._statistics.values())
+        return any(s.is_heavy for s in self.statistics.values())
 
     def compute(self, case: Case) -> Computed:
         """What a case brings; any thread may do it."""
-        statistics = {n: s.compute(case) for n, s in self._statistics.items() if not s.is_by_feature}
-        by_feature = {n: s for n, s in self._statistics.items() if s.is_by_feature}
-        parts = [case.part(i, i + _AT_ONCE) for i in range(0, case.num_features, _AT_ONCE)] if by_feature else []
+        statistics = {n: s.compute(case) for n, s in self.statistics.items() if not s.is_by_feature}
+        by_feature = {n: s for n, s in self.statistics.items() if s.is_by_feature}
+        at_once = case.num_features if case.is_features_last else _AT_ONCE
+        parts = [case.part(i, i + at_once) for i in range(0, case.num_features, at_once)] if by_feature else []
         found = [{n: s.compute(part) for n, s in by_feature.items()} for part in parts]
         for name in by_feature:
             sums, weights = zip(*(f[name] for f in found), strict=True)
@@ -63,7 +64,7 @@ class Aggregator:
         """Adds a forecast: what its lead times bring, and its start (by default its number, in seconds)."""
         start = np.datetime64(self.num_forecasts, "s") if init_time is None else init_time
         rows: dict[str, Tensor] = {}
-        for name in self._statistics:
+        for name in self.statistics:
             found = [c.statistics[name] for c in computed]
             summed, total = (torch.stack([pair[i] for pair in found]).double() for i in (0, 1))
             self.sums[name] = self.sums.get(name, 0) + summed

@@ -88,8 +88,15 @@ class Case:
         """Features of the fields."""
         return self._given[1].shape[-1]
 
+    @property
+    def is_features_last(self) -> bool:
+        """Whether the features of a cell lie together in memory."""
+        return _is_features_last(self._given[0])
+
     def part(self, first: int, stop: int) -> "Case":
         """The case of the features from `first` to `stop` (excluded)."""
+        if first == 0 and stop >= self.num_features:
+            return self
         prediction, target, normal = (None if x is None else x[..., first:stop] for x in self._given)
         assert prediction is not None and target is not None, "every case has them"
         counted = None if self.counted is None else self.counted[..., first:stop]

@@ -19,6 +19,7 @@ from py4cast.metrics.significance import intervals
 __all__ = ["Verification"]
 
 logger = logging.getLogger(__name__)
+_PROBES = ("squared_error", "absolute_error", "error")
 _LARGE = 2**20  # numbers of a field from which on its operations are long
 
 
@@ -54,6 +55,9 @@ class Verification:
         self.systems: dict[str, Aggregator] = {}
         for name, own in self._layouts.items():
             self.systems[name] = Aggregator(_metrics_of(own, name == systems[0]), own, is_compared)
+        held = {n: [s for s in _PROBES if s in a.statistics] for n, a in self.systems.items()}
+        # where every system has a statistic through which missing values show
+        self._probes = {n: found[0] for n, found in held.items() if found} if all(held.values()) else {}
         self.maps = ErrorMaps() if has_maps else None
         self.num_forecasts = 0
 
@@ -85,14 +89,19 @@ class Verification:
 
         def at(step: int) -> dict[str, Computed]:
             fields = {name: forecasts[name][..., step, :, :, :] for name in self.names}
-            counted = self._counted(fields, target[step])
             normal = None if climatology is None else climatology[step]
-            found = {}
-            for name, values in fields.items():
-                case = Case(self._layouts[name], values, target[step], normal, *self._cells_of(values, counted))
-                found[name] = self.systems[name].compute(case)
-                if self.maps is not None and name == self.names[0]:
-                    self.maps.add(case, first_step + step)
+            # missing values show in the sums; only then are the cells looked at
+            cases = {n: Case(self._layouts[n], f, target[step], normal, None, True) for n, f in fields.items()}
+            found = self._of(cases) if self._probes else {}
+            if not self._are_whole(found):
+                counted = self._counted(fields, target[step])
+                cases = {
+                    n: Case(self._layouts[n], f, target[step], normal, *self._cells_of(f, counted))
+                    for n, f in fields.items()
+                }
+                found = self._of(cases)
+            if self.maps is not None:
+                self.maps.add(cases[self.names[0]], first_step + step)
             return found
 
         if self.maps is not None:
@@ -100,6 +109,16 @@ class Verification:
         steps = range(len(target))
         is_worth = target[0].numel() >= _LARGE or any(a.is_heavy for a in self.systems.values())
         return in_threads(at, steps) if is_worth and not target[0].is_cuda else [at(step) for step in steps]
+
+    def _of(self, cases: Mapping[str, Case]) -> dict[str, Computed]:
+        return {name: self.systems[name].compute(case) for name, case in cases.items()}
+
+    def _are_whole(self, found: Mapping[str, Computed]) -> bool:
+        """Whether no value was missing, as the sums of errors tell."""
+        if not found:
+            return False
+        sums = [computed.statistics[self._probes[name]][0].flatten() for name, computed in found.items()]
+        return bool(torch.isfinite(torch.cat(sums)).all())
 
     @staticmethod
     def _cells_of(values: Tensor, counted: Tensor | None) -> tuple[Tensor | None, bool]:
