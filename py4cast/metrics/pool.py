@@ -6,13 +6,14 @@ speak, so that this pays where operations are long: large fields, and transforms
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
 
-__all__ = ["in_threads"]
+__all__ = ["in_threads", "single_threaded"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -25,6 +26,17 @@ def _pool(count: int) -> ThreadPoolExecutor:
     list(pool.map(lambda _: torch.set_num_threads(1), range(count)))
     torch.set_num_threads(count)
     return pool
+
+
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """Operations within are done by one thread each: on small fields twice as fast as waking others that wait asleep."""
+    count = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(count)
 
 
 def in_threads(function: Callable[[T], R], items: Sequence[T]) -> list[R]:

@@ -12,7 +12,7 @@ from py4cast.metrics import Aggregator, Case, Layout, MetricABC, make_metrics, r
 from py4cast.metrics.aggregator import Computed
 from py4cast.metrics.case import counted_everywhere
 from py4cast.metrics.maps import ErrorMaps
-from py4cast.metrics.pool import in_threads
+from py4cast.metrics.pool import in_threads, single_threaded
 from py4cast.metrics.score_set import ScoreArray, ScoreSet
 from py4cast.metrics.significance import intervals
 
@@ -108,7 +108,10 @@ class Verification:
             self.maps.make_room(first_step + len(target), (*target[0].shape,), target[0].device)
         steps = range(len(target))
         is_worth = target[0].numel() >= _LARGE or any(a.is_heavy for a in self.systems.values())
-        return in_threads(at, steps) if is_worth and not target[0].is_cuda else [at(step) for step in steps]
+        if is_worth and not target[0].is_cuda:
+            return in_threads(at, steps)
+        with single_threaded():
+            return [at(step) for step in steps]
 
     def _of(self, cases: Mapping[str, Case]) -> dict[str, Computed]:
         return {name: self.systems[name].compute(case) for name, case in cases.items()}

@@ -19,7 +19,7 @@ from py4cast.workflows.report import Bar
 __all__ = ["verify_files"]
 
 logger = logging.getLogger(__name__)
-_BLOCK_BYTES = 32_000_000
+_BLOCK_BYTES = 48_000_000
 
 
 class _Block(NamedTuple):
