@@ -24,7 +24,8 @@ class Events:
         found = layout.events if found is None else found
         self.layout = layout
         self.names = [n for n in [*layout.features, *(p.name for p in layout.pairs)] if n in found]
-        widest = max((len(found[n]) for n in self.names), default=0)
+        # as wide as the layout's longest row, so that all metrics of events share one dimension
+        widest = max((len(row) for row in layout.events.values()), default=0)
         rows = [[*found[n], *[float("nan")] * (widest - len(found[n]))] for n in self.names]
         self.thresholds = torch.tensor(rows, dtype=torch.float64).reshape(len(rows), widest)
         # names and thresholds as text, since no NaN equals itself

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from py4cast.errors import SettingsError, nearest
 from py4cast.grid import Grid
+from py4cast.metrics.base import MetricABC
 from py4cast.metrics.rows import Rows
 
 __all__ = ["ScoreArray", "ScoreSet"]
@@ -81,6 +83,48 @@ class ScoreSet:
     def metrics(self) -> list[str]:
         """Names of the metrics."""
         return [n for n, a in self.arrays.items() if a.dims[0] == "system" and "of" not in a.attrs]
+
+    def put(self, name: str, metric: MetricABC, parts: Sequence[Tensor | None], leading: str = "system") -> None:
+        """Adds an array of a metric: values `(timestep, features, ...)` of several systems on all variables.
+
+        Args:
+            name: of the array; where it is not the metric's own it is derived from it (a bound, a gain).
+            metric: that the values are of.
+            parts: one per system or reference; None, and NaN, where there is none.
+            leading: `system` or `reference`.
+        """
+        like = next(p for p in parts if p is not None)
+        extra = max((tuple(p.shape[2:]) for p in parts if p is not None), default=())
+        whole = np.full((len(parts), like.shape[0], len(self.units), *extra), np.nan)
+        places = [self.variables.index(feature) for feature in metric.features]
+        for i, part in enumerate(parts):
+            if part is not None:
+                # a reference may have fewer members, and so fewer ranks
+                inside = tuple(slice(0, n) for n in part.shape[2:])
+                for k, place in enumerate(places):
+                    whole[i, :, place][:, *inside] = part[:, k].cpu().numpy()
+        units = {metric.units(feature) for feature in metric.features}
+        attrs = {
+            "long_name": metric.long_name, "units": units.pop() if len(units) == 1 else "",
+            "orientation": metric.orientation or "",
+        }  # fmt: skip
+        attrs |= {} if name == metric.name else {"of": metric.name}
+        self.arrays[name] = ScoreArray(
+            (leading, "lead_time", "variable", *(d.name for d in metric.dimensions)), whole, attrs
+        )
+        self._put_coordinates(metric)
+
+    def _put_coordinates(self, metric: MetricABC) -> None:
+        """The coordinates of a metric's further dimensions; metrics that share one each know those of their features."""
+        for dimension in metric.dimensions:
+            values, attrs = np.asarray(dimension.values), {"units": dimension.units}
+            if values.ndim != 2:
+                self.coordinates[dimension.name] = ScoreArray((dimension.name,), values, attrs)
+                continue
+            known = self.coordinates.get(dimension.name)
+            whole = np.full((len(self.units), values.shape[1]), np.nan) if known is None else known.values
+            whole[[self.variables.index(feature) for feature in metric.features]] = values
+            self.coordinates[dimension.name] = ScoreArray(("variable", dimension.name), whole, attrs)
 
     def table(self, metric: str, system: str) -> NDArray[np.float64]:
         """`(lead_time, variable, ...)` of a metric; SettingsError for a name that is not there."""

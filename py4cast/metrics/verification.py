@@ -187,8 +187,7 @@ class Verification:
             return found
         for metric in first.metrics:
             parts = [values[name].get(metric.name) for name in self.names]
-            found.arrays[metric.name] = self._array(found, metric, parts, "system")
-            self._coordinates(found, metric)
+            found.put(metric.name, metric, parts)
         if self.is_compared:
             for metric in first.metrics:
                 if metric.kept:
@@ -199,38 +198,6 @@ class Verification:
                 found.arrays[name] = ScoreArray(("lead_time", "feature", "row", "column"), maps, {})
         self._report(found)
         return found
-
-    def _array(
-        self, found: ScoreSet, metric: MetricABC, parts: Sequence[Tensor | None], leading: str, **attrs: Any
-    ) -> ScoreArray:
-        """Values `(timestep, features, ...)` of several systems on all variables, NaN where there is none."""
-        like = next(p for p in parts if p is not None)
-        extra = max((tuple(p.shape[2:]) for p in parts if p is not None), default=())
-        whole = np.full((len(parts), like.shape[0], len(found.units), *extra), np.nan)
-        places = [found.variables.index(name) for name in metric.features]
-        for i, part in enumerate(parts):
-            if part is not None:
-                # a reference may have fewer members, and so fewer ranks
-                inside = tuple(slice(0, n) for n in part.shape[2:])
-                for k, place in enumerate(places):
-                    whole[i, :, place][:, *inside] = part[:, k].cpu().numpy()
-        own = {metric.units(name) for name in metric.features}
-        kept = {"long_name": metric.long_name, "units": own.pop() if len(own) == 1 else ""}
-        kept["orientation"] = metric.orientation or ""
-        dims = (leading, "lead_time", "variable", *(d.name for d in metric.dimensions))
-        return ScoreArray(dims, whole, {**kept, **attrs})
-
-    def _coordinates(self, found: ScoreSet, metric: MetricABC) -> None:
-        for dimension in metric.dimensions:
-            values = np.asarray(dimension.values)
-            if values.ndim == 2:
-                whole = np.full((len(found.units), values.shape[1]), np.nan)
-                whole[[found.variables.index(name) for name in metric.features]] = values
-                found.coordinates[dimension.name] = ScoreArray(
-                    ("variable", dimension.name), whole, {"units": dimension.units}
-                )
-            else:
-                found.coordinates[dimension.name] = ScoreArray((dimension.name,), values, {"units": dimension.units})
 
     def _compare(self, found: ScoreSet, metric: MetricABC, longest: np.timedelta64) -> None:
         """The bounds of a metric, and the gain over every reference with its bounds."""
@@ -247,12 +214,12 @@ class Verification:
             gains.append(intervals(metric, first.rows, other.rows, *options) if has else None)
         for end in ends:
             parts = [None if i is None else getattr(i, end) for i in alone]
-            found.arrays[f"{metric.name}_{end}"] = self._array(found, metric, parts, "system", of=metric.name)
+            found.put(f"{metric.name}_{end}", metric, parts)
         if any(g is not None for g in gains):
             for end in ("value", *ends):
                 parts = [None if i is None else getattr(i, end) for i in gains]
                 name = f"{metric.name}_gain" + ("" if end == "value" else f"_{end}")
-                found.arrays[name] = self._array(found, metric, parts, "reference", of=metric.name)
+                found.put(name, metric, parts, "reference")
 
     def _report(self, found: ScoreSet) -> None:
         """Names what could not be scored."""

@@ -37,6 +37,7 @@ class SpectraPlot(ErrorObserver):
 
     def on_step_end(self, obj: Any) -> None:
         from matplotlib.figure import Figure
+        from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
         if self._aggregator is None or self._metric is None:
             return
@@ -56,6 +57,9 @@ class SpectraPlot(ErrorObserver):
                     wavelengths, np.where(held > 0, held, np.nan), style, color=colour, label=label, linewidth=1.2
                 )
             axes.invert_xaxis()
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axes.xaxis.set_major_formatter(ScalarFormatter())
+            axes.xaxis.set_minor_formatter(NullFormatter())
             axes.set_title(f"{name} [({obj.info.units[name]})²]", fontsize=8)
             axes.set_xlabel("wavelength [km]", fontsize=7)
             axes.tick_params(labelsize=6)

@@ -12,7 +12,7 @@ from py4cast.metrics import Layout, MetricABC, ScoreSettings
 from py4cast.metrics import registry as metrics
 from py4cast.metrics.layout import RainClimate
 from py4cast.metrics.rows import Rows
-from py4cast.metrics.score_set import ScoreArray, ScoreSet
+from py4cast.metrics.score_set import ScoreSet
 from py4cast.metrics.significance import intervals
 from py4cast.settings import decode
 from py4cast.variables import Variable
@@ -73,38 +73,10 @@ def _fill(found: ScoreSet, name: str, tables: Mapping[str, "_Table"]) -> None:
     others = list(tables.values())[1:]
     gains = [intervals(metric, first.rows, t.rows, *options) for t in others]
     for end in ("value", "low", "high"):
-        key = name if end == "value" else f"{name}_{end}"
-        found.arrays[key] = _array(found, metric, [getattr(i, end) for i in alone], "system", end != "value")
-        key = f"{name}_gain" + ("" if end == "value" else f"_{end}")
+        found.put(name if end == "value" else f"{name}_{end}", metric, [getattr(i, end) for i in alone])
         if gains:
-            found.arrays[key] = _array(found, metric, [getattr(i, end) for i in gains], "reference", True)
-    for dimension in metric.dimensions:
-        values = np.asarray(dimension.values)
-        if values.ndim == 2:
-            whole = np.full((len(found.units), values.shape[1]), np.nan)
-            whole[[found.variables.index(n) for n in metric.features]] = values
-            found.coordinates[dimension.name] = ScoreArray(
-                ("variable", dimension.name), whole, {"units": dimension.units}
-            )
-        else:
-            found.coordinates[dimension.name] = ScoreArray((dimension.name,), values, {"units": dimension.units})
-
-
-def _array(
-    found: ScoreSet, metric: MetricABC, parts: Sequence[torch.Tensor], leading: str, is_derived: bool
-) -> ScoreArray:
-    extra = tuple(parts[0].shape[2:])
-    whole = np.full((len(parts), len(found.lead_times), len(found.units), *extra), np.nan)
-    for i, part in enumerate(parts):
-        for k, feature in enumerate(metric.features):
-            whole[i, :, found.variables.index(feature)] = part[:, k].numpy()
-    units = {metric.units(n) for n in metric.features}
-    attrs: dict[str, Any] = {
-        "long_name": metric.long_name, "units": units.pop() if len(units) == 1 else "",
-        "orientation": metric.orientation or "",
-    }  # fmt: skip
-    attrs |= {"of": metric.name} if is_derived else {}
-    return ScoreArray((leading, "lead_time", "variable", *(d.name for d in metric.dimensions)), whole, attrs)
+            key = f"{name}_gain" + ("" if end == "value" else f"_{end}")
+            found.put(key, metric, [getattr(i, end) for i in gains], "reference")
 
 
 class _Table:

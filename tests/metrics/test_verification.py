@@ -127,3 +127,17 @@ def test_tables(tmp_path) -> None:
     assert {r[2] for r in rows if r[3] == "csi"} == {"1"}
     document = found.to_dict()
     assert set(document["model"]["wind"]) == {"wind_rmse"} and "csi" not in document["model"]["tp"]
+
+
+def test_metrics_of_events_share_one_dimension() -> None:
+    """FSS is of fewer names than CSI; neither loses its thresholds to the other."""
+    own = layout(metrics=("csi", "fss"), thresholds={"u": (0.0, 1.0, 2.0, 3.0, 4.0)})
+    prediction, truth, _ = fields(0, 9)
+    check = Verification(own, ("model",))
+    for i in range(9):
+        check.add(START + i * HOUR, {"model": prediction[i]}, truth[i])
+    found = check.scores()
+    limits = found.coordinates["threshold"].values
+    assert limits.shape == (4, 5) and limits[3, :3].tolist() == [5.0, 10.0, 15.0] and limits[2, 0] == 0.1
+    assert found.arrays["csi"].values.shape[3] == found.arrays["fss"].values.shape[3] == 5
+    assert np.isnan(found.table("fss", "model")[:, 3]).all() and np.isfinite(found.table("csi", "model")[:, 3, 0]).all()
