@@ -8,7 +8,7 @@ py4cast forecast --forecaster "$run/forecaster.safetensors" --init_time 2020-03-
 py4cast verify --forecaster "$run/forecaster.safetensors" --num_steps 12 --output "$run/verify"
 echo
 echo "results   $run"
-echo "scores    $run/scores.json"
+echo "scores    $run/verify/report.html (open it in a browser)"
 echo "forecast  $run/forecast.nc"
 echo "pictures  $run/plots/"
 echo "logs      tensorboard --logdir $run"

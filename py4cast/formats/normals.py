@@ -45,6 +45,8 @@ class NormalsFile:
         self.path, self._reader = path, reader
         self._places: dict[str, tuple[str, dict[Hashable, int]]] = {}
         self._kept: dict[tuple[int, int, tuple[str, ...]], NDArray[np.float32]] = {}
+        self._spatial: dict[str, tuple[Hashable, Hashable]] = {}
+        self._values = {d: reader.data[d].values for d in (_DAY, _HOUR) if d in reader.data.sizes}
         self.grid: Grid | None = None
         for name, array in reader.data.data_vars.items():
             spatial = reader.spatial_dims(array)
@@ -52,6 +54,7 @@ class NormalsFile:
             if spatial is None or not {_DAY, _HOUR} & set(map(str, others)):
                 continue
             self.grid = self.grid or reader.grid_of(array, spatial)
+            self._spatial[str(name)] = spatial
             levels = [d for d in others if str(d) not in (_DAY, _HOUR)]
             if not levels:
                 self._places[str(name)] = (str(name), {})
@@ -69,7 +72,7 @@ class NormalsFile:
         """DataError when days of the year or hours of the day are missing that these times need; names them."""
         for dim, needed, what in ((_DAY, _days(times), "days of the year"), (_HOUR, _hours(times), "hours of the day")):
             if dim in self._reader.data.sizes:
-                held = {int(v) for v in self._reader.data[dim].values}
+                held = {int(v) for v in self._values[dim]}
                 lacking = sorted(set(needed.tolist()) - held)
                 if lacking:
                     shown = ", ".join(map(str, lacking[:6])) + (
@@ -92,15 +95,16 @@ class NormalsFile:
     def _plane(self, name: str, day: int, hour: int) -> NDArray[np.float32]:
         if name not in self._places:
             raise DataError(f"{self.path}: no normals of {name!r}{nearest(name, self.names)}")
-        variable, at = self._places[name]
-        array = self._reader.data[variable]
+        name_in_file, at = self._places[name]
+        array = self._reader.data[name_in_file]
         index: dict[Hashable, Any] = dict(at)
         for dim, value in ((_DAY, day), (_HOUR, hour)):
             if dim in array.dims:
-                index[dim] = int(np.flatnonzero(self._reader.data[dim].values == value)[0])
-        spatial = self._reader.spatial_dims(array)
-        assert spatial is not None, "taken for it"
-        return np.asarray(array.isel(index).transpose(*spatial).values, dtype=np.float32)
+                index[dim] = int(np.flatnonzero(self._values[dim] == value)[0])
+        # an index of the bare variable, since that of an array with coordinates costs milliseconds
+        part = array.variable[tuple(index.get(d, slice(None)) for d in array.dims)]
+        spatial = self._spatial[name_in_file]
+        return np.asarray((part if part.dims == spatial else part.transpose(*spatial)).values, dtype=np.float32)
 
     def close(self) -> None:
         """Closes the file."""

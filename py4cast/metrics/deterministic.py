@@ -160,7 +160,10 @@ class GradientStatistic(StatisticABC):
 
 
 class GradientError(MetricABC):
-    """√⟨|∇(ŷ − y)|²⟩ in units of the field per km: how sharp, and where, the fronts are."""
+    """√⟨|∇(ŷ − y)|²⟩ in units of the field per km: how sharp, and where, the fronts are.
+
+    Errors of gradients go back to S. Teweles and H. B. Wobus (1954), doi 10.1175/1520-0477-35.10.455 (their S1 is relative).
+    """
 
     name, long_name, orientation = "gradient_error", "root mean square error of the gradient", "low"
     is_for_fields = True

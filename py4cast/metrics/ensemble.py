@@ -206,7 +206,10 @@ class _EventMetric(MetricABC):
 
 
 class Brier(_EventMetric):
-    """⟨(p − o)²⟩ of the members' share p, plain and fair: 0 is best."""
+    """⟨(p − o)²⟩ of the members' share p, plain and fair: 0 is best.
+
+    Reference: G. W. Brier (1950), doi 10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2; C. A. T. Ferro (2014).
+    """
 
     name, long_name, orientation = "brier", "Brier score", "low"
 
@@ -219,7 +222,10 @@ class Brier(_EventMetric):
 
 
 class Reliability(_EventMetric):
-    """Per bin of the forecast probability: how often it was used, its mean, and how often the event then occurred."""
+    """Per bin of the forecast probability: how often it was used, its mean, and how often the event then occurred.
+
+    Reference: A. H. Murphy (1973), doi 10.1175/1520-0450(1973)012<0595:ANVPOT>2.0.CO;2.
+    """
 
     name, long_name = "reliability", "reliability diagram"
 

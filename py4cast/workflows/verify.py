@@ -18,7 +18,7 @@ from py4cast.datasets.aligned import AlignedCube, match_variables
 from py4cast.datasets.field_files import open_fields
 from py4cast.datasets.forecasts import Forecasts
 from py4cast.datasets.loader import LoaderSettings
-from py4cast.errors import DataError, SettingsError
+from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.forecaster import Forecaster
 from py4cast.grid import Grid
 from py4cast.metrics import ScoreSettings
@@ -34,6 +34,7 @@ from py4cast.workflows.report import Bar
 __all__ = ["SplitCase", "document_of", "score_settings", "verify"]
 
 logger = logging.getLogger(__name__)
+_CLIMATOLOGIES = ("auto", "day_of_year", "hour", "none")
 
 
 def score_settings(overrides: Sequence[str]) -> ScoreSettings:
@@ -125,6 +126,8 @@ def verify(
     """
     if num_steps < 1 or batch_size < 1:
         raise SettingsError(f"--num_steps {num_steps}, --batch_size {batch_size}: expected at least 1")
+    if climatology not in _CLIMATOLOGIES:
+        raise SettingsError(f"--climatology {climatology!r}{nearest(climatology, _CLIMATOLOGIES)}")
     model, splits, data = _opened(forecaster, dataset, path, split, num_steps, overrides)
     settings = scores or ScoreSettings()
     normal = None if climatology == "none" else climatology_of(splits[0], climatology, dry_limit=settings.dry_limit)

@@ -79,6 +79,8 @@ def test_references_that_do_not_fit(made: tuple[Path, Path], tmp_path: Path) -> 
 def test_days_that_the_training_period_lacks_are_named(made: tuple[Path, Path]) -> None:
     with pytest.raises(DataError, match=r"holds no day from 01-02 to 12-31.*--climatology hour"):
         verify(made[0], "gridded", made[1], num_steps=2, scores=FEW, climatology="day_of_year")
+    with pytest.raises(SettingsError, match=r"--climatology 'hours'.*hour"):
+        verify(made[0], "gridded", made[1], num_steps=2, scores=FEW, climatology="hours")
     scores, _ = verify(made[0], "gridded", made[1], num_steps=2, scores=FEW, climatology="none")
     assert list(scores.systems) == ["model", "persistence"]
 
