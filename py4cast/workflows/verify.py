@@ -17,7 +17,7 @@ from py4cast.datasets import DatasetABC, get_datasets
 from py4cast.datasets.aligned import AlignedCube, match_variables
 from py4cast.datasets.field_files import open_fields
 from py4cast.datasets.forecasts import Forecasts
-from py4cast.datasets.loader import LoaderSettings
+from py4cast.datasets.loader import Loader, LoaderSettings
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.forecaster import Forecaster
 from py4cast.grid import Grid
@@ -137,12 +137,7 @@ def verify(
         model.info, normal, settings, is_compared=True, has_maps=has_maps, further=further, has_driver=has_driver
     )
     loader = data.torch_dataloader(LoaderSettings(batch_size=batch_size))
-    with Bar() as bar:
-        bar.start(f"verifying {split}", len(loader))
-        for batch in loader:
-            moved = batch.to(next(model.parameters()).device)
-            verification.update(moved, model.forecast(moved, num_steps).tensor)
-            bar.step()
+    _score(model, loader, verification, num_steps, f"verifying {split}")
     if verification.num_forecasts == 0:
         raise DataError(f"no forecast of the split {split} is in all of {', '.join(references or {})}")
     asked = {
@@ -151,6 +146,16 @@ def verify(
     }  # fmt: skip
     document = {**document_of(model), "forecaster": str(Path(forecaster).absolute()), "split": split, "asked": asked}
     return verification.scores(document), SplitCase(model, data, num_steps)
+
+
+def _score(model: Forecaster, loader: Loader, verification: BatchVerification, num_steps: int, what: str) -> None:
+    """Scores the forecasts of all batches, with a progress bar."""
+    with Bar() as bar:
+        bar.start(what, len(loader))
+        for batch in loader:
+            moved = batch.to(next(model.parameters()).device)
+            verification.update(moved, model.forecast(moved, num_steps).tensor)
+            bar.step()
 
 
 def _references(
