@@ -24,7 +24,7 @@ from py4cast.regrid import Regridder
 from py4cast.units import conversion, same_units
 from py4cast.variables import Variable
 
-__all__ = ["Catalog", "FileIndex", "expand_patterns", "scan_file"]
+__all__ = ["Catalog", "FileIndex", "expand_patterns", "scan_file", "show_paths"]
 
 _CODES = {
     "%Y": "[0-9]" * 4,
@@ -206,7 +206,7 @@ class Catalog:
         if variable.level is not None:
             level = f" at level {variable.level:g} {variable.type_of_level or ''}".rstrip()
         members = "" if self._members is None else f" of members {', '.join(map(str, self._members))}"
-        where = _show_paths(self._files[variable.name])
+        where = show_paths(self._files[variable.name])
         return f"variable {variable.name}: no field {name!r}{level}{members} in {where}{nearest(name, seen)}"
 
     def _collect(self, index: FileIndex, record: Record, plan: FieldPlan) -> None:
@@ -319,6 +319,7 @@ class Catalog:
         return values, self._grids[name, source.record.grid_key]
 
 
-def _show_paths(paths: Sequence[Path]) -> str:
+def show_paths(paths: Sequence[Path]) -> str:
+    """The first of some paths, and how many more there are."""
     shown = ", ".join(str(p) for p in paths[:3])
     return shown + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.datasets.axis import TimeAxis
-from py4cast.datasets.catalog import Catalog, expand_patterns
+from py4cast.datasets.catalog import Catalog, expand_patterns, show_paths
 from py4cast.datasets.cube import CubeABC, Planes
 from py4cast.datasets.foreign import open_cube
 from py4cast.datasets.planes import FieldPlan
@@ -96,7 +96,7 @@ class FieldFiles(CubeABC):
         self._catalog = Catalog(files, plans, None, is_series)
         self._catalog.scan()
         if self._catalog.grid is None:
-            raise DataError(f"{_shown(paths)}: no field with a time on a rectangular grid")
+            raise DataError(f"{show_paths(paths)}: no field with a time on a rectangular grid")
         self._grid = self._catalog.grid
         self.axis = self._make_axis(leads, is_series)
         whole = (slice(0, self._grid.shape[0]), slice(0, self._grid.shape[1]))
@@ -148,7 +148,7 @@ def _listed(paths: Sequence[Path]) -> tuple[dict[Identity, list[Path]], set[np.t
                 if not files or files[-1] != path:
                     files.append(path)
     if not found:
-        raise DataError(f"{_shown(paths)}: no field with a time")
+        raise DataError(f"{show_paths(paths)}: no field with a time")
     return found, leads
 
 
@@ -175,7 +175,3 @@ def _variable(identity: Identity, name: str, is_accumulated: bool) -> Variable:
         name=name, short_name=short, level=level, type_of_level=kind, nan="mask", accumulated=is_accumulated,
         role="diagnostic", file_name=short,
     )  # fmt: skip
-
-
-def _shown(paths: Sequence[Path]) -> str:
-    return ", ".join(str(p) for p in paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")

@@ -154,7 +154,7 @@ class Case:
     @cached_property
     def totals(self) -> Tensor:
         """Σ w over the cells, `(features)`."""
-        return self.weights.sum((0, 1)).expand(self.target.shape[-1])
+        return self.weights.sum((0, 1)).expand(self.num_features)
 
     @cached_property
     def error(self) -> Tensor:

@@ -10,6 +10,7 @@ Wilks (1997), Resampling hypothesis tests for autocorrelated fields, doi
 scores, doi 10.3402/tellusa.v68.30229.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -51,8 +52,12 @@ def block_length(init_times: NDArray[np.datetime64], longest: np.timedelta64) ->
     return max(1, min(max(overlapping, int(np.rint(np.cbrt(n)))), n // 4))
 
 
+@functools.lru_cache(maxsize=2)
 def draws(num_forecasts: int, block: int, num_samples: int, seed: int = 0) -> Tensor:
-    """How often each forecast is in each draw, `(sample, forecast)`; every row sums to the number of forecasts."""
+    """How often each forecast is in each draw, `(sample, forecast)`; every row sums to the number of forecasts.
+
+    Kept, since every metric and every system of a verification is drawn alike; not to be written to.
+    """
     rng = np.random.default_rng(seed)
     num_blocks = -(-num_forecasts // block)
     starts = rng.integers(0, num_forecasts, (num_samples, num_blocks))

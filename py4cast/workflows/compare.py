@@ -65,18 +65,21 @@ def open_run(path: str | os.PathLike[str]) -> ScoreSet:
         DataError: none is there.
     """
     given = Path(path).expanduser()
-    for place in (given / "verify" / "scores.nc", given / "scores.nc", given):
-        if place.is_file():
-            return read_scores(place)
+    place = _within(given) or given
+    if place.is_file():
+        return read_scores(place)
     raise DataError(f"{given}: no scores.nc there; make it by py4cast verify, or give --truth for forecast files")
+
+
+def _within(folder: Path) -> Path | None:
+    """The scores that a run's folder or a folder of verify holds, if any."""
+    return next((p for p in (folder / "verify" / "scores.nc", folder / "scores.nc") if p.is_file()), None)
 
 
 def _scored(asked: Compare, name: str, path: str, output: Path) -> ScoreSet:
     """The scores of a run; forecast files are verified into a folder of their own first."""
     given = Path(path).expanduser()
-    is_scored = (
-        any(p.is_file() for p in (given / "verify" / "scores.nc", given / "scores.nc")) or given.name == "scores.nc"
-    )
+    is_scored = _within(given) is not None or given.name == "scores.nc"
     if is_scored or not (asked.truth or asked.stations):
         return open_run(path)
     files = VerifyFiles(

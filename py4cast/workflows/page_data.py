@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from py4cast.grid import Grid
 from py4cast.metrics.score_set import ScoreArray, ScoreSet
 from py4cast.observers.colours import DIFFERENCE, ColourTable, table_of
-from py4cast.observers.images import coast_path, colour_bar, field_png, is_north_up, proportions
+from py4cast.observers.images import coast_path, colour_bar, field_png, proportions
 from py4cast.variables import Variable
 from py4cast.workflows.worst import CaseSource, worst_cases
 
@@ -152,7 +152,7 @@ def _maps(scores: ScoreSet, variables: Sequence[Variable], grid: Grid) -> dict[s
     rows, columns = grid.shape
     return {
         "leads": leads, "fields": fields, "rows": rows, "columns": columns, "proportions": round(proportions(grid), 4),
-        "coast": coast_path(grid), "north_up": is_north_up(grid),
+        "coast": coast_path(grid),
     }  # fmt: skip
 
 

@@ -65,7 +65,7 @@ class SplitCase:
             DataError: the Forecaster or its data are no longer there.
         """
         asked = document["asked"]
-        model, splits, data = _opened(
+        model, _, data = _opened(
             document["forecaster"],
             asked["dataset"],
             asked["path"],
@@ -73,7 +73,6 @@ class SplitCase:
             asked["num_steps"],
             asked["overrides"],
         )
-        del splits
         return cls(model, data, asked["num_steps"])
 
     def fields(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
