@@ -5,7 +5,7 @@ refused by name before anything is read.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -165,22 +165,31 @@ class Catalog:
 
     def scan(self, on_file: Callable[[Path], None] | None = None, executor: Executor | None = None) -> None:
         """Lists the fields of every file."""
+        by_path = self._by_path()
+        scan = map if executor is None else executor.map
+        indices = scan(scan_file, list(by_path), list(by_path.values()), [self._arrays] * len(by_path))
+        self.take(indices, on_file)
+
+    def _by_path(self) -> dict[Path, list[Variable]]:
+        """The variables that each file may hold."""
         by_path: dict[Path, list[Variable]] = {}
         for plan in self._wanted:
             for path in self._files.get(plan.variable.name, ()):
                 by_path.setdefault(path, []).append(plan.variable)
-        scan = map if executor is None else executor.map
-        indices = scan(scan_file, list(by_path), list(by_path.values()), [self._arrays] * len(by_path))
-        by_name = {p.variable.name: p for p in self._wanted}
+        return by_path
+
+    def take(self, indices: Iterable[FileIndex], on_file: Callable[[Path], None] | None = None) -> None:
+        """Lists the fields of files whose indices are made."""
+        by_name, by_path = {p.variable.name: p for p in self._wanted}, self._by_path()
         seen: dict[str, set[str]] = {name: set() for name in by_name}
-        for (path, variables), index in zip(by_path.items(), indices, strict=True):
+        for index in indices:
             self.inputs.append(index.fingerprint)
-            for variable in variables:
+            for variable in by_path[index.path]:
                 seen[variable.name] |= index.names
             for name, record in index.records:
                 self._collect(index, record, by_name[name])
             if on_file:
-                on_file(path)
+                on_file(index.path)
         for plan in self._wanted:
             self.plans.append(self._finished(plan, seen[plan.variable.name]))
         # where every series comes from another grid, a fixed field tells which one is meant

@@ -5,15 +5,16 @@ is asked for. For verification and comparison; training wants a prepared store.
 """
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.datasets.axis import TimeAxis
-from py4cast.datasets.catalog import Catalog, expand_patterns, show_paths
+from py4cast.datasets.catalog import Catalog, FileIndex, expand_patterns, show_paths
 from py4cast.datasets.cube import CubeABC, Planes
 from py4cast.datasets.foreign import open_cube
 from py4cast.datasets.planes import FieldPlan
@@ -82,19 +83,22 @@ class FieldFiles(CubeABC):
     """
 
     def __init__(self, paths: Sequence[Path], accumulated: Sequence[str] = (), series: bool = False) -> None:
-        self._paths = list(paths)
-        found, leads = _listed(paths)
-        names = _names(found)
+        indices = [_index(path) for path in paths]
+        records = [record for index in indices for _, record in index.records]
+        if not records:
+            raise DataError(f"{show_paths(paths)}: no field with a time")
+        leads = {record.lead_time for record in records}
+        names = _names(_identity(record) for record in records)
         for name in accumulated:
             if name not in names.values():
                 raise SettingsError(f"accumulated: no variable {name!r} in the files{nearest(name, names.values())}")
-        plans, files = [], {}
-        for identity, name in names.items():
-            plans.append(FieldPlan(_variable(identity, name, name in accumulated)))
-            files[name] = found[identity]
+        # what a file holds is told once its fields have names; each file was looked at once, and none is read whole
+        indices = [replace(i, records=[(names[_identity(r)], r) for _, r in i.records]) for i in indices]
+        plans = [FieldPlan(_variable(identity, name, name in accumulated)) for identity, name in names.items()]
+        files = {name: [i.path for i in indices if any(n == name for n, _ in i.records)] for name in names.values()}
         is_series = series or leads == {np.timedelta64(0, "s")}
         self._catalog = Catalog(files, plans, None, is_series)
-        self._catalog.scan()
+        self._catalog.take(i for i in indices if i.records)
         if self._catalog.grid is None:
             raise DataError(f"{show_paths(paths)}: no field with a time on a rectangular grid")
         self._grid = self._catalog.grid
@@ -134,33 +138,24 @@ class FieldFiles(CubeABC):
         self._reader.close()
 
 
-def _listed(paths: Sequence[Path]) -> tuple[dict[Identity, list[Path]], set[np.timedelta64]]:
-    """The files that hold each field, and all lead times."""
-    found: dict[Identity, list[Path]] = defaultdict(list)
-    leads: set[np.timedelta64] = set()
-    for path in paths:
-        with open_reader(path) as reader:
-            for record in reader.records():
-                if record.valid_time is None:
-                    continue
-                leads.add(record.lead_time)
-                files = found[_identity(record)]
-                if not files or files[-1] != path:
-                    files.append(path)
-    if not found:
-        raise DataError(f"{show_paths(paths)}: no field with a time")
-    return found, leads
+def _index(path: Path) -> FileIndex:
+    """The fields of a file that have a time, as yet without names."""
+    with open_reader(path) as reader:
+        records = [r for r in reader.records() if r.valid_time is not None]
+        grids = {key: reader.grid(record) for key, record in {r.grid_key: r for r in records}.items()}
+    state = path.stat()
+    fingerprint = {"file": str(path), "bytes": state.st_size, "modified_ns": state.st_mtime_ns}
+    return FileIndex(path, fingerprint, [("", r) for r in records], frozenset(r.short_name for r in records), grids)
 
 
 def _identity(record: Record) -> Identity:
     return record.short_name, record.level, record.type_of_level
 
 
-def _names(found: dict[Identity, list[Path]]) -> dict[Identity, str]:
+def _names(found: Iterable[Identity]) -> dict[Identity, str]:
     """A name for each field: its short name alone where that says enough."""
-    counts: dict[str, int] = defaultdict(int)
-    for short, _, _ in found:
-        counts[short] += 1
+    found = list(dict.fromkeys(found))
+    counts = Counter(short for short, _, _ in found)
     return {
         (short, level, kind): short
         if counts[short] == 1 and kind in _PLAIN_LEVELS

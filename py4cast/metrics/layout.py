@@ -15,7 +15,7 @@ from py4cast.grid import Grid
 from py4cast.settings import Settings, setting
 from py4cast.variables import Variable
 
-__all__ = ["Layout", "RainClimate", "ScoreSettings", "WindPair"]
+__all__ = ["Layout", "RainClimate", "ScoreSettings", "WindPair", "is_rain"]
 
 _RAIN_THRESHOLDS = (0.1, 1.0, 5.0, 10.0)
 _WIND_THRESHOLDS = (5.0, 10.0, 15.0)
@@ -48,6 +48,11 @@ class ScoreSettings(Settings):
             raise SettingsError(f"confidence {self.confidence:g}: expected 0.5 to 1")
         if self.num_samples < 0 or self.num_bins < 2 or (self.block is not None and self.block < 1):
             raise SettingsError("num_samples expects at least 0, num_bins at least 2, block at least 1")
+
+
+def is_rain(variable: Variable) -> bool:
+    """Whether it is an amount of precipitation [kg m-2]."""
+    return variable.units == "kg m-2" and any(w in variable.standard_name for w in ("precipitation", "rainfall"))
 
 
 class WindPair(NamedTuple):
@@ -122,12 +127,7 @@ class Layout:
     @cached_property
     def rains(self) -> dict[str, tuple[float, ...]]:
         """Thresholds of precipitation, by feature."""
-        found: dict[str, tuple[float, ...]] = {}
-        for variable in self.variables:
-            name = variable.standard_name
-            if variable.units == "kg m-2" and ("precipitation" in name or "rainfall" in name):
-                found[variable.name] = _RAIN_THRESHOLDS
-        return found
+        return {v.name: _RAIN_THRESHOLDS for v in self.variables if is_rain(v)}
 
     @cached_property
     def events(self) -> dict[str, tuple[float, ...]]:

@@ -13,12 +13,12 @@ from py4cast.datasets.field_files import open_fields
 from py4cast.errors import DataError
 from py4cast.formats.normals import NormalsFile, is_normals
 from py4cast.grid import Grid
-from py4cast.metrics.climatology import Climatology, Fit, RainCounts, check_kind
+from py4cast.metrics.climatology import Climatology
 from py4cast.metrics.layout import RainClimate
 from py4cast.variables import Variable
-from py4cast.workflows.climatology import is_rain, stride
+from py4cast.workflows.climatology import climatology_of_cube
 
-__all__ = ["FileNormals", "climatology_of_cube", "normals_of"]
+__all__ = ["FileNormals", "normals_of"]
 
 
 class FileNormals:
@@ -50,26 +50,6 @@ class FileNormals:
         return [torch.from_numpy(p).permute(1, 2, 0) for p in turned]
 
 
-def climatology_of_cube(
-    cube: CubeABC, variables: list[Variable], of: str, dry_limit: float, max_instants: int = 4000
-) -> Climatology:
-    """The climatology of a series of analyses: by day of the year and hour where it covers the year, else by hour."""
-    names, times = [v.name for v in variables], cube.times
-    step = np.timedelta64(3600, "s") if times.size < 2 else np.min(np.diff(times))
-    fit = Fit(step, check_kind("auto", times))
-    rain = {v.name: RainCounts(cube.shape, dry_limit) for v in variables if is_rain(v)}
-    planes = np.empty((len(names), 1, *cube.shape), dtype=np.float32)
-    for index in range(0, times.size, stride(times.size, max_instants, step)):
-        cube.read(names, index, index + 1, planes)
-        fit.add(times[index], planes[:, 0])
-        for name, counts in rain.items():
-            counts.add(planes[names.index(name), 0])
-    found = {name: counts.result() for name, counts in rain.items()}
-    climate = RainClimate({n: d for n, (d, _) in found.items()}, {n: h for n, (_, h) in found.items()})
-    kind = "day of the year and hour" if fit.num_harmonics else "hour of the day"
-    return Climatology(step, fit.coefficients(), f"mean by {kind} of {of}, {times[0]} to {times[-1]}", climate)
-
-
 def normals_of(
     asked: str, truth: CubeABC, variables: list[Variable], needed: NDArray[np.datetime64], dry_limit: float
 ) -> FileNormals | Climatology | None:
@@ -88,10 +68,17 @@ def normals_of(
     if asked == "none":
         return None
     if asked == "truth":
-        return climatology_of_cube(truth, variables, "the verified truth itself (in sample)", dry_limit)
+        return _of_series(truth, variables, "the verified truth itself (in sample)", dry_limit)
     names = [v.name for v in variables]
     if Path(asked).exists() and is_normals(Path(asked)):
         return FileNormals(Path(asked), names, truth.grid, needed)
     other = open_fields([asked], series=True)
     matched = match_variables(other.variables, variables, names)
-    return climatology_of_cube(AlignedCube(other, matched, truth.grid), variables, asked, dry_limit)
+    return _of_series(AlignedCube(other, matched, truth.grid), variables, asked, dry_limit)
+
+
+def _of_series(cube: CubeABC, variables: list[Variable], of: str, dry_limit: float) -> Climatology:
+    """The climatology of a whole series of analyses."""
+    times = cube.times
+    step = np.timedelta64(3600, "s") if times.size < 2 else np.min(np.diff(times))
+    return climatology_of_cube(cube, variables, np.arange(times.size), step, of=of, dry_limit=dry_limit)

@@ -314,16 +314,11 @@ def _finish(
     assert module.verification is not None, "the test makes it"
     forecaster = module.forecaster.cpu().eval()
     path, num_steps = folder / "forecaster.safetensors", config.train.num_pred_steps_val_test
-    asked = {"dataset": config.dataset.name, "path": str(folder / "dataset.json"), "split": "test", "num_steps": num_steps, "overrides": []}  # fmt: skip
-    document = {**document_of(forecaster), "forecaster": str(path), "split": "test", "asked": asked}
-    scores = module.verification.scores(document)
-    lineage = git_state()
-    forecaster.save(path, config=config.to_dict(), scores=scores.to_dict(), checkpoint=checkpoint, git=lineage)
-    scores.document = {
-        **document,
-        **scores.document,
-        "lineage": {k: v for k, v in forecaster.lineage.items() if k != "scores"},
-    }
+    scores = module.verification.scores()
+    forecaster.save(path, config=config.to_dict(), scores=scores.to_dict(), checkpoint=checkpoint, git=git_state())
+    # described once it is saved, with the lineage that it then has
+    described = document_of(forecaster, path, config.dataset.name, folder / "dataset.json", "test", num_steps)
+    scores.document = {**scores.document, **described}
     write_scores(folder, scores)
     write_page(
         folder / "report.html", scores, SplitCase(forecaster, test, num_steps), f"{config.model.name}, {folder.name}"

@@ -139,11 +139,7 @@ def verify(
     _score(model, loader, verification, num_steps, f"verifying {split}")
     if verification.num_forecasts == 0:
         raise DataError(f"no forecast of the split {split} is in all of {', '.join(references or {})}")
-    asked = {
-        "dataset": dataset, "path": None if path is None else os.fspath(path), "split": split, "num_steps": num_steps,
-        "overrides": list(overrides),
-    }  # fmt: skip
-    document = {**document_of(model), "forecaster": str(Path(forecaster).absolute()), "split": split, "asked": asked}
+    document = document_of(model, forecaster, dataset, path, split, num_steps, overrides)
     return verification.scores(document), SplitCase(model, data, num_steps)
 
 
@@ -201,9 +197,16 @@ def _opened(
     return model.to("cuda" if torch.cuda.is_available() else "cpu"), splits, data
 
 
-def document_of(model: Forecaster) -> dict[str, Any]:
-    """What a Forecaster is, as plain JSON values."""
+def document_of(
+    model: Forecaster, file: str | os.PathLike[str], dataset: str | None, path: str | os.PathLike[str] | None,
+    split: str, num_steps: int, overrides: Sequence[str] = (),
+) -> dict[str, Any]:  # fmt: skip
+    """What was verified, as plain JSON values: the Forecaster of a file, and what opens the same data again."""
     info = model.info
+    asked = {
+        "dataset": dataset, "path": None if path is None else os.fspath(path), "split": split, "num_steps": num_steps,
+        "overrides": list(overrides),
+    }  # fmt: skip
     return {
         "model": model.names["model"],
         "strategy": model.names["strategy"],
@@ -212,4 +215,7 @@ def document_of(model: Forecaster) -> dict[str, Any]:
         "num_members": 1,
         "grid": info.grid.describe(),
         "lineage": {k: v for k, v in model.lineage.items() if k != "scores"},
+        "forecaster": str(Path(file).absolute()),
+        "split": split,
+        "asked": asked,
     }
