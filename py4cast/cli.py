@@ -210,7 +210,7 @@ def _verify(a: argparse.Namespace) -> None:
 
         output = Path(a.output or "verify")
         with Bar() as bar:
-            scores, case = verify_files(_files(a, settings), bar=bar)
+            scores, case = verify_files(_files(a, settings), bar=bar, num_workers=a.num_workers)
     write_scores(output, scores)
     write_page(output / "report.html", scores, case, f"Scores of {Path(a.forecaster or a.forecast[0]).name}")
     case.close()

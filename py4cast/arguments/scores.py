@@ -94,6 +94,7 @@ def _add_files(p: argparse.ArgumentParser) -> None:
         help="of a Forecaster's training period: day_of_year, hour, auto or none (default: auto); "
         "with files: a file of normals or analyses, truth or none (default: truth)",
     )
+    p.add_argument("--num_workers", type=whole, metavar="N", help="processes that read and score forecast files (default: one per core)")  # fmt: skip
     p.add_argument("--start", metavar="TIME", help="first start of forecast files to score")
     p.add_argument("--end", metavar="TIME", help="last one")
 

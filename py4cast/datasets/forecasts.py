@@ -14,7 +14,7 @@ from py4cast.formats.stations import Stations
 
 __all__ = ["Analyses", "Forecasts", "Observations"]
 
-_BLOCK_BYTES = 8_000_000
+_BLOCK_BYTES = 4_000_000
 
 
 class Forecasts:

@@ -98,13 +98,15 @@ class Aggregator:
 
     def pack(self) -> dict[str, Any]:
         """What another process needs to take everything over."""
-        sums = {name: (s.cpu(), self.totals[name].cpu()) for name, s in self.sums.items()}
+        # as arrays: tensors go from process to process through shared memory
+        sums = {name: (s.cpu().numpy(), self.totals[name].cpu().numpy()) for name, s in self.sums.items()}
         rows = {"": self.rows.pack(), **{name: rows.pack() for name, rows in self.samples.items()}}
         return {"sums": sums, "rows": rows, "num_forecasts": self.num_forecasts}
 
     def add_packed(self, packed: Mapping[str, Any]) -> None:
         """Adds what another process packed."""
-        for name, (summed, total) in packed["sums"].items():
+        for name, pair in packed["sums"].items():
+            summed, total = map(torch.from_numpy, pair)
             self.sums[name] = summed + (self.sums[name].to(summed) if name in self.sums else 0)
             self.totals[name] = total + (self.totals[name].to(total) if name in self.totals else 0)
         for name, rows in packed["rows"].items():

@@ -1,6 +1,8 @@
 """Maps of the error: its mean and its root mean square in every cell, by lead time."""
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from py4cast.metrics.case import Case
@@ -34,19 +36,20 @@ class ErrorMaps:
         self._squares[step] += case.squared_error * case.counted
         self._counts[step] = self._counts[step] + case.counted.double()
 
-    def pack(self) -> tuple[list[Tensor], list[Tensor], list[Tensor | float]]:
+    def pack(self) -> list[list[NDArray[np.float64]]]:
         """What another process needs to take the sums over."""
-        counts = [c.cpu() if isinstance(c, Tensor) else c for c in self._counts]
-        return [s.cpu() for s in self._sums], [s.cpu() for s in self._squares], counts
+        counts = [torch.as_tensor(c, dtype=torch.float64) for c in self._counts]
+        return [[x.cpu().numpy() for x in part] for part in (self._sums, self._squares, counts)]
 
-    def add_packed(self, packed: tuple[list[Tensor], list[Tensor], list[Tensor | float]]) -> None:
+    def add_packed(self, packed: list[list[NDArray[np.float64]]]) -> None:
         """Adds what another process packed."""
+        sums, squares, counts = ([torch.from_numpy(np.asarray(x)) for x in part] for part in packed)
         if self.is_empty:
-            self._sums, self._squares, self._counts = packed
-        elif packed[0]:
-            for own, other in zip((self._sums, self._squares), packed[:2], strict=True):
-                own[:] = [a.to(b) + b for a, b in zip(own, other, strict=True)]
-            self._counts = [(a.cpu() if isinstance(a, Tensor) else a) + b for a, b in zip(self._counts, packed[2], strict=True)]  # fmt: skip
+            self._sums, self._squares, self._counts = sums, squares, [*counts]
+        elif sums:
+            self._sums = [a.to(b) + b for a, b in zip(self._sums, sums, strict=True)]
+            self._squares = [a.to(b) + b for a, b in zip(self._squares, squares, strict=True)]
+            self._counts = [torch.as_tensor(a).to(b) + b for a, b in zip(self._counts, counts, strict=True)]
 
     @property
     def is_empty(self) -> bool:

@@ -19,10 +19,11 @@ from py4cast.datasets.heights import height_shift, is_surface_temperature, orogr
 from py4cast.errors import DataError, SettingsError
 from py4cast.formats.stations import Stations, read_stations
 from py4cast.grid import Grid
+from py4cast.metrics.climatology import Climatology
 from py4cast.metrics.layout import Layout, ScoreSettings
 from py4cast.regrid import Method, Regridder
 from py4cast.variables import Variable
-from py4cast.workflows.normals import normals_of
+from py4cast.workflows.normals import FileNormals, normals_of
 
 __all__ = ["FileCase", "VerifyFiles"]
 
@@ -97,12 +98,17 @@ class VerifyFiles:
 class FileCase:
     """Creates the opened sources of a verification.
 
+    Args:
+        asked: what is opened.
+        climatology: of the same files, where it is made already.
+
     Raises:
         DataError: files that do not fit together; names what differs, and what would fit.
     """
 
-    def __init__(self, asked: VerifyFiles) -> None:
+    def __init__(self, asked: VerifyFiles, climatology: Climatology | None = None) -> None:
         self.asked = asked
+        self.climatology: FileNormals | Climatology | None = climatology
         self._opened: list[CubeABC] = []
         try:
             self._open()
@@ -141,8 +147,7 @@ class FileCase:
             self.systems[name] = self._forecasts(other, alike, f"--reference {name}")
         self.lead_times: NDArray[np.timedelta64] = self._leads()
         self.init_times = self._starts()
-        self.climatology = None
-        if isinstance(self.truth, Analyses):
+        if isinstance(self.truth, Analyses) and self.climatology is None:
             needed = np.unique(self.init_times[:, None] + self.lead_times[None, :])
             self.climatology = normals_of(
                 asked.climatology, self.truth.cube, self.variables, needed, asked.scores.dry_limit

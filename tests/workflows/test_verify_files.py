@@ -11,7 +11,7 @@ import xarray as xr
 from py4cast.errors import DataError, SettingsError
 from py4cast.metrics import ScoreSettings
 from py4cast.metrics.score_set import ScoreSet
-from py4cast.workflows import verify_files as module
+from py4cast.workflows import shares
 from py4cast.workflows.file_case import FileCase, VerifyFiles
 from py4cast.workflows.verify_files import verify_files
 from tests import forecast_files as made
@@ -83,7 +83,7 @@ def test_every_format_gives_the_same_scores(files: dict[str, str], tmp_path: Pat
 
 def test_blocks_of_lead_times_change_nothing(files: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     expected, _ = verified(asked(files))
-    monkeypatch.setattr(module, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(shares, "BLOCK_BYTES", 1)
     found, _ = verified(asked(files))
     for name, array in expected.arrays.items():
         np.testing.assert_array_equal(found.arrays[name].values, array.values, err_msg=name)
@@ -187,6 +187,9 @@ def test_normals_of_a_file(files: dict[str, str], tmp_path: Path) -> None:
     a, b = p - c, o[((valid - made.START) / (6 * HOUR)).astype(int)] - c
     expected = (w * a * b).sum((0, 2, 3)) / np.sqrt((w * a * a).sum((0, 2, 3)) * (w * b * b).sum((0, 2, 3)))
     np.testing.assert_allclose(scores.table("acc", "forecast")[:, 0], expected, rtol=1e-6)
+    shared, other = verify_files(case.asked, num_workers=2)
+    OPENED.append(other)
+    np.testing.assert_allclose(shared.arrays["acc"].values, scores.arrays["acc"].values, rtol=1e-12)
     short = made.write(tmp_path / "n", "short.nc", normals(range(1, 4)))
     with pytest.raises(
         DataError, match=r"short.nc: normals lack the days of the year 4, 5, 6, which the forecasts reach"
@@ -280,6 +283,7 @@ def test_the_command_line(files: dict[str, str], tmp_path: Path) -> None:
         ([], 2, "either --forecaster FILE or --forecast FILES"),
         (["--forecast", files["forecast"], "--truth", files["truth"], "--metrics", "rsme"], 2, "rmse"),
         (["--forecast", files["forecast"], "--truth", str(tmp_path / "no.nc")], 3, "no such store"),
+        (["--forecast", files["forecast"], "--truth", files["truth"], "--num_workers", "0"], 2, "expected at least 1"),
         (["--forecast", files["forecast"], "--truth", files["truth"], "--reference", "x"], 2, "expected NAME=FILES"),
     ):
         failed = py4cast("verify", *words, "--output", str(tmp_path / "x"))
