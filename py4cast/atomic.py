@@ -104,13 +104,28 @@ def atomic_path(path: str | os.PathLike[str], suffix: str = "") -> Iterator[Path
                 # some libraries make private files; what py4cast writes is as public as the user's umask
                 temporary.chmod(0o666 & ~_umask())
             _fsync(temporary)
-            os.replace(temporary, target)
+            _take_place(temporary, target)
             _fsync(target.parent)
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             temporary.unlink(missing_ok=True)
+
+
+def _take_place(temporary: Path, target: Path) -> None:
+    """Renames; a folder that stands in the way is moved aside first and removed after."""
+    if not target.is_dir() or target.is_symlink():
+        os.replace(temporary, target)
+        return
+    aside = target.parent / f".{target.name}.{_host()}.{os.getpid()}.{uuid.uuid4().hex[:8]}.part"
+    os.replace(target, aside)
+    try:
+        os.replace(temporary, target)
+    except OSError:
+        os.replace(aside, target)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 @contextlib.contextmanager

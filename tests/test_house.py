@@ -29,10 +29,10 @@ ROWS = [
 LEVEL = {name: level for level, row in enumerate(ROWS) for name in row}
 
 CONFINED = {
-    "netCDF4": {"formats/netcdf.py"},
+    "netCDF4": {"formats/netcdf_writer.py"},
     "eccodes": {"formats/grib.py", "formats/grib_writer.py"},
     "cfgrib": {"formats/grib.py"},
-    "zarr": {"formats/zarr.py", "datasets/layout.py", "datasets/foreign/"},
+    "zarr": {"formats/zarr.py", "formats/zarr_writer.py", "datasets/layout.py", "datasets/foreign/"},
     "xarray": {
         "formats/netcdf.py",
         "formats/bare_netcdf.py",

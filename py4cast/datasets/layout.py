@@ -113,7 +113,7 @@ class StoreLayout:
         """Writes the metadata and the coordinates; no data."""
         import zarr
 
-        from py4cast.formats.netcdf import grid_coordinates
+        from py4cast.formats.conventions import grid_coordinates
 
         dims, coords, mapping = grid_coordinates(self.grid)
         group = zarr.create_group(folder, zarr_format=3, attributes={"Conventions": "CF-1.11"})
@@ -197,7 +197,7 @@ class StoreLayout:
         """
         import zarr
 
-        from py4cast.formats.netcdf import grid_coordinates
+        from py4cast.formats.conventions import grid_coordinates
 
         own, _, _ = grid_coordinates(self.grid)
         group = zarr.open_group(folder, mode="r+", use_consolidated=False)

@@ -3,12 +3,15 @@
 from pathlib import Path
 
 from py4cast.errors import DataError, SettingsError, nearest
-from py4cast.formats.base import ArrayDescription, Fields, ReaderABC, Record, WriterABC
+from py4cast.formats.base import ArrayDescription, Fields, Heading, Put, PutStep, ReaderABC, Record, WriterABC
 from py4cast.registry import Registry
 
 __all__ = [
     "ArrayDescription",
     "Fields",
+    "Heading",
+    "Put",
+    "PutStep",
     "ReaderABC",
     "Record",
     "WriterABC",
@@ -32,7 +35,11 @@ readers: Registry[ReaderABC] = Registry(
 writers: Registry[WriterABC] = Registry(
     "writer",
     "py4cast.formats.base:WriterABC",
-    {"grib": "py4cast.formats.grib_writer:GribWriter", "netcdf": "py4cast.formats.netcdf:NetcdfWriter"},
+    {
+        "grib": "py4cast.formats.grib_writer:GribWriter",
+        "netcdf": "py4cast.formats.netcdf_writer:NetcdfWriter",
+        "zarr": "py4cast.formats.zarr_writer:ZarrWriter",
+    },
 )
 
 _EXPECTED = "GRIB, NetCDF, Zarr or NumPy"

@@ -5,19 +5,21 @@ in the order of the grid that the reader gives.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from py4cast.atomic import atomic_path
 from py4cast.grid import Grid
 from py4cast.variables import Variable
 
-__all__ = ["ArrayDescription", "Fields", "ReaderABC", "Record", "WriterABC"]
+__all__ = ["ArrayDescription", "Fields", "Heading", "Put", "PutStep", "ReaderABC", "Record", "WriterABC"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +136,43 @@ class ReaderABC(ABC):
 
 
 @dataclass(frozen=True, slots=True)
+class Heading:
+    """What a forecast is, apart from its values.
+
+    Args:
+        variables: one per feature, in order.
+        grid: where the cells are; points `(1, station)` for a series at stations.
+        init_time: start of the forecast.
+        lead_times: one per timestep.
+        attributes: title, institution, lineage, ... as text.
+        members: numbers of the ensemble's members, empty for a single forecast.
+    """
+
+    variables: Sequence[Variable]
+    grid: Grid
+    init_time: np.datetime64
+    lead_times: Sequence[np.timedelta64]
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    members: tuple[int, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the values of one lead time, `(lat, lon, features)`, a leading `member` for an ensemble."""
+        return (*((len(self.members),) if self.members else ()), *self.grid.shape, len(self.variables))
+
+
+@dataclass(frozen=True, slots=True)
 class Fields:
     """A forecast in physical units, ready to be written.
 
     Args:
-        values: `(timestep, lat, lon, features)`.
+        values: `(timestep, lat, lon, features)`, or `(timestep, member, lat, lon, features)`.
         variables: one per feature, in order.
         grid: where the cells are.
         init_time: start of the forecast.
         lead_times: one per timestep.
         attributes: title, institution, lineage, ... as text.
+        members: numbers of the members, empty for a single forecast.
     """
 
     values: NDArray[np.float32]
@@ -152,13 +181,60 @@ class Fields:
     init_time: np.datetime64
     lead_times: Sequence[np.timedelta64]
     attributes: Mapping[str, str] = field(default_factory=dict)
+    members: tuple[int, ...] = ()
+
+    @property
+    def heading(self) -> Heading:
+        """What it is, apart from its values."""
+        return Heading(self.variables, self.grid, self.init_time, self.lead_times, self.attributes, self.members)
+
+
+Put = Callable[[NDArray[np.float32]], None]
+PutStep = Callable[[int, NDArray[np.float32]], None]
 
 
 class WriterABC(ABC):
-    """Abstract writer of a forecast to one file, whole or not at all."""
+    """Abstract writer of forecasts to one file each, lead time after lead time, whole or not at all.
+
+    Attributes:
+        suffixes: endings of the files.
+        temporary_suffix: of the file while it is written, for libraries that choose a format by it.
+    """
 
     suffixes: ClassVar[tuple[str, ...]]
+    temporary_suffix: ClassVar[str] = ""
 
     @abstractmethod
+    def begin(self, temporary: Path, heading: Heading) -> AbstractContextManager[PutStep]:
+        """Begins a file; gives what puts the values of a step in, and ends the file when the block ends."""
+
+    @final
+    @contextmanager
+    def open(self, path: Path, heading: Heading) -> Iterator[Put]:
+        """Gives a function that takes the values of each lead time in turn, `heading.shape`; the file stands at the end.
+
+        Raises:
+            SpaceError: the disk is full; nothing of the file is left.
+            DataError: the format cannot hold the variables or the grid.
+        """
+        with atomic_path(path, suffix=self.temporary_suffix) as temporary:
+            count = 0
+            with self.begin(temporary, heading) as put:
+
+                def put_next(values: NDArray[np.float32]) -> None:
+                    nonlocal count
+                    if values.shape != heading.shape:
+                        raise ValueError(f"values of shape {values.shape}, expected {heading.shape}")
+                    put(count, values)
+                    count += 1
+
+                yield put_next
+                if count < len(heading.lead_times):
+                    raise ValueError(f"{count} lead times written of {len(heading.lead_times)}")
+
+    @final
     def write(self, path: Path, forecast: Fields) -> None:
-        """Writes `forecast` to `path`; SpaceError when the disk is full."""
+        """Writes a whole forecast to `path`; raises as `open` does."""
+        with self.open(path, forecast.heading) as put:
+            for values in forecast.values:
+                put(values)

@@ -1,15 +1,16 @@
 """GRIB 2, written with ecCodes."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 import eccodes
 import numpy as np
 from numpy.typing import NDArray
 
-from py4cast.atomic import atomic_path
 from py4cast.errors import DataError
-from py4cast.formats.base import Fields, WriterABC
+from py4cast.formats.base import Heading, PutStep, WriterABC
 from py4cast.formats.grib import get_key
 from py4cast.grid import Grid
 from py4cast.units import conversion
@@ -17,80 +18,123 @@ from py4cast.variables import Variable
 
 __all__ = ["GribWriter"]
 
+_BITS = 24
+_MISSING = -1e34
+
 
 class GribWriter(WriterABC):
-    """Creates a writer of GRIB 2: one message per variable and lead time, keys from the Variable."""
+    """Creates a writer of GRIB 2: a message per lead time, variable and member, keys from the Variable.
+
+    Values are packed in 24 bits: the error is at most the range of the field times 2⁻²⁵.
+    """
 
     suffixes: ClassVar[tuple[str, ...]] = (".grib", ".grib2", ".grb2", ".grb")
 
-    def write(self, path: Path, forecast: Fields) -> None:
-        before = [np.timedelta64(0, "s"), *forecast.lead_times[:-1]]
-        with atomic_path(path) as temporary, temporary.open("xb") as stream:
-            for step, lead_times in enumerate(zip(before, forecast.lead_times, strict=True)):
-                for index, variable in enumerate(forecast.variables):
-                    handle = self._message(forecast, variable)
-                    try:
-                        _set_steps(handle, *lead_times, is_sum=variable.accumulated)
-                        self._fill(handle, forecast.values[step, :, :, index], variable)
-                        eccodes.codes_write(handle, stream)
-                    finally:
-                        eccodes.codes_release(handle)
+    @contextmanager
+    def begin(self, temporary: Path, heading: Heading) -> Iterator[PutStep]:
+        before = [np.timedelta64(0, "s"), *heading.lead_times[:-1]]
+        with ExitStack() as stack:
+            stream = stack.enter_context(temporary.open("xb"))
+            templates = []
+            for variable in heading.variables:
+                templates.append(_Template(variable, heading))
+                stack.callback(templates[-1].close)
 
-    def _message(self, forecast: Fields, variable: Variable) -> int:
-        """A message without values: grid, start and identity.
+            def put(step: int, values: NDArray[np.float32]) -> None:
+                for index, template in enumerate(templates):
+                    template.set_steps(before[step], heading.lead_times[step])
+                    fields = values[..., index] if heading.members else values[None, ..., index]
+                    for number, field in zip(heading.members or (None,), fields, strict=True):
+                        template.write(stream, field, number)
 
-        A parameter that ecCodes knows only on a level of its own keeps that one (`tcc`, `tp`).
-        """
-        name = variable.short_name or variable.name
-        reason = "the keys together name no parameter"
-        for with_level in (True, False):
-            handle = int(eccodes.codes_grib_new_from_samples("regular_ll_sfc_grib2"))
-            try:
-                _set_grid(handle, forecast.grid)
-                when = forecast.init_time.astype("datetime64[s]").item()
-                eccodes.codes_set(handle, "dataDate", int(when.strftime("%Y%m%d")))
-                eccodes.codes_set(handle, "dataTime", int(when.strftime("%H%M")))
-                eccodes.codes_set(handle, "shortName", name)
-                if with_level and variable.type_of_level:
-                    eccodes.codes_set(handle, "typeOfLevel", variable.type_of_level)
-                if with_level and variable.level is not None:
-                    eccodes.codes_set(handle, "level", int(variable.level))
-                for key, value in variable.grib.items():
-                    eccodes.codes_set(handle, key, value)
-                if get_key(handle, "shortName", str) != "unknown":
-                    return handle
-            except eccodes.CodesInternalError as error:
-                reason = str(error)
-            except DataError:
-                eccodes.codes_release(handle)
-                raise
-            eccodes.codes_release(handle)
-        raise DataError(f"{variable.name}: GRIB knows no parameter {name!r} with these keys ({reason}); set grib keys")
+            yield put
 
-    def _fill(self, handle: int, values: NDArray[np.float32], variable: Variable) -> None:
+
+class _Template:
+    """Creates the message of a variable, which is filled anew for every lead time and member.
+
+    Raises:
+        DataError: GRIB knows no such parameter, or cannot hold the grid.
+    """
+
+    def __init__(self, variable: Variable, heading: Heading) -> None:
+        self._is_sum = variable.accumulated
+        self._handle = _message(heading, variable)
         try:
-            scale, offset = conversion(variable.units, get_key(handle, "units", str) or variable.units)
+            self._conversion = conversion(variable.units, get_key(self._handle, "units", str) or variable.units)
         except DataError:
-            scale, offset = 1.0, 0.0
-        field = values.astype(np.float64) * scale + offset
+            self._conversion = (1.0, 0.0)
+        self._has_holes = False
+
+    def set_steps(self, before: np.timedelta64, lead_time: np.timedelta64) -> None:
+        """The lead time; a sum runs from the lead time before."""
+        start, end = (int(t / np.timedelta64(1, "s")) for t in (before, lead_time))
+        whole = next((u, n) for u, n in (("h", 3600), ("m", 60), ("s", 1)) if start % n == 0 and end % n == 0)
+        eccodes.codes_set(self._handle, "stepUnits", whole[0])
+        if self._is_sum:
+            eccodes.codes_set(self._handle, "stepRange", f"{start // whole[1]}-{end // whole[1]}")
+        else:
+            eccodes.codes_set(self._handle, "step", end // whole[1])
+
+    def write(self, stream: BinaryIO, values: NDArray[np.float32], member: int | None) -> None:
+        """Writes the message of a field `(lat, lon)`."""
+        if member is not None:
+            eccodes.codes_set(self._handle, "perturbationNumber", member)
+        scale, offset = self._conversion
+        field = values.astype(np.float64)
+        if (scale, offset) != (1.0, 0.0):
+            field = field * scale + offset
         missing = ~np.isfinite(field)
-        if missing.any():
-            eccodes.codes_set(handle, "bitmapPresent", 1)
-            eccodes.codes_set(handle, "missingValue", -1e34)
-            field = np.where(missing, -1e34, field)
-        eccodes.codes_set(handle, "bitsPerValue", 24)
-        eccodes.codes_set_values(handle, np.ascontiguousarray(field).ravel())
+        has_holes = bool(missing.any())
+        if has_holes != self._has_holes:
+            eccodes.codes_set(self._handle, "bitmapPresent", int(has_holes))
+            eccodes.codes_set(self._handle, "missingValue", _MISSING)
+            self._has_holes = has_holes
+        eccodes.codes_set_values(
+            self._handle, np.where(missing, _MISSING, field).ravel() if has_holes else field.ravel()
+        )
+        eccodes.codes_write(self._handle, stream)
+
+    def close(self) -> None:
+        """Releases the message."""
+        eccodes.codes_release(self._handle)
 
 
-def _set_steps(handle: int, before: np.timedelta64, lead_time: np.timedelta64, is_sum: bool) -> None:
-    """The lead time; a sum runs from the lead time before."""
-    start, end = (int(t / np.timedelta64(1, "s")) for t in (before, lead_time))
-    whole = next((u, n) for u, n in (("h", 3600), ("m", 60), ("s", 1)) if start % n == 0 and end % n == 0)
-    eccodes.codes_set(handle, "stepUnits", whole[0])
-    if is_sum:
-        eccodes.codes_set(handle, "stepRange", f"{start // whole[1]}-{end // whole[1]}")
-    else:
-        eccodes.codes_set(handle, "step", end // whole[1])
+def _message(heading: Heading, variable: Variable) -> int:
+    """A message without values: grid, start, identity, member.
+
+    A parameter that ecCodes knows only on a level of its own keeps that one (`tcc`, `tp`).
+    """
+    name = variable.short_name or variable.name
+    reason = "the keys together name no parameter"
+    for with_level in (True, False):
+        handle = int(eccodes.codes_grib_new_from_samples("regular_ll_sfc_grib2"))
+        try:
+            _set_grid(handle, heading.grid)
+            when = heading.init_time.astype("datetime64[s]").item()
+            eccodes.codes_set(handle, "dataDate", int(when.strftime("%Y%m%d")))
+            eccodes.codes_set(handle, "dataTime", int(when.strftime("%H%M")))
+            if heading.members:
+                # 1 and 11: a member of an ensemble at an instant, and over a period
+                eccodes.codes_set(handle, "productDefinitionTemplateNumber", 11 if variable.accumulated else 1)
+                eccodes.codes_set(handle, "numberOfForecastsInEnsemble", len(heading.members))
+            eccodes.codes_set(handle, "shortName", name)
+            if with_level and variable.type_of_level:
+                eccodes.codes_set(handle, "typeOfLevel", variable.type_of_level)
+            if with_level and variable.level is not None:
+                eccodes.codes_set(handle, "level", int(variable.level))
+            for key, value in variable.grib.items():
+                eccodes.codes_set(handle, key, value)
+            if get_key(handle, "shortName", str) != "unknown":
+                eccodes.codes_set(handle, "bitsPerValue", _BITS)
+                return handle
+        except eccodes.CodesInternalError as error:
+            reason = str(error)
+        except DataError:
+            eccodes.codes_release(handle)
+            raise
+        eccodes.codes_release(handle)
+    raise DataError(f"{variable.name}: GRIB knows no parameter {name!r} with these keys ({reason}); set grib keys")
 
 
 def _set_grid(handle: int, grid: Grid) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 
 from py4cast.atomic import write_json, write_text
 from py4cast.errors import DataError
-from py4cast.formats.netcdf import grid_coordinates, read_arrays, write_arrays
+from py4cast.formats.conventions import grid_coordinates
+from py4cast.formats.netcdf import read_arrays, write_arrays
 from py4cast.grid import Grid
 from py4cast.metrics.rows import Rows
 from py4cast.metrics.score_set import ScoreArray, ScoreSet

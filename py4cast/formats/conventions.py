@@ -1,0 +1,89 @@
+"""CF conventions: coordinates and attributes of what py4cast writes, the same in NetCDF and Zarr."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.formats.base import Heading
+from py4cast.grid import Grid
+from py4cast.variables import Variable
+
+__all__ = [
+    "CONVENTIONS",
+    "MAPPING",
+    "Coordinate",
+    "dims_of",
+    "forecast_coordinates",
+    "grid_coordinates",
+    "variable_attributes",
+]
+
+CONVENTIONS = "CF-1.11"
+MAPPING = "projection"
+_SINCE = {"units": "seconds since 1970-01-01", "calendar": "proleptic_gregorian"}
+Coordinate = tuple[tuple[str, ...], NDArray[Any], Mapping[str, Any]]
+
+
+def grid_coordinates(grid: Grid) -> tuple[tuple[str, str], dict[str, Any], dict[str, Any] | None]:
+    """The names of the grid's dimensions, its CF coordinates, and its grid mapping's attributes."""
+    north = {"standard_name": "latitude", "units": "degrees_north", "long_name": "latitude"}
+    east = {"standard_name": "longitude", "units": "degrees_east", "long_name": "longitude"}
+    if not grid.is_projected:
+        coords: dict[str, Any] = {
+            "latitude": ("latitude", grid.latitude, {**north, "axis": "Y"}),
+            "longitude": ("longitude", grid.longitude, {**east, "axis": "X"}),
+        }
+        return ("latitude", "longitude"), coords, None
+    coords = {"latitude": (("y", "x"), grid.latitude, north), "longitude": (("y", "x"), grid.longitude, east)}
+    for name, values in (("x", grid.x), ("y", grid.y)):
+        if values is not None:
+            attrs = {"standard_name": f"projection_{name}_coordinate", "units": "m", "axis": name.upper()}
+            coords[name] = (name, values, attrs)
+    return ("y", "x"), coords, dict(grid.projection)
+
+
+def _seconds(times: NDArray[np.datetime64]) -> NDArray[np.int64]:
+    return times.astype("datetime64[s]").astype(np.int64)
+
+
+def dims_of(heading: Heading) -> tuple[str, ...]:
+    """Names of the dimensions of a forecast's variable."""
+    return ("lead_time", *(("member",) if heading.members else ()), *grid_coordinates(heading.grid)[0])
+
+
+def forecast_coordinates(heading: Heading) -> dict[str, Coordinate]:
+    """The coordinates of a forecast by name, `(dims, values, attributes)`: grid, init, lead and valid time, member."""
+    _, found, _ = grid_coordinates(heading.grid)
+    coords: dict[str, Coordinate] = {
+        name: (dims if isinstance(dims, tuple) else (dims,), np.asarray(values), attrs)
+        for name, (dims, values, attrs) in found.items()
+    }
+    leads = np.array(heading.lead_times, dtype="timedelta64[s]")
+    init = np.asarray(heading.init_time, dtype="datetime64[s]")
+    hours = {"standard_name": "forecast_period", "units": "hours"}
+    coords["lead_time"] = (("lead_time",), leads / np.timedelta64(3600, "s"), hours)
+    start = {"standard_name": "forecast_reference_time", "long_name": "start of the forecast", **_SINCE}
+    coords["init_time"] = ((), _seconds(init), start)
+    valid = {"standard_name": "time", "long_name": "time of validity", **_SINCE}
+    coords["valid_time"] = (("lead_time",), _seconds(init + leads), valid)
+    if heading.members:
+        number = {"standard_name": "realization", "long_name": "member of the ensemble"}
+        coords["member"] = (("member",), np.array(heading.members, dtype=np.int32), number)
+    return coords
+
+
+def variable_attributes(variable: Variable, heading: Heading) -> dict[str, Any]:
+    """What a file says of a variable of a forecast."""
+    # other tools find two-dimensional and scalar coordinates by this attribute alone
+    dims = dims_of(heading)
+    beside = " ".join(n for n, (own, _, _) in forecast_coordinates(heading).items() if own != (n,) or n not in dims)
+    attrs: dict[str, Any] = {"units": variable.units, "long_name": variable.name, "coordinates": beside}
+    if variable.standard_name:
+        attrs["standard_name"] = variable.standard_name
+    if variable.level is not None:
+        attrs |= {"GRIB_level": variable.level, "GRIB_typeOfLevel": variable.type_of_level or ""}
+    if heading.grid.is_projected:
+        attrs["grid_mapping"] = MAPPING
+    return attrs

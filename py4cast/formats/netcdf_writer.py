@@ -1,0 +1,62 @@
+"""CF-NetCDF of forecasts, written lead time after lead time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+import netCDF4
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.formats import conventions
+from py4cast.formats.base import Heading, PutStep, WriterABC
+from py4cast.formats.netcdf import as_disk_error
+
+__all__ = ["NetcdfWriter"]
+
+_FILL = np.float32(9.96921e36)
+
+
+class NetcdfWriter(WriterABC):
+    """Creates a writer of CF-NetCDF: dimensions `lead_time` (`member`) and the grid's; init, lead and valid time."""
+
+    suffixes: ClassVar[tuple[str, ...]] = (".nc", ".nc4")
+    temporary_suffix: ClassVar[str] = ".nc"
+
+    @contextmanager
+    def begin(self, temporary: Path, heading: Heading) -> Iterator[PutStep]:
+        try:
+            with netCDF4.Dataset(temporary, "w", format="NETCDF4") as file:
+                _define(file, heading)
+
+                def put(step: int, values: NDArray[np.float32]) -> None:
+                    for index, variable in enumerate(heading.variables):
+                        field = values[..., index]
+                        file[variable.name][step] = np.where(np.isnan(field), _FILL, field)
+
+                yield put
+        except RuntimeError as error:
+            raise as_disk_error(error, temporary) from error
+
+
+def _define(file: netCDF4.Dataset, heading: Heading) -> None:
+    """Dimensions, coordinates and empty variables."""
+    file.setncatts({"Conventions": conventions.CONVENTIONS, **heading.attributes})
+    dims = conventions.dims_of(heading)
+    shape = (len(heading.lead_times), *heading.shape[:-1])
+    for name, size in zip(dims, shape, strict=True):
+        file.createDimension(name, size)
+    for name, (own, values, attrs) in conventions.forecast_coordinates(heading).items():
+        created = file.createVariable(name, values.dtype, own)
+        created.setncatts(attrs)
+        created[...] = values
+    _, _, mapping = conventions.grid_coordinates(heading.grid)
+    if mapping is not None:
+        file.createVariable(conventions.MAPPING, "i4", ()).setncatts(mapping)
+    for variable in heading.variables:
+        created = file.createVariable(
+            variable.name, "f4", dims, zlib=True, complevel=1, fill_value=_FILL, chunksizes=(1, *shape[1:])
+        )
+        created.set_auto_maskandscale(False)
+        created.setncatts(conventions.variable_attributes(variable, heading))
