@@ -125,25 +125,43 @@ def _inspect(a: argparse.Namespace) -> None:
     from py4cast.workflows.inspect import inspect
     from py4cast.workflows.report import show
 
-    names = [n for n in (a.variables or "").split(",") if n]
+    names = _by_comma(a.variables)
     for item in inspect(a.path, a.plot, a.time, a.check, names):
         show(item)
 
 
 def _forecast(a: argparse.Namespace) -> None:
-    from py4cast.workflows.forecast import forecast
+    from py4cast.workflows.forecast import Forecast, forecast
+    from py4cast.workflows.report import Bar
 
-    path = forecast(
-        a.forecaster,
-        a.init_time,
-        a.num_steps,
-        a.output,
-        a.dataset,
-        a.dataset_conf,
-        _strip(a.overrides),
-        a.free_border,
-    )
-    sys.stdout.write(f"{path}\n")
+    try:
+        members = [int(m) for m in (a.members or "").split(",") if m]
+    except ValueError:
+        raise SettingsError(f"--members {a.members}: expected numbers by comma") from None
+    asked = Forecast(
+        forecaster=a.forecaster, output=a.output, num_steps=a.num_steps, init_time=a.init_time, input=a.input or (),
+        boundary=a.boundary or (), dataset=a.dataset, path=a.dataset_conf, overrides=_strip(a.overrides),
+        renamed=_renames(a.rename, "INPUT=FORECASTER"), accumulated=_by_comma(a.accumulated), regrid=a.regrid, members=members,
+        device=a.device, precision=a.precision, free_border=a.free_border, stations=a.stations, series=a.series, overlay=a.overlay,
+    )  # fmt: skip
+    with Bar() as bar:
+        paths = forecast(asked, bar)
+    sys.stdout.write("".join(f"{path}\n" for path in paths))
+
+
+def _by_comma(text: str | None) -> list[str]:
+    return [n for n in (text or "").split(",") if n]
+
+
+def _renames(texts: Sequence[str], form: str) -> dict[str, str]:
+    """Name in the first source by name in the second, from `FIRST=SECOND` texts."""
+    found = {}
+    for text in texts:
+        first, equals, second = text.partition("=")
+        if not (first and equals and second):
+            raise SettingsError(f"--rename {text!r}: expected {form}")
+        found[second] = first
+    return found
 
 
 def _reference_files(texts: Sequence[str]) -> dict[str, list[str]]:
@@ -159,17 +177,14 @@ def _files(a: argparse.Namespace, settings: Any) -> Any:
     from py4cast.datasets.timeline import instant
     from py4cast.workflows.file_case import VerifyFiles
 
-    for text in a.rename:
-        if "=" not in text:
-            raise SettingsError(f"--rename {text!r}: expected FORECAST=TRUTH")
     return VerifyFiles(
         forecast=a.forecast or (),
         truth=a.truth or (),
         stations=a.stations,
         references=_reference_files(a.reference),
-        variables=[n for n in (a.variables or "").split(",") if n],
-        renamed={target: source for source, target in (r.split("=", 1) for r in a.rename)},
-        accumulated=[n for n in (a.accumulated or "").split(",") if n],
+        variables=_by_comma(a.variables),
+        renamed=_renames(a.rename, "FORECAST=TRUTH"),
+        accumulated=_by_comma(a.accumulated),
         regrid=a.regrid,
         interpolation=a.interpolation,
         orography=a.orography,
@@ -223,7 +238,7 @@ def _compare(a: argparse.Namespace) -> None:
     from py4cast.workflows.compare import Compare, compare, named_runs
     from py4cast.workflows.report import score_table, show
 
-    names = [n for n in (a.variables or "").split(",") if n]
+    names = _by_comma(a.variables)
     asked = Compare(
         named_runs(a.runs), instant(a.init_time) if a.init_time else None, names, a.truth or (), a.stations, a.regrid
     )

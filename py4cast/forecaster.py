@@ -9,10 +9,11 @@ import datetime
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from types import MappingProxyType
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -27,13 +28,27 @@ from py4cast.models import registry as models
 from py4cast.namedtensor import NamedTensor
 from py4cast.normalizer import Normalizer
 from py4cast.settings import encode, parse_json
-from py4cast.strategies import StrategyABC
+from py4cast.strategies import Given, StrategyABC
 from py4cast.strategies import registry as strategies
 
-__all__ = ["FORMAT", "Forecaster"]
+__all__ = ["FORMAT", "Forecaster", "StepInputs"]
 
 FORMAT = 1
 _STEP_DIMS = ["batch", "lat", "lon", "features"]
+
+
+class StepInputs(NamedTuple):
+    """What is given of one step to predict, physical units.
+
+    Args:
+        forcing: `(batch, lat, lon, features)`.
+        border: prognostic (or all predicted) features that are imposed in the border, NaN where they are not known.
+        inputs: further inputs by key.
+    """
+
+    forcing: Tensor | None = None
+    border: Tensor | None = None
+    inputs: Mapping[str, Tensor] = MappingProxyType({})
 
 
 class Forecaster(nn.Module):
@@ -113,7 +128,11 @@ class Forecaster(nn.Module):
     # Forecasting ---------------------------------------------------------------------------------------
 
     def forward(
-        self, state: Tensor, forcing: Tensor | None = None, inputs: Mapping[str, Tensor] | None = None
+        self,
+        state: Tensor,
+        forcing: Tensor | None = None,
+        inputs: Mapping[str, Tensor] | None = None,
+        border: Tensor | None = None,
     ) -> Tensor:
         """The next state, physical in and out; this is the unit that is exported.
 
@@ -121,15 +140,47 @@ class Forecaster(nn.Module):
             state: past states, `(batch, timestep, lat, lon, features)`, prognostic features in order.
             forcing: of the step to predict, `(batch, lat, lon, features)`.
             inputs: further inputs of the step by key, `(batch, lat, lon, features)`, where the model asks for them.
+            border: prognostic features of the step to predict, imposed in the border where the strategy does so,
+                `(batch, lat, lon, features)`; NaN where they are not known.
 
         Returns:
             Prognostic then diagnostic features, `(batch, lat, lon, features)`; NaN where the data have none.
         """
-        window = self.strategy.fill(self.states.standardise(state))
-        given = None if forcing is None else self.strategy.fill(self.forcings.standardise(forcing))
-        further = {k: self.strategy.fill(n.standardise((inputs or {})[k])) for k, n in self._normalizers().items()}
+        given = self._given(StepInputs(forcing, border, inputs or {}))
+        filled = None if given.forcing is None else self.strategy.fill(given.forcing)
+        further = {k: self.strategy.fill(v) for k, v in given.inputs.items()}
         network = partial(self.network, inputs=further) if further else self.network
-        return self._physical(self.strategy.step(network, window, given))
+        window = self.strategy.fill(self.states.standardise(state))
+        return self._physical(self.strategy.step(network, window, filled, given.truth))
+
+    def stream(self, state: Tensor, given: Iterable[StepInputs]) -> Iterator[Tensor]:
+        """Yields the forecast of each lead time, physical, `(batch, lat, lon, features)`; in operations.
+
+        Args:
+            state: past states, `(batch, timestep, lat, lon, features)`.
+            given: of each step in turn, physical, asked for when it is needed.
+        """
+        steps = map(self._given, given)
+        for prediction in self.strategy.unroll(self.network, self.states.standardise(state), steps):
+            yield self._physical(prediction)
+
+    def _given(self, step: StepInputs) -> Given:
+        """What is given of a step, standardised."""
+        forcing = None if step.forcing is None or not self.info.forcing else self.forcings.standardise(step.forcing)
+        border = None
+        if step.border is not None:
+            is_whole = step.border.shape[-1] == len(self.info.predicted)
+            border = (
+                self.predictions.standardise(step.border)
+                if is_whole
+                else self._widened(self.states.standardise(step.border))
+            )
+        return Given(forcing, border, {k: n.standardise(step.inputs[k]) for k, n in self._normalizers().items()})
+
+    def _widened(self, states: Tensor) -> Tensor:
+        """Prognostic features with NaN for the diagnostic ones, which have no border: they are never fed back."""
+        lacking = len(self.info.predicted) - states.shape[-1]
+        return nn.functional.pad(states, (0, lacking), value=torch.nan) if lacking else states
 
     def _normalizers(self) -> dict[str, Normalizer]:
         """Of the further inputs, by key."""
@@ -169,10 +220,7 @@ class Forecaster(nn.Module):
         """What is imposed in the border: a driving model's fields where the batch has them, else the truth."""
         if "boundary" not in batch or not self.strategy.force_border:
             return truth
-        driven = self.states.standardise(_ordered(batch["boundary"], self.info.prognostic))
-        lacking = len(self.info.predicted) - driven.shape[-1]
-        # diagnostics have no border: they are never fed back
-        return nn.functional.pad(driven, (0, lacking), value=torch.nan) if lacking else driven
+        return self._widened(self.states.standardise(_ordered(batch["boundary"], self.info.prognostic)))
 
     def rollout(self, batch: ItemBatch, num_steps: int | None = None) -> Iterator[NamedTensor]:
         """Yields the forecast of each lead time, `(batch, lat, lon, features)`, physical units.
@@ -246,8 +294,7 @@ class Forecaster(nn.Module):
 
         from py4cast import __version__
 
-        info_meta, tensors = self.info.pack()
-        tensors = {f"info.{k}": v for k, v in tensors.items()}
+        tensors = {f"info.{k}": v for k, v in self.info.pack()[1].items()}
         tensors |= {
             f"network.{k}": v.detach().cpu().contiguous().clone() for k, v in self.network.model.state_dict().items()
         }
@@ -256,18 +303,23 @@ class Forecaster(nn.Module):
         }
         created = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self.lineage = {**self.lineage, **lineage, "created": created, "version": __version__}
-        header = {
+        header = {**self.header(), "sha256": _checksum(tensors)}
+        with atomic_path(path) as temporary:
+            save_file(tensors, temporary, metadata={"py4cast": json.dumps(header, allow_nan=False)})
+
+    def header(self) -> dict[str, Any]:
+        """What it is, as plain JSON values: all that its files say beside weights and fields."""
+        return {
             "format": FORMAT,
             **self.names,
             "model_settings": encode(self.model_settings),
             "strategy_settings": encode(self.strategy.settings),
             "num_input_steps": self.num_input_steps,
-            "info": info_meta,
+            "forces_border": self.strategy.force_border,
+            "further_inputs": list(self.inputs),
+            "info": self.info.pack()[0],
             "lineage": self.lineage,
-            "sha256": _checksum(tensors),
         }
-        with atomic_path(path) as temporary:
-            save_file(tensors, temporary, metadata={"py4cast": json.dumps(header, allow_nan=False)})
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> "Forecaster":

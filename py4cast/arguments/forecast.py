@@ -7,25 +7,46 @@ from py4cast.arguments.base import add_data, whole
 __all__ = ["FORECAST_HELP", "forecast_arguments"]
 
 FORECAST_HELP = """\
-example:
+examples:
+  py4cast forecast --forecaster RUN/forecaster.safetensors --input 'analyses/*.grib' --num_steps 24 --output fc.grib2
+  py4cast forecast --model step.onnx --input an.nc --boundary ifs.grib --num_steps 48 --output 'fc_{lead_time}.grib2'
   py4cast forecast --forecaster RUN/forecaster.safetensors --dataset_conf my.json \\
-      --init_time 2019-03-30T00 --num_steps 24 --output forecast.nc
+      --init_time 2019-03-30T00 --num_steps 24 --output forecast.nc forecast.zarr
 
-The ending of --output chooses the format: .nc (CF-NetCDF) or .grib2."""
+The ending of --output chooses the format: .grib2, .nc (CF-NetCDF), .zarr. A path with {lead_time} becomes a file per
+lead time, which stands as soon as it is written; {init_time} is the start. Input is matched to the Forecaster's
+variables by name, CF name, GRIB name and level; units are converted; another grid is refused, or brought by --regrid.
+A step exported to ONNX runs without torch: numpy, ONNX Runtime and the libraries of the formats are enough."""
 
 
 def forecast_arguments(p: argparse.ArgumentParser) -> None:
     """The flags of forecast."""
-    p.add_argument("--forecaster", required=True, metavar="FILE", help="a saved Forecaster (forecaster.safetensors)")
+    p.add_argument(
+        "--forecaster", "--model", required=True, metavar="FILE",
+        help="a saved Forecaster (forecaster.safetensors), or a step exported to ONNX (step.onnx)",
+    )  # fmt: skip
+    p.add_argument("--input", nargs="+", metavar="FILES", help="the last states in GRIB, NetCDF or Zarr; patterns too")
+    p.add_argument(
+        "--boundary", nargs="+", metavar="FILES",
+        help="a driving model's forecast, for border values and forcings; its lead times are interpolated",
+    )  # fmt: skip
+    p.add_argument("--rename", action="append", default=[], metavar="INPUT=FORECASTER", help="a variable that the two call by different names")  # fmt: skip
+    p.add_argument("--accumulated", metavar="NAMES", help="variables that the input holds as sums since its start")
+    p.add_argument("--regrid", choices=("linear", "nearest", "mean"), help="bring the input to the Forecaster's grid (default: refuse another grid)")  # fmt: skip
     add_data(p, None, "the one of the training")
     p.add_argument(
         "--init_time",
-        required=True,
         metavar="TIME",
-        help="UTC time of the last past state, such as 2019-03-30T00",
+        help="UTC time of the last past state, such as 2019-03-30T00 (default: the last that --input has)",
     )
     p.add_argument("--num_steps", type=whole, required=True, metavar="N", help="steps to predict")
-    p.add_argument("--output", required=True, metavar="FILE", help="file to write: .nc or .grib2")
+    p.add_argument("--members", metavar="NUMBERS", help="members of the input to forecast, by comma (default: all)")
+    p.add_argument("--device", metavar="NAME", help="where torch runs: cpu, cuda, cuda:1 (default: a GPU where there is one)")  # fmt: skip
+    p.add_argument("--precision", default="32", choices=("32", "bf16", "16"), help="of torch's inner products (default: 32)")  # fmt: skip
+    p.add_argument("--output", nargs="+", default=[], metavar="FILE", help="files to write: .grib2, .nc, .zarr")
+    p.add_argument("--stations", metavar="FILE", help="places (.csv with station, latitude, longitude) of --series")
+    p.add_argument("--series", metavar="FILE", help="the forecast at the stations: .csv or .nc")
+    p.add_argument("--overlay", metavar="DIR", help="maps (PNG per lead time) and an animation (GIF) of every variable")
     p.add_argument(
         "--free_border",
         action="store_true",

@@ -23,6 +23,7 @@ from py4cast.variables import KNOWN, Variable
 __all__ = ["AlignedCube", "Matched", "match_variables"]
 
 logger = logging.getLogger(__name__)
+WORDS = ("forecast", "truth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ def match_variables(
     second: Sequence[Variable],
     wanted: Sequence[str] = (),
     renamed: Mapping[str, str] | None = None,
+    words: tuple[str, str] = WORDS,
 ) -> list[Matched]:
     """The variables that both sources have, in the order of the second.
 
@@ -73,6 +75,7 @@ def match_variables(
         second: of the truth.
         wanted: names in the second source; by default all that both have.
         renamed: name in the first source by name in the second, where nothing else tells.
+        words: what the two are called in errors.
 
     Raises:
         SettingsError: a name that is wanted or renamed and is not there.
@@ -80,7 +83,7 @@ def match_variables(
     """
     renames, by_name = dict(renamed or {}), {v.name: v for v in first}
     for target, source in renames.items():
-        for asked, held, what in ((source, list(by_name), "forecast"), (target, [v.name for v in second], "truth")):
+        for asked, held, what in ((source, list(by_name), words[0]), (target, [v.name for v in second], words[1])):
             if asked not in held:
                 raise SettingsError(
                     f"--rename {source}={target}: no variable {asked!r} in the {what}{nearest(asked, held)}"
@@ -94,17 +97,18 @@ def match_variables(
             alike = [v.name for v in first if _same(v, variable)]
             name = alike[0] if len(alike) == 1 else None
         if name is not None:
-            found.append(_converted(by_name[name], variable))
+            found.append(_converted(by_name[name], variable, words))
     lacking = [n for n in wanted if n not in {m.variable.name for m in found}]
-    both = f"the forecast has {', '.join(by_name)}; the truth has {', '.join(v.name for v in second)}"
+    both = f"the {words[0]} has {', '.join(by_name)}; the {words[1]} has {', '.join(v.name for v in second)}"
+    use = f"use --rename {words[0].upper()}={words[1].upper()}"
     if lacking:
-        raise SettingsError(f"--variables {','.join(lacking)}: not in both; {both}; use --rename FORECAST=TRUTH")
+        raise SettingsError(f"--variables {','.join(lacking)}: not in both; {both}; {use}")
     if not found:
-        raise DataError(f"forecast and truth have no variable in common: {both}; use --rename FORECAST=TRUTH")
+        raise DataError(f"{words[0]} and {words[1]} have no variable in common: {both}; {use}")
     return found
 
 
-def _converted(source: Variable, target: Variable) -> Matched:
+def _converted(source: Variable, target: Variable, words: tuple[str, str]) -> Matched:
     units = target.units or source.units
     named = replace(target, units=units, standard_name=_standard_name(target) or _standard_name(source))
     if not source.units or not target.units or same_units(source.units, target.units):
@@ -113,9 +117,9 @@ def _converted(source: Variable, target: Variable) -> Matched:
         scale, offset = conversion(source.units, target.units)
     except DataError:
         raise DataError(
-            f"variable {target.name}: the forecast is in {source.units!r}, the truth in {target.units!r}; they cannot be converted"
+            f"variable {target.name}: the {words[0]} is in {source.units!r}, the {words[1]} in {target.units!r}; they cannot be converted"
         ) from None
-    logger.info("%s: the forecast's %s become %s", target.name, source.units, target.units)
+    logger.info("%s: the %s's %s become %s", target.name, words[0], source.units, target.units)
     return Matched(named, source.name, scale, offset)
 
 
@@ -129,6 +133,7 @@ class AlignedCube(ViewCube):
         method: how fields come there; None where the grids must be the same.
         points: whether the target is points.
         shifts: added to a variable, `(lat, lon)` of the target.
+        words: what source and target are called in errors.
 
     Raises:
         DataError: the grids differ and no method is given.
@@ -136,7 +141,7 @@ class AlignedCube(ViewCube):
 
     def __init__(
         self, source: CubeABC, matched: Sequence[Matched], target: Grid | None = None, method: Method | None = None,
-        shifts: Mapping[str, NDArray[np.float64]] | None = None,
+        shifts: Mapping[str, NDArray[np.float64]] | None = None, words: tuple[str, str] = WORDS,
     ) -> None:  # fmt: skip
         super().__init__(source)
         self.variables = [m.variable for m in matched]
@@ -149,8 +154,8 @@ class AlignedCube(ViewCube):
             self._is_turned = True
         elif method is None:
             raise DataError(
-                f"grids differ: the forecast is on {source.grid.describe()}; the truth is on {target.describe()}; "
-                f"use --regrid linear (or nearest, mean) to bring the forecast to the truth's grid"
+                f"grids differ: the {words[0]} is on {source.grid.describe()}; the {words[1]} is on {target.describe()}; "
+                f"use --regrid linear (or nearest, mean) to bring the {words[0]} to the {words[1]}'s grid"
             )
         else:
             self._regridder = Regridder(source.grid, target, method)

@@ -96,7 +96,8 @@ class FieldFiles(CubeABC):
         indices = [replace(i, records=[(names[_identity(r)], r) for _, r in i.records]) for i in indices]
         plans = [FieldPlan(_variable(identity, name, name in accumulated)) for identity, name in names.items()]
         files = {name: [i.path for i in indices if any(n == name for n, _ in i.records)] for name in names.values()}
-        is_series = series or leads == {np.timedelta64(0, "s")}
+        is_ensemble = len({record.member for record in records}) > 1
+        is_series = series or (leads == {np.timedelta64(0, "s")} and not is_ensemble)
         self._catalog = Catalog(files, plans, None, is_series)
         self._catalog.take(i for i in indices if i.records)
         if self._catalog.grid is None:

@@ -146,6 +146,8 @@ class Heading:
         lead_times: one per timestep.
         attributes: title, institution, lineage, ... as text.
         members: numbers of the ensemble's members, empty for a single forecast.
+        since: lead time before the first one, from which a sum runs.
+        stations: their names where the grid is of points `(1, station)`, empty for fields.
     """
 
     variables: Sequence[Variable]
@@ -154,6 +156,8 @@ class Heading:
     lead_times: Sequence[np.timedelta64]
     attributes: Mapping[str, str] = field(default_factory=dict)
     members: tuple[int, ...] = ()
+    since: np.timedelta64 = np.timedelta64(0, "s")
+    stations: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:

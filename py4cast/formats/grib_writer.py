@@ -32,7 +32,7 @@ class GribWriter(WriterABC):
 
     @contextmanager
     def begin(self, temporary: Path, heading: Heading) -> Iterator[PutStep]:
-        before = [np.timedelta64(0, "s"), *heading.lead_times[:-1]]
+        before = [heading.since, *heading.lead_times[:-1]]
         with ExitStack() as stack:
             stream = stack.enter_context(temporary.open("xb"))
             templates = []

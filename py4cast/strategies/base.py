@@ -8,9 +8,10 @@ inter steps and missing cells. Diagnostics are predicted and never fed back.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, ClassVar, final
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,22 @@ from torch import Tensor, nn
 from py4cast.dataset_info import DatasetInfo
 from py4cast.models import GriddedNetwork
 
-__all__ = ["Loss", "Network", "StrategyABC"]
+__all__ = ["Given", "Loss", "Network", "StrategyABC"]
+
+
+class Given(NamedTuple):
+    """What is given of one step to predict, standardised.
+
+    Args:
+        forcing: `(batch, lat, lon, features)`.
+        truth: predicted features, `(batch, lat, lon, features)`, NaN where they are not known.
+        inputs: further inputs by key.
+    """
+
+    forcing: Tensor | None = None
+    truth: Tensor | None = None
+    inputs: Mapping[str, Tensor] = MappingProxyType({})
+
 
 Network = Callable[..., Tensor]
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -147,17 +163,34 @@ class StrategyABC(nn.Module, ABC):
                 model's fields do as well, NaN for features that it has not.
             inputs: further inputs by key, on grids of their own, `(batch, timestep, lat, lon, features)`.
         """
-        window = self.fill(states)
-        if num_steps * self.num_inter_steps > 1 and isinstance(model, GriddedNetwork):
+
+        def given(i: int) -> Given:
+            own = {key: values[:, i] for key, values in (inputs or {}).items()}
+            return Given(None if forcing is None else forcing[:, i], None if truth is None else truth[:, i], own)
+
+        return self.unroll(model, states, map(given, range(num_steps)), num_steps * self.num_inter_steps > 1)
+
+    @final
+    def unroll(self, model: Network, states: Tensor, given: Iterable[Given], is_long: bool = True) -> Iterator[Tensor]:
+        """Yields the prediction of each lead time as `rollout` does, from what is given of one after the other.
+
+        Args:
+            model: the network.
+            states: past states, `(batch, timestep, lat, lon, features)`.
+            given: of every step to predict; asked for when its turn comes, so that it need not be there before.
+            is_long: whether the network is called so often that it pays to prepare it.
+        """
+        window, prediction = self.fill(states), None
+        if is_long and isinstance(model, GriddedNetwork):
             model = model.for_rollout()
-        for i in range(num_steps):
-            given = None if forcing is None else self.fill(forcing[:, i])
-            own = {key: self.fill(values[:, i]) for key, values in (inputs or {}).items()}
-            network = partial(model, inputs=own) if own else model
-            prediction = self.step(network, window, given, None if truth is None else truth[:, i])
-            yield prediction
-            if i + 1 < num_steps:
+        for step in given:
+            if prediction is not None:
                 window = self.slide(window, prediction)
+            forcing = None if step.forcing is None else self.fill(step.forcing)
+            own = {key: self.fill(values) for key, values in step.inputs.items()}
+            network = partial(model, inputs=own) if own else model
+            prediction = self.step(network, window, forcing, step.truth)
+            yield prediction
 
     def training_loss(
         self,

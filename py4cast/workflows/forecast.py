@@ -1,90 +1,147 @@
-"""forecast: from a Forecaster and files of the last hours to a file of the next ones."""
+"""forecast: from a Forecaster and the last states, in a service's own files, to files of the next hours.
+
+Only what is asked for is loaded: with an exported step (`.onnx`) and `--input` files neither torch nor Lightning.
+"""
 
 import logging
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 
-from py4cast.datasets import registry
+from py4cast import __version__
 from py4cast.datasets.timeline import instant
 from py4cast.errors import DataError, SettingsError
-from py4cast.forecaster import Forecaster
-from py4cast.formats import Fields, writer_for
+from py4cast.formats import Heading
+from py4cast.regrid import Method
+from py4cast.steppers import Array, StepperABC, open_stepper
+from py4cast.workflows.file_input import FileInput
+from py4cast.workflows.outputs import Outputs
+from py4cast.workflows.report import Bar
 
-__all__ = ["data_of", "forecast"]
+__all__ = ["Forecast", "forecast"]
 
 logger = logging.getLogger(__name__)
 
 
-def data_of(forecaster: Forecaster, dataset: str | None, path: str | os.PathLike[str] | None) -> tuple[str, list[str]]:
-    """The dataset's registered name, and the settings that the Forecaster was trained on when no file is given."""
-    trained: dict[str, Any] = forecaster.lineage.get("config", {}).get("dataset", {})
-    name = dataset or trained.get("name") or "gridded"
-    if path is not None or name != trained.get("name"):
-        return name, []
-    import json
-
-    return name, [f"{key}={json.dumps(value)}" for key, value in trained.get("settings", {}).items()]
-
-
-def forecast(
-    forecaster: str | os.PathLike[str],
-    init_time: str,
-    num_steps: int,
-    output: str | os.PathLike[str],
-    dataset: str | None = None,
-    path: str | os.PathLike[str] | None = None,
-    overrides: Sequence[str] = (),
-    free_border: bool = False,
-) -> Path:
-    """Writes the forecast from `init_time` over `num_steps` steps to `output`, in the format of its ending.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What is forecast from what.
 
     Args:
-        forecaster: a saved Forecaster.
-        init_time: UTC time of the last past state.
-        num_steps: steps to predict.
-        output: the file to write.
-        dataset: registered name of the dataset; by default the one of the training.
-        path: its JSON file; by default the settings of the training.
+        forecaster: a saved Forecaster, or an exported step.
+        output: paths of the files, with `{init_time}` and `{lead_time}` for many.
+        num_steps: to predict.
+        init_time: UTC time of the last past state; the last that the input has by default.
+        input: files of the last states; else the dataset is read.
+        boundary: files of a driving model.
+        dataset: registered name; by default the one of the training.
+        path: its JSON file.
         overrides: dotted settings of the dataset.
-        free_border: forecast without truth in the border, for a strategy that forces it.
+        renamed: name in the input by name in the Forecaster.
+        accumulated: variables that the input holds as sums since the start.
+        regrid: how the input comes to the Forecaster's grid.
+        members: of the input to forecast; all by default.
+        device: where torch runs.
+        precision: of torch's inner products.
+        free_border: forecast without truth in the border, for a strategy that imposes it.
+        stations: file of the places of a series.
+        series: file of the forecast at the stations.
+        overlay: folder of maps and animations.
+    """
+
+    forecaster: str
+    output: Sequence[str]
+    num_steps: int
+    init_time: str | None = None
+    input: Sequence[str] = ()
+    boundary: Sequence[str] = ()
+    dataset: str | None = None
+    path: str | None = None
+    overrides: Sequence[str] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    accumulated: Sequence[str] = ()
+    regrid: Method | None = None
+    members: Sequence[int] = ()
+    device: str | None = None
+    precision: str = "32"
+    free_border: bool = False
+    stations: str | None = None
+    series: str | None = None
+    overlay: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.num_steps < 1:
+            raise SettingsError(f"--num_steps {self.num_steps}: expected at least 1")
+        if bool(self.stations) != bool(self.series):
+            raise SettingsError("--stations FILE and --series FILE come together")
+        if not (self.output or self.series or self.overlay):
+            raise SettingsError("nothing to write: give --output FILE, --series FILE or --overlay DIR")
+        if not self.input and (self.boundary or self.renamed or self.members or self.regrid):
+            raise SettingsError("--boundary, --rename, --members and --regrid go with --input FILES")
+        if not self.input and self.init_time is None:
+            raise SettingsError("--init_time is needed, but with --input FILES, whose last time is taken")
+
+
+def forecast(asked: Forecast, bar: Bar | None = None) -> list[Path]:
+    """Writes a forecast, lead time after lead time, and returns the files.
 
     Raises:
         SettingsError: wrong settings, time or ending.
         DataError: the data do not fit the Forecaster, or lack what the forecast needs.
+        NumericalError: the forecast is no longer finite.
     """
-    if num_steps < 1:
-        raise SettingsError(f"--num_steps {num_steps}: expected at least 1")
-    target = Path(output)
-    writer = writer_for(target)
-    start = instant(init_time)
-    model = Forecaster.load(forecaster)
-    name, trained = data_of(model, dataset, path)
-    forces = model.strategy.force_border and not free_border
-    if free_border:
-        model.strategy.force_border = False
-    data = registry.get(name).for_forecast(
-        path, model.info, start, model.num_input_steps, num_steps, [*trained, *overrides]
-    )
-    try:
-        batch = data.at(start, num_steps, with_outputs=forces and not getattr(data, "has_boundary", False))
-    except DataError as error:
-        hint = "; the strategy imposes truth in the border: give it, or use --free_border" if forces else ""
-        raise DataError(f"{error}{hint}") from None
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    values = model.to(device).forecast(batch.to(device), num_steps).tensor[0].float().cpu().numpy()
-    info = model.info
-    lead_times = [info.step_duration * (i + 1) for i in range(num_steps)]
-    variables = [info.variable(feature) for feature in info.predicted]
+    stepper = open_stepper(asked.forecaster, asked.device, asked.precision)
+    with ExitStack() as stack:
+        if asked.input:
+            source = FileInput(
+                stepper.info, asked.input, asked.boundary, asked.renamed, asked.accumulated, asked.regrid
+            )
+            stack.callback(source.close)
+            start = instant(asked.init_time) if asked.init_time else source.latest()
+            _check_border(asked, stepper)
+            members = source.chosen_members(asked.members)
+            states = source.states(start, members)
+            given = source.given(start, asked.num_steps, states.shape[0])
+        else:
+            from py4cast.workflows.dataset_input import read_dataset
+
+            assert asked.init_time is not None, "checked before"
+            start, members = instant(asked.init_time), []
+            states, given = read_dataset(asked, stepper, start)
+        heading = _heading(asked, stepper, start, tuple(members))
+        outputs = stack.enter_context(Outputs(asked.output, heading))
+        _write(asked, stepper.rollout(states, given), outputs, bar)
+    logger.info("forecast of %d variables from %s over %d steps", len(heading.variables), start, asked.num_steps)
+    return outputs.written
+
+
+def _check_border(asked: Forecast, stepper: StepperABC) -> None:
+    if stepper.info.border is not None and not asked.boundary and not asked.free_border:
+        raise DataError(
+            "the strategy imposes values in the border: give a driving model's files by --boundary, or use --free_border"
+        )
+
+
+def _heading(asked: Forecast, stepper: StepperABC, start: np.datetime64, members: tuple[int, ...]) -> Heading:
+    info = stepper.info
+    lineage = info.header.get("lineage", {})
     attributes = {
-        "title": f"Forecast of {model.names['model']} ({model.names['strategy']}) from {start}Z",
-        "source": f"py4cast {model.lineage.get('version', '')}, trained {model.lineage.get('created', '')} on {info.name}",
-        "history": f"{np.datetime64('now', 's')}Z py4cast forecast",
+        "title": f"Forecast of {info.title} from {start}Z",
+        "source": f"py4cast {lineage.get('version', '')}, trained {lineage.get('created', '')} on {info.header['info']['name']}",
+        "history": f"{np.datetime64('now', 's')}Z py4cast {__version__} forecast",
     }
-    writer.write(target, Fields(values, variables, info.grid, start, lead_times, attributes))
-    logger.info("forecast of %s from %s over %d steps", ", ".join(info.predicted), start, num_steps)
-    return target
+    leads = [info.step_duration * (i + 1) for i in range(asked.num_steps)]
+    return Heading(info.predicted, info.grid, start, leads, attributes, members)
+
+
+def _write(asked: Forecast, steps: Iterator[Array], outputs: Outputs, bar: Bar | None) -> None:
+    """Puts every lead time into the files as soon as it is there."""
+    if bar is not None:
+        bar.start("forecasting", asked.num_steps)
+    for values in steps:
+        outputs.put(values if outputs.heading.members else values[0])
+        if bar is not None:
+            bar.step()

@@ -28,7 +28,7 @@ from py4cast.metrics.score_set import ScoreSet
 from py4cast.regrid import Method
 from py4cast.settings import apply_overrides, decode
 from py4cast.workflows.climatology import climatology_of
-from py4cast.workflows.forecast import data_of
+from py4cast.workflows.dataset_input import data_of
 from py4cast.workflows.report import Bar
 
 __all__ = ["SplitCase", "document_of", "score_settings", "verify"]

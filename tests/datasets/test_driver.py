@@ -24,7 +24,7 @@ from py4cast.models import GridModel, registry
 from py4cast.registry import Entry
 from py4cast.settings import Settings
 from py4cast.variables import Variable
-from py4cast.workflows.forecast import forecast
+from py4cast.workflows.forecast import Forecast, forecast
 from tests.weather_files import HOUR, START, describe, wave_fields, write_json, write_netcdf
 
 SMALL = {"num_filters": 4}
@@ -103,7 +103,11 @@ def test_border_values_come_from_the_driving_model_in_training_and_forecasting(t
     )
     # in operations the truth of the border is not there: the driving model's file does
     forecaster.save(tmp_path / "f.safetensors")
-    made = forecast(tmp_path / "f.safetensors", "2020-01-02T23", 5, tmp_path / "out.nc", "gridded", tmp_path / "d.json")
+    asked = Forecast(
+        forecaster=str(tmp_path / "f.safetensors"), init_time="2020-01-02T23", num_steps=5, output=[str(tmp_path / "out.nc")],
+        dataset="gridded", path=str(tmp_path / "d.json"),
+    )  # fmt: skip
+    (made,) = forecast(asked)
     with xr.open_dataset(made, decode_timedelta=True) as data:
         valid = float((np.datetime64("2020-01-03T04", "s") - START) / HOUR)
         ring = data["t"].values[4][border.numpy()]

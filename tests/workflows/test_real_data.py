@@ -10,7 +10,7 @@ import xarray as xr
 from py4cast.datasets import get_datasets
 from py4cast.testing import check_dataset
 from py4cast.workflows.config import build_config, named_from
-from py4cast.workflows.forecast import forecast
+from py4cast.workflows.forecast import Forecast, forecast
 from py4cast.workflows.train import train
 from tests.conftest import ROOT
 from tests.weather_files import write_json
@@ -37,10 +37,11 @@ def test_era5_uk_beats_persistence_and_the_stencil_and_is_operated(real_data: Pa
     model, persistence = rmse(folder, "model", "t2m"), rmse(folder, "persistence", "t2m")
     # a linear 5 x 5 stencil gains 38 % on persistence one step ahead
     assert model[0] < 0.62 * persistence[0] and (model < 0.8 * persistence).all(), (model, persistence)
-    path = forecast(
-        folder / "forecaster.safetensors", "2019-03-31T23", 24, tmp_path / "uk.nc", path=ROOT / "config" / "datasets" / "era5_uk.json",
-        overrides=[f"root={real_data}"],
+    asked = Forecast(
+        forecaster=str(folder / "forecaster.safetensors"), init_time="2019-03-31T23", num_steps=24, output=[str(tmp_path / "uk.nc")],
+        path=str(ROOT / "config" / "datasets" / "era5_uk.json"), overrides=[f"root={real_data}"],
     )  # fmt: skip
+    (path,) = forecast(asked)
     with xr.open_dataset(path, decode_timedelta=True) as data:
         assert str(data["valid_time"].values[-1])[:13] == "2019-04-01T23"
         assert float(data["t2m"].min()) > 265 and float(data["t2m"].max()) < 300

@@ -1,0 +1,38 @@
+"""PLUG POINT: steppers, which run a saved or exported Forecaster. A new one is one file here and one line below."""
+
+from pathlib import Path
+
+from py4cast.errors import DataError, SettingsError
+from py4cast.steppers.base import Array, StepGiven, StepperABC
+from py4cast.steppers.info import StepInfo
+
+__all__ = ["Array", "StepGiven", "StepInfo", "StepperABC", "open_stepper"]
+
+
+def open_stepper(
+    path: str | Path, device: str | None = None, precision: str = "32", frees_border: bool = False
+) -> StepperABC:
+    """What runs the Forecaster of a file: ONNX Runtime an exported one (`.onnx`), torch a saved one.
+
+    Args:
+        path: the file.
+        device: where torch runs it; by default on a GPU where there is one.
+        precision: of torch's inner products: 32, bf16 or 16.
+        frees_border: whether a Forecaster that imposes truth in its border forecasts without it.
+
+    Raises:
+        DataError: the file is missing, damaged, or no Forecaster.
+        SettingsError: what it needs is not installed; an option that it does not have.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise DataError(f"{file}: no such file")
+    if file.suffix == ".onnx":
+        from py4cast.steppers.onnx import OnnxStepper
+
+        if device not in (None, "cpu") or precision != "32" or frees_border:
+            raise SettingsError(f"{file}: an exported step runs on the CPU as it was exported, without --device, --precision or --free_border")  # fmt: skip
+        return OnnxStepper(file)
+    from py4cast.steppers.eager import EagerStepper
+
+    return EagerStepper(file, device, precision, frees_border)

@@ -1,0 +1,76 @@
+"""EagerStepper: a saved Forecaster in torch."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from py4cast.errors import SettingsError, nearest
+from py4cast.forecaster import Forecaster, StepInputs
+from py4cast.steppers.base import Array, StepGiven, StepperABC
+from py4cast.steppers.info import StepInfo
+
+__all__ = ["EagerStepper"]
+
+_PRECISIONS = {"32": None, "bf16": torch.bfloat16, "16": torch.float16}
+
+
+class EagerStepper(StepperABC):
+    """Creates the stepper of a saved Forecaster.
+
+    Args:
+        path: the safetensors file.
+        device: `cpu`, `cuda`, `cuda:1`, ...; by default a GPU where there is one.
+        precision: of the network's inner products: 32, bf16 or 16; states stay in float32.
+        frees_border: whether a Forecaster that imposes truth in its border forecasts without it.
+
+    Raises:
+        DataError: the file is missing, damaged, or no Forecaster.
+        SettingsError: no such device or precision here.
+    """
+
+    def __init__(
+        self, path: Path, device: str | None = None, precision: str = "32", frees_border: bool = False
+    ) -> None:
+        if precision not in _PRECISIONS:
+            raise SettingsError(f"--precision {precision!r}{nearest(precision, _PRECISIONS)}")
+        self._device, self._dtype = _device(device), _PRECISIONS[precision]
+        self.forecaster = Forecaster.load(path)
+        if frees_border:
+            self.forecaster.strategy.force_border = False
+        _, tensors = self.forecaster.info.pack()
+        self.info = StepInfo.from_header(self.forecaster.header(), {k: v.numpy() for k, v in tensors.items()})
+        self.forecaster.to(self._device)
+
+    def advance(self, states: Array, given: Iterable[StepGiven]) -> Iterator[Array]:
+        steps = self.forecaster.stream(self._tensor(states), map(self._inputs, given))
+        while True:
+            with torch.inference_mode(), self._autocast():
+                prediction = next(steps, None)
+                if prediction is None:
+                    return
+                found: Array = prediction.float().cpu().numpy()
+            yield found
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return torch.autocast(self._device.type, self._dtype, enabled=self._dtype is not None)
+
+    def _inputs(self, given: StepGiven) -> StepInputs:
+        forcing, border = (None if x is None else self._tensor(x) for x in (given.forcing, given.border))
+        return StepInputs(forcing, border, {k: self._tensor(v) for k, v in given.inputs.items()})
+
+    def _tensor(self, values: Array) -> torch.Tensor:
+        return torch.tensor(values, device=self._device)
+
+
+def _device(name: str | None) -> torch.device:
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise SettingsError(f"--device {name}: not available here: {str(error).splitlines()[0]}") from None
+    return device

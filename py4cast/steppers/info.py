@@ -1,0 +1,124 @@
+"""StepInfo: all that running a saved Forecaster needs to know of it; numpy alone.
+
+It is read from the JSON header and the few arrays (grid, valid cells) that a Forecaster's file and its exports carry.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.errors import DataError
+from py4cast.grid import Grid
+from py4cast.variables import Variable, names_of
+
+__all__ = ["FORMAT", "StepInfo", "StepInput", "read_header"]
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StepInput:
+    """A further input of a step, on a grid of its own.
+
+    Args:
+        grid: where its cells are.
+        variables: its features, in order.
+    """
+
+    grid: Grid
+    variables: list[Variable]
+
+
+@dataclass(frozen=True, slots=True)
+class StepInfo:
+    """What a Forecaster takes and gives.
+
+    Args:
+        header: of its file, plain JSON values.
+        grid: where the cells are.
+        variables: prognostic, diagnostic and forcing ones, in the order of features.
+        step_duration: time between two states.
+        num_input_steps: past states that it is given.
+        border: cells that are imposed at every step, `(lat, lon)`; None where none are.
+        valid: False where a field never holds data, `(lat, lon)`.
+        inputs: further inputs by key.
+    """
+
+    header: Mapping[str, Any]
+    grid: Grid
+    variables: list[Variable]
+    step_duration: np.timedelta64
+    num_input_steps: int
+    border: NDArray[np.bool_] | None
+    valid: NDArray[np.bool_]
+    inputs: Mapping[str, StepInput]
+
+    @classmethod
+    def from_header(cls, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> "StepInfo":
+        """The StepInfo of a header and the arrays `grid.*`, `statics.valid_mask` and `inputs.KEY.*` beside it.
+
+        Raises:
+            KeyError: something that every header has is missing.
+        """
+        info = header["info"]
+
+        def grid_of(meta: Mapping[str, Any], prefix: str) -> Grid:
+            own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+            return Grid.unpack(meta, own)
+
+        grid = grid_of(info["grid"], "grid.")
+        asked = header.get("further_inputs", ())
+        inputs = {
+            key: StepInput(grid_of(meta["grid"], f"inputs.{key}."), [Variable.from_dict(v) for v in meta["variables"]])
+            for key, meta in info.get("inputs", {}).items()
+            if key in asked
+        }
+        forces = header.get("forces_border", header["strategy_settings"].get("force_border", False))
+        return cls(
+            header=header,
+            grid=grid,
+            variables=[Variable.from_dict(v) for v in info["variables"]],
+            step_duration=np.timedelta64(info["step_duration_s"], "s"),
+            num_input_steps=header["num_input_steps"],
+            border=grid.border_mask(info["border_size"]) if forces and info["border_size"] else None,
+            valid=np.asarray(arrays["statics.valid_mask"], dtype=bool).reshape(grid.shape),
+            inputs=inputs,
+        )
+
+    @property
+    def prognostic(self) -> list[Variable]:
+        """What is predicted and fed back."""
+        return [v for v in self.variables if v.role == "prognostic"]
+
+    @property
+    def forcing(self) -> list[Variable]:
+        """What is given at each predicted step."""
+        return [v for v in self.variables if v.role == "forcing"]
+
+    @property
+    def predicted(self) -> list[Variable]:
+        """Features of the outputs: prognostic, then diagnostic."""
+        names = names_of(self.variables, "prognostic", "diagnostic")
+        by_name = {v.name: v for v in self.variables}
+        return [by_name[n] for n in names]
+
+    @property
+    def title(self) -> str:
+        """Model and strategy, for people."""
+        return f"{self.header['model']} ({self.header['strategy']})"
+
+
+def read_header(document: Any, where: str) -> dict[str, Any]:
+    """The header of a Forecaster's file or export.
+
+    Raises:
+        DataError: it is none, or of another format.
+    """
+    if not isinstance(document, dict) or not isinstance(document.get("info"), dict):
+        raise DataError(f"{where}: no Forecaster of py4cast: its header says nothing of the data")
+    if document.get("format") != FORMAT:
+        raise DataError(f"{where}: Forecaster of format {document.get('format')}; this py4cast reads format {FORMAT}")
+    return document

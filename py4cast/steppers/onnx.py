@@ -1,0 +1,107 @@
+"""OnnxStepper: an exported Forecaster in ONNX Runtime; neither torch nor Lightning is needed.
+
+The graph takes `state`, and where the Forecaster needs them `forcing`, `border` and `input.KEY`, in physical units,
+and gives `next_state`. Its metadata hold the Forecaster's header (`py4cast`) and a few arrays (`py4cast.arrays`).
+"""
+
+import base64
+import binascii
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.errors import DataError, SettingsError
+from py4cast.settings import parse_json
+from py4cast.steppers.base import Array, StepGiven, StepperABC
+from py4cast.steppers.info import StepInfo, read_header
+
+__all__ = ["ARRAYS", "HEADER", "INPUT_PREFIX", "OnnxStepper", "packed_arrays"]
+
+HEADER, ARRAYS, INPUT_PREFIX = "py4cast", "py4cast.arrays", "input."
+
+
+class OnnxStepper(StepperABC):
+    """Creates the stepper of an exported Forecaster.
+
+    Args:
+        path: the ONNX file.
+        num_threads: that one operation may use; by default as many as there are cores.
+
+    Raises:
+        DataError: the file is missing, damaged, or was not exported by py4cast.
+        SettingsError: ONNX Runtime is not installed.
+    """
+
+    def __init__(self, path: Path, num_threads: int | None = None) -> None:
+        try:
+            import onnxruntime
+        except ImportError:
+            raise SettingsError("an ONNX file needs ONNX Runtime: pip install onnxruntime") from None
+        if not path.is_file():
+            raise DataError(f"{path}: no such file")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = num_threads or len(os.sched_getaffinity(0))
+        options.log_severity_level = 4  # what goes wrong is raised
+        try:
+            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime has a class of its own for every cause
+            raise DataError(f"{path}: damaged, or no ONNX file: {str(error).splitlines()[0]}") from None
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        if HEADER not in metadata:
+            raise DataError(f"{path}: an ONNX file, but not exported by py4cast: its metadata have no key {HEADER!r}")
+        header = read_header(parse_json(metadata[HEADER], str(path)), str(path))
+        try:
+            self.info = StepInfo.from_header(header, unpacked_arrays(metadata.get(ARRAYS, "{}")))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DataError(f"{path}: its metadata are not those of an exported Forecaster: {error!r}") from None
+        self._inputs = {i.name for i in self._session.get_inputs()}
+
+    def advance(self, states: Array, given: Iterable[StepGiven]) -> Iterator[Array]:
+        window, count = np.ascontiguousarray(states, dtype=np.float32), len(self.info.prognostic)
+        for step in given:
+            prediction: Array = self._session.run(None, self._feed(window, step))[0]
+            yield prediction
+            window = np.concatenate([window[:, 1:], prediction[:, None, ..., :count]], axis=1)
+
+    def _feed(self, window: Array, step: StepGiven) -> dict[str, Array]:
+        feed = {"state": window}
+        if "forcing" in self._inputs and step.forcing is not None:
+            feed["forcing"] = np.ascontiguousarray(step.forcing)
+        if "border" in self._inputs:
+            unknown = np.broadcast_to(np.float32(np.nan), window[:, -1].shape)
+            feed["border"] = np.ascontiguousarray(unknown if step.border is None else step.border)
+        return feed | {INPUT_PREFIX + key: np.ascontiguousarray(values) for key, values in step.inputs.items()}
+
+
+def packed_arrays(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Arrays as JSON text: type, shape and bytes in base64, by name."""
+    return json.dumps(
+        {
+            name: {
+                "dtype": array.dtype.newbyteorder("<").str,
+                "shape": list(array.shape),
+                "base64": base64.b64encode(array.astype(array.dtype.newbyteorder("<")).tobytes()).decode(),
+            }
+            for name, array in arrays.items()
+        }
+    )
+
+
+def unpacked_arrays(text: str) -> dict[str, NDArray[Any]]:
+    """The inverse of `packed_arrays`; ValueError, KeyError or TypeError when it is none."""
+    found = {}
+    for name, packed in json.loads(text).items():
+        dtype = np.dtype(packed["dtype"])
+        if dtype.kind not in "fiub":
+            raise ValueError(f"array {name!r} of type {dtype}")
+        try:
+            data = base64.b64decode(packed["base64"], validate=True)
+        except binascii.Error as error:
+            raise ValueError(str(error)) from None
+        found[name] = np.frombuffer(data, dtype).reshape(packed["shape"])
+    return found
