@@ -15,6 +15,7 @@ from typing import Any
 
 from py4cast.arguments import (
     COMPARE_HELP,
+    EXPORT_HELP,
     FORECAST_HELP,
     GRAPH_HELP,
     INSPECT_HELP,
@@ -23,6 +24,7 @@ from py4cast.arguments import (
     VERIFY_HELP,
     Parser,
     compare_arguments,
+    export_arguments,
     forecast_arguments,
     graph_arguments,
     inspect_arguments,
@@ -149,6 +151,15 @@ def _forecast(a: argparse.Namespace) -> None:
     sys.stdout.write("".join(f"{path}\n" for path in paths))
 
 
+def _export(a: argparse.Namespace) -> None:
+    from py4cast.workflows.export import Export, export
+    from py4cast.workflows.report import drift_table, show
+
+    drift = export(Export(forecaster=a.forecaster, output=a.output, weights=a.weights, num_steps=a.num_steps))
+    show(drift_table(drift, a.weights))
+    sys.stdout.write(f"{a.output}\n")
+
+
 def _by_comma(text: str | None) -> list[str]:
     return [n for n in (text or "").split(",") if n]
 
@@ -270,6 +281,7 @@ _VERBS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], Cal
     "train": ("train a Forecaster, test it, save it", TRAIN_HELP, train_arguments, _train),
     "prepare": ("turn GRIB or NetCDF files into a fast store", PREPARE_HELP, prepare_arguments, _prepare),
     "forecast": ("write a forecast file", FORECAST_HELP, forecast_arguments, _forecast),
+    "export": ("write one step of a Forecaster as ONNX, checked against torch", EXPORT_HELP, export_arguments, _export),
     "verify": (
         "score a Forecaster, or any forecast files, against analyses or stations",
         VERIFY_HELP,

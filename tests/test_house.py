@@ -49,7 +49,7 @@ CONFINED = {
     "cartopy": {"observers/"},
     "PIL": {"observers/"},
     "pytorch_lightning": {"observers/", "lightning.py", "callbacks.py", "tracking.py", "workflows/train.py"},
-    "onnx": {"workflows/export.py"},
+    "onnx": {"workflows/export.py", "workflows/compress.py"},
     "onnxruntime": {"steppers/onnx.py", "testing.py"},
     "pandas": {"formats/stations.py"},
     "pyarrow": {"formats/stations.py"},

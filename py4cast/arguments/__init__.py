@@ -10,12 +10,13 @@ from py4cast.arguments.data import (
     plugins_arguments,
     prepare_arguments,
 )
-from py4cast.arguments.forecast import FORECAST_HELP, forecast_arguments
+from py4cast.arguments.forecast import EXPORT_HELP, FORECAST_HELP, export_arguments, forecast_arguments
 from py4cast.arguments.scores import COMPARE_HELP, VERIFY_HELP, compare_arguments, verify_arguments
 from py4cast.arguments.train import TRAIN_HELP, train_arguments
 
 __all__ = [
     "COMPARE_HELP",
+    "EXPORT_HELP",
     "FORECAST_HELP",
     "GRAPH_HELP",
     "INSPECT_HELP",
@@ -24,6 +25,7 @@ __all__ = [
     "VERIFY_HELP",
     "Parser",
     "compare_arguments",
+    "export_arguments",
     "forecast_arguments",
     "graph_arguments",
     "inspect_arguments",

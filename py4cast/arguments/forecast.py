@@ -1,10 +1,21 @@
-"""The flags of forecast."""
+"""The flags of forecast and export."""
 
 import argparse
 
 from py4cast.arguments.base import add_data, whole
 
-__all__ = ["FORECAST_HELP", "forecast_arguments"]
+__all__ = ["EXPORT_HELP", "FORECAST_HELP", "export_arguments", "forecast_arguments"]
+
+EXPORT_HELP = """\
+examples:
+  py4cast export --forecaster RUN/forecaster.safetensors --output step.onnx
+  py4cast export --forecaster RUN/forecaster.safetensors --output small.onnx --weights int8
+  py4cast forecast --model step.onnx --input an.grib --num_steps 24 --output fc.grib2
+
+Statistics, static fields, the strategy's update and the blending of the border are inside; values are in physical
+units, the batch is free. The drift is the largest and the root mean square difference from torch at each lead time of a
+forecast from smooth random states, in standard deviations; a step that differs is not written. A .pt2 is for programs
+of your own that have torch (loading one runs code: take it from whom you trust)."""
 
 FORECAST_HELP = """\
 examples:
@@ -20,7 +31,7 @@ A step exported to ONNX runs without torch: numpy, ONNX Runtime and the librarie
 
 
 def forecast_arguments(p: argparse.ArgumentParser) -> None:
-    """The flags of forecast."""
+    """The flags of forecast and export."""
     p.add_argument(
         "--forecaster", "--model", required=True, metavar="FILE",
         help="a saved Forecaster (forecaster.safetensors), or a step exported to ONNX (step.onnx)",
@@ -52,3 +63,11 @@ def forecast_arguments(p: argparse.ArgumentParser) -> None:
         action="store_true",
         help="forecast without truth in the border, for a strategy that imposes it",
     )
+
+
+def export_arguments(p: argparse.ArgumentParser) -> None:
+    """The flags of export."""
+    p.add_argument("--forecaster", required=True, metavar="FILE", help="a saved Forecaster (forecaster.safetensors)")
+    p.add_argument("--output", required=True, metavar="FILE", help="file to write: .onnx, or .pt2 for torch.export")
+    p.add_argument("--weights", default="float32", choices=("float32", "float16", "int8"), help="how ONNX stores them (default: float32)")  # fmt: skip
+    p.add_argument("--num_steps", type=whole, default=12, metavar="N", help="lead times of the check (default: 12)")

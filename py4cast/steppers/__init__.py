@@ -9,16 +9,13 @@ from py4cast.steppers.info import StepInfo
 __all__ = ["Array", "StepGiven", "StepInfo", "StepperABC", "open_stepper"]
 
 
-def open_stepper(
-    path: str | Path, device: str | None = None, precision: str = "32", frees_border: bool = False
-) -> StepperABC:
+def open_stepper(path: str | Path, device: str | None = None, precision: str = "32") -> StepperABC:
     """What runs the Forecaster of a file: ONNX Runtime an exported one (`.onnx`), torch a saved one.
 
     Args:
         path: the file.
         device: where torch runs it; by default on a GPU where there is one.
         precision: of torch's inner products: 32, bf16 or 16.
-        frees_border: whether a Forecaster that imposes truth in its border forecasts without it.
 
     Raises:
         DataError: the file is missing, damaged, or no Forecaster.
@@ -30,9 +27,13 @@ def open_stepper(
     if file.suffix == ".onnx":
         from py4cast.steppers.onnx import OnnxStepper
 
-        if device not in (None, "cpu") or precision != "32" or frees_border:
-            raise SettingsError(f"{file}: an exported step runs on the CPU as it was exported, without --device, --precision or --free_border")  # fmt: skip
+        if device not in (None, "cpu") or precision != "32":
+            raise SettingsError(f"{file}: an exported step runs on the CPU as it was exported, without --device or --precision")  # fmt: skip
         return OnnxStepper(file)
+    if file.suffix == ".pt2":
+        raise SettingsError(
+            f"{file}: py4cast runs no .pt2, which may hold code; give the .safetensors, or export to .onnx"
+        )
     from py4cast.steppers.eager import EagerStepper
 
-    return EagerStepper(file, device, precision, frees_border)
+    return EagerStepper(file, device, precision)

@@ -24,22 +24,17 @@ class EagerStepper(StepperABC):
         path: the safetensors file.
         device: `cpu`, `cuda`, `cuda:1`, ...; by default a GPU where there is one.
         precision: of the network's inner products: 32, bf16 or 16; states stay in float32.
-        frees_border: whether a Forecaster that imposes truth in its border forecasts without it.
 
     Raises:
         DataError: the file is missing, damaged, or no Forecaster.
         SettingsError: no such device or precision here.
     """
 
-    def __init__(
-        self, path: Path, device: str | None = None, precision: str = "32", frees_border: bool = False
-    ) -> None:
+    def __init__(self, path: Path, device: str | None = None, precision: str = "32") -> None:
         if precision not in _PRECISIONS:
             raise SettingsError(f"--precision {precision!r}{nearest(precision, _PRECISIONS)}")
         self._device, self._dtype = _device(device), _PRECISIONS[precision]
         self.forecaster = Forecaster.load(path)
-        if frees_border:
-            self.forecaster.strategy.force_border = False
         _, tensors = self.forecaster.info.pack()
         self.info = StepInfo.from_header(self.forecaster.header(), {k: v.numpy() for k, v in tensors.items()})
         self.forecaster.to(self._device)

@@ -69,7 +69,7 @@ class OnnxStepper(StepperABC):
             window = np.concatenate([window[:, 1:], prediction[:, None, ..., :count]], axis=1)
 
     def _feed(self, window: Array, step: StepGiven) -> dict[str, Array]:
-        feed = {"state": window}
+        feed = {"state": window} if "state" in self._inputs else {}
         if "forcing" in self._inputs and step.forcing is not None:
             feed["forcing"] = np.ascontiguousarray(step.forcing)
         if "border" in self._inputs:

@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from py4cast.datasets.timeline import show_duration
 from py4cast.errors import SettingsError, nearest
 
-__all__ = ["Bar", "console", "score_table", "show", "table_of"]
+__all__ = ["Bar", "console", "drift_table", "score_table", "show", "table_of"]
 
 
 def console() -> Console:
@@ -64,6 +65,16 @@ def table_of(title: str, columns: Sequence[str], sections: Sequence[Sequence[Seq
 
 def _cell(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
+
+
+def drift_table(drift: Any, weights: str) -> Table:
+    """What an exported step loses, by lead time."""
+    rows = [
+        [show_duration(lead), f"{largest:.1e}", f"{rms:.1e}", "-" if growth != growth else f"{100 * growth:.2g} %"]
+        for lead, largest, rms, growth in zip(*drift, strict=True)
+    ]
+    columns = ["lead time", "largest [std]", "rms [std]", "growth of the test's RMSE"]
+    return table_of(f"difference from torch, weights in {weights}", columns, [rows])
 
 
 def score_table(scores: Mapping[str, Any], metric: str = "rmse", max_lead_times: int = 8) -> Table:

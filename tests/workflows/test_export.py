@@ -1,0 +1,195 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from py4cast.errors import DataError, Py4castError, SettingsError
+from py4cast.models import registry as models
+from py4cast.steppers import StepGiven, open_stepper
+from py4cast.workflows import export as module
+from py4cast.workflows.export import Export, export
+from py4cast.workflows.forecast import Forecast, forecast
+from tests import forecast_files as made
+from tests import forecasters
+from tests.contracts.test_models import SMALL
+from tests.workflows.test_cli import py4cast
+from tests.workflows.test_forecast import START, analyses, expected, values_of
+
+
+def exported(folder: Path, name: str = "step.onnx", **options: object) -> Path:
+    own = forecasters.forecaster(**options)
+    own.save(folder / "forecaster.safetensors")
+    export(Export(forecaster=str(folder / "forecaster.safetensors"), output=str(folder / name)))
+    return folder / name
+
+
+@pytest.mark.parametrize("model", [m for m in models.builtin_names if models.get(m).onnx_supported])
+def test_every_model_that_exports_equals_torch_over_twelve_steps(tmp_path: Path, model: str) -> None:
+    own = forecasters.forecaster(2, model, SMALL[model])
+    own.save(tmp_path / "f.safetensors")
+    drift = export(Export(forecaster=str(tmp_path / "f.safetensors"), output=str(tmp_path / "step.onnx")))
+    assert len(drift.largest) == 12 and max(drift.largest) < 1e-4, drift
+    document = onnx.load(tmp_path / "step.onnx")
+    assert {o.version for o in document.opset_import if o.domain == ""} == {20}
+    assert not [t for t in document.graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL], "one file"
+    header = json.loads({p.key: p.value for p in document.metadata_props}["py4cast"])
+    assert header["export"]["drift"] == drift.largest and header["model"] == model
+
+
+@pytest.mark.parametrize("strategy", ["diff_ar", "scaled_ar", "downscaling"])
+@pytest.mark.parametrize("num_input_steps", [1, 3])
+def test_every_strategy_equals_torch(tmp_path: Path, strategy: str, num_input_steps: int) -> None:
+    from py4cast.forecaster import Forecaster
+    from py4cast.testing import make_batch, make_info
+
+    info = make_info((16, 20))
+    torch.manual_seed(0)
+    own = Forecaster.build(info, "halfunet", strategy, num_input_steps, {"num_filters": 4}).eval()
+    own.save(tmp_path / "f.safetensors")
+    export(Export(forecaster=str(tmp_path / "f.safetensors"), output=str(tmp_path / "s.onnx"), num_steps=2))
+    batch = make_batch(info, 3, num_input_steps, 4)
+    forces = own.strategy.force_border
+    wanted = own.forecast(batch, 4)[info.prognostic].tensor.numpy()
+    given = [
+        StepGiven(
+            batch.forcing.tensor[:, i].numpy(), batch.outputs[info.prognostic].tensor[:, i].numpy() if forces else None
+        )
+        for i in range(4)
+    ]
+    found = np.stack(list(open_stepper(tmp_path / "s.onnx").rollout(batch.inputs.tensor.numpy(), given)), 1)
+    std = info.stats.to_list("std", info.prognostic).numpy()
+    assert np.abs((found[..., : len(info.prognostic)] - wanted) / std).max() < 1e-4
+
+
+def test_the_exported_step_forecasts_as_torch_does(tmp_path: Path) -> None:
+    step, source = exported(tmp_path), analyses(tmp_path / "in", "NetCDF")
+    asked = Forecast(
+        forecaster=str(step), input=[source], init_time=str(START), num_steps=4, output=[str(tmp_path / "f.nc")]
+    )
+    own = forecasters.forecaster()
+    std = own.info.stats.to_list("std", own.info.predicted).numpy()
+    assert np.abs((values_of(forecast(asked)[0]) - expected(own)) / std).max() < 1e-4
+
+
+def test_border_values_are_blended_inside(tmp_path: Path) -> None:
+    step = exported(tmp_path, border_size=2)
+    source = analyses(tmp_path / "in", "NetCDF")
+    own = forecasters.forecaster(2)
+    border = own.info.statics.border_mask[..., 0].bool().numpy()
+    words = {
+        "forecaster": str(step),
+        "input": [source],
+        "init_time": str(START),
+        "num_steps": 3,
+        "output": [str(tmp_path / "f.nc")],
+    }
+    with pytest.raises(DataError, match="--boundary, or use --free_border"):
+        forecast(Forecast(**words))
+    found = values_of(forecast(Forecast(**words, boundary=[source]))[0])
+    wanted = expected(own, 3, truth=True)
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+    np.testing.assert_allclose(
+        found[:, border, 0], np.stack([made.truth_of("t2m")[6 + i] for i in range(3)])[:, border], atol=1e-4
+    )
+    own.strategy.force_border = False
+    free = values_of(forecast(Forecast(**words, free_border=True))[0])
+    np.testing.assert_allclose(free, expected(own, 3), atol=1e-4)
+
+
+@pytest.mark.parametrize(("weights", "least", "most"), [("float16", 1e-7, 2e-2), ("int8", 1e-5, 0.3)])
+def test_smaller_weights_lose_little_and_say_how_much(tmp_path: Path, weights: str, least: float, most: float) -> None:
+    own = forecasters.forecaster(settings={"num_filters": 32})
+    own.lineage["scores"] = {"model": {"t2m": {"rmse": [1.0, 2.0]}}}
+    own.save(tmp_path / "f.safetensors")
+    sizes = {}
+    for kind in ("float32", weights):
+        words = {"forecaster": str(tmp_path / "f.safetensors"), "output": str(tmp_path / f"{kind}.onnx")}
+        drift = export(Export(**words, weights=kind, num_steps=3))
+        sizes[kind] = (tmp_path / f"{kind}.onnx").stat().st_size
+    assert least < drift.largest[0] < most and drift.rms[0] < drift.largest[0]
+    assert sizes[weights] < {"float16": 0.65, "int8": 0.5}[weights] * sizes["float32"], sizes
+    scale = own.info.stats["t2m"]["std"]
+    assert 0 < drift.growth[0] < (drift.largest[0] * scale) ** 2 and np.isnan(drift.growth[2]), (
+        "no score of the third step"
+    )
+
+
+def test_a_pt2_is_a_program_of_its_own(tmp_path: Path) -> None:
+    step = exported(tmp_path, "step.pt2")
+    files = {"py4cast": ""}
+    program = torch.export.load(step, extra_files=files)
+    own = forecasters.forecaster()
+    batch = forecasters.batch_at(own, START, 1)
+    with torch.no_grad():
+        found = program.module()(batch.inputs.tensor, batch.forcing.tensor[:, 0])
+    np.testing.assert_allclose(found.numpy()[0], expected(own, 1)[0], atol=1e-5)
+    assert json.loads(files["py4cast"])["model"] == "halfunet"
+    with pytest.raises(SettingsError, match=r"step.pt2: py4cast runs no .pt2, which may hold code"):
+        open_stepper(step)
+
+
+def test_a_step_that_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    forecasters.forecaster().save(tmp_path / "f.safetensors")
+    words = {"forecaster": str(tmp_path / "f.safetensors"), "output": str(tmp_path / "s.onnx")}
+    advance = module.OnnxStepper.advance
+    monkeypatch.setattr(module.OnnxStepper, "advance", lambda *a: (x + 1 for x in advance(*a)))
+    with pytest.raises(Py4castError, match="differs from torch by 10 standard deviations; it is not written"):
+        export(Export(**words))
+    assert [p.name for p in tmp_path.iterdir()] == ["f.safetensors"]
+    monkeypatch.setattr(models.get("halfunet"), "onnx_supported", False)
+    with pytest.raises(SettingsError, match="model 'halfunet' does not export"):
+        export(Export(**words))
+
+
+def test_files_that_are_no_exported_step_are_named(tmp_path: Path) -> None:
+    step = exported(tmp_path)
+    foreign = onnx.load(step)
+    del foreign.metadata_props[:]
+    onnx.save(foreign, tmp_path / "foreign.onnx")
+    onnx.helper.set_model_props(foreign, {"py4cast": json.dumps({"format": 99, "info": {}})})
+    onnx.save(foreign, tmp_path / "later.onnx")
+    onnx.helper.set_model_props(foreign, {"py4cast": json.dumps({"format": 1, "info": {"grid": 3}})})
+    onnx.save(foreign, tmp_path / "odd.onnx")
+    (tmp_path / "cut.onnx").write_bytes(step.read_bytes()[:3000])
+    (tmp_path / "random.onnx").write_bytes(np.random.default_rng(0).bytes(5000))
+    for name, text in (
+        ("foreign", "not exported by py4cast"), ("later", "format 99; this py4cast reads format 1"),
+        ("odd", "not those of an exported Forecaster"), ("cut", "damaged"), ("random", "damaged"), ("none", "no such file"),
+    ):  # fmt: skip
+        with pytest.raises(DataError, match=text):
+            open_stepper(tmp_path / f"{name}.onnx")
+
+
+def test_the_command_line(tmp_path: Path) -> None:
+    forecasters.forecaster().save(tmp_path / "f.safetensors")
+    out = tmp_path / "step.onnx"
+    done = py4cast("export", "--forecaster", str(tmp_path / "f.safetensors"), "--output", str(out), "--num_steps", "3")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == str(out) and "18h" in done.stdout and not done.stderr
+    failed = py4cast("export", "--forecaster", str(tmp_path / "f.safetensors"), "--output", str(tmp_path / "x.bin"))
+    assert failed.returncode == 2 and "ends in .onnx or .pt2" in failed.stderr and len(failed.stderr.splitlines()) == 1
+
+
+def test_forecasting_with_onnx_loads_neither_torch_nor_lightning(tmp_path: Path) -> None:
+    step, source = exported(tmp_path), analyses(tmp_path / "in", "GRIB")
+    code = f"""
+import sys
+class Refused:
+    def find_spec(self, name, path=None, target=None):
+        if name.split('.')[0] in ('torch', 'pytorch_lightning', 'lightning', 'onnx', 'onnxscript', 'einops', 'matplotlib', 'torchmetrics'):
+            raise AssertionError('import of ' + name)
+sys.meta_path.insert(0, Refused())
+from py4cast.cli import main
+status = main(['forecast', '--model', {str(step)!r}, '--input', {source!r}, '--num_steps', '3', '--output',
+               {str(tmp_path / "f.grib2")!r}, {str(tmp_path / "f.nc")!r}, {str(tmp_path / "f.zarr")!r}])
+assert not {{'torch', 'pytorch_lightning'}} & set(sys.modules)
+sys.exit(status)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "f.grib2").is_file() and (tmp_path / "f.zarr").is_dir()
