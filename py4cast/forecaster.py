@@ -6,7 +6,6 @@ file: tensors, and a JSON header with what they are. Nothing in it is ever execu
 """
 
 import datetime
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +17,6 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from py4cast.atomic import atomic_path
 from py4cast.batch import ItemBatch
 from py4cast.dataset_info import DatasetInfo
 from py4cast.errors import DataError, NumericalError, SettingsError
@@ -27,13 +25,13 @@ from py4cast.models import GriddedNetwork, build_network, read_settings
 from py4cast.models import registry as models
 from py4cast.namedtensor import NamedTensor
 from py4cast.normalizer import Normalizer
-from py4cast.settings import encode, parse_json
+from py4cast.saved import FORMAT, bounded_parameters, damaged_as_errors, read_saved, write_saved
+from py4cast.settings import encode
 from py4cast.strategies import Given, StrategyABC
 from py4cast.strategies import registry as strategies
 
 __all__ = ["FORMAT", "Forecaster", "StepInputs"]
 
-FORMAT = 1
 _STEP_DIMS = ["batch", "lat", "lon", "features"]
 
 
@@ -290,8 +288,6 @@ class Forecaster(nn.Module):
 
     def save(self, path: str | os.PathLike[str], **lineage: Any) -> None:
         """Writes one safetensors file, whole or not at all; `lineage` is added to the header."""
-        from safetensors.torch import save_file
-
         from py4cast import __version__
 
         tensors = {f"info.{k}": v for k, v in self.info.pack()[1].items()}
@@ -303,9 +299,7 @@ class Forecaster(nn.Module):
         }
         created = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self.lineage = {**self.lineage, **lineage, "created": created, "version": __version__}
-        header = {**self.header(), "sha256": _checksum(tensors)}
-        with atomic_path(path) as temporary:
-            save_file(tensors, temporary, metadata={"py4cast": json.dumps(header, allow_nan=False)})
+        write_saved(path, self.header(), tensors)
 
     def header(self) -> dict[str, Any]:
         """What it is, as plain JSON values: all that its files say beside weights and fields."""
@@ -329,22 +323,31 @@ class Forecaster(nn.Module):
             DataError: the file is missing, damaged, or no Forecaster; or made by a later version.
             SettingsError: its model or strategy is not installed here.
         """
-        header, tensors = _read(Path(path))
-        info_tensors = {k.removeprefix("info."): v for k, v in tensors.items() if k.startswith("info.")}
-        info = DatasetInfo.unpack(header["info"], info_tensors)
-        forecaster = Forecaster.build(
-            info, header["model"], header["strategy"], header["num_input_steps"],
-            header["model_settings"], header["strategy_settings"], source=str(path),
-        )  # fmt: skip
+        header, tensors = read_saved(Path(path))
+        with damaged_as_errors(str(path)):
+            return Forecaster._restored(header, tensors, str(path))
+
+    @staticmethod
+    def _restored(header: Mapping[str, Any], tensors: Mapping[str, Tensor], source: str) -> "Forecaster":
+        """The Forecaster of a file's header and tensors."""
+        parts: dict[str, dict[str, Tensor]] = {"info": {}, "network": {}, "strategy": {}}
+        for key, tensor in tensors.items():
+            part, _, name = key.partition(".")
+            parts[part][name] = tensor
+        info = DatasetInfo.unpack(header["info"], parts["info"])
+        with bounded_parameters(sum(t.numel() for t in parts["network"].values())):
+            forecaster = Forecaster.build(
+                info, header["model"], header["strategy"], header["num_input_steps"],
+                header["model_settings"], header["strategy_settings"], source=source,
+            )  # fmt: skip
         forecaster.lineage = header["lineage"]
-        for module, prefix in ((forecaster.network.model, "network."), (forecaster.strategy, "strategy.")):
-            weights = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        for module, part in ((forecaster.network.model, "network"), (forecaster.strategy, "strategy")):
             try:
-                module.load_state_dict(weights)
+                module.load_state_dict(parts[part])
             except RuntimeError as error:
                 reason = " ".join(str(error).split())
                 raise DataError(
-                    f"{path}: its weights do not fit the model {header['model']!r} installed here: {reason}"
+                    f"{source}: its weights do not fit the model {header['model']!r} installed here: {reason}"
                 ) from None
         return forecaster.eval()
 
@@ -357,34 +360,3 @@ def _ordered(values: NamedTensor, names: list[str]) -> Tensor:
     if lacking:
         raise DataError(f"features {lacking} are missing; given {values.feature_names}")
     return cast(Tensor, values[names].tensor)
-
-
-def _checksum(tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}".encode())
-        digest.update(
-            tensors[name].contiguous().view(-1).view(torch.uint8).numpy().tobytes() if tensors[name].numel() else b""
-        )
-    return digest.hexdigest()
-
-
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"{path}: damaged, or no saved Forecaster: {error}") from None
-    if "py4cast" not in metadata:
-        raise DataError(f"{path}: a safetensors file, but no Forecaster of py4cast")
-    header = parse_json(metadata["py4cast"], str(path))
-    if header.get("format") != FORMAT:
-        raise DataError(f"{path}: Forecaster of format {header.get('format')}; this py4cast reads format {FORMAT}")
-    if header["sha256"] != _checksum(tensors):
-        raise DataError(f"{path}: damaged: its tensors fail the checksum of the header")
-    return header, tensors

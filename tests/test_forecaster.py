@@ -132,6 +132,7 @@ def change_header(path: Path, **changes) -> None:
 
     with safe_open(path, framework="pt") as file:
         header = json.loads(file.metadata()["py4cast"])
+    header.pop("header_sha256", None)
     save_file(load_file(path), path, metadata={"py4cast": json.dumps({**header, **changes})})
 
 
@@ -142,7 +143,9 @@ def test_what_is_not_installed_here_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="unknown model 'wondernet'"):
         Forecaster.load(path)
     change_header(path, model="unet", model_settings={"init_features": 4})
-    with pytest.raises(DataError, match="its weights do not fit the model 'unet'"):
+    with pytest.raises(
+        DataError, match="ask for a network of more than the 2088 weights|its weights do not fit the model 'unet'"
+    ):
         Forecaster.load(path)
     change_header(path, format=99)
     with pytest.raises(DataError, match="Forecaster of format 99"):

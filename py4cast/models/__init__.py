@@ -12,7 +12,7 @@ from torch import nn
 
 from py4cast.batch import Statics
 from py4cast.dataset_info import InputInfo
-from py4cast.errors import SettingsError, nearest
+from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.grid import Grid
 from py4cast.models.base import GriddedNetwork, GridModel, ModelABC, NodeModel
 from py4cast.models.image import ImageModel
@@ -94,8 +94,11 @@ def build_network(
     wanted = {key: value for key, value in offered.items() if key in parameters}
     try:
         model: Any = kind(num_input_features, num_output_features, settings, **wanted)  # type: ignore[call-arg]
+    except DataError:
+        raise
     except (ValueError, TypeError) as error:
-        raise SettingsError(f"model {name!r} cannot be made with {_shown(settings)}: {error}") from error
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SettingsError(f"model {name!r} cannot be made with {_shown(settings)}: {reason}") from error
     if not issubclass(kind, nn.Module):
         raise SettingsError(f"model {name!r}: {kind.__name__} is no torch.nn.Module")
     model.transform_statics(statics.copy())

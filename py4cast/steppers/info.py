@@ -10,13 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from py4cast.errors import DataError
 from py4cast.grid import Grid
 from py4cast.variables import Variable, names_of
 
-__all__ = ["FORMAT", "StepInfo", "StepInput", "read_header"]
-
-FORMAT = 1
+__all__ = ["StepInfo", "StepInput"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +106,3 @@ class StepInfo:
     def title(self) -> str:
         """Model and strategy, for people."""
         return f"{self.header['model']} ({self.header['strategy']})"
-
-
-def read_header(document: Any, where: str) -> dict[str, Any]:
-    """The header of a Forecaster's file or export.
-
-    Raises:
-        DataError: it is none, or of another format.
-    """
-    if not isinstance(document, dict) or not isinstance(document.get("info"), dict):
-        raise DataError(f"{where}: no Forecaster of py4cast: its header says nothing of the data")
-    if document.get("format") != FORMAT:
-        raise DataError(f"{where}: Forecaster of format {document.get('format')}; this py4cast reads format {FORMAT}")
-    return document

@@ -6,6 +6,7 @@ and gives `next_state`. Its metadata hold the Forecaster's header (`py4cast`) an
 
 import base64
 import binascii
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,13 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.errors import DataError, SettingsError
+from py4cast.saved import check_header, damaged_as_errors
 from py4cast.settings import parse_json
 from py4cast.steppers.base import Array, StepGiven, StepperABC
-from py4cast.steppers.info import StepInfo, read_header
+from py4cast.steppers.info import StepInfo
 
-__all__ = ["ARRAYS", "HEADER", "INPUT_PREFIX", "OnnxStepper", "packed_arrays"]
+__all__ = ["ARRAYS", "HEADER", "INPUT_PREFIX", "SEAL", "UNSEALED", "OnnxStepper", "packed_arrays", "sealed"]
 
-HEADER, ARRAYS, INPUT_PREFIX = "py4cast", "py4cast.arrays", "input."
+HEADER, ARRAYS, SEAL, INPUT_PREFIX = "py4cast", "py4cast.arrays", "py4cast.sha256", "input."
+UNSEALED = "0" * 64
 
 
 class OnnxStepper(StepperABC):
@@ -42,23 +45,25 @@ class OnnxStepper(StepperABC):
             import onnxruntime
         except ImportError:
             raise SettingsError("an ONNX file needs ONNX Runtime: pip install onnxruntime") from None
-        if not path.is_file():
-            raise DataError(f"{path}: no such file")
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror}") from None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = num_threads or len(os.sched_getaffinity(0))
         options.log_severity_level = 4  # what goes wrong is raised
         try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            metadata = self._session.get_modelmeta().custom_metadata_map
         except Exception as error:  # ONNX Runtime has a class of its own for every cause
-            raise DataError(f"{path}: damaged, or no ONNX file: {str(error).splitlines()[0]}") from None
-        metadata = self._session.get_modelmeta().custom_metadata_map
+            raise DataError(f"{path}: damaged, or no ONNX file: {str(error).splitlines()[0][:300]}") from None
         if HEADER not in metadata:
             raise DataError(f"{path}: an ONNX file, but not exported by py4cast: its metadata have no key {HEADER!r}")
-        header = read_header(parse_json(metadata[HEADER], str(path)), str(path))
-        try:
+        header = check_header(_parsed(metadata[HEADER], path), str(path))
+        if sealed(data, metadata.get(SEAL, "")) != data:
+            raise DataError(f"{path}: damaged: it fails its checksum")
+        with damaged_as_errors(str(path)):
             self.info = StepInfo.from_header(header, unpacked_arrays(metadata.get(ARRAYS, "{}")))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise DataError(f"{path}: its metadata are not those of an exported Forecaster: {error!r}") from None
         self._inputs = {i.name for i in self._session.get_inputs()}
 
     def advance(self, states: Array, given: Iterable[StepGiven]) -> Iterator[Array]:
@@ -76,6 +81,19 @@ class OnnxStepper(StepperABC):
             unknown = np.broadcast_to(np.float32(np.nan), window[:, -1].shape)
             feed["border"] = np.ascontiguousarray(unknown if step.border is None else step.border)
         return feed | {INPUT_PREFIX + key: np.ascontiguousarray(values) for key, values in step.inputs.items()}
+
+
+def _parsed(text: str, path: Path) -> Any:
+    try:
+        return parse_json(text, str(path))
+    except SettingsError as error:
+        raise DataError(str(error)) from None
+
+
+def sealed(data: bytes, seal: str = UNSEALED) -> bytes:
+    """The file with the right checksum in the place of `seal`: SHA-256 of its bytes with zeros in that place."""
+    bare = data.replace(seal.encode(), UNSEALED.encode(), 1) if len(seal) == len(UNSEALED) else data
+    return bare.replace(UNSEALED.encode(), hashlib.sha256(bare).hexdigest().encode(), 1)
 
 
 def packed_arrays(arrays: Mapping[str, NDArray[Any]]) -> str:

@@ -24,7 +24,7 @@ from py4cast.forecaster import Forecaster
 from py4cast.models import registry as models
 from py4cast.steppers import Array, StepGiven, StepInfo
 from py4cast.steppers.eager import EagerStepper
-from py4cast.steppers.onnx import ARRAYS, HEADER, INPUT_PREFIX, OnnxStepper, packed_arrays
+from py4cast.steppers.onnx import ARRAYS, HEADER, INPUT_PREFIX, SEAL, UNSEALED, OnnxStepper, packed_arrays, sealed
 from py4cast.workflows.compress import Weights, compressed
 
 __all__ = ["OPSET", "Drift", "Export", "export"]
@@ -113,7 +113,9 @@ def export(asked: Export) -> Drift:
             dynamic_shapes=(tuple({0: batch} for _ in examples),), input_names=list(examples), output_names=["next_state"],
         )  # fmt: skip
     assert program is not None, "the exporter that goes through torch.export gives one"
-    model, count = compressed(program.model_proto, asked.weights, {n for n, _ in step.named_buffers()})
+    whole = program.model_proto
+    _forget_source(whole)
+    model, count = compressed(whole, asked.weights, {n for n, _ in step.named_buffers()})
     if count:
         logger.info("%d numbers stored as %s", count, asked.weights)
     with atomic_path(output, suffix=".onnx") as temporary:
@@ -122,6 +124,17 @@ def export(asked: Export) -> Drift:
         _refuse(drift.largest[0], _TOLERANCE[asked.weights], output)
         _save(model, stepper.info, forecaster, temporary, asked, drift)
     return drift
+
+
+def _forget_source(model: Any) -> None:
+    """Removes what the exporter says of the code that each node came from: stack traces with this machine's paths."""
+    for part in (model.graph, *model.functions):
+        for item in (part, *part.node, *part.value_info):
+            del item.metadata_props[:]
+            item.ClearField("doc_string")
+    for item in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        del item.metadata_props[:]
+        item.ClearField("doc_string")
 
 
 def _refuse(difference: float, most: float, output: Path) -> None:
@@ -167,11 +180,10 @@ def _save(model: Any, info: StepInfo, forecaster: Forecaster, path: Path, asked:
 
     found = [] if drift is None else drift.largest
     header = {**info.header, "export": {"opset": OPSET, "weights": asked.weights, "torch": torch.__version__, "drift": found}}  # fmt: skip
-    onnx.helper.set_model_props(
-        model, {HEADER: json.dumps(header, allow_nan=False), ARRAYS: packed_arrays(_arrays(forecaster))}
-    )
+    text = json.dumps(header, allow_nan=False)
+    onnx.helper.set_model_props(model, {SEAL: UNSEALED, HEADER: text, ARRAYS: packed_arrays(_arrays(forecaster))})
     onnx.checker.check_model(model)
-    onnx.save(model, path)
+    path.write_bytes(sealed(model.SerializeToString()))
 
 
 def _arrays(forecaster: Forecaster) -> dict[str, Any]:

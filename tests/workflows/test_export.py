@@ -38,6 +38,7 @@ def test_every_model_that_exports_equals_torch_over_twelve_steps(tmp_path: Path,
     assert {o.version for o in document.opset_import if o.domain == ""} == {20}
     assert not [t for t in document.graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL], "one file"
     header = json.loads({p.key: p.value for p in document.metadata_props}["py4cast"])
+    assert b"site-packages" not in (tmp_path / "step.onnx").read_bytes(), "no path of the machine that exported it"
     assert header["export"]["drift"] == drift.largest and header["model"] == model
 
 
@@ -155,11 +156,14 @@ def test_files_that_are_no_exported_step_are_named(tmp_path: Path) -> None:
     onnx.save(foreign, tmp_path / "later.onnx")
     onnx.helper.set_model_props(foreign, {"py4cast": json.dumps({"format": 1, "info": {"grid": 3}})})
     onnx.save(foreign, tmp_path / "odd.onnx")
+    flipped = bytearray(step.read_bytes())
+    flipped[len(flipped) // 3] ^= 1
+    (tmp_path / "flipped.onnx").write_bytes(flipped)
     (tmp_path / "cut.onnx").write_bytes(step.read_bytes()[:3000])
     (tmp_path / "random.onnx").write_bytes(np.random.default_rng(0).bytes(5000))
     for name, text in (
         ("foreign", "not exported by py4cast"), ("later", "format 99; this py4cast reads format 1"),
-        ("odd", "not those of an exported Forecaster"), ("cut", "damaged"), ("random", "damaged"), ("none", "no such file"),
+        ("odd", "odd.onnx: damaged: its header lacks model"), ("cut", "damaged"), ("flipped", "damaged"), ("random", "damaged"), ("none", "no such file"),
     ):  # fmt: skip
         with pytest.raises(DataError, match=text):
             open_stepper(tmp_path / f"{name}.onnx")
