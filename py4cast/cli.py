@@ -124,8 +124,18 @@ def _prepare(a: argparse.Namespace) -> None:
 
 
 def _inspect(a: argparse.Namespace) -> None:
-    from py4cast.workflows.inspect import inspect
+    from pathlib import Path
+
+    from py4cast.workflows.inspect_step import inspect_step, is_step
     from py4cast.workflows.report import show
+
+    if is_step(Path(a.path)):
+        if a.plot or a.time or a.check or a.variables:
+            raise SettingsError(f"{a.path}: --plot, --time, --check and --variables are of data, not of Forecasters")
+        for item in inspect_step(Path(a.path)):
+            show(item)
+        return
+    from py4cast.workflows.inspect import inspect
 
     names = _by_comma(a.variables)
     for item in inspect(a.path, a.plot, a.time, a.check, names):
@@ -289,7 +299,7 @@ _VERBS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], Cal
         _verify,
     ),
     "compare": ("put several runs or verified forecasts side by side", COMPARE_HELP, compare_arguments, _compare),
-    "inspect": ("show what a store holds", INSPECT_HELP, inspect_arguments, _inspect),
+    "inspect": ("show what a store, a Forecaster or an exported step holds", INSPECT_HELP, inspect_arguments, _inspect),
     "graph": ("show and draw the mesh of a graph network", GRAPH_HELP, graph_arguments, _graph),
     "plugins": ("list what can be used by name, and from where", "", plugins_arguments, _plugins),
 }

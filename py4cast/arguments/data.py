@@ -29,6 +29,7 @@ examples:
   py4cast inspect STORE
   py4cast inspect STORE --plot maps.png --time 2019-03-30T12 --variables t2m,u10
   py4cast inspect other_tool.zarr
+  py4cast inspect RUN/forecaster.safetensors
 
 Period, grid, sizes, statistics, missing instants, and the files that it was made of. STORE is a folder that
 py4cast prepare made, a Zarr of anemoi-datasets, mllam-data-prep or WeatherBench 2, or any CF-NetCDF or Zarr."""
@@ -58,7 +59,11 @@ def prepare_arguments(p: argparse.ArgumentParser) -> None:
 
 def inspect_arguments(p: argparse.ArgumentParser) -> None:
     """The flags of inspect."""
-    p.add_argument("path", metavar="STORE", help="folder of a store, or a NetCDF file")
+    p.add_argument(
+        "path",
+        metavar="STORE",
+        help="folder of a store, a NetCDF file, a Forecaster (.safetensors) or an exported step (.onnx)",
+    )
     p.add_argument("--plot", metavar="FILE", help="PNG file to draw maps to")
     p.add_argument("--time", metavar="TIME", help="UTC time of the maps (default: the middle of the data)")
     p.add_argument("--variables", metavar="NAMES", help="variables to draw, by name and comma (default: all)")
