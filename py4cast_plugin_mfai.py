@@ -15,7 +15,6 @@ import typing
 from typing import Any
 
 from py4cast.errors import SettingsError
-from py4cast.models import ImageModel
 from py4cast.settings import Settings, setting
 
 # class → module of mfai.pytorch.models, what sizes must be a multiple of, whether its ONNX export is known to work
@@ -78,8 +77,10 @@ class _Lazy:
         return self.found
 
 
-def adapted(name: str) -> type[ImageModel]:
+def adapted(name: str) -> type:
     """A model of py4cast around mfai's network `name`."""
+    from py4cast.models import ImageModel  # torch, which an environment that only operates may lack
+
     _, multiple, exports = NETWORKS[name]
 
     def make(_: type, num_inputs: int, num_outputs: int, settings: Any, shape: tuple[int, int]) -> Any:
@@ -93,7 +94,7 @@ def adapted(name: str) -> type[ImageModel]:
     return type(f"mfai_{name.lower()}", (ImageModel,), body)
 
 
-MODELS: dict[str, type[ImageModel]] = {}
+MODELS: dict[str, type] = {}
 if importlib.util.find_spec("mfai") is not None:
     MODELS = {f"mfai_{name.lower()}": adapted(name) for name in NETWORKS}
     globals().update(MODELS)

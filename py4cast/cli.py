@@ -336,6 +336,12 @@ def _run(verb: str, words: Sequence[str]) -> int:
     except Py4castError as error:
         sys.stderr.write(f"py4cast {verb}: error: {' '.join(str(error).split())}\n")
         return error.status
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("py4cast"):
+            raise
+        name = error.name.partition(".")[0]
+        sys.stderr.write(f"py4cast {verb}: error: it needs the package {name!r}, which is not installed here\n")
+        return 2
     except OSError as error:
         sys.stderr.write(f"py4cast {verb}: error: {error}\n")
         return 1

@@ -128,6 +128,13 @@ class Registry(Generic[T]):
             raise SettingsError(f"{self.kind} {name!r} of {entry.origin} cannot be loaded: {entry.error}")
         return cast(type[T], entry.value)
 
+    def builtin(self, name: str) -> type[T]:
+        """The class of this package's own `name`; plugins are not looked for, and so not imported."""
+        entry = self._entries[name]
+        if entry.value is None:
+            self._load(entry)
+        return cast(type[T], entry.value)
+
     def register(self, name: str, value: type[T], origin: str = "this program") -> None:
         """Adds a class under `name`; SettingsError when the name is taken."""
         self._check(value)

@@ -69,10 +69,10 @@ def open_reader(path: str | Path, arrays: ArrayDescription | None = None) -> Rea
     if kind == "netcdf" and arrays is not None and arrays.names:
         kind = "bare_netcdf"
     if kind not in ("numpy", "bare_netcdf"):
-        return readers.get(kind)(file)
+        return readers.builtin(kind)(file)
     if arrays is None:
         raise DataError(f"{file}: a NumPy file does not say what it holds; describe it by the setting arrays")
-    return readers.get(kind)(file, arrays)  # type: ignore[call-arg]
+    return readers.builtin(kind)(file, arrays)  # type: ignore[call-arg]
 
 
 def _kind(file: Path) -> str:
@@ -95,10 +95,12 @@ def _kind(file: Path) -> str:
 def writer_for(path: str | Path) -> WriterABC:
     """The writer for the ending of `path`; SettingsError when none has it."""
     suffix = Path(path).suffix.lower()
-    endings: list[str] = []
+    # this package's own first: plugins are looked for, and imported, only where none of them fits
+    for name in writers.builtin_names:
+        if suffix in writers.builtin(name).suffixes:
+            return writers.builtin(name)()
     for name in writers.names():
-        kind = writers.get(name)
-        if suffix in kind.suffixes:
-            return kind()
-        endings += kind.suffixes
+        if suffix in writers.get(name).suffixes:
+            return writers.get(name)()
+    endings = [ending for name in writers.names() for ending in writers.get(name).suffixes]
     raise SettingsError(f"output {str(path)!r}: unknown ending {suffix!r}{nearest(suffix, endings)}")
