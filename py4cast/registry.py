@@ -9,12 +9,14 @@ that two of them want is an error that names both.
 
 import importlib
 import importlib.metadata
+import importlib.util
 import inspect
 import pkgutil
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 from py4cast.errors import SettingsError, nearest
@@ -62,10 +64,11 @@ class Registry(Generic[T]):
         kind: what one of them is called in messages, such as `"model"`.
         contract: import path of the abstract class, such as `"py4cast.models.base:ModelABC"`.
         builtin: name → import path of this package's own.
+        mark: a word without which a plugin module holds none of these, so that it is not imported for them.
     """
 
-    def __init__(self, kind: str, contract: str, builtin: Mapping[str, str]) -> None:
-        self.kind = kind
+    def __init__(self, kind: str, contract: str, builtin: Mapping[str, str], mark: str = "") -> None:
+        self.kind, self._mark = kind, mark
         self.group = f"py4cast.{_PLURALS.get(kind, kind + 's')}"
         self._contract = contract
         self._entries = {n: Entry(n, p, "py4cast") for n, p in builtin.items()}
@@ -188,7 +191,8 @@ class Registry(Generic[T]):
             origin, version = (dist.name, dist.version) if dist else ("an unknown package", "")
             self._add(Entry(point.name.lower(), point.value, origin, version))
         for module in plugin_modules():
-            self._add_module(module)
+            if _mentions(module, self._mark):
+                self._add_module(module)
 
     def _add_module(self, name: str) -> None:
         try:
@@ -214,6 +218,14 @@ class Registry(Generic[T]):
                 warnings.warn(f"{attribute} of the plugin {module} cannot be used: {error}", stacklevel=2)
         if entry.value is not None or entry.error:
             self._add(entry)
+
+
+def _mentions(module: str, word: str) -> bool:
+    """Whether the source of a module holds a word; True where it cannot be read."""
+    spec = importlib.util.find_spec(module) if word else None
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return True
+    return word in Path(spec.origin).read_text(encoding="utf-8", errors="replace")
 
 
 def plugin_modules() -> list[str]:

@@ -7,6 +7,7 @@ from py4cast.formats.base import ArrayDescription, Fields, Heading, Put, PutStep
 from py4cast.registry import Registry
 
 __all__ = [
+    "ENDINGS",
     "ArrayDescription",
     "Fields",
     "Heading",
@@ -31,6 +32,7 @@ readers: Registry[ReaderABC] = Registry(
         "numpy": "py4cast.formats.numpy:NumpyReader",
         "bare_netcdf": "py4cast.formats.bare_netcdf:BareNetcdfReader",
     },
+    mark="ReaderABC",
 )
 writers: Registry[WriterABC] = Registry(
     "writer",
@@ -40,7 +42,14 @@ writers: Registry[WriterABC] = Registry(
         "netcdf": "py4cast.formats.netcdf_writer:NetcdfWriter",
         "zarr": "py4cast.formats.zarr_writer:ZarrWriter",
     },
+    mark="WriterABC",
 )
+# of this package's own writers, so that only the one that is wanted is imported
+ENDINGS = {
+    **dict.fromkeys((".grib", ".grib2", ".grb2", ".grb"), "grib"),
+    **dict.fromkeys((".nc", ".nc4"), "netcdf"),
+    ".zarr": "zarr",
+}
 
 _EXPECTED = "GRIB, NetCDF, Zarr or NumPy"
 _MAGIC = {
@@ -95,10 +104,8 @@ def _kind(file: Path) -> str:
 def writer_for(path: str | Path) -> WriterABC:
     """The writer for the ending of `path`; SettingsError when none has it."""
     suffix = Path(path).suffix.lower()
-    # this package's own first: plugins are looked for, and imported, only where none of them fits
-    for name in writers.builtin_names:
-        if suffix in writers.builtin(name).suffixes:
-            return writers.builtin(name)()
+    if suffix in ENDINGS:
+        return writers.builtin(ENDINGS[suffix])()
     for name in writers.names():
         if suffix in writers.get(name).suffixes:
             return writers.get(name)()

@@ -35,15 +35,22 @@ class GribWriter(WriterABC):
         before = [heading.since, *heading.lead_times[:-1]]
         with ExitStack() as stack:
             stream = stack.enter_context(temporary.open("xb"))
-            templates = []
+            bare = _bare(heading)
+            stack.callback(eccodes.codes_release, bare)
+            templates: list[_Template] = []
             for variable in heading.variables:
-                templates.append(_Template(variable, heading))
-                stack.callback(templates[-1].close)
+                # finding a parameter by its name takes ecCodes as long as packing several fields
+                other = next((t for t in templates if t.is_like(variable)), None)
+                own = _Template(bare, variable, len(heading.members)) if other is None else other.on_level(variable)
+                stack.callback(own.close)
+                templates.append(own)
 
             def put(step: int, values: NDArray[np.float32]) -> None:
-                for index, template in enumerate(templates):
+                # each feature's cells together, in the precision that ecCodes takes
+                planes = np.ascontiguousarray(np.moveaxis(values, -1, 0), dtype=np.float64)
+                for template, own in zip(templates, planes, strict=True):
                     template.set_steps(before[step], heading.lead_times[step])
-                    fields = values[..., index] if heading.members else values[None, ..., index]
+                    fields = own if heading.members else own[None]
                     for number, field in zip(heading.members or (None,), fields, strict=True):
                         template.write(stream, field, number)
 
@@ -54,34 +61,61 @@ class _Template:
     """Creates the message of a variable, which is filled anew for every lead time and member.
 
     Raises:
-        DataError: GRIB knows no such parameter, or cannot hold the grid.
+        DataError: GRIB knows no such parameter.
     """
 
-    def __init__(self, variable: Variable, heading: Heading) -> None:
+    def __init__(self, bare: int, variable: Variable, num_members: int, handle: int | None = None) -> None:
+        self._variable, self._num_members = variable, num_members
         self._is_sum = variable.accumulated
-        self._handle = _message(heading, variable)
+        self._handle = _identified(bare, variable, num_members) if handle is None else handle
         try:
             self._conversion = conversion(variable.units, get_key(self._handle, "units", str) or variable.units)
         except DataError:
             self._conversion = (1.0, 0.0)
-        self._has_holes = False
+        self._has_holes, self._step_units = False, get_key(self._handle, "stepUnits", str)
+
+    def is_like(self, variable: Variable) -> bool:
+        """Whether a variable differs from this one by its name and its pressure level alone."""
+        own = self._variable
+        names = (own.short_name, own.type_of_level, own.units, own.accumulated, dict(own.grib))
+        others = (
+            variable.short_name,
+            variable.type_of_level,
+            variable.units,
+            variable.accumulated,
+            dict(variable.grib),
+        )
+        return (
+            names == others
+            and bool(own.short_name)
+            and own.type_of_level == "isobaricInhPa"
+            and variable.level is not None
+        )
+
+    def on_level(self, variable: Variable) -> "_Template":
+        """A copy on the level of a variable that is like this one."""
+        assert variable.level is not None, "is_like asks for one"
+        handle = int(eccodes.codes_clone(self._handle))
+        eccodes.codes_set(handle, "level", int(variable.level))
+        return _Template(handle, variable, self._num_members, handle)
 
     def set_steps(self, before: np.timedelta64, lead_time: np.timedelta64) -> None:
         """The lead time; a sum runs from the lead time before."""
         start, end = (int(t / np.timedelta64(1, "s")) for t in (before, lead_time))
         whole = next((u, n) for u, n in (("h", 3600), ("m", 60), ("s", 1)) if start % n == 0 and end % n == 0)
-        eccodes.codes_set(self._handle, "stepUnits", whole[0])
+        if whole[0] != self._step_units:
+            eccodes.codes_set(self._handle, "stepUnits", whole[0])
+            self._step_units = whole[0]
         if self._is_sum:
             eccodes.codes_set(self._handle, "stepRange", f"{start // whole[1]}-{end // whole[1]}")
         else:
             eccodes.codes_set(self._handle, "step", end // whole[1])
 
-    def write(self, stream: BinaryIO, values: NDArray[np.float32], member: int | None) -> None:
+    def write(self, stream: BinaryIO, field: NDArray[np.float64], member: int | None) -> None:
         """Writes the message of a field `(lat, lon)`."""
         if member is not None:
             eccodes.codes_set(self._handle, "perturbationNumber", member)
         scale, offset = self._conversion
-        field = values.astype(np.float64)
         if (scale, offset) != (1.0, 0.0):
             field = field * scale + offset
         missing = ~np.isfinite(field)
@@ -100,24 +134,35 @@ class _Template:
         eccodes.codes_release(self._handle)
 
 
-def _message(heading: Heading, variable: Variable) -> int:
-    """A message without values: grid, start, identity, member.
+def _bare(heading: Heading) -> int:
+    """A message of the grid and the start, without identity and values."""
+    handle = int(eccodes.codes_grib_new_from_samples("regular_ll_sfc_grib2"))
+    try:
+        _set_grid(handle, heading.grid)
+        when = heading.init_time.astype("datetime64[s]").item()
+        eccodes.codes_set(handle, "dataDate", int(when.strftime("%Y%m%d")))
+        eccodes.codes_set(handle, "dataTime", int(when.strftime("%H%M")))
+        eccodes.codes_set(handle, "bitsPerValue", _BITS)
+    except BaseException:
+        eccodes.codes_release(handle)
+        raise
+    return handle
+
+
+def _identified(bare: int, variable: Variable, num_members: int) -> int:
+    """A copy of a message with the identity of a variable.
 
     A parameter that ecCodes knows only on a level of its own keeps that one (`tcc`, `tp`).
     """
     name = variable.short_name or variable.name
     reason = "the keys together name no parameter"
     for with_level in (True, False):
-        handle = int(eccodes.codes_grib_new_from_samples("regular_ll_sfc_grib2"))
+        handle = int(eccodes.codes_clone(bare))
         try:
-            _set_grid(handle, heading.grid)
-            when = heading.init_time.astype("datetime64[s]").item()
-            eccodes.codes_set(handle, "dataDate", int(when.strftime("%Y%m%d")))
-            eccodes.codes_set(handle, "dataTime", int(when.strftime("%H%M")))
-            if heading.members:
+            if num_members:
                 # 1 and 11: a member of an ensemble at an instant, and over a period
                 eccodes.codes_set(handle, "productDefinitionTemplateNumber", 11 if variable.accumulated else 1)
-                eccodes.codes_set(handle, "numberOfForecastsInEnsemble", len(heading.members))
+                eccodes.codes_set(handle, "numberOfForecastsInEnsemble", num_members)
             eccodes.codes_set(handle, "shortName", name)
             if with_level and variable.type_of_level:
                 eccodes.codes_set(handle, "typeOfLevel", variable.type_of_level)
@@ -126,13 +171,9 @@ def _message(heading: Heading, variable: Variable) -> int:
             for key, value in variable.grib.items():
                 eccodes.codes_set(handle, key, value)
             if get_key(handle, "shortName", str) != "unknown":
-                eccodes.codes_set(handle, "bitsPerValue", _BITS)
                 return handle
         except eccodes.CodesInternalError as error:
             reason = str(error)
-        except DataError:
-            eccodes.codes_release(handle)
-            raise
         eccodes.codes_release(handle)
     raise DataError(f"{variable.name}: GRIB knows no parameter {name!r} with these keys ({reason}); set grib keys")
 

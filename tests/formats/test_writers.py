@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from py4cast.formats import Fields, open_reader, writer_for
+from py4cast.formats import ENDINGS, Fields, open_reader, writer_for, writers
 from py4cast.units import conversion
 from tests.formats.test_grib import INIT, LEADS, T2M, T850, TP, forecast, lambert, latlon
 
-ENDINGS = ("nc", "zarr", "grib2")
+FORMATS = ("nc", "zarr", "grib2")
 GRIDS = pytest.mark.parametrize(
     "grid", [latlon(True), latlon(False), lambert()], ids=["south-up", "north-up", "lambert"]
 )
@@ -21,7 +21,7 @@ def ensemble(grid) -> Fields:
     return Fields(values, one.variables, grid, INIT, LEADS, {"title": "three members"}, (0, 1, 2))
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("ending", FORMATS)
 @GRIDS
 def test_an_ensemble_is_read_back(tmp_path: Path, grid, ending: str) -> None:
     path, written = tmp_path / f"out.{ending}", ensemble(grid)
@@ -68,7 +68,7 @@ def test_xarray_opens_it_without_help(tmp_path: Path, ending: str) -> None:
         assert data["projection"].attrs["grid_mapping_name"] == "lambert_conformal_conic"
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("ending", FORMATS)
 def test_a_forecast_that_ends_early_leaves_what_was_there(tmp_path: Path, ending: str) -> None:
     path, whole = tmp_path / f"out.{ending}", forecast(latlon(True), [T2M])
     writer_for(path).write(path, whole)
@@ -99,3 +99,8 @@ def test_holes_come_and_go_in_grib(tmp_path: Path) -> None:
     with open_reader(path) as reader:
         holes = [int(np.isnan(reader.read(r)).sum()) for r in reader.records()]
     assert holes == [0, 1, 0]
+
+
+def test_endings_are_those_of_the_writers() -> None:
+    held = {e: name for name in writers.builtin_names for e in writers.builtin(name).suffixes}
+    assert held == ENDINGS

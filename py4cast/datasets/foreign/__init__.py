@@ -21,6 +21,7 @@ registry: Registry[ForeignCube] = Registry(
         "mllam": f"{_AT}.mllam:MllamCube",
         "cf": f"{_AT}.cf:CfCube",
     },
+    mark="ForeignCube",
 )
 
 
