@@ -41,6 +41,7 @@ writers: Registry[WriterABC] = Registry(
         "grib": "py4cast.formats.grib_writer:GribWriter",
         "netcdf": "py4cast.formats.netcdf_writer:NetcdfWriter",
         "zarr": "py4cast.formats.zarr_writer:ZarrWriter",
+        "table": "py4cast.formats.table_writer:TableWriter",
     },
     mark="WriterABC",
 )
@@ -49,6 +50,7 @@ ENDINGS = {
     **dict.fromkeys((".grib", ".grib2", ".grb2", ".grb"), "grib"),
     **dict.fromkeys((".nc", ".nc4"), "netcdf"),
     ".zarr": "zarr",
+    ".csv": "table",
 }
 
 _EXPECTED = "GRIB, NetCDF, Zarr or NumPy"

@@ -17,6 +17,7 @@ __all__ = [
     "dims_of",
     "forecast_coordinates",
     "grid_coordinates",
+    "shape_of",
     "variable_attributes",
 ]
 
@@ -44,18 +45,37 @@ def grid_coordinates(grid: Grid) -> tuple[tuple[str, str], dict[str, Any], dict[
     return ("y", "x"), coords, dict(grid.projection)
 
 
+def _station_coordinates(heading: Heading) -> tuple[tuple[str, ...], dict[str, Any], None]:
+    """Those of points, as CF's time series have them."""
+    _, found, _ = grid_coordinates(heading.grid)
+    coords: dict[str, Any] = {
+        name: ("station", np.ravel(found[name][1]), found[name][2]) for name in ("latitude", "longitude")
+    }
+    names = np.array(heading.stations, dtype=object)
+    coords["station"] = ("station", names, {"long_name": "name of the station", "cf_role": "timeseries_id"})
+    return ("station",), coords, None
+
+
 def _seconds(times: NDArray[np.datetime64]) -> NDArray[np.int64]:
     return times.astype("datetime64[s]").astype(np.int64)
 
 
 def dims_of(heading: Heading) -> tuple[str, ...]:
     """Names of the dimensions of a forecast's variable."""
-    return ("lead_time", *(("member",) if heading.members else ()), *grid_coordinates(heading.grid)[0])
+    places = ("station",) if heading.stations else grid_coordinates(heading.grid)[0]
+    return ("lead_time", *(("member",) if heading.members else ()), *places)
+
+
+def shape_of(heading: Heading) -> tuple[int, ...]:
+    """Sizes of `dims_of`."""
+    members = (len(heading.members),) if heading.members else ()
+    places = (len(heading.stations),) if heading.stations else heading.grid.shape
+    return (len(heading.lead_times), *members, *places)
 
 
 def forecast_coordinates(heading: Heading) -> dict[str, Coordinate]:
     """The coordinates of a forecast by name, `(dims, values, attributes)`: grid, init, lead and valid time, member."""
-    _, found, _ = grid_coordinates(heading.grid)
+    _, found, _ = _station_coordinates(heading) if heading.stations else grid_coordinates(heading.grid)
     coords: dict[str, Coordinate] = {
         name: (dims if isinstance(dims, tuple) else (dims,), np.asarray(values), attrs)
         for name, (dims, values, attrs) in found.items()
@@ -84,6 +104,6 @@ def variable_attributes(variable: Variable, heading: Heading) -> dict[str, Any]:
         attrs["standard_name"] = variable.standard_name
     if variable.level is not None:
         attrs |= {"GRIB_level": variable.level, "GRIB_typeOfLevel": variable.type_of_level or ""}
-    if heading.grid.is_projected:
+    if heading.grid.is_projected and not heading.stations:
         attrs["grid_mapping"] = MAPPING
     return attrs

@@ -29,10 +29,11 @@ class NetcdfWriter(WriterABC):
         try:
             with netCDF4.Dataset(temporary, "w", format="NETCDF4") as file:
                 _define(file, heading)
+                shape = conventions.shape_of(heading)[1:]
 
                 def put(step: int, values: NDArray[np.float32]) -> None:
                     for index, variable in enumerate(heading.variables):
-                        field = values[..., index]
+                        field = values[..., index].reshape(shape)
                         file[variable.name][step] = np.where(np.isnan(field), _FILL, field)
 
                 yield put
@@ -43,16 +44,17 @@ class NetcdfWriter(WriterABC):
 def _define(file: netCDF4.Dataset, heading: Heading) -> None:
     """Dimensions, coordinates and empty variables."""
     file.setncatts({"Conventions": conventions.CONVENTIONS, **heading.attributes})
-    dims = conventions.dims_of(heading)
-    shape = (len(heading.lead_times), *heading.shape[:-1])
+    if heading.stations:
+        file.featureType = "timeSeries"
+    dims, shape = conventions.dims_of(heading), conventions.shape_of(heading)
     for name, size in zip(dims, shape, strict=True):
         file.createDimension(name, size)
     for name, (own, values, attrs) in conventions.forecast_coordinates(heading).items():
-        created = file.createVariable(name, values.dtype, own)
+        created = file.createVariable(name, str if values.dtype == object else values.dtype, own)
         created.setncatts(attrs)
         created[...] = values
     _, _, mapping = conventions.grid_coordinates(heading.grid)
-    if mapping is not None:
+    if mapping is not None and not heading.stations:
         file.createVariable(conventions.MAPPING, "i4", ()).setncatts(mapping)
     for variable in heading.variables:
         created = file.createVariable(

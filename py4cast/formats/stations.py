@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from py4cast.errors import DataError, nearest
 from py4cast.units import normalise
 
-__all__ = ["Stations", "read_stations"]
+__all__ = ["Places", "Stations", "read_places", "read_stations"]
 
 _ROWS = 200_000
 _COLUMNS = {
@@ -66,6 +66,44 @@ class Stations:
         return found
 
 
+class Places(NamedTuple):
+    """Points by name.
+
+    Args:
+        names: of the stations.
+        latitude: [degrees north], `(station,)`.
+        longitude: [degrees east].
+    """
+
+    names: list[str]
+    latitude: NDArray[np.float64]
+    longitude: NDArray[np.float64]
+
+
+def read_places(path: str | Path) -> Places:
+    """The places of a table with the columns `station latitude longitude`; further rows of a station are left out.
+
+    Raises:
+        DataError: no such file, no table, a column that lacks, or coordinates that are none.
+    """
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise DataError(f"{file}: no such file")
+    found: dict[str, tuple[float, float]] = {}
+    for piece in _pieces(file):
+        columns = _columns(file, list(piece.columns), ("elevation", "time"))
+        names, lat, lon = (piece[columns[c]] for c in ("station", "latitude", "longitude"))
+        try:
+            for name, y, x in zip(names, lat.astype(float), lon.astype(float), strict=True):
+                found.setdefault(str(name), (float(y), float(x)))
+        except ValueError as error:
+            raise DataError(f"{file}: a place that is none: {error}") from None
+    places = np.array(list(found.values()), dtype=np.float64).reshape(-1, 2)
+    if not found or not np.isfinite(places).all():
+        raise DataError(f"{file}: {'a place without coordinates' if found else 'holds no stations'}")
+    return Places(list(found), places[:, 0], places[:, 1])
+
+
 def read_stations(path: str | Path) -> Stations:
     """The observations of a file, by its ending: `.csv`, `.parquet`, `.nc`.
 
@@ -99,15 +137,15 @@ def _pieces(file: Path) -> Iterator[pd.DataFrame]:
         raise DataError(f"{file}: cannot be read as a table: {str(error).splitlines()[0]}") from None
 
 
-def _columns(file: Path, found: Sequence[str]) -> dict[str, str]:
-    """The heading of each column that every table has."""
+def _columns(file: Path, found: Sequence[str], free: Sequence[str] = ("elevation",)) -> dict[str, str]:
+    """The heading of each column that every table has, but those that it may lack."""
     lower = {str(c).strip().lower(): str(c) for c in found}
     columns = {}
     for what, names in _COLUMNS.items():
         known = [lower[n] for n in names if n in lower]
         if known:
             columns[what] = known[0]
-        elif what != "elevation":
+        elif what not in free:
             raise DataError(f"{file}: no column {what!r}{nearest(what, list(lower))}")
     return columns
 

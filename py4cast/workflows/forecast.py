@@ -18,7 +18,7 @@ from py4cast.formats import Heading
 from py4cast.regrid import Method
 from py4cast.steppers import Array, StepperABC, open_stepper
 from py4cast.workflows.file_input import FileInput
-from py4cast.workflows.outputs import Outputs
+from py4cast.workflows.outputs import Outputs, Series
 from py4cast.workflows.report import Bar
 
 __all__ = ["Forecast", "forecast"]
@@ -112,7 +112,8 @@ def forecast(asked: Forecast, bar: Bar | None = None) -> list[Path]:
             start, members = instant(asked.init_time), []
             states, given = read_dataset(asked, stepper, start)
         heading = _heading(asked, stepper, start, tuple(members))
-        outputs = stack.enter_context(Outputs(asked.output, heading))
+        series = Series(asked.series, asked.stations, heading) if asked.series and asked.stations else None
+        outputs = stack.enter_context(Outputs(asked.output, heading, series))
         _write(asked, stepper.rollout(states, given), outputs, bar)
     logger.info("forecast of %d variables from %s over %d steps", len(heading.variables), start, asked.num_steps)
     return outputs.written

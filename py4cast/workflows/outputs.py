@@ -1,5 +1,6 @@
 """Outputs: the files of a forecast, each written as its lead times are ready."""
 
+import logging
 import string
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -12,8 +13,13 @@ from numpy.typing import NDArray
 
 from py4cast.errors import SettingsError, nearest
 from py4cast.formats import Heading, Put, WriterABC, writer_for
+from py4cast.formats.stations import read_places
+from py4cast.grid import Grid
+from py4cast.regrid import Regridder
 
-__all__ = ["Outputs", "check_pattern"]
+__all__ = ["Outputs", "Series", "check_pattern"]
+
+logger = logging.getLogger(__name__)
 
 _HOUR = np.timedelta64(3600, "s")
 _PLACES = ("init_time", "lead_time")
@@ -38,6 +44,44 @@ def _named(text: str, init_time: np.datetime64, lead_time: np.timedelta64) -> Pa
     return Path(text.format(init_time=start, lead_time=lead))
 
 
+class Series:
+    """Creates the forecast at the stations of a file, in a `.csv` or `.nc`; linear between the cells.
+
+    Args:
+        path: to write.
+        stations: file of the places.
+        heading: of the forecast.
+
+    Raises:
+        SettingsError: another ending.
+        DataError: no station lies on the grid.
+    """
+
+    def __init__(self, path: str, stations: str, heading: Heading) -> None:
+        if Path(path).suffix not in (".csv", ".nc"):
+            raise SettingsError(f"--series {path}: expected a name that ends in .csv or .nc")
+        places = read_places(stations)
+        everywhere = Grid(places.latitude[None], places.longitude[None])
+        inside = Regridder(heading.grid, everywhere, "linear").covered[0]
+        outside = [n for n, is_in in zip(places.names, inside, strict=True) if not is_in]
+        if outside:
+            logger.warning(
+                "%d stations lie outside the grid and are left out: %s", len(outside), ", ".join(outside[:5])
+            )
+        points = Grid(places.latitude[None, inside], places.longitude[None, inside])
+        names = tuple(n for n, is_in in zip(places.names, inside, strict=True) if is_in)
+        self.heading = replace(heading, grid=points, stations=names)
+        self.path, self._regridder = Path(path), Regridder(heading.grid, points, "linear")
+
+    def values(self, fields: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The values of a lead time at the stations, `heading.shape`."""
+        found = np.empty(self.heading.shape, dtype=np.float32)
+        planes = np.moveaxis(fields, -1, 0).reshape(-1, *fields.shape[-3:-1])
+        out = [self._regridder(np.ascontiguousarray(p)) for p in planes]
+        found[...] = np.moveaxis(np.stack(out).reshape(fields.shape[-1], *found.shape[:-1]), 0, -1)
+        return found
+
+
 class Outputs:
     """Creates the files of a forecast; they stand at their names when they are whole.
 
@@ -47,12 +91,15 @@ class Outputs:
     Args:
         paths: of the files; their endings choose the formats.
         heading: of the forecast.
+        series: at stations, written too.
 
     Raises:
         SettingsError: an unknown ending or place.
     """
 
-    def __init__(self, paths: Sequence[str], heading: Heading) -> None:
+    def __init__(self, paths: Sequence[str], heading: Heading, series: Series | None = None) -> None:
+        self._series = series
+        self._put_series: Put | None = None
         self.heading, self.written = heading, list[Path]()
         self._stack, self._step = ExitStack(), 0
         self._wholes: list[Put] = []
@@ -70,6 +117,10 @@ class Outputs:
                 path = _named(text, self.heading.init_time, self.heading.lead_times[0])
                 self._wholes.append(stack.enter_context(writer.open(path, self.heading)))
                 self.written.append(path)
+            if self._series is not None:
+                writer = writer_for(self._series.path)
+                self._put_series = stack.enter_context(writer.open(self._series.path, self._series.heading))
+                self.written.append(self._series.path)
             self._stack = stack.pop_all()
         return self
 
@@ -77,6 +128,8 @@ class Outputs:
         """Writes the next lead time, `heading.shape`."""
         for put in self._wholes:
             put(values)
+        if self._series is not None and self._put_series is not None:
+            self._put_series(self._series.values(values))
         leads = [self.heading.since, *self.heading.lead_times]
         for text, writer in self._each:
             before, lead = leads[self._step : self._step + 2]

@@ -2,6 +2,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -236,3 +237,47 @@ def test_the_command_line(tmp_path: Path) -> None:
             failed.stderr
         )
     assert not (tmp_path / "x.nc").exists()
+
+
+def test_series_at_stations(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    own, path = saved(tmp_path)
+    places = 'name,lat,lon\nbetween,52.25,-1.1\n"north, west",55.0,-5.0\nfar,10,0\n'
+    (tmp_path / "places.csv").write_text(places)
+    words = {
+        "forecaster": path,
+        "input": [analyses(tmp_path / "in", "NetCDF")],
+        "init_time": str(START),
+        "num_steps": 2,
+        "output": [],
+    }
+    words["stations"] = str(tmp_path / "places.csv")
+    (table,) = forecast(Forecast(**words, series=str(tmp_path / "s.csv")))
+    assert "1 stations lie outside the grid and are left out: far" in caplog.text
+    rows = pd.read_csv(table)
+    assert list(rows.columns) == [
+        "station", "latitude", "longitude", "time", "init_time", "lead_time_h", "t2m [K]", "u10 [m s-1]", "v10 [m s-1]", "tp [kg m-2]",
+    ]  # fmt: skip
+    assert rows["station"].tolist() == ["between", "north, west"] * 2 and rows["lead_time_h"].tolist() == [6, 6, 12, 12]
+    assert rows["time"][3] == "2020-01-02T18:00:00Z" and rows["init_time"][0] == "2020-01-02T06:00:00Z"
+    wanted = expected(own, 2)
+    field = xr.DataArray(
+        wanted,
+        dims=("step", "latitude", "longitude", "v"),
+        coords={"latitude": made.LATITUDE, "longitude": made.LONGITUDE},
+    )
+    at = np.stack([field.interp(latitude=a, longitude=o).values for a, o in ((52.25, -1.1), (55.0, -5.0))], 1)
+    np.testing.assert_allclose(rows.iloc[:, 6:].to_numpy().reshape(2, 2, 4), at, rtol=1e-4, atol=1e-4)
+    (file,) = forecast(Forecast(**words, series=str(tmp_path / "s.nc")))
+    with xr.open_dataset(file, decode_timedelta=False) as data:
+        assert data["t2m"].dims == ("lead_time", "station") and data.attrs["featureType"] == "timeSeries"
+        assert data["station"].values.tolist() == ["between", "north, west"] and "latitude" in data["t2m"].coords
+        np.testing.assert_allclose(data["t2m"].values, at[..., 0], rtol=1e-5)
+    with pytest.raises(SettingsError, match="--stations FILE and --series FILE come together"):
+        Forecast(**words)
+    with pytest.raises(SettingsError, match="ends in .csv or .nc"):
+        forecast(Forecast(**words, series="s.grib2"))
+    with pytest.raises(SettingsError, match="a .csv holds series at stations"):
+        forecast(Forecast(**{**words, "stations": None, "output": [str(tmp_path / "x.csv")]}))
+    (tmp_path / "places.csv").write_text("name,lat\nx,1\n")
+    with pytest.raises(DataError, match="no column 'longitude'"):
+        forecast(Forecast(**words, series=str(tmp_path / "s.csv")))
