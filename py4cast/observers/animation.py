@@ -18,7 +18,7 @@ from py4cast.variables import Variable
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["draw_case", "write_gif"]
+__all__ = ["draw_case", "gif_of", "write_gif"]
 
 _COLUMNS = 4
 
@@ -72,13 +72,19 @@ def draw_case(
 def write_gif(path: Path, figures: Sequence["Figure"], seconds: float = 0.6) -> Path:
     """Writes figures of one size as an animated GIF that repeats, whole or not at all."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    streams = []
+    for figure in figures:
+        streams.append(io.BytesIO())
+        FigureCanvasAgg(figure).print_png(streams[-1])  # type: ignore[no-untyped-call]
+    return gif_of(path, streams, seconds)
+
+
+def gif_of(path: Path, images: Sequence[Path | io.BytesIO], seconds: float = 0.6) -> Path:
+    """Writes images of one size as an animated GIF that repeats, whole or not at all."""
     from PIL import Image
 
-    frames = []
-    for figure in figures:
-        stream = io.BytesIO()
-        FigureCanvasAgg(figure).print_png(stream)  # type: ignore[no-untyped-call]
-        frames.append(Image.open(stream).convert("P", palette=Image.Palette.ADAPTIVE, colors=200))
+    frames = [Image.open(image).convert("P", palette=Image.Palette.ADAPTIVE, colors=200) for image in images]
     with atomic_path(path, suffix=".gif") as temporary:
         frames[0].save(
             temporary, "GIF", save_all=True, append_images=frames[1:], duration=round(1000 * seconds), loop=0

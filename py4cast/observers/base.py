@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.atomic import atomic_path
-from py4cast.namedtensor import NamedTensor
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from py4cast.namedtensor import NamedTensor
 
 __all__ = ["ErrorObserver", "emit", "write_figure"]
 
@@ -29,7 +30,7 @@ class ErrorObserver(ABC):
     prefix: str = "test"  # first part of the figures' names; "valid" in validation
 
     @abstractmethod
-    def update(self, obj: Any, prediction: NamedTensor, target: NamedTensor) -> None:
+    def update(self, obj: Any, prediction: "NamedTensor", target: "NamedTensor") -> None:
         """Sees one batch."""
 
     @abstractmethod

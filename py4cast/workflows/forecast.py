@@ -14,7 +14,7 @@ import numpy as np
 from py4cast import __version__
 from py4cast.datasets.timeline import instant
 from py4cast.errors import DataError, SettingsError
-from py4cast.formats import Heading
+from py4cast.formats import Heading, Put
 from py4cast.regrid import Method
 from py4cast.steppers import Array, StepperABC, open_stepper
 from py4cast.workflows.file_input import FileInput
@@ -114,9 +114,17 @@ def forecast(asked: Forecast, bar: Bar | None = None) -> list[Path]:
         heading = _heading(asked, stepper, start, tuple(members))
         series = Series(asked.series, asked.stations, heading) if asked.series and asked.stations else None
         outputs = stack.enter_context(Outputs(asked.output, heading, series))
-        _write(asked, stepper.rollout(states, given), outputs, bar)
+        overlay = None
+        if asked.overlay:
+            from py4cast.workflows.overlay import Overlay
+
+            overlay = Overlay(asked.overlay, heading, stepper.info.header["info"]["stats"])
+        puts = [outputs.put, *([overlay.put] if overlay else [])]
+        _write(asked.num_steps, stepper.rollout(states, given), heading, puts, bar)
+        if overlay is not None:
+            overlay.finish()
     logger.info("forecast of %d variables from %s over %d steps", len(heading.variables), start, asked.num_steps)
-    return outputs.written
+    return [*outputs.written, *(overlay.written if overlay else [])]
 
 
 def _check_border(asked: Forecast, stepper: StepperABC) -> None:
@@ -138,11 +146,12 @@ def _heading(asked: Forecast, stepper: StepperABC, start: np.datetime64, members
     return Heading(info.predicted, info.grid, start, leads, attributes, members)
 
 
-def _write(asked: Forecast, steps: Iterator[Array], outputs: Outputs, bar: Bar | None) -> None:
-    """Puts every lead time into the files as soon as it is there."""
+def _write(num_steps: int, steps: Iterator[Array], heading: Heading, puts: Sequence[Put], bar: Bar | None) -> None:
+    """Puts every lead time where it is wanted, as soon as it is there."""
     if bar is not None:
-        bar.start("forecasting", asked.num_steps)
+        bar.start("forecasting", num_steps)
     for values in steps:
-        outputs.put(values if outputs.heading.members else values[0])
+        for put in puts:
+            put(values if heading.members else values[0])
         if bar is not None:
             bar.step()

@@ -1,0 +1,60 @@
+"""Overlay: maps of a forecast, a PNG per variable and lead time, and an animation of every variable."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.atomic import check_name
+from py4cast.errors import SettingsError
+from py4cast.formats import Heading
+from py4cast.observers.animation import draw_case, gif_of
+from py4cast.observers.base import write_figure
+
+__all__ = ["Overlay"]
+
+_SPREAD = 3.0  # standard deviations about the mean that the colours span
+
+
+class Overlay:
+    """Creates the pictures of a forecast; of an ensemble its mean.
+
+    Args:
+        folder: to write to.
+        heading: of the forecast.
+        stats: statistics of the training period by variable: colours span the mean and three deviations to both sides.
+
+    Raises:
+        SettingsError: a variable whose name is no file's.
+    """
+
+    def __init__(self, folder: str, heading: Heading, stats: Mapping[str, Mapping[str, float]]) -> None:
+        self.folder, self.heading, self._stats = Path(folder), heading, stats
+        for variable in heading.variables:
+            check_name(variable.name, "variable")
+        if self.folder.is_file():
+            raise SettingsError(f"--overlay {folder}: is a file")
+        self._images: dict[str, list[Path]] = {v.name: [] for v in heading.variables}
+        self.written: list[Path] = []
+
+    def put(self, values: NDArray[np.float32]) -> None:
+        """Draws the next lead time, `heading.shape`."""
+        fields = values.mean(0) if self.heading.members else values
+        step = len(self._images[self.heading.variables[0].name])
+        lead = self.heading.lead_times[step]
+        hours = lead / np.timedelta64(3600, "s")
+        when = f"+{hours:g} h, {np.datetime_as_string(self.heading.init_time + lead, 'm')}Z"
+        for index, variable in enumerate(self.heading.variables):
+            own = self._stats[variable.name]
+            span = own["mean"] - _SPREAD * own["std"], own["mean"] + _SPREAD * own["std"]
+            figure = draw_case({when: fields[..., index]}, variable, self.heading.grid, variable.name, span)
+            path = self.folder / f"{variable.name}_{hours:03g}.png"
+            write_figure(path, figure)
+            self.written.append(path)
+            self._images[variable.name].append(path)
+
+    def finish(self) -> None:
+        """Writes the animations."""
+        for name, images in self._images.items():
+            self.written.append(gif_of(self.folder / f"{name}.gif", images))
