@@ -13,28 +13,12 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from py4cast.arguments import (
-    COMPARE_HELP,
-    EXPORT_HELP,
-    FORECAST_HELP,
-    GRAPH_HELP,
-    INSPECT_HELP,
-    PREPARE_HELP,
-    TRAIN_HELP,
-    VERIFY_HELP,
-    Parser,
-    compare_arguments,
-    export_arguments,
-    forecast_arguments,
-    graph_arguments,
-    inspect_arguments,
-    plugins_arguments,
-    prepare_arguments,
-    train_arguments,
-    verify_arguments,
-)
+from py4cast import arguments as flags
+from py4cast.arguments import Parser
 from py4cast.errors import Py4castError, SettingsError, nearest
 from py4cast.process import keep_memory, sleep_while_waiting
+from py4cast.verbs import operations
+from py4cast.verbs.texts import by_comma, renames, strip
 
 __all__ = ["main"]
 
@@ -98,14 +82,6 @@ def _default_run_name() -> str:
     return os.environ.get("PY4CAST_RUN_NAME", name)
 
 
-def _strip(overrides: Sequence[str]) -> list[str]:
-    """The dataset's overrides, without the first word that the other verbs share with train."""
-    for override in overrides:
-        if not override.startswith("dataset."):
-            raise SettingsError(f"--set {override!r}: expected dataset.PLACE=VALUE, such as dataset.root=DIR")
-    return [o.removeprefix("dataset.") for o in overrides]
-
-
 def _prepare(a: argparse.Namespace) -> None:
     from pathlib import Path
 
@@ -115,7 +91,7 @@ def _prepare(a: argparse.Namespace) -> None:
         a.dataset,
         a.dataset_conf,
         Path(a.output) if a.output else None,
-        _strip(a.overrides),
+        strip(a.overrides),
         a.num_workers,
         a.scheduler,
         a.append,
@@ -137,52 +113,9 @@ def _inspect(a: argparse.Namespace) -> None:
         return
     from py4cast.workflows.inspect import inspect
 
-    names = _by_comma(a.variables)
+    names = by_comma(a.variables)
     for item in inspect(a.path, a.plot, a.time, a.check, names):
         show(item)
-
-
-def _forecast(a: argparse.Namespace) -> None:
-    from py4cast.workflows.forecast import Forecast, forecast
-    from py4cast.workflows.report import Bar
-
-    try:
-        members = [int(m) for m in (a.members or "").split(",") if m]
-    except ValueError:
-        raise SettingsError(f"--members {a.members}: expected numbers by comma") from None
-    asked = Forecast(
-        forecaster=a.forecaster, output=a.output, num_steps=a.num_steps, init_time=a.init_time, input=a.input or (),
-        boundary=a.boundary or (), dataset=a.dataset, path=a.dataset_conf, overrides=_strip(a.overrides),
-        renamed=_renames(a.rename, "INPUT=FORECASTER"), accumulated=_by_comma(a.accumulated), regrid=a.regrid, members=members,
-        device=a.device, precision=a.precision, free_border=a.free_border, stations=a.stations, series=a.series, overlay=a.overlay,
-    )  # fmt: skip
-    with Bar() as bar:
-        paths = forecast(asked, bar)
-    sys.stdout.write("".join(f"{path}\n" for path in paths))
-
-
-def _export(a: argparse.Namespace) -> None:
-    from py4cast.workflows.export import Export, export
-    from py4cast.workflows.report import drift_table, show
-
-    drift = export(Export(forecaster=a.forecaster, output=a.output, weights=a.weights, num_steps=a.num_steps))
-    show(drift_table(drift, a.weights))
-    sys.stdout.write(f"{a.output}\n")
-
-
-def _by_comma(text: str | None) -> list[str]:
-    return [n for n in (text or "").split(",") if n]
-
-
-def _renames(texts: Sequence[str], form: str) -> dict[str, str]:
-    """Name in the first source by name in the second, from `FIRST=SECOND` texts."""
-    found = {}
-    for text in texts:
-        first, equals, second = text.partition("=")
-        if not (first and equals and second):
-            raise SettingsError(f"--rename {text!r}: expected {form}")
-        found[second] = first
-    return found
 
 
 def _reference_files(texts: Sequence[str]) -> dict[str, list[str]]:
@@ -203,9 +136,9 @@ def _files(a: argparse.Namespace, settings: Any) -> Any:
         truth=a.truth or (),
         stations=a.stations,
         references=_reference_files(a.reference),
-        variables=_by_comma(a.variables),
-        renamed=_renames(a.rename, "FORECAST=TRUTH"),
-        accumulated=_by_comma(a.accumulated),
+        variables=by_comma(a.variables),
+        renamed=renames(a.rename, "FORECAST=TRUTH"),
+        accumulated=by_comma(a.accumulated),
         regrid=a.regrid,
         interpolation=a.interpolation,
         orography=a.orography,
@@ -228,7 +161,7 @@ def _verify(a: argparse.Namespace) -> None:
     overrides = [o.removeprefix("scores.") for o in a.overrides if o.startswith("scores.")]
     if a.metrics:
         overrides.append(f"metrics={json.dumps(a.metrics.split(','))}")
-    of_data = _strip([o for o in a.overrides if not o.startswith("scores.")])
+    of_data = strip([o for o in a.overrides if not o.startswith("scores.")])
     settings = score_settings(overrides)
     case: Any
     if bool(a.forecaster) == bool(a.forecast):
@@ -259,7 +192,7 @@ def _compare(a: argparse.Namespace) -> None:
     from py4cast.workflows.compare import Compare, compare, named_runs
     from py4cast.workflows.report import score_table, show
 
-    names = _by_comma(a.variables)
+    names = by_comma(a.variables)
     asked = Compare(
         named_runs(a.runs), instant(a.init_time) if a.init_time else None, names, a.truth or (), a.stations, a.regrid
     )
@@ -288,20 +221,53 @@ def _plugins(a: argparse.Namespace) -> None:
 
 
 _VERBS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], None]]] = {
-    "train": ("train a Forecaster, test it, save it", TRAIN_HELP, train_arguments, _train),
-    "prepare": ("turn GRIB or NetCDF files into a fast store", PREPARE_HELP, prepare_arguments, _prepare),
-    "forecast": ("write a forecast file", FORECAST_HELP, forecast_arguments, _forecast),
-    "export": ("write one step of a Forecaster as ONNX, checked against torch", EXPORT_HELP, export_arguments, _export),
+    "train": ("train a Forecaster, test it, save it", flags.TRAIN_HELP, flags.train_arguments, _train),
+    "prepare": ("turn GRIB or NetCDF files into a fast store", flags.PREPARE_HELP, flags.prepare_arguments, _prepare),
+    "forecast": ("write a forecast file", flags.FORECAST_HELP, flags.forecast_arguments, operations.run_forecast),
+    "cycle": (
+        "forecast every few hours, as input comes",
+        flags.CYCLE_HELP,
+        flags.cycle_arguments,
+        operations.run_cycle,
+    ),
+    "export": (
+        "write one step of a Forecaster as ONNX, checked against torch",
+        flags.EXPORT_HELP,
+        flags.export_arguments,
+        operations.run_export,
+    ),
     "verify": (
         "score a Forecaster, or any forecast files, against analyses or stations",
-        VERIFY_HELP,
-        verify_arguments,
+        flags.VERIFY_HELP,
+        flags.verify_arguments,
         _verify,
     ),
-    "compare": ("put several runs or verified forecasts side by side", COMPARE_HELP, compare_arguments, _compare),
-    "inspect": ("show what a store, a Forecaster or an exported step holds", INSPECT_HELP, inspect_arguments, _inspect),
-    "graph": ("show and draw the mesh of a graph network", GRAPH_HELP, graph_arguments, _graph),
-    "plugins": ("list what can be used by name, and from where", "", plugins_arguments, _plugins),
+    "compare": (
+        "put several runs or verified forecasts side by side",
+        flags.COMPARE_HELP,
+        flags.compare_arguments,
+        _compare,
+    ),
+    "register": (
+        "keep a Forecaster, a step, a store or scores in a catalogue",
+        flags.REGISTER_HELP,
+        flags.register_arguments,
+        operations.run_register,
+    ),
+    "catalogue": (
+        "list what was made from what, and fetch it",
+        flags.CATALOGUE_HELP,
+        flags.catalogue_arguments,
+        operations.run_catalogue,
+    ),
+    "inspect": (
+        "show what a store, a Forecaster or an exported step holds",
+        flags.INSPECT_HELP,
+        flags.inspect_arguments,
+        _inspect,
+    ),
+    "graph": ("show and draw the mesh of a graph network", flags.GRAPH_HELP, flags.graph_arguments, _graph),
+    "plugins": ("list what can be used by name, and from where", "", flags.plugins_arguments, _plugins),
 }
 
 

@@ -24,7 +24,7 @@ ROWS = [
     ["observers", "optim"],
     ["observer", "callbacks", "lightning", "tracking"],
     ["workflows", "testing"],
-    ["arguments"],
+    ["arguments", "verbs"],
     ["cli"],
 ]
 LEVEL = {name: level for level, row in enumerate(ROWS) for name in row}

@@ -4,7 +4,17 @@ import argparse
 
 from py4cast.arguments.base import add_data, whole
 
-__all__ = ["EXPORT_HELP", "FORECAST_HELP", "export_arguments", "forecast_arguments"]
+__all__ = ["CYCLE_HELP", "EXPORT_HELP", "FORECAST_HELP", "cycle_arguments", "export_arguments", "forecast_arguments"]
+
+CYCLE_HELP = """\
+examples:
+  py4cast cycle --every 6h --delay 3h --timeout 45min --model step.onnx --input 'an/an_%Y%m%d%H.grib2' \\
+      --boundary 'ifs/ifs_%Y%m%d%H.grib2' --num_steps 48 --output 'out/fc_{init_time}.grib2' --verify out/scores
+  py4cast cycle --once --every 6h ...          one call from cron or ecFlow
+
+In --input %Y %m %d %H %M stand for the time of a state, in --boundary for the start of the driving model's run, of
+which the freshest is taken. Input that is not there and whole in time is replaced by that of the cycle before, with as
+many steps more; a line says so. A cycle that is done is not done again. Exit status: 0 done, 2 settings, 3 no input."""
 
 EXPORT_HELP = """\
 examples:
@@ -62,6 +72,29 @@ def forecast_arguments(p: argparse.ArgumentParser) -> None:
         "--free_border",
         action="store_true",
         help="forecast without truth in the border, for a strategy that imposes it",
+    )
+
+
+def cycle_arguments(p: argparse.ArgumentParser) -> None:
+    """The flags of cycle: those of forecast, and when."""
+    forecast_arguments(p)
+    p.add_argument("--every", required=True, metavar="DURATION", help="between two starts, from 00 UTC: 1h, 6h, ...")
+    p.add_argument(
+        "--delay", default="0s", metavar="DURATION", help="after a start, when its input can be there (default: none)"
+    )
+    p.add_argument("--timeout", metavar="DURATION", help="how long the input is waited for (default: not)")
+    p.add_argument(
+        "--fallbacks",
+        type=whole,
+        default=1,
+        metavar="N",
+        help="cycles before, from which it may start instead (default: 1)",
+    )
+    p.add_argument("--once", action="store_true", help="the cycle that is due now, then end: for cron, ecFlow, ...")
+    p.add_argument("--state", default="cycle.json", metavar="FILE", help="what was done (default: cycle.json)")
+    p.add_argument("--verify", metavar="DIR", help="scores of the last forecasts, with a page (needs torch)")
+    p.add_argument(
+        "--verify_last", default="10d", metavar="DURATION", help="how far back they are verified (default: 10d)"
     )
 
 

@@ -21,7 +21,7 @@ from py4cast.workflows.file_input import FileInput
 from py4cast.workflows.outputs import Outputs, Series
 from py4cast.workflows.report import Bar
 
-__all__ = ["Forecast", "forecast"]
+__all__ = ["Forecast", "forecast", "run"]
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +93,11 @@ def forecast(asked: Forecast, bar: Bar | None = None) -> list[Path]:
         DataError: the data do not fit the Forecaster, or lack what the forecast needs.
         NumericalError: the forecast is no longer finite.
     """
-    stepper = open_stepper(asked.forecaster, asked.device, asked.precision)
+    return run(asked, open_stepper(asked.forecaster, asked.device, asked.precision), bar)
+
+
+def run(asked: Forecast, stepper: StepperABC, bar: Bar | None = None) -> list[Path]:
+    """The same by a stepper that is open already."""
     with ExitStack() as stack:
         if asked.input:
             source = FileInput(

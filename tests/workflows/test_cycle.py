@@ -1,0 +1,160 @@
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from py4cast.errors import DataError, SettingsError
+from py4cast.formats import Fields, writer_for
+from py4cast.workflows.cycle import Cycle, Schedule
+from py4cast.workflows.forecast import Forecast
+from tests import forecast_files as made
+from tests import forecasters
+from tests.workflows.test_cli import py4cast
+from tests.workflows.test_forecast import NAMES, saved, values_of
+
+HOUR = made.HOUR
+
+
+def analysis(folder: Path, index: int) -> Path:
+    """The file of one analysis, as a service writes it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    when = made.TIMES[index].item()
+    path = folder / when.strftime("an_%Y%m%d%H.grib2")
+    values = np.stack([made.truth_of(n)[index] for n in NAMES], -1)[None]
+    fields = Fields(values, forecasters.PREDICTED, forecasters.GRID, made.TIMES[index], [0 * HOUR])
+    writer_for(path).write(path, fields)
+    return path
+
+
+class Clock:
+    """A clock that a sleep moves on, and what happens meanwhile."""
+
+    def __init__(self, at: np.datetime64) -> None:
+        self.at, self.slept = at, 0.0
+        self.events: list[tuple[np.datetime64, object]] = []
+
+    def now(self) -> np.datetime64:
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        self.at = self.at + np.timedelta64(round(seconds), "s")
+        self.slept += seconds
+        for when, event in list(self.events):
+            if self.at >= when:
+                event()  # type: ignore[operator]
+                self.events.remove((when, event))
+
+
+def cycle_of(tmp_path: Path, clock: Clock, **changes: object) -> Cycle:
+    _, path = saved(tmp_path)
+    asked = Forecast(
+        forecaster=path, input=[str(tmp_path / "an" / "an_%Y%m%d%H.grib2")], num_steps=2,
+        output=[str(tmp_path / "out" / "fc_{init_time}.nc")],
+    )  # fmt: skip
+    words = {"every": 6 * HOUR, "delay": 2 * HOUR, "timeout": HOUR, "state": str(tmp_path / "state.json"), **changes}
+    return Cycle(asked, Schedule(**words), clock.now, clock.sleep)
+
+
+def test_the_start_that_is_due(tmp_path: Path) -> None:
+    clock = Clock(np.datetime64("2020-01-02T07:59:59", "s"))
+    cycle = cycle_of(tmp_path, clock)
+    assert cycle.due() == np.datetime64("2020-01-02T00", "s")
+    clock.at = np.datetime64("2020-01-02T08", "s")
+    assert cycle.due() == np.datetime64("2020-01-02T06", "s")
+    clock.at = np.datetime64("2020-01-02T01", "s")
+    assert cycle.due() == np.datetime64("2020-01-01T18", "s")
+
+
+def test_it_waits_for_the_input_and_for_its_end(tmp_path: Path) -> None:
+    clock = Clock(made.TIMES[5] + 2 * HOUR)
+    cycle = cycle_of(tmp_path, clock)
+    analysis(tmp_path / "an", 4)
+    whole = analysis(tmp_path / "later", 5).read_bytes()
+    target = tmp_path / "an" / "an_2020010206.grib2"
+
+    def begins() -> None:
+        target.write_bytes(whole[: len(whole) // 2])
+
+    clock.events = [(clock.at + 600, begins), (clock.at + 900, lambda: target.write_bytes(whole))]
+    (file,) = cycle.run(cycle.due())
+    assert 900 <= clock.slept < 940 and file.name == "fc_20200102T06.nc"
+    assert json.loads((tmp_path / "state.json").read_text())["2020-01-02T06:00:00"]["is_fresh"] is True
+    assert cycle.run(made.TIMES[5]) == [], "what is done is not done again"
+
+
+def test_a_missed_input_falls_back_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock(made.TIMES[5] + 2 * HOUR)
+    cycle = cycle_of(tmp_path, clock)
+    for i in (3, 4):
+        analysis(tmp_path / "an", i)
+    (file,) = cycle.run(cycle.due())
+    assert file.name == "fc_20200102T00.nc" and clock.slept >= 3600
+    assert "no " in caplog.text and "the forecast starts from 2020-01-02T00:00:00 instead" in caplog.text
+    assert values_of(file).shape[0] == 3, "a step more, so that it reaches as far"
+    with pytest.raises(DataError, match="still no input but that of 2020-01-02T00"):
+        cycle.run(made.TIMES[5])
+    analysis(tmp_path / "an", 5)
+    (file,) = cycle.run(made.TIMES[5])
+    assert file.name == "fc_20200102T06.nc", "late input is used after all"
+
+
+def test_no_input_at_all_is_an_error(tmp_path: Path) -> None:
+    clock = Clock(made.TIMES[5] + 2 * HOUR)
+    with pytest.raises(
+        DataError, match=r"cycle of 2020-01-02T06:00:00: no .*; nor is there the input of the 1 cycles before"
+    ):
+        cycle_of(tmp_path, clock).run(made.TIMES[5])
+    assert not (tmp_path / "out").exists()
+
+
+def test_cycle_after_cycle_with_scores(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for i in range(4, 9):
+        analysis(tmp_path / "an", i)
+    clock = Clock(made.TIMES[5] + 2 * HOUR)
+    with caplog.at_level(logging.INFO):
+        running = cycle_of(tmp_path, clock, verify=str(tmp_path / "scores")).forever()
+        files = [next(running) for _ in range(5)]
+    assert [f[0].name for f in files[:4]] == [
+        f"fc_{t}.nc" for t in ("20200102T06", "20200102T12", "20200102T18", "20200103T00")
+    ]
+    assert "starts from 2020-01-03T00:00:00 instead" in caplog.text, "the fifth has no input of its own"
+    scores = json.loads((tmp_path / "scores" / "scores.json").read_text())
+    assert scores["num_forecasts"] >= 3 and (tmp_path / "scores" / "report.html").is_file()
+
+
+def test_the_command_line(tmp_path: Path) -> None:
+    _, path = saved(tmp_path)
+    for i in (4, 5):
+        analysis(tmp_path / "an", i)
+    words = (
+        "cycle", "--every", "6h", "--forecaster", path, "--input", str(tmp_path / "an" / "an_%Y%m%d%H.grib2"), "--num_steps", "1",
+        "--state", str(tmp_path / "s.json"),
+    )  # fmt: skip
+    out = ("--output", str(tmp_path / "{init_time}.grib2"))
+    done = py4cast(*words, *out, "--init_time", "2020-01-02T06")
+    assert done.returncode == 0 and done.stdout.strip() == str(tmp_path / "20200102T06.grib2"), done.stderr
+    assert py4cast(*words, *out, "--once").returncode == 3, "nothing of today"
+    for more, text in (
+        (("--output", str(tmp_path / "f.nc")), "a cycle needs {init_time}"),
+        ((*out, "--every", "7h"), "--every 7h: expected a part of a day"),
+        ((*out, "--fallbacks", "-1"), "--fallbacks -1: expected at least 0"),
+    ):
+        failed = py4cast(*words, *more, "--once")
+        assert failed.returncode == 2 and text in failed.stderr and len(failed.stderr.splitlines()) == 1, failed.stderr
+
+
+def test_the_freshest_run_of_the_driving_model(tmp_path: Path) -> None:
+    from py4cast.workflows.cycle import _freshest
+
+    start = np.datetime64("2020-01-02T06", "s")
+    pattern = str(tmp_path / "ifs_%Y%m%d%H.nc")
+    assert _freshest(pattern, start).endswith("ifs_2020010206.nc"), "none there: the one that is wanted is named"
+    for name in ("ifs_2020010112", "ifs_2020010200", "ifs_2020010212"):
+        (tmp_path / f"{name}.nc").touch()
+    assert _freshest(pattern, start).endswith("ifs_2020010200.nc")
+    with pytest.raises(SettingsError, match="cycle needs --input"):
+        Cycle(
+            Forecast(forecaster="x", output=["{init_time}.nc"], num_steps=1, init_time="2020"), Schedule(every=6 * HOUR)
+        )
