@@ -79,9 +79,7 @@ def cycle_arguments(p: argparse.ArgumentParser) -> None:
     """The flags of cycle: those of forecast, and when."""
     forecast_arguments(p)
     p.add_argument("--every", required=True, metavar="DURATION", help="between two starts, from 00 UTC: 1h, 6h, ...")
-    p.add_argument(
-        "--delay", default="0s", metavar="DURATION", help="after a start, when its input can be there (default: none)"
-    )
+    p.add_argument("--delay", metavar="DURATION", help="after a start, when its input can be there (default: none)")
     p.add_argument("--timeout", metavar="DURATION", help="how long the input is waited for (default: not)")
     p.add_argument(
         "--fallbacks",
