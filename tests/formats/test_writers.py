@@ -1,3 +1,4 @@
+import subprocess
 import warnings
 from pathlib import Path
 
@@ -104,3 +105,27 @@ def test_holes_come_and_go_in_grib(tmp_path: Path) -> None:
 def test_endings_are_those_of_the_writers() -> None:
     held = {e: name for name in writers.builtin_names for e in writers.builtin(name).suffixes}
     assert held == ENDINGS
+
+
+def test_grib_ls_shows_names_dates_levels_and_units(tmp_path: Path) -> None:
+    eccodeslib = pytest.importorskip("eccodeslib")
+    home = Path(eccodeslib.__file__).parent
+    program = home / "bin" / "grib_ls"
+    if not program.is_file():
+        pytest.skip("no grib_ls here")
+    path = tmp_path / "out.grib2"
+    writer_for(path).write(path, ensemble(latlon(True)))
+    keys = "shortName,typeOfLevel,level,dataDate,dataTime,stepRange,validityDate,validityTime,units,perturbationNumber"
+    libraries = ":".join(str(p / "lib64") for p in (home, home.parent / "eckitlib"))
+    done = subprocess.run(
+        [str(program), "-p", keys, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"LD_LIBRARY_PATH": libraries},
+    )
+    rows = [line.split() for line in done.stdout.splitlines()[2:29]]
+    assert rows[0] == ["2t", "heightAboveGround", "2", "20240228", "1800", "1", "20240228", "1900", "K", "0"]
+    assert rows[4] == ["t", "isobaricInhPa", "850", "20240228", "1800", "1", "20240228", "1900", "K", "1"]
+    assert rows[17] == ["tp", "surface", "0", "20240228", "1800", "1-6", "20240229", "0", "m", "2"]
+    assert rows[26][5:8] == ["6-30", "20240301", "0"], "over a leap day"

@@ -10,6 +10,7 @@ import xarray as xr
 from py4cast.datasets import get_datasets
 from py4cast.testing import check_dataset
 from py4cast.workflows.config import build_config, named_from
+from py4cast.workflows.export import Export, export
 from py4cast.workflows.forecast import Forecast, forecast
 from py4cast.workflows.train import train
 from tests.conftest import ROOT
@@ -46,6 +47,16 @@ def test_era5_uk_beats_persistence_and_the_stencil_and_is_operated(real_data: Pa
         assert str(data["valid_time"].values[-1])[:13] == "2019-04-01T23"
         assert float(data["t2m"].min()) > 265 and float(data["t2m"].max()) < 300
         assert data["t2m"].attrs["standard_name"] == "air_temperature"
+        through_dataset = data["t2m"].values
+    # the same forecast from the service's own file, by torch and by the exported step
+    step, source = tmp_path / "step.onnx", str(real_data / "series" / "era5_uk_hourly_t2m_2019-03.grib")
+    drift = export(Export(forecaster=asked.forecaster, output=str(step), num_steps=24))
+    assert max(drift.largest) < 1e-3
+    for model in (asked.forecaster, str(step)):
+        made = forecast(Forecast(forecaster=model, input=[source], num_steps=24, output=[str(tmp_path / "f.nc"), str(tmp_path / "f.grib2")]))  # fmt: skip
+        with xr.open_dataset(made[0], decode_timedelta=True) as data:
+            assert str(data["init_time"].values)[:13] == "2019-03-31T23", "the last time of the file"
+            np.testing.assert_allclose(data["t2m"].values, through_dataset, atol=5e-3)
 
 
 def test_globcurrent_runs_with_its_land_mask(real_data: Path) -> None:
