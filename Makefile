@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNS := $(or $(PY4CAST_ROOTDIR),py4cast_runs)
 
-.PHONY: demo test lint types setup peers clean
+.PHONY: demo test lint types setup peers runtime clean
 
 setup: $(VENV)/.ready
 
@@ -32,5 +32,12 @@ peers: setup
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .peers/$$peer -r benchmarks/peers/$$peer.txt || exit 1; \
 	done
 
+# an environment for operations alone, without torch, and a look whether it works
+runtime:
+	$(PYTHON) -m venv .venv-runtime
+	.venv-runtime/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r constraints-runtime.txt
+	.venv-runtime/bin/python -m pip install --quiet --disable-pip-version-check --no-deps .
+	.venv-runtime/bin/py4cast inspect tests/golden/step.onnx
+
 clean:
-	rm -rf $(VENV) .peers build *.egg-info
+	rm -rf $(VENV) .venv-runtime .peers build *.egg-info

@@ -13,6 +13,9 @@ from py4cast.workflows.export import Export, export
 from py4cast.workflows.register import item_of
 from tests import forecasters
 from tests.workflows.test_cli import py4cast
+from tests.workflows.test_inspect import store
+
+__all__ = ["store"]
 
 
 def made(folder: Path) -> tuple[Path, Path]:
@@ -128,3 +131,13 @@ def test_scores_and_stores_are_items(tmp_path: Path) -> None:
     item = item_of(tmp_path / "scores")
     assert item.kind == "scores" and item.parents == ((item_of(forecaster).id, "scores of"),)
     assert item.facts == {"model": "halfunet", "num_forecasts": 4}
+
+
+def test_a_prepared_store_is_an_item(store: Path, tmp_path: Path) -> None:
+    item = item_of(store)
+    meta = json.loads((store / "py4cast.json").read_text())
+    assert (item.kind, item.id, item.is_copied) == ("dataset", meta["digest"], False)
+    assert item.facts["variables"] == ["t", "u"] and item.facts["files"] == 1
+    assert item.parents == ((meta["inputs_digest"], "prepared from files"),)
+    held = Catalogue(tmp_path / "kept").register(item, "store")
+    assert held.label == "store:1" and not held.copy
