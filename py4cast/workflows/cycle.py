@@ -84,9 +84,10 @@ class Cycle:
     ) -> None:  # fmt: skip
         if not asked.input:
             raise SettingsError("cycle needs --input FILES, with %Y%m%d%H for the time")
-        for text in asked.output:
-            if "{init_time" not in text:
-                raise SettingsError(f"--output {text}: a cycle needs {{init_time}} in it")
+        paths = [("--output", text) for text in asked.output]
+        for flag, text in (*paths, ("--series", asked.series), ("--overlay", asked.overlay)):
+            if text and "{init_time" not in text:
+                raise SettingsError(f"{flag} {text}: a cycle needs {{init_time}} in it")
         self.asked, self.schedule, self._now, self._sleep = asked, schedule, now, sleep
         self._stepper: StepperABC = open_stepper(asked.forecaster, asked.device, asked.precision)
         self._state = Path(schedule.state).absolute()

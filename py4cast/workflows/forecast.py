@@ -18,7 +18,7 @@ from py4cast.formats import Heading, Put
 from py4cast.regrid import Method
 from py4cast.steppers import Array, StepperABC, open_stepper
 from py4cast.workflows.file_input import FileInput
-from py4cast.workflows.outputs import Outputs, Series
+from py4cast.workflows.outputs import Outputs, Series, path_of
 from py4cast.workflows.report import Bar
 
 __all__ = ["Forecast", "forecast", "run"]
@@ -122,7 +122,9 @@ def run(asked: Forecast, stepper: StepperABC, bar: Bar | None = None) -> list[Pa
         if asked.overlay:
             from py4cast.workflows.overlay import Overlay
 
-            overlay = Overlay(asked.overlay, heading, stepper.info.header["info"]["stats"])
+            overlay = Overlay(
+                path_of(asked.overlay, start, heading.lead_times[0]), heading, stepper.info.header["info"]["stats"]
+            )
         puts = [outputs.put, *([overlay.put] if overlay else [])]
         _write(asked.num_steps, stepper.rollout(states, given), heading, puts, bar)
         if overlay is not None:

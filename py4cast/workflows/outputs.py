@@ -17,7 +17,7 @@ from py4cast.formats.stations import read_places
 from py4cast.grid import Grid
 from py4cast.regrid import Regridder
 
-__all__ = ["Outputs", "Series", "check_pattern"]
+__all__ = ["Outputs", "Series", "check_pattern", "path_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def check_pattern(text: str) -> None:
             raise SettingsError(f"--output {text!r}: unknown place {{{place}}}{nearest(place, _PLACES)}")
 
 
-def _named(text: str, init_time: np.datetime64, lead_time: np.timedelta64) -> Path:
+def path_of(text: str, init_time: np.datetime64, lead_time: np.timedelta64) -> Path:
     """The path of a lead time: `{init_time}` as 20190330T00, `{lead_time}` as hours 006, with minutes 000h30."""
     hours, rest = divmod(lead_time, _HOUR)
     lead = f"{int(hours):03d}" + (f"h{int(rest / np.timedelta64(60, 's')):02d}" if rest else "")
@@ -71,7 +71,8 @@ class Series:
         points = Grid(places.latitude[None, inside], places.longitude[None, inside])
         names = tuple(n for n, is_in in zip(places.names, inside, strict=True) if is_in)
         self.heading = replace(heading, grid=points, stations=names)
-        self.path, self._regridder = Path(path), Regridder(heading.grid, points, "linear")
+        self.path = path_of(path, heading.init_time, heading.lead_times[0])
+        self._regridder = Regridder(heading.grid, points, "linear")
 
     def values(self, fields: NDArray[np.float32]) -> NDArray[np.float32]:
         """The values of a lead time at the stations, `heading.shape`."""
@@ -114,7 +115,7 @@ class Outputs:
                 if "{lead_time" in text:
                     self._each.append((text, writer))
                     continue
-                path = _named(text, self.heading.init_time, self.heading.lead_times[0])
+                path = path_of(text, self.heading.init_time, self.heading.lead_times[0])
                 self._wholes.append(stack.enter_context(writer.open(path, self.heading)))
                 self.written.append(path)
             if self._series is not None:
@@ -133,7 +134,7 @@ class Outputs:
         leads = [self.heading.since, *self.heading.lead_times]
         for text, writer in self._each:
             before, lead = leads[self._step : self._step + 2]
-            path = _named(text, self.heading.init_time, lead)
+            path = path_of(text, self.heading.init_time, lead)
             with writer.open(path, replace(self.heading, lead_times=[lead], since=before)) as put:
                 put(values)
             self.written.append(path)

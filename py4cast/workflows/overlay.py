@@ -29,8 +29,8 @@ class Overlay:
         SettingsError: a variable whose name is no file's.
     """
 
-    def __init__(self, folder: str, heading: Heading, stats: Mapping[str, Mapping[str, float]]) -> None:
-        self.folder, self.heading, self._stats = Path(folder), heading, stats
+    def __init__(self, folder: Path, heading: Heading, stats: Mapping[str, Mapping[str, float]]) -> None:
+        self.folder, self.heading, self._stats = folder, heading, stats
         for variable in heading.variables:
             check_name(variable.name, "variable")
         if self.folder.is_file():

@@ -138,6 +138,7 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert py4cast(*words, *out, "--once").returncode == 3, "nothing of today"
     for more, text in (
         (("--output", str(tmp_path / "f.nc")), "a cycle needs {init_time}"),
+        ((*out, "--overlay", str(tmp_path / "maps")), "--overlay"),
         ((*out, "--every", "7h"), "--every 7h: expected a part of a day"),
         ((*out, "--fallbacks", "-1"), "--fallbacks -1: expected at least 0"),
     ):

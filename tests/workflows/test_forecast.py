@@ -292,12 +292,12 @@ def test_maps_of_every_variable(tmp_path: Path) -> None:
         input=[analyses(tmp_path / "in", "NetCDF")],
         num_steps=3,
         output=[],
-        overlay=str(tmp_path / "maps"),
+        overlay=str(tmp_path / "{init_time}"),
     )
     files = forecast(asked)
     names = {f"{v}_{h:03}.png" for v in [*NAMES, "tp"] for h in (6, 12, 18)} | {f"{v}.gif" for v in [*NAMES, "tp"]}
-    assert {f.name for f in files} == names == {p.name for p in (tmp_path / "maps").iterdir()}
-    with Image.open(tmp_path / "maps" / "t2m.gif") as image:
+    assert {f.name for f in files} == names == {p.name for p in (tmp_path / "20200108T06").iterdir()}
+    with Image.open(tmp_path / "20200108T06" / "t2m.gif") as image:
         assert image.n_frames == 3
-    with Image.open(tmp_path / "maps" / "t2m_006.png") as image:
+    with Image.open(tmp_path / "20200108T06" / "t2m_006.png") as image:
         assert len(np.unique(np.asarray(image.convert("RGB")).reshape(-1, 3), axis=0)) > 20, "a map, not an empty sheet"
