@@ -95,7 +95,7 @@ def check_settings(kind: Any) -> None:
 def check_model(name: str, settings: Mapping[str, Any] | None = None, grids: Sequence[tuple[int, int]] = GRIDS) -> None:
     """The model takes and gives every grid, learns, is deterministic, and gives each weight a gradient.
 
-    Where it says that ONNX is supported, it is exported for the first two grids and run by onnxruntime.
+    Where it says that ONNX is supported, it is exported for the second grid, of odd sizes, and run by onnxruntime.
     """
     kind = models.get(name)
     check_settings(kind)
@@ -116,8 +116,7 @@ def check_model(name: str, settings: Mapping[str, Any] | None = None, grids: Seq
         assert torch.allclose(first[:1], alone, atol=1e-4), f"{name}: a sample depends on its neighbours in the batch"
     _check_learning(name, settings or {}, grids[0])
     if kind.onnx_supported:
-        for shape in grids[:2]:
-            check_onnx(name, settings, shape)
+        check_onnx(name, settings, grids[min(1, len(grids) - 1)])
 
 
 def check_onnx(name: str, settings: Mapping[str, Any] | None = None, shape: tuple[int, int] = GRIDS[0]) -> None:

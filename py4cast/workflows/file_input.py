@@ -173,9 +173,10 @@ class FileInput:
     def _check(self, planes: Array, time: np.datetime64) -> None:
         """Refuses missing values in cells that held data in training, but in variables that may lack some."""
         for plane, variable in zip(planes, self.info.prognostic, strict=True):
-            holes = int(np.count_nonzero(~np.isfinite(plane[self.info.valid])))
-            if holes and (variable.nan == "forbid" or holes == plane.size):
-                raise DataError(f"--input: {variable.name} at {time} has no value in {holes} of {plane.size} cells")
+            values = plane[self.info.valid]
+            holes = int(np.count_nonzero(~np.isfinite(values)))
+            if holes and (variable.nan == "forbid" or holes == values.size):
+                raise DataError(f"--input: {variable.name} at {time} has no value in {holes} of {values.size} cells")
 
     def given(self, init_time: np.datetime64, num_steps: int, num_members: int = 1) -> Iterator[StepGiven]:
         """What is given of each step, read when its turn comes; DataError first of all when something is missing."""

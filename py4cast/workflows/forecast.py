@@ -18,7 +18,7 @@ from py4cast.formats import Heading, Put
 from py4cast.regrid import Method
 from py4cast.steppers import Array, StepperABC, open_stepper
 from py4cast.workflows.file_input import FileInput
-from py4cast.workflows.outputs import Outputs, Series, path_of
+from py4cast.workflows.outputs import Outputs, Series, check_pattern, path_of
 from py4cast.workflows.report import Bar
 
 __all__ = ["Forecast", "forecast", "run"]
@@ -79,6 +79,13 @@ class Forecast:
             raise SettingsError("--stations FILE and --series FILE come together")
         if not (self.output or self.series or self.overlay):
             raise SettingsError("nothing to write: give --output FILE, --series FILE or --overlay DIR")
+        for flag, texts in (
+            ("--output", self.output),
+            ("--series", [self.series or ""]),
+            ("--overlay", [self.overlay or ""]),
+        ):
+            for text in texts:
+                check_pattern(text, flag)
         if not self.input and (self.boundary or self.renamed or self.members or self.regrid):
             raise SettingsError("--boundary, --rename, --members and --regrid go with --input FILES")
         if not self.input and self.init_time is None:

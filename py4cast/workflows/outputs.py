@@ -25,15 +25,15 @@ _HOUR = np.timedelta64(3600, "s")
 _PLACES = ("init_time", "lead_time")
 
 
-def check_pattern(text: str) -> None:
+def check_pattern(text: str, flag: str) -> None:
     """SettingsError when a path has a place for something else than `{init_time}` and `{lead_time}`."""
     try:
         places = [place for _, place, _, _ in string.Formatter().parse(text) if place is not None]
     except ValueError as error:
-        raise SettingsError(f"--output {text!r}: {error}") from None
+        raise SettingsError(f"{flag} {text!r}: {error}") from None
     for place in places:
         if place not in _PLACES:
-            raise SettingsError(f"--output {text!r}: unknown place {{{place}}}{nearest(place, _PLACES)}")
+            raise SettingsError(f"{flag} {text!r}: unknown place {{{place}}}{nearest(place, _PLACES)}")
 
 
 def path_of(text: str, init_time: np.datetime64, lead_time: np.timedelta64) -> Path:
@@ -95,7 +95,7 @@ class Outputs:
         series: at stations, written too.
 
     Raises:
-        SettingsError: an unknown ending or place.
+        SettingsError: an unknown ending.
     """
 
     def __init__(self, paths: Sequence[str], heading: Heading, series: Series | None = None) -> None:
@@ -106,8 +106,6 @@ class Outputs:
         self._wholes: list[Put] = []
         self._each: list[tuple[str, WriterABC]] = []
         self._plans = [(path, writer_for(path)) for path in paths]
-        for path in paths:
-            check_pattern(path)
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:

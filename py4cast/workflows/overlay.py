@@ -47,7 +47,8 @@ class Overlay:
         when = f"+{hours:g} h, {np.datetime_as_string(self.heading.init_time + lead, 'm')}Z"
         for index, variable in enumerate(self.heading.variables):
             own = self._stats[variable.name]
-            span = own["mean"] - _SPREAD * own["std"], own["mean"] + _SPREAD * own["std"]
+            reach = _SPREAD * (own["std"] or 1.0)
+            span = own["mean"] - reach, own["mean"] + reach
             figure = draw_case({when: fields[..., index]}, variable, self.heading.grid, variable.name, span)
             path = self.folder / f"{variable.name}_{hours:03g}.png"
             write_figure(path, figure)

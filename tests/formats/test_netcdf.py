@@ -99,7 +99,8 @@ def test_unknown_endings_are_refused() -> None:
         writer_for("forecast.ncc")
 
 
-def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", ["nc", "grib2", "zarr"])
+def test_a_full_disk_leaves_nothing(tmp_path: Path, ending: str) -> None:
     import subprocess
     import sys
 
@@ -111,11 +112,11 @@ from py4cast.formats import Fields, writer_for
 from py4cast.grid import Grid
 from py4cast.variables import Variable
 values = np.random.default_rng(0).standard_normal((4, 64, 64, 1)).astype("f4")
-fields = Fields(values, [Variable(name="t")], Grid(np.linspace(0, 9, 64), np.linspace(0, 9, 64)),
+fields = Fields(values, [Variable(name="t", short_name="2t", units="K")], Grid(np.linspace(0, 9, 64), np.linspace(0, 9, 64)),
                 np.datetime64("2020-01-01", "s"), [np.timedelta64(i, "h") for i in range(1, 5)])
-path = Path({str(tmp_path / "out.nc")!r})
+path = Path({str(tmp_path / ("out." + ending))!r})
 writer = writer_for(path)
-resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
 writer.write(path, fields)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

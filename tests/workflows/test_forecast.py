@@ -217,6 +217,7 @@ def test_bad_input_is_named_and_nothing_is_written(tmp_path: Path) -> None:
     refused(r"unknown ending '.ncc'; did you mean '.nc'", kind=SettingsError, output=[str(tmp_path / "f.ncc")])
     refused(r"unknown place \{lead\}", kind=SettingsError, output=[str(tmp_path / "f_{lead}.nc")])
     refused(r"nothing to write", kind=SettingsError, output=[])
+    refused(r"--overlay 'm_\{when\}': unknown place", kind=SettingsError, overlay="m_{when}")
 
 
 def test_the_command_line(tmp_path: Path) -> None:
