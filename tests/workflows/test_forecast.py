@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import xarray as xr
 
 from py4cast.errors import DataError, SettingsError
@@ -302,3 +303,27 @@ def test_maps_of_every_variable(tmp_path: Path) -> None:
         assert image.n_frames == 3
     with Image.open(tmp_path / "20200108T06" / "t2m_006.png") as image:
         assert len(np.unique(np.asarray(image.convert("RGB")).reshape(-1, 3), axis=0)) > 20, "a map, not an empty sheet"
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no accelerator here")
+@pytest.mark.parametrize(("precision", "atol"), [("32", 1e-2), ("bf16", 0.5)])
+def test_a_gpu_gives_the_same_forecast(tmp_path: Path, precision: str, atol: float) -> None:
+    own, path = saved(tmp_path)
+    asked = Forecast(
+        forecaster=path, input=[analyses(tmp_path / "in", "NetCDF")], init_time=str(START), num_steps=4, device="cuda",
+        precision=precision, output=[str(tmp_path / "f.nc")],
+    )  # fmt: skip
+    np.testing.assert_allclose(values_of(forecast(asked)[0]), expected(own), atol=atol)
+
+
+def test_half_precision_on_the_cpu_is_near(tmp_path: Path) -> None:
+    own, path = saved(tmp_path)
+    asked = Forecast(
+        forecaster=path, input=[analyses(tmp_path / "in", "NetCDF")], init_time=str(START), num_steps=2, precision="bf16",
+        output=[str(tmp_path / "f.nc")], device="cpu",
+    )  # fmt: skip
+    difference = np.abs(values_of(forecast(asked)[0]) - expected(own, 2))
+    assert 0 < difference.max() < 0.5
+    with pytest.raises(SettingsError, match="--precision 'fp8'"):
+        forecast(Forecast(forecaster=path, input=asked.input, num_steps=1, precision="fp8", output=asked.output))
