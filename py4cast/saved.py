@@ -6,6 +6,7 @@ The header lies under the metadata key `py4cast`, with the digest of the tensors
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ __all__ = [
     "bounded_parameters",
     "check_header",
     "damaged_as_errors",
+    "identity_of",
     "read_info",
     "read_saved",
     "write_saved",
@@ -40,7 +42,7 @@ def write_saved(path: str | os.PathLike[str], header: Mapping[str, Any], tensors
     """Writes tensors and header, whole or not at all."""
     from safetensors.torch import save_file
 
-    whole = {**header, "format": FORMAT, "sha256": _digest(tensors)}
+    whole = {**header, "sha256": _digest(tensors)}
     whole["header_sha256"] = _header_digest(whole)
     with atomic_path(path) as temporary:
         save_file(dict(tensors), temporary, metadata={KEY: json.dumps(whole, allow_nan=False)})
@@ -71,13 +73,12 @@ def read_info(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]], int]
         names = list(file.keys())
         arrays = {k.removeprefix("info."): file.get_tensor(k) for k in names if k.startswith("info.")}
         shapes = [file.get_slice(k).get_shape() for k in names if k.startswith("network.")]
-    count = 0
-    for shape in shapes:
-        size = 1
-        for length in shape:
-            size *= length
-        count += size
-    return header, arrays, count
+    return header, arrays, sum(map(math.prod, shapes))
+
+
+def identity_of(header: Mapping[str, Any]) -> str:
+    """The fingerprint of a saved Forecaster, by which its exports and a catalogue know it."""
+    return str(header.get("header_sha256") or header["sha256"])
 
 
 @contextmanager

@@ -131,7 +131,8 @@ class Catalogue:
         check_name(name, "--name")
         held = self._by_id(item.id)
         if held is not None:
-            self._add_edges(item)
+            with self._writing() as base:
+                _add_edges(base, item)
             return held
         copy = ""
         if item.is_copied:
@@ -148,15 +149,10 @@ class Catalogue:
             )  # fmt: skip
             # another process may have been first
             base.execute(f"INSERT OR IGNORE INTO items VALUES ({', '.join('?' * len(values))})", values)
-        self._add_edges(item)
+            _add_edges(base, item)
         found = self._by_id(item.id)
         assert found is not None, "just written"
         return found
-
-    def _add_edges(self, item: Item) -> None:
-        with self._writing() as base:
-            rows = [(item.id, parent, relation) for parent, relation in item.parents]
-            base.executemany("INSERT OR IGNORE INTO edges VALUES (?, ?, ?)", rows)
 
     def items(self, kind: str | None = None) -> list[Item]:
         """All items, by kind, name and version."""
@@ -225,6 +221,11 @@ class Catalogue:
         with atomic_path(target) as temporary:
             shutil.copyfile(source, temporary)
         return target
+
+
+def _add_edges(base: sqlite3.Connection, item: Item) -> None:
+    rows = [(item.id, parent, relation) for parent, relation in item.parents]
+    base.executemany("INSERT OR IGNORE INTO edges VALUES (?, ?, ?)", rows)
 
 
 def _item(row: sqlite3.Row) -> Item:

@@ -58,12 +58,12 @@ def read_dataset(asked: "Forecast", stepper: StepperABC, start: np.datetime64) -
 def _given(batch: ItemBatch, stepper: EagerStepper, border: str | None, num_steps: int) -> Iterator[StepGiven]:
     info = stepper.forecaster.info
     imposed = info.prognostic if border == "boundary" else info.predicted
-    wanted = {"forcing": info.forcing if info.forcing else None, "border": imposed if border else None}
-    keys = {"forcing": "forcing", "border": border}
+
+    def at(key: str, names: list[str], step: int) -> Array:
+        found: Array = batch[key][names].tensor[:, step].numpy()
+        return found
+
     for step in range(num_steps):
-        found = {
-            what: None if names is None else batch[str(keys[what])][names].tensor[:, step].numpy()
-            for what, names in wanted.items()
-        }
-        inputs = {key: batch[key][info.inputs[key].names].tensor[:, step].numpy() for key in stepper.info.inputs}
-        yield StepGiven(found["forcing"], found["border"], inputs)
+        forcing = at("forcing", info.forcing, step) if info.forcing else None
+        own = at(border, imposed, step) if border else None
+        yield StepGiven(forcing, own, {key: at(key, info.inputs[key].names, step) for key in stepper.info.inputs})

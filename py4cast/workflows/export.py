@@ -22,7 +22,7 @@ from py4cast.atomic import atomic_path
 from py4cast.errors import Py4castError, SettingsError
 from py4cast.forecaster import Forecaster
 from py4cast.models import registry as models
-from py4cast.saved import read_info
+from py4cast.saved import identity_of, read_info
 from py4cast.steppers import Array, StepGiven, StepInfo
 from py4cast.steppers.eager import EagerStepper
 from py4cast.steppers.onnx import ARRAYS, HEADER, INPUT_PREFIX, SEAL, UNSEALED, OnnxStepper, packed_arrays, sealed
@@ -180,17 +180,11 @@ def _save(model: Any, info: StepInfo, forecaster: Forecaster, path: Path, asked:
     import onnx
 
     found = [] if drift is None else drift.largest
-    header = {**info.header, "export": {"opset": OPSET, "weights": asked.weights, "torch": torch.__version__, "forecaster": _identity(Path(asked.forecaster)), "drift": found}}  # fmt: skip
+    header = {**info.header, "export": {"opset": OPSET, "weights": asked.weights, "torch": torch.__version__, "forecaster": identity_of(read_info(Path(asked.forecaster))[0]), "drift": found}}  # fmt: skip
     text = json.dumps(header, allow_nan=False)
     onnx.helper.set_model_props(model, {SEAL: UNSEALED, HEADER: text, ARRAYS: packed_arrays(_arrays(forecaster))})
     onnx.checker.check_model(model)
     path.write_bytes(sealed(model.SerializeToString()))
-
-
-def _identity(path: Path) -> str:
-    """The fingerprint of the Forecaster's file."""
-    header = read_info(path)[0]
-    return str(header.get("header_sha256") or header["sha256"])
 
 
 def _arrays(forecaster: Forecaster) -> dict[str, Any]:

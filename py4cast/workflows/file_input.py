@@ -4,7 +4,6 @@ Fields are matched to the Forecaster's variables by name, CF name, GRIB name and
 run the other way are turned. Where an instant is held several times, the shortest lead time is taken.
 """
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -22,8 +21,6 @@ from py4cast.steppers import Array, StepGiven, StepInfo
 from py4cast.variables import Variable
 
 __all__ = ["FileInput"]
-
-logger = logging.getLogger(__name__)
 
 
 class FileInput:

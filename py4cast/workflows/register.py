@@ -9,13 +9,11 @@ from typing import Any
 from py4cast.datasets.store import MANIFEST, MARKER
 from py4cast.errors import DataError
 from py4cast.formats.netcdf import read_arrays
-from py4cast.saved import read_info
+from py4cast.saved import identity_of, read_info
 from py4cast.settings import read_json
 from py4cast.workflows.catalogue import Item
 
 __all__ = ["item_of"]
-
-_PIECE = 1 << 20
 
 
 def item_of(path: str | Path) -> Item:
@@ -44,8 +42,15 @@ def item_of(path: str | Path) -> Item:
 def _forecaster(file: Path) -> Item:
     header, _, count = read_info(file)
     facts = {**_facts(header), "weights": count}
-    identity = str(header.get("header_sha256") or header["sha256"])
-    return Item(identity, "forecaster", str(file), facts, _of_data(header), header["lineage"].get("created", ""), True)
+    return Item(
+        identity_of(header),
+        "forecaster",
+        str(file),
+        facts,
+        _of_data(header),
+        header["lineage"].get("created", ""),
+        True,
+    )
 
 
 def _step(file: Path) -> Item:
@@ -108,8 +113,5 @@ def _of_data(header: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _digest(file: Path) -> str:
-    digest = hashlib.sha256()
     with file.open("rb") as stream:
-        while piece := stream.read(_PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
