@@ -112,7 +112,7 @@ class Forecaster(nn.Module):
         network, settings = build_network(
             model,
             inputs,
-            len(info.predicted),
+            plan.num_outputs(info),
             model_settings or {},
             info.grid,
             info.statics,
@@ -250,7 +250,12 @@ class Forecaster(nn.Module):
         if not bool(finite.all()):
             bad = [n for i, n in enumerate(self.info.predicted) if not bool(finite[..., i].all())]
             lead = (step + 1) * self.info.step_duration
-            raise NumericalError(f"the forecast of {', '.join(bad)} is not finite at lead time {lead}")
+            _, row, column, _ = (int(i) for i in torch.nonzero(~finite)[0])
+            grid = self.info.grid
+            place = f"{grid.latitude_2d()[row, column]:.2f} N {grid.longitude_2d()[row, column]:.2f} E"
+            raise NumericalError(
+                f"the forecast of {', '.join(bad)} is not finite at lead time {lead}, first at row {row}, column {column} ({place})"
+            )
 
     def forecast(self, batch: ItemBatch, num_steps: int | None = None) -> NamedTensor:
         """All lead times at once, `(batch, timestep, lat, lon, features)`, physical units, without gradients."""
@@ -335,7 +340,8 @@ class Forecaster(nn.Module):
             part, _, name = key.partition(".")
             parts[part][name] = tensor
         info = DatasetInfo.unpack(header["info"], parts["info"])
-        with bounded_parameters(sum(t.numel() for t in parts["network"].values())):
+        given = (t.numel() for part in ("network", "strategy") for t in parts[part].values())
+        with bounded_parameters(sum(given)):
             forecaster = Forecaster.build(
                 info, header["model"], header["strategy"], header["num_input_steps"],
                 header["model_settings"], header["strategy_settings"], source=source,

@@ -18,6 +18,7 @@ from py4cast.errors import DataError, SettingsError
 __all__ = ["EARTH_RADIUS", "Grid"]
 
 EARTH_RADIUS = 6_371_229.0  # [m], the sphere of GRIB2 shape 6
+_PLANE = "doubly_periodic_plane"
 _TOLERANCE = 1e-4  # [degrees]; two grids closer than this are the same
 Array = NDArray[np.float64]
 
@@ -77,6 +78,22 @@ class Grid:
         """Whether latitude and longitude are 2-D."""
         return self.latitude.ndim == 2
 
+    @classmethod
+    def plane(cls, size: int, length: float, name: str = "") -> "Grid":
+        """A doubly periodic square of `size` × `size` points and `length` [m] a side, as models of turbulence use it.
+
+        Its latitudes and longitudes are those of a plane laid on the equator, so that files have some.
+        """
+        line = np.arange(size, dtype=np.float64) * np.float64(length / size)
+        degrees = np.rad2deg((line - length / 2) / EARTH_RADIUS)
+        longitude, latitude = np.meshgrid(degrees, degrees)
+        return cls(latitude, longitude, line, line, {"grid_mapping_name": _PLANE, "length": float(length)}, name)
+
+    @property
+    def is_plane(self) -> bool:
+        """Whether it is a doubly periodic square: both sides meet the opposite ones."""
+        return self.projection.get("grid_mapping_name") == _PLANE
+
     @property
     def is_periodic(self) -> bool:
         """Whether the last column is the western neighbour of the first one."""
@@ -87,6 +104,11 @@ class Grid:
         return bool(
             np.allclose(steps, step, atol=_TOLERANCE) and abs(abs(step) * self.longitude.size - 360.0) < abs(step) / 2
         )
+
+    @property
+    def periodicity(self) -> tuple[bool, bool]:
+        """Whether the last row is the neighbour of the first one, and the last column of the first one."""
+        return self.is_plane, self.is_plane or self.is_periodic
 
     def latitude_2d(self) -> Array:
         """Latitude of every cell [degrees north], `(lat, lon)`."""
@@ -129,6 +151,9 @@ class Grid:
 
     def spacing(self) -> tuple[float, float]:
         """Mean distance between neighbours along `lat` and along `lon` [m]."""
+        if self.is_plane:
+            length = float(self.projection["length"])
+            return length / self.shape[0], length / self.shape[1]
         r = self.xyz()
         distances = []
         for axis in (0, 1):
@@ -150,10 +175,9 @@ class Grid:
             raise SettingsError(
                 f"border_size {border_size}: the grid of {self.shape[0]} x {self.shape[1]} cells leaves no interior; at most {widest}"
             )
-        if border_size and self.is_periodic:
-            raise SettingsError(
-                f"border_size {border_size}: the grid goes round the globe and has no border; expected 0"
-            )
+        if border_size and self.periodicity[1]:
+            where = "is doubly periodic" if self.is_plane else "goes round the globe"
+            raise SettingsError(f"border_size {border_size}: the grid {where} and has no border; expected 0")
         mask = np.ones(self.shape, dtype=bool)
         mask[border_size : self.shape[0] - border_size, border_size : self.shape[1] - border_size] = False
         return mask
@@ -166,7 +190,9 @@ class Grid:
             lat, lon = self.latitude[rows], self.longitude[columns]
         x = None if self.x is None else self.x[columns]
         y = None if self.y is None else self.y[rows]
-        return Grid(lat, lon, x, y, self.projection, self.name)
+        # a part of a doubly periodic square has sides
+        projection = {} if self.is_plane and lat.shape != self.shape else self.projection
+        return Grid(lat, lon, x, y, projection, self.name)
 
     def box(self, south: float, north: float, west: float, east: float) -> tuple[slice, slice]:
         """Rows and columns of the smallest sub-grid that holds every cell between these bounds [degrees].

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from py4cast.errors import SettingsError
 from py4cast.settings import Settings, setting
 
 __all__ = ["OptimSettings", "cosine_with_warmup", "make_optimizer"]
@@ -37,8 +38,10 @@ def cosine_with_warmup(step: int, total: int, warmup: int, floor: float) -> floa
 
 def make_optimizer(settings: OptimSettings, parameters: Iterable[torch.nn.Parameter], total_steps: int) -> Any:
     """The optimiser and its schedule over `total_steps` steps, as Lightning takes them."""
-    s = settings
-    optimizer = torch.optim.AdamW(list(parameters), lr=s.lr, betas=s.betas, weight_decay=s.weight_decay, fused=True)
+    s, learned = settings, list(parameters)
+    if not learned:
+        raise SettingsError("there is nothing to learn: neither the model nor the strategy has weights")
+    optimizer = torch.optim.AdamW(learned, lr=s.lr, betas=s.betas, weight_decay=s.weight_decay, fused=True)
     total = max(1, total_steps)
     floor, warmup = (s.min_lr / s.lr if s.lr else 1.0), min(s.num_warmup_steps, total // 2)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: cosine_with_warmup(step, total, warmup, floor))

@@ -25,7 +25,7 @@ __all__ = ["PLUGIN_PREFIX", "Entry", "Registry"]
 
 T = TypeVar("T")
 PLUGIN_PREFIX = "py4cast_plugin_"
-_PLURALS = {"loss": "losses", "strategy": "strategies"}
+_PLURALS = {"loss": "losses", "physics": "physics", "strategy": "strategies"}
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ registry: "Registry[DatasetABC]" = Registry(
         "titan": "py4cast.datasets.titan:Titan",
         "smeagol": "py4cast.datasets.smeagol:Smeagol",
         "poesy": "py4cast.datasets.poesy:Poesy",
+        "qg": "py4cast.datasets.qg:Qg",
         "rainfall": "py4cast.datasets.rainfall:Rainfall",
     },
 )

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +17,28 @@ from numpy.typing import NDArray
 from py4cast.atomic import staged_paths, write_bytes
 from py4cast.datasets.axis import Instant
 from py4cast.datasets.layout import ABSENT, StoreLayout, checksum, shard_index, write_moments
-from py4cast.datasets.planes import PlaneReader
 from py4cast.statistics import MOMENTS, moments_of
 
-__all__ = ["BlockJob", "counts_path", "write_block"]
+__all__ = ["BlockJob", "PlaneSource", "counts_path", "write_block"]
 
 Plane = NDArray[np.float32]
 # few large writes: the pages that they leave in memory are mapped in few pieces
 _BUFFER = 2**20
 # moments of nothing: a count of 0 says it and merges as nothing
 _NOTHING = np.array([0.0, 0.0, 0.0, np.inf, -np.inf])
+
+
+class PlaneSource(Protocol):
+    """Gives the planes of a store, from files or otherwise."""
+
+    def part(self, instants: Sequence[Instant]) -> Self:
+        """What gives these instants, to be sent to another process."""
+
+    def read(self, name: str, instant: Instant) -> Plane | None:
+        """The plane of a variable at an instant, `(lat, lon)`; None where it is missing."""
+
+    def close(self) -> None:
+        """Closes what is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +57,7 @@ class BlockJob:
     folder: Path
     layout: StoreLayout
     block: int
-    planes: PlaneReader
+    planes: PlaneSource
     instants: Sequence[Instant]
     before: Instant | None
 

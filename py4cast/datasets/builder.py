@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.atomic import check_space, disk_errors, flush, lock, sweep, write_json
-from py4cast.datasets.blocks import BlockJob, counts_path, write_block
+from py4cast.datasets.blocks import BlockJob, PlaneSource, counts_path, write_block
 from py4cast.datasets.layout import StoreLayout
-from py4cast.datasets.planes import PlaneReader
 from py4cast.datasets.store import MANIFEST, MARKER, VERSION, PreparedStore
 from py4cast.errors import DataError, SettingsError
 from py4cast.settings import parse_json, read_json
@@ -61,7 +60,7 @@ class StoreBuilder:
         self,
         folder: Path,
         layout: StoreLayout,
-        planes: PlaneReader,
+        planes: PlaneSource,
         recipe: Mapping[str, Any],
         inputs: Sequence[Mapping[str, Any]],
         statics: Mapping[str, NDArray[np.float32]],

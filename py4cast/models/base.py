@@ -19,7 +19,7 @@ from py4cast.batch import ItemBatch, Statics
 from py4cast.errors import SettingsError
 from py4cast.namedtensor import NamedTensor
 
-__all__ = ["GridModel", "GriddedNetwork", "ModelABC", "ModelInfo", "NodeModel"]
+__all__ = ["GridModel", "GriddedNetwork", "ModelABC", "ModelInfo", "NodeModel", "recomputation"]
 
 
 class ModelInfo(NamedTuple):
@@ -156,7 +156,7 @@ class GriddedNetwork(nn.Module):
         """
         if self.use_checkpoint and torch.is_grad_enabled() and self.training:
             result: Tensor = checkpoint(
-                self._call, x, terms, inputs, use_reentrant=False, context_fn=_recomputation(self)
+                self._call, x, terms, inputs, use_reentrant=False, context_fn=recomputation(self)
             )
             return result
         return self._call(x, terms, inputs)
@@ -184,7 +184,9 @@ class _FrozenBatchNorm(AbstractContextManager[None]):
             norm.momentum = momentum
 
 
-def _recomputation(
-    module: nn.Module,
+def recomputation(
+    network: object,
 ) -> Callable[[], tuple[AbstractContextManager[Any], AbstractContextManager[Any]]]:
+    """Contexts of the first pass and of the one that is made again in the backward pass, for `checkpoint`."""
+    module = network if isinstance(network, nn.Module) else nn.Identity()
     return lambda: (nullcontext(), _FrozenBatchNorm(module))

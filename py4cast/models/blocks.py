@@ -166,30 +166,28 @@ class ResidualBlock(nn.Module):
 class Padder(nn.Module):
     """Creates the padding of a grid to sizes that a network can halve, and the crop back.
 
-    Cells are added on both sides as copies of the nearest one. Round the globe, columns are added from the other
-    side instead, so that the network sees no seam.
+    Cells are added on both sides as copies of the nearest one. Where a side meets the opposite one (columns round the
+    globe, both on a doubly periodic square), they come from there instead, so that the network sees no seam.
 
     Args:
         grid_shape: `(lat, lon)`.
         multiple: what the padded sizes are divisible by.
-        is_periodic: whether the last column is the neighbour of the first.
-        halo: columns to add at least on each side of a periodic grid.
+        periodicity: whether the last row is the neighbour of the first, and the last column.
+        halo: cells to add at least on each side of a periodic direction.
     """
 
-    def __init__(self, grid_shape: tuple[int, int], multiple: int, is_periodic: bool = False, halo: int = 8) -> None:
+    def __init__(
+        self,
+        grid_shape: tuple[int, int],
+        multiple: int,
+        periodicity: tuple[bool, bool] = (False, False),
+        halo: int = 8,
+    ) -> None:
         super().__init__()
-        self.rows, self.columns = rows, columns = grid_shape
-        extra = 2 * min(halo, columns) if is_periodic else 0
-        # at least two cells at the coarsest scale, where a batch norm needs more than one value
-        down = max((-rows) % multiple, 2 * multiple - rows)
-        right = max((-(columns + extra)) % multiple, 2 * multiple - columns - extra) + extra
-        self.is_periodic = is_periodic
-        self.top, self.bottom = down // 2, down - down // 2
-        self.left, self.right = right // 2, right - right // 2
-        if is_periodic and max(self.left, self.right) > columns:
-            raise ValueError(
-                f"a periodic grid of {columns} columns is too narrow for a network that needs multiples of {multiple}"
-            )
+        self.rows, self.columns = grid_shape
+        self.periodicity = periodicity
+        self.top, self.bottom = _sides(self.rows, multiple, periodicity[0], halo)
+        self.left, self.right = _sides(self.columns, multiple, periodicity[1], halo)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -214,12 +212,39 @@ class Padder(nn.Module):
         """`(batch, features, lat, lon)` → the padded image."""
         if not self.is_needed:
             return x
-        if self.is_periodic:
-            x = F.pad(x, (self.left, self.right, 0, 0), mode="circular")
-            return F.pad(x, (0, 0, self.top, self.bottom), mode="replicate") if self.top or self.bottom else x
-        return F.pad(x, (self.left, self.right, self.top, self.bottom), mode="replicate")
+        widest = (self.rows, self.rows, self.columns, self.columns)
+        both = (self.left, self.right, self.top, self.bottom)
+        if not any(self.periodicity):
+            return F.pad(x, both, mode="replicate")
+        if all(self.periodicity) and all(n <= m for n, m in zip(both[::-1], widest, strict=True)):
+            return F.pad(x, both, mode="circular")
+        for dim, before, after, is_periodic in (
+            (-1, self.left, self.right, self.periodicity[1]),
+            (-2, self.top, self.bottom, self.periodicity[0]),
+        ):
+            x = _padded(x, dim, before, after, is_periodic) if before or after else x
+        return x
 
     def crop(self, x: Tensor) -> Tensor:
         """The padded image → `(batch, features, lat, lon)`."""
         rows, columns = x.shape[-2], x.shape[-1]
         return x[..., self.top : rows - self.bottom, self.left : columns - self.right]
+
+
+def _padded(x: Tensor, dim: int, before: int, after: int, is_periodic: bool) -> Tensor:
+    """Cells added along one of the last two dimensions; round a periodic one as often as it takes."""
+    cells = x.shape[dim]
+    sides = (before, after, 0, 0) if dim == -1 else (0, 0, before, after)
+    if not is_periodic:
+        return F.pad(x, sides, mode="replicate")
+    if max(before, after) <= cells:
+        return F.pad(x, sides, mode="circular")
+    return x.index_select(dim, torch.arange(-before, cells + after, device=x.device) % cells)
+
+
+def _sides(cells: int, multiple: int, is_periodic: bool, halo: int) -> tuple[int, int]:
+    """Cells to add before and after those of one direction."""
+    extra = 2 * min(halo, cells) if is_periodic else 0
+    # at least two cells at the coarsest scale, where a batch norm needs more than one value
+    added = max((-(cells + extra)) % multiple, 2 * multiple - cells - extra) + extra
+    return added // 2, added - added // 2

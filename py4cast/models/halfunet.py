@@ -47,7 +47,7 @@ class HalfUNet(GridModel):
     ) -> None:
         super().__init__()
         width = settings.num_filters
-        self.padder = Padder(grid.shape, 2 ** (self.num_levels - 1), grid.is_periodic)
+        self.padder = Padder(grid.shape, 2 ** (self.num_levels - 1), grid.periodicity)
         inputs = [num_input_features] + [width] * (self.num_levels - 1)
         self.encoders = nn.ModuleList([self._block(n, width, settings) for n in inputs])
         self.decoder = self._block(width, width, settings)

@@ -34,7 +34,7 @@ class ImageModel(GridModel):
 
     def __init__(self, num_input_features: int, num_output_features: int, settings: Any, grid: Grid) -> None:
         super().__init__()
-        self.padder = Padder(grid.shape, self.multiple, grid.is_periodic)
+        self.padder = Padder(grid.shape, self.multiple, grid.periodicity)
         self.network = self.make(num_input_features, num_output_features, settings, self.padder.shape)
 
     @classmethod

@@ -135,7 +135,7 @@ class SegFormer(GridModel):
         self, num_input_features: int, num_output_features: int, settings: SegFormerSettings, grid: Grid
     ) -> None:
         super().__init__()
-        self.padder = Padder(grid.shape, 32, grid.is_periodic)
+        self.padder = Padder(grid.shape, 32, grid.periodicity)
         full, width, norm = settings.num_downsampling_chans, settings.decoder_dim, settings.norm
         self.stem = ConvBlock(num_input_features, full, norm)
         self.scales = nn.ModuleList([_Scale(n, settings, i) for i, n in enumerate([full, *settings.dims[:-1]])])

@@ -174,7 +174,7 @@ class SwinUNetR(GridModel):
         self, num_input_features: int, num_output_features: int, settings: SwinUNetRSettings, grid: Grid
     ) -> None:
         super().__init__()
-        self.padder = Padder(grid.shape, 32, grid.is_periodic)
+        self.padder = Padder(grid.shape, 32, grid.periodicity)
         rows, columns = self.padder.shape
         width = settings.feature_size
         self.patches = nn.Conv2d(num_input_features, width, 2, 2)

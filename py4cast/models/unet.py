@@ -41,7 +41,7 @@ class UNet(GridModel):
 
     def __init__(self, num_input_features: int, num_output_features: int, settings: UNetSettings, grid: Grid) -> None:
         super().__init__()
-        self.padder = Padder(grid.shape, 2**self.num_levels, grid.is_periodic)
+        self.padder = Padder(grid.shape, 2**self.num_levels, grid.periodicity)
         widths = [settings.init_features * 2**level for level in range(self.num_levels + 1)]
         self.encoders = nn.ModuleList(
             [

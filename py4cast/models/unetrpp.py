@@ -130,7 +130,7 @@ class UNetRPP(GridModel):
     ) -> None:
         super().__init__()
         rate = settings.downsampling_rate
-        self.padder = Padder(grid.shape, 8 * rate, grid.is_periodic)
+        self.padder = Padder(grid.shape, 8 * rate, grid.periodicity)
         rows, columns = (n // rate for n in self.padder.shape)
         widths = [settings.hidden_size >> (3 - level) for level in range(4)]
         real = []

@@ -82,6 +82,13 @@ class StrategyABC(nn.Module, ABC):
         steps = num_input_steps if self.uses_states else 0
         return info.num_input_features(steps) + self.num_extra_inputs
 
+    def num_outputs(self, info: DatasetInfo) -> int:
+        """Width of the network's output."""
+        return len(info.predicted)
+
+    def start(self, window: Tensor) -> None:
+        """Refuses past states `(batch, timestep, lat, lon, features)`, standardised, that no forecast can start from."""
+
     def check(self, num_input_steps: int) -> None:
         """Refuses a number of input steps that does not fit; SettingsError."""
 
@@ -181,6 +188,7 @@ class StrategyABC(nn.Module, ABC):
             is_long: whether the network is called so often that it pays to prepare it.
         """
         window, prediction = self.fill(states), None
+        self.start(window)
         if is_long and isinstance(model, GriddedNetwork):
             model = model.for_rollout()
         for step in given:

@@ -5,19 +5,19 @@ from pathlib import Path
 import pytest
 import torch
 
+from py4cast.datasets import get_datasets
 from py4cast.forecaster import Forecaster
 from py4cast.losses import registry as losses
-from py4cast.models import registry as models
-from py4cast.strategies import registry as strategies
 from py4cast.testing import make_batch, make_info
-from tests.contracts.test_models import SMALL
+from tests.contracts.test_models import LEARNS, SMALL
+from tests.contracts.test_strategies import FREE, TINY
 
 INFO = make_info((18, 27))
 
 
 @pytest.mark.parametrize("num_input_steps", [1, 2])
-@pytest.mark.parametrize("strategy", strategies.builtin_names)
-@pytest.mark.parametrize("model", models.builtin_names)
+@pytest.mark.parametrize("strategy", FREE)
+@pytest.mark.parametrize("model", LEARNS)
 def test_a_combination(model: str, strategy: str, num_input_steps: int, tmp_path: Path) -> None:
     for precision in (torch.float32, torch.bfloat16):
         torch.manual_seed(0)
@@ -39,3 +39,25 @@ def test_a_combination(model: str, strategy: str, num_input_steps: int, tmp_path
     forecaster.save(tmp_path / "forecaster.safetensors")
     again = Forecaster.load(tmp_path / "forecaster.safetensors").forecast(batch)
     assert torch.equal(again.tensor, forecast.tensor)
+
+
+@pytest.mark.parametrize("model", LEARNS)
+def test_any_network_in_a_hybrid(model: str, tmp_path: Path) -> None:
+    train = get_datasets("qg", 1, 2, 2, None, TINY)[0]
+    torch.manual_seed(0)
+    forecaster = Forecaster.build(train.info, model, "hybrid", 1, SMALL[model]).train()
+    batch, loss_of, found = train.read_batch([0, 1, 2]), losses.get("mse")(train.info), []
+    optimizer = torch.optim.Adam(forecaster.parameters(), lr=2e-3)
+    for _ in range(6):
+        optimizer.zero_grad()
+        loss = forecaster.training_loss(batch, loss_of).mean()
+        loss.backward()
+        optimizer.step()
+        found.append(float(loss.detach()))
+    assert min(found[1:]) < found[0], f"the loss went {found}"
+    assert all(p.grad is not None and bool(torch.isfinite(p.grad).all()) for p in forecaster.parameters())
+    forecast = forecaster.eval().forecast(batch)
+    forecaster.save(tmp_path / "forecaster.safetensors")
+    again = Forecaster.load(tmp_path / "forecaster.safetensors")
+    assert torch.equal(again.forecast(batch).tensor, forecast.tensor)
+    assert int(again.strategy.updates) == 6

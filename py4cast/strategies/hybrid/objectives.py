@@ -1,0 +1,216 @@
+"""What a hybrid is trained on: a way is one class and one line here."""
+
+import math
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from py4cast.dataset_info import DatasetInfo
+from py4cast.errors import SettingsError
+from py4cast.models.base import recomputation
+from py4cast.strategies.base import Loss, Network
+from py4cast.strategies.hybrid.settings import HybridSettings
+
+if TYPE_CHECKING:
+    from py4cast.strategies.hybrid.strategy import Hybrid
+
+__all__ = ["OBJECTIVES", "ObjectiveABC", "Samples"]
+
+
+class Samples(NamedTuple):
+    """A batch to learn from, standardised.
+
+    Args:
+        states: past states, `(batch, timestep, lat, lon, features)`.
+        forcing: of every step.
+        truth: predicted features of every step.
+        border: what is imposed in the border where it is not the truth.
+    """
+
+    states: Tensor
+    forcing: Tensor | None
+    truth: Tensor
+    border: Tensor | None
+
+    def forcing_of(self, step: int) -> Tensor | None:
+        """Of one step, `(batch, lat, lon, features)`."""
+        return None if self.forcing is None else self.forcing[:, step]
+
+    def border_of(self, step: int) -> Tensor:
+        """Of one step."""
+        return (self.truth if self.border is None else self.border)[:, step]
+
+
+class ObjectiveABC(ABC):
+    """Abstract objective.
+
+    Args:
+        settings: of the strategy.
+        info: of the data.
+    """
+
+    def __init__(self, settings: HybridSettings, info: DatasetInfo) -> None:
+        self.settings, self.num_prognostic = settings, info.weather_dim
+        self.is_plane = info.grid.is_plane
+
+    @abstractmethod
+    def loss(self, hybrid: "Hybrid", model: Network, loss: Loss, samples: Samples) -> Tensor:
+        """`(batch, timestep)`."""
+
+
+class Offline(ObjectiveABC):
+    """Creates ℓ = loss(r, R): the subgrid tendency of the true states, instant by instant (a priori).
+
+    The network's part is what the closure of a formula leaves, where the physics has one.
+    """
+
+    def __init__(self, settings: HybridSettings, info: DatasetInfo) -> None:
+        super().__init__(settings, info)
+        self.index = info.predicted.index(settings.subgrid) if settings.subgrid in info.predicted else None
+
+    def loss(self, hybrid: "Hybrid", model: Network, loss: Loss, samples: Samples) -> Tensor:
+        window, truth = samples.states, samples.truth
+        found = []
+        for step in range(truth.shape[1]):
+            x = hybrid.assemble(window, samples.forcing_of(step))
+            state = hybrid.physical(window[:, -1])
+            rate, _ = hybrid.rate(model, x)
+            found.append((hybrid.total_rate(state, rate) - hybrid.rate_mean) / hybrid.rate_std)
+            window = hybrid.slide(window, hybrid.fill(truth[:, step]))
+        rates = torch.stack(found, dim=1)
+        # all else is as the truth has it, so that the loss is that of the rate, with the weights of the house
+        prediction = truth.clone()
+        prediction[..., self.index : (self.index or 0) + 1] = rates.to(truth.dtype)
+        return loss(prediction, truth)
+
+
+class Online(ObjectiveABC):
+    """Creates ℓ = loss over the states of N steps of the physics with the network in it (a posteriori).
+
+    N follows `horizons`. Where the grid is doubly periodic, the mean squared difference of log₁₀ of the spectra at the
+    last step is added with its weight: a squared error alone is smallest where the flow is too smooth.
+    """
+
+    def __init__(self, settings: HybridSettings, info: DatasetInfo) -> None:
+        super().__init__(settings, info)
+        given = settings.spectral_weight
+        self.spectral_weight = (1.0 if self.is_plane else 0.0) if given is None else given
+        if self.spectral_weight and not self.is_plane:
+            raise SettingsError("spectral_weight: the spectrum's error needs a doubly periodic grid; set it to 0")
+
+    def horizon(self, update: int, available: int) -> int:
+        """Steps to go through at an update; SettingsError where the samples hold fewer."""
+        found = available
+        for begin, steps in self.settings.horizons:
+            found = steps if update >= begin else found
+        if found > available:
+            raise SettingsError(
+                f"horizons: {found} steps at update {update}, the samples hold {available}; set num_pred_steps_train"
+            )
+        return found
+
+    def loss(self, hybrid: "Hybrid", model: Network, loss: Loss, samples: Samples) -> Tensor:
+        available = samples.truth.shape[1]
+        horizon = self.horizon(int(hybrid.updates), available) if hybrid.training else available
+        if self.settings.horizons:  # the longest that will be asked for is asked for at once
+            self.horizon(self.settings.horizons[-1][0], available)
+        prediction = self._unrolled(hybrid, model, samples, horizon)
+        truth = samples.truth[:, :horizon]
+        # what the physics makes of the state, and the rate itself, are not what is learned here
+        is_learned = torch.tensor([n in hybrid.learned for n in hybrid.names], device=truth.device)
+        states = torch.where(is_learned, truth, torch.nan)
+        found = loss(prediction, states)
+        if self.spectral_weight:
+            error = spectral_error(prediction[:, -1], truth[:, -1], self.num_prognostic)
+            found = found + self.spectral_weight * error.unsqueeze(1)
+        return found
+
+    def _unrolled(self, hybrid: "Hybrid", model: Network, samples: Samples, horizon: int) -> Tensor:
+        def segment(window: Tensor, first: int, last: int) -> tuple[Tensor, Tensor]:
+            found = []
+            for step in range(first, last):
+                prediction = hybrid.step(model, window, samples.forcing_of(step), samples.border_of(step))
+                window = hybrid.slide(window, prediction)
+                found.append(prediction)
+            return window, torch.stack(found, dim=1)
+
+        window, parts = samples.states, []
+        length = math.isqrt(horizon - 1) + 1 if self.settings.is_checkpointed else horizon
+        is_recomputed = self.settings.is_checkpointed and horizon > 1 and torch.is_grad_enabled()
+        for first in range(0, horizon, length):
+            last = min(first + length, horizon)
+            if is_recomputed:
+                window, part = checkpoint(
+                    segment, window, first, last, use_reentrant=False, context_fn=recomputation(model)
+                )
+            else:
+                window, part = segment(window, first, last)
+            parts.append(part)
+        return torch.cat(parts, dim=1)
+
+
+class Increments(ObjectiveABC):
+    """Creates ℓ = loss(f_W + WΔt·r(f_W), x_W): the network learns what a short forecast of the physics alone lacks.
+
+    A forecast of W steps (as many as a sample has) ends at a time of analysis; the increment (analysis − forecast)/(WΔt)
+    is the target, the features are those of the *forecast valid then*: over a window the error has moved with the flow
+    away from the state that caused it.
+
+    Reference: W. Gregory et al. (2023), Deep learning of systematic sea ice model errors from data assimilation
+    increments, doi 10.1029/2023MS003757.
+    """
+
+    def loss(self, hybrid: "Hybrid", model: Network, loss: Loss, samples: Samples) -> Tensor:
+        window, steps = samples.states, samples.truth.shape[1]
+        with torch.no_grad():
+            for step in range(steps):
+                silent = hybrid.step(_silent(hybrid), window, samples.forcing_of(step), samples.border_of(step))
+                window = hybrid.slide(window, silent)
+        forecast = hybrid.physical(window[:, -1])
+        rate, _ = hybrid.rate(model, hybrid.assemble(window, samples.forcing_of(steps - 1)))
+        seconds = hybrid.step_s * hybrid.num_inter_steps * steps
+        prediction = samples.truth[:, -1:].clone()
+        corrected = hybrid.standardised(forecast + seconds * rate).unsqueeze(1)
+        prediction[..., : self.num_prognostic] = corrected.to(prediction.dtype)
+        return loss(prediction, samples.truth[:, -1:])
+
+
+def _silent(hybrid: "Hybrid") -> Network:
+    """A network whose rate is 0."""
+
+    def network(x: Tensor) -> Tensor:
+        nothing = -hybrid.rate_mean / hybrid.rate_std
+        rest = x.new_zeros((*x.shape[:-1], len(hybrid.own)))
+        return torch.cat([nothing.to(x.dtype).expand(*x.shape[:-1], hybrid.num_prognostic), rest], dim=-1)
+
+    return network
+
+
+def spectral_error(prediction: Tensor, truth: Tensor, features: int) -> Tensor:
+    """Mean over shells and features of (log₁₀ P(k) − log₁₀ P_true(k))², `(batch,)`, of `(batch, lat, lon, features)`.
+
+    P(k) is the power in the shell round(|k|) = k of a doubly periodic square, k = 1 … n/2 − 1.
+    """
+    size = prediction.shape[1]
+    k = torch.fft.fftfreq(size, 1 / size, device=truth.device)
+    shell = torch.hypot(k[:, None], k[None, : size // 2 + 1].abs()).round().long()
+    inside = (shell >= 1) & (shell < size // 2)
+
+    def power(field: Tensor) -> Tensor:
+        waves = torch.fft.rfft2(field[..., :features].movedim(-1, 1).float(), norm="forward").abs().square()
+        sums = waves.new_zeros((*waves.shape[:2], size // 2))
+        found: Tensor = sums.index_add(2, shell[inside], waves[:, :, inside])[..., 1:]
+        return found
+
+    with torch.autocast(truth.device.type, enabled=False):
+        found, wanted = power(prediction), power(truth)
+        # shells of round-off alone do not count
+        least = 1e-12 * wanted.sum(-1, keepdim=True)
+        error: Tensor = (torch.log10(found + least) - torch.log10(wanted + least)).square().mean((1, 2))
+        return error
+
+
+OBJECTIVES: dict[str, Any] = {"online": Online, "offline": Offline, "increments": Increments}

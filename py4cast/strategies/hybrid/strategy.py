@@ -1,0 +1,222 @@
+"""The strategy hybrid: a step of the physics, and in it a rate that a network gives."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from py4cast.dataset_info import DatasetInfo
+from py4cast.errors import NumericalError, SettingsError, nearest
+from py4cast.models import read_settings
+from py4cast.physics import PhysicsABC
+from py4cast.physics import registry as physics
+from py4cast.strategies.base import Loss, Network, StrategyABC
+from py4cast.strategies.hybrid.couplings import COUPLINGS
+from py4cast.strategies.hybrid.objectives import OBJECTIVES, Samples
+from py4cast.strategies.hybrid.settings import HybridSettings
+from py4cast.units import same_units
+
+__all__ = ["Hybrid"]
+
+
+class Hybrid(StrategyABC):
+    """Creates x(t+1) = coupling(physics, x(t), r), r = σ_r·f(x̂) + μ_r − its mean where the physics keeps the mean.
+
+    Physical units inside; σ_r, μ_r are those of the subgrid tendency where the data have it, else of what a step changes,
+    σ·σ_Δ/Δt and 0. The network is called once for `num_substeps` steps of the physics and its rate is held over them.
+    Diagnostics: the subgrid tendency is r with what a closure of a formula adds; fields that the physics derives are
+    derived from the new state; all others are the network's.
+
+    References: H. Frezat et al. (2022), A posteriori learning for quasi-geostrophic turbulence parametrization,
+    doi 10.1029/2022MS003124; D. Kochkov et al. (2024), Neural general circulation models for weather and climate,
+    doi 10.1038/s41586-024-07744-y.
+    """
+
+    settings_kls: ClassVar[type] = HybridSettings
+    reference = "Frezat et al. (2022), doi 10.1029/2022MS003124"
+    state_mean: Tensor
+    state_std: Tensor
+    forcing_mean: Tensor
+    forcing_std: Tensor
+    rate_mean: Tensor
+    rate_std: Tensor
+    derived_mean: Tensor
+    derived_std: Tensor
+    output_mean: Tensor
+    output_std: Tensor
+    updates: Tensor
+
+    def __init__(self, settings: Any, info: DatasetInfo) -> None:
+        super().__init__(settings, info)
+        self.force_border = settings.force_border
+        self.num_inter_steps = settings.num_inter_steps
+        self.num_extra_inputs = len(settings.derived)
+        kind = physics.get(settings.physics)
+        self._check_features(info, kind)
+        # what the data say of their own physics is where the settings say nothing
+        told = info.lineage.get("physics", {}).get(settings.physics, {})
+        self.physics = kind(read_settings(kind, {**told, **settings.physics_settings}, "physics"), info.grid)
+        self.coupling = COUPLINGS[settings.coupling](self.physics, settings.term)
+        self.objective = OBJECTIVES[settings.training](settings, info)
+        self.step_s = float(info.step_duration / np.timedelta64(1, "s")) / self.num_inter_steps
+        self.names, self.num_forcing = info.predicted, info.forcing_dim
+        self.own = [n for n in info.diagnostic if n != settings.subgrid and n not in self.physics.derived]
+        self.learned = {*info.prognostic, *self.own}
+        self.made = tuple(n for n in info.diagnostic if n in self.physics.derived)
+        self.has_subgrid = settings.subgrid in info.diagnostic and info.weather_dim == 1
+        if settings.training == "offline" and not self.has_subgrid:
+            raise SettingsError(
+                f"training=offline: the data have no diagnostic {settings.subgrid!r}{nearest(settings.subgrid, info.diagnostic)}"
+            )
+        self._keep_statistics(info)
+        self.register_buffer("updates", torch.zeros((), dtype=torch.long))
+
+    def _check_features(self, info: DatasetInfo, kind: type[PhysicsABC]) -> None:
+        """Refuses data whose state is not the physics'."""
+        name, needs = self.settings.physics, kind.prognostic
+        if info.prognostic != list(needs):
+            raise SettingsError(
+                f"physics {name!r} steps {', '.join(needs)}; the data have the state {', '.join(info.prognostic)}"
+            )
+        self.forcing_index = [info.forcing.index(n) for n in kind.forcing if n in info.forcing]
+        given = {**needs, **{n: u for n, u in kind.forcing.items() if n in info.forcing}}
+        given |= {n: u for n, u in kind.derived.items() if n in info.diagnostic}
+        for feature, units in given.items():
+            found = info.variable(feature).units
+            if not same_units(found or "1", units):
+                raise SettingsError(f"physics {name!r} takes {feature} in [{units}]; the data have it in [{found}]")
+        for derived in self.settings.derived:
+            if derived not in kind.derived:
+                raise SettingsError(f"physics {name!r}: no derived field {derived!r}{nearest(derived, kind.derived)}")
+            if derived not in info.stats:
+                raise SettingsError(
+                    f"derived field {derived!r}: the data have no statistics of it; make it a diagnostic"
+                )
+
+    def _keep_statistics(self, info: DatasetInfo) -> None:
+        def keep(name: str, stat: str, features: list[str]) -> None:
+            values = info.stats.to_list(stat, features)
+            self.register_buffer(f"{name}_{stat}", values, persistent=False)
+
+        for stat in ("mean", "std"):
+            keep("state", stat, info.prognostic)
+            keep("forcing", stat, [info.forcing[i] for i in self.forcing_index])
+            keep("derived", stat, list(self.settings.derived))
+            keep("output", stat, info.predicted)
+            if self.has_subgrid:
+                keep("rate", stat, [self.settings.subgrid])
+        if not self.has_subgrid:
+            change = info.stats.to_list("std", info.prognostic) * info.diff_stats.to_list("std", info.prognostic)
+            self.register_buffer("rate_std", change / (self.step_s * self.num_inter_steps), persistent=False)
+            self.register_buffer("rate_mean", torch.zeros_like(change), persistent=False)
+
+    def num_outputs(self, info: DatasetInfo) -> int:
+        return len(info.prognostic) + len(self.own)
+
+    def check(self, num_input_steps: int) -> None:
+        if self.num_inter_steps > 1 and num_input_steps > 1:
+            raise SettingsError(
+                f"num_inter_steps {self.num_inter_steps} needs num_input_steps 1, found {num_input_steps}"
+            )
+
+    def start(self, window: Tensor) -> None:
+        """Refuses a step that is too long for the flow."""
+        state = self.physical(window[:, -1].detach())
+        step, largest = self.step_s / self.settings.num_substeps, self.physics.largest_step(state)
+        if not bool(torch.isfinite(state).all()):
+            raise NumericalError("the state to start from is not finite")
+        if step > largest:
+            least = -(-self.settings.num_substeps * step // largest)
+            raise SettingsError(
+                f"step of {step:g} s violates the CFL condition of physics {self.settings.physics!r}: the largest stable one is "
+                f"{largest:.4g} s; set strategy.num_substeps={least:.0f} or more"
+            )
+
+    # One step ------------------------------------------------------------------------------------------
+
+    def physical(self, state: Tensor) -> Tensor:
+        """A standardised prognostic state in its units."""
+        return state.float() * self.state_std + self.state_mean
+
+    def standardised(self, state: Tensor) -> Tensor:
+        """A prognostic state in its units, standardised."""
+        return (state - self.state_mean) / self.state_std
+
+    def assemble(self, window: Tensor, forcing: Tensor | None) -> Tensor:
+        x = super().assemble(window, forcing)
+        if not self.settings.derived:
+            return x
+        derived = self.physics.derive(self.physical(window[:, -1]), self.settings.derived)
+        return torch.cat([x, ((derived - self.derived_mean) / self.derived_std).to(x.dtype)], dim=-1)
+
+    def rate(self, model: Network, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The network's rate of the state [units s-1], and what else it gives, standardised."""
+        found: Tensor = model(x).float()
+        rate = found[..., : self.num_prognostic] * self.rate_std + self.rate_mean
+        if self.physics.conserves_mean:
+            rate = rate - rate.mean((1, 2), keepdim=True)
+        return rate, found[..., self.num_prognostic :]
+
+    def physical_forcing(self, x: Tensor) -> Tensor | None:
+        """The forcing of the physics, physical, out of the network's input."""
+        if not self.forcing_index:
+            return None
+        # forcings stand last but for what the physics derives
+        last = x.shape[-1] - self.num_extra_inputs
+        first = last - self.num_forcing
+        chosen = x[..., first:last][..., self.forcing_index].float()
+        return chosen * self.forcing_std + self.forcing_mean
+
+    def advance(self, model: Network, x: Tensor, state: Tensor) -> Tensor:
+        before = self.physical(state)
+        rate, others = self.rate(model, x)
+        substeps = self.settings.num_substeps
+        later = self.coupling.advance(before, rate, self.step_s / substeps, substeps, self.physical_forcing(x))
+        self._check_shape(later, before)
+        return self._outputs(later, self.total_rate(before, rate), others)
+
+    def total_rate(self, state: Tensor, rate: Tensor) -> Tensor:
+        """The network's rate and what a closure of a formula adds."""
+        formula = self.physics.closure_tendency(state) if self.has_subgrid else None
+        return rate if formula is None else rate + formula
+
+    def _outputs(self, state: Tensor, rate: Tensor, others: Tensor) -> Tensor:
+        """Predicted features in order, standardised."""
+        parts: dict[str, Tensor] = dict(zip(self.names, state.unbind(-1), strict=False))
+        if self.made:
+            parts |= dict(zip(self.made, self.physics.derive(state, self.made).unbind(-1), strict=True))
+        if self.has_subgrid:
+            parts[self.settings.subgrid] = rate[..., 0]
+        own = dict(zip(self.own, others.unbind(-1), strict=True))
+        found = torch.stack([own[n] if n in own else parts[n] for n in self.names], dim=-1)
+        is_own = torch.tensor([n in own for n in self.names], device=found.device)
+        return torch.where(is_own, found, (found - self.output_mean) / self.output_std)
+
+    def _check_shape(self, later: Tensor, before: Tensor) -> None:
+        if later.shape != before.shape:
+            raise SettingsError(
+                f"physics {self.settings.physics!r}: a state of shape {tuple(before.shape)} became {tuple(later.shape)}; "
+                f"tendency must give the shape of its state"
+            )
+
+    # Training ------------------------------------------------------------------------------------------
+
+    def training_loss(
+        self,
+        model: Network,
+        loss: Loss,
+        states: Tensor,
+        forcing: Tensor | None,
+        truth: Tensor,
+        border: Tensor | None = None,
+        inputs: Mapping[str, Tensor] | None = None,
+    ) -> Tensor:
+        if inputs:
+            raise SettingsError("hybrid: models with further inputs are not trained through physics")
+        samples = Samples(self.fill(states), None if forcing is None else self.fill(forcing), truth, border)
+        found: Tensor = self.objective.loss(self, model, loss, samples)
+        if self.training:
+            self.updates += 1
+        return found
