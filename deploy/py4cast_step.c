@@ -158,7 +158,7 @@ static void slide(const p4c_step *step, float *state, const float *predicted) {
            (size_t)s->num_prognostic * sizeof(float));
 }
 
-int p4c_advance(p4c_step *step, float *state, const float *forcing, const float *border, float *predicted) {
+static int run(p4c_step *step, const float *state, const float *forcing, const float *border, float *predicted) {
   const p4c_sizes *s = &step->sizes;
   const float *values[NUM_INPUTS] = {state, forcing, border ? border : step->unknown_border};
   const int steps[NUM_INPUTS] = {s->num_input_steps, 0, 0};
@@ -179,8 +179,17 @@ int p4c_advance(p4c_step *step, float *state, const float *forcing, const float 
                                                                 (size_t)count, &OUTPUT, 1, &out));
   for (i = 0; i < count; i++) ((ort_release)step->table[ORT_RELEASE_VALUE])(given[i]);
   if (out) ((ort_release)step->table[ORT_RELEASE_VALUE])(out);
+  return failed;
+}
+
+int p4c_advance(p4c_step *step, float *state, const float *forcing, const float *border, float *predicted) {
+  int failed = run(step, state, forcing, border, predicted);
   if (!failed) slide(step, state, predicted);
   return failed;
+}
+
+int p4c_rate(p4c_step *step, const float *state, const float *forcing, float *rate) {
+  return run(step, state, forcing, NULL, rate);
 }
 
 void p4c_close(p4c_step *step) {

@@ -5,7 +5,7 @@ module py4cast_step
   use, intrinsic :: iso_c_binding, only: c_associated, c_char, c_f_pointer, c_float, c_int, c_loc, c_null_char, c_null_ptr, c_ptr
   implicit none
   private
-  public :: step_type, sizes_type, step_open, step_advance, step_close, step_error
+  public :: step_type, sizes_type, step_open, step_advance, step_rate, step_close, step_error
 
   type, bind(C) :: sizes_type
     integer(c_int) :: num_input_steps, rows, columns, num_prognostic, num_forcing, num_predicted, takes_border
@@ -31,6 +31,11 @@ module py4cast_step
     function p4c_advance(handle, state, forcing, border, predicted) bind(C) result(failed)
       import :: c_ptr, c_int
       type(c_ptr), value :: handle, state, forcing, border, predicted
+      integer(c_int) :: failed
+    end function
+    function p4c_rate(handle, state, forcing, rate) bind(C) result(failed)
+      import :: c_ptr, c_int
+      type(c_ptr), value :: handle, state, forcing, rate
       integer(c_int) :: failed
     end function
     subroutine p4c_close(handle) bind(C)
@@ -68,6 +73,19 @@ contains
     if (present(forcing)) at_forcing = c_loc(forcing)
     if (present(border)) at_border = c_loc(border)
     ok = p4c_advance(step%handle, c_loc(state), at_forcing, at_border, c_loc(predicted)) == 0
+  end subroutine
+
+  ! What the network of a hybrid gives to a solver: the rate of a state, which stays as it is.
+  subroutine step_rate(step, state, rate, ok, forcing)
+    type(step_type), intent(in) :: step
+    real(c_float), intent(in), contiguous, target :: state(:, :, :, :)
+    real(c_float), intent(out), contiguous, target :: rate(:, :, :)
+    logical, intent(out) :: ok
+    real(c_float), intent(in), contiguous, target, optional :: forcing(:, :, :)
+    type(c_ptr) :: at_forcing
+    at_forcing = c_null_ptr
+    if (present(forcing)) at_forcing = c_loc(forcing)
+    ok = p4c_rate(step%handle, c_loc(state), at_forcing, c_loc(rate)) == 0
   end subroutine
 
   subroutine step_close(step)

@@ -34,6 +34,10 @@ void p4c_get_sizes(const p4c_step *step, p4c_sizes *sizes);
  * 0 when all went well; else p4c_error says why. */
 int p4c_advance(p4c_step *step, float *state, const float *forcing, const float *border, float *predicted);
 
+/* What the network of a hybrid gives to a solver (py4cast export --rate): the rate of a state [units s-1], (lat, lon,
+ * num_predicted). The state stays as it is; the forcing is (lat, lon, num_forcing). 0 when all went well. */
+int p4c_rate(p4c_step *step, const float *state, const float *forcing, float *rate);
+
 void p4c_close(p4c_step *step);
 
 /* What went wrong last. */

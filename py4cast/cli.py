@@ -17,7 +17,7 @@ from py4cast import arguments as flags
 from py4cast.arguments import Parser
 from py4cast.errors import Py4castError, SettingsError, nearest
 from py4cast.process import keep_memory, sleep_while_waiting
-from py4cast.verbs import operations
+from py4cast.verbs import experiments, operations
 from py4cast.verbs.texts import by_comma, renames, strip
 
 __all__ = ["main"]
@@ -265,6 +265,12 @@ _VERBS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], Cal
         flags.INSPECT_HELP,
         flags.inspect_arguments,
         _inspect,
+    ),
+    "closure": (
+        "train closures of turbulence through its solver, and compare them",
+        flags.CLOSURE_HELP,
+        flags.closure_arguments,
+        experiments.run_closure,
     ),
     "graph": ("show and draw the mesh of a graph network", flags.GRAPH_HELP, flags.graph_arguments, _graph),
     "plugins": ("list what can be used by name, and from where", "", flags.plugins_arguments, _plugins),

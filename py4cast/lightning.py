@@ -61,6 +61,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         self.optim, self.seed, self.plots = optim, seed, plots
         self.valid_plotters, self.test_plotters = list(valid_observers), list(test_observers)
         self._climatology, self._scores = climatology, scores
+        self._learned = set(forecaster.strategy.learned_features(forecaster.info))
         self.verification: BatchVerification | None = None
         self.validation: SampledVerification | None = None
         self.clock, self._draws, self._spent_before = PlotClock(), False, 0.0
@@ -180,7 +181,9 @@ class AutoRegressiveLightning(pl.LightningModule):
     def validation_step(self, batch: ItemBatch, batch_idx: int) -> None:
         """Logs the loss per lead time and its mean; observers see the forecast."""
         prediction, target = self._forecast(batch)
-        loss = self.loss(prediction, target)
+        learned = torch.tensor([n in self._learned for n in target.feature_names], device=target.device)
+        # what is missing does not count: the best epoch is that of what is learned
+        loss = self.loss(prediction, target.like(torch.where(learned, target.tensor, torch.nan)))
         options: dict[str, Any] = {"on_epoch": True, "sync_dist": True, "batch_size": batch.batch_size}
         self.log("val_mean_loss", loss.mean(), prog_bar=True, **options)
         for step, value in enumerate(loss.mean(0)):

@@ -1,6 +1,7 @@
 """The flags of every verb, and what `--help` teaches. Nothing heavy is imported here."""
 
 from py4cast.arguments.base import Parser
+from py4cast.arguments.closure import CLOSURE_HELP, closure_arguments
 from py4cast.arguments.data import (
     GRAPH_HELP,
     INSPECT_HELP,
@@ -24,6 +25,7 @@ from py4cast.arguments.train import TRAIN_HELP, train_arguments
 
 __all__ = [
     "CATALOGUE_HELP",
+    "CLOSURE_HELP",
     "COMPARE_HELP",
     "CYCLE_HELP",
     "EXPORT_HELP",
@@ -36,6 +38,7 @@ __all__ = [
     "VERIFY_HELP",
     "Parser",
     "catalogue_arguments",
+    "closure_arguments",
     "compare_arguments",
     "cycle_arguments",
     "export_arguments",

@@ -20,6 +20,7 @@ EXPORT_HELP = """\
 examples:
   py4cast export --forecaster RUN/forecaster.safetensors --output step.onnx
   py4cast export --forecaster RUN/forecaster.safetensors --output small.onnx --weights int8
+  py4cast export --forecaster HYBRID/forecaster.safetensors --rate --output closure.onnx
   py4cast forecast --model step.onnx --input an.grib --num_steps 24 --output fc.grib2
 
 Statistics, static fields, the strategy's update and the blending of the border are inside; values are in physical
@@ -102,3 +103,6 @@ def export_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--output", required=True, metavar="FILE", help="file to write: .onnx, or .pt2 for torch.export")
     p.add_argument("--weights", default="float32", choices=("float32", "float16", "int8"), help="how ONNX stores them (default: float32)")  # fmt: skip
     p.add_argument("--num_steps", type=whole, default=12, metavar="N", help="lead times of the check (default: 12)")
+    p.add_argument(
+        "--rate", action="store_true", help="strategy hybrid: what the network gives to a solver of your own"
+    )

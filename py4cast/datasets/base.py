@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 
 from py4cast.batch import Item, ItemBatch, Statics, collate_fn
 from py4cast.dataset_info import DatasetInfo
+from py4cast.datasets.builder import Progress
 from py4cast.datasets.cube import CubeABC
 from py4cast.datasets.driver import Driver
 from py4cast.datasets.forcings import ComputedForcings
@@ -53,6 +54,10 @@ class DatasetABC(Dataset[Item], ABC):
     @abstractmethod
     def __getitem__(self, index: int) -> Item:
         """The sample `index`."""
+
+    @classmethod
+    def make(cls, path: str | os.PathLike[str] | None, progress: Progress, overrides: Iterable[str] = ()) -> None:
+        """Makes what the samples are read from where it is not there and takes long to make; by default nothing."""
 
     @classmethod
     @abstractmethod

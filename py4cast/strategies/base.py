@@ -52,12 +52,14 @@ class StrategyABC(nn.Module, ABC):
         num_inter_steps: calls of the network per step of the data.
         num_members: members of the forecast.
         num_extra_inputs: features that it adds to the network's input.
+        exports: whether a step can be exported.
         uses_states: whether past states are part of the network's input.
     """
 
     settings_kls: ClassVar[type]
     reference: ClassVar[str] = ""
     uses_states: ClassVar[bool] = True
+    exports: ClassVar[bool] = True
     force_border: bool = False
     num_inter_steps: int = 1
     num_members: int = 1
@@ -85,6 +87,10 @@ class StrategyABC(nn.Module, ABC):
     def num_outputs(self, info: DatasetInfo) -> int:
         """Width of the network's output."""
         return len(info.predicted)
+
+    def learned_features(self, info: DatasetInfo) -> list[str]:
+        """The predicted features whose error training lessens; by default all."""
+        return info.predicted
 
     def start(self, window: Tensor) -> None:
         """Refuses past states `(batch, timestep, lat, lon, features)`, standardised, that no forecast can start from."""

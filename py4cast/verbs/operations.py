@@ -1,6 +1,7 @@
 """forecast, cycle, export, register and catalogue."""
 
 import argparse
+import logging
 import sys
 from typing import Any
 
@@ -8,6 +9,8 @@ from py4cast.errors import SettingsError
 from py4cast.verbs.texts import by_comma, renames, strip
 
 __all__ = ["run_catalogue", "run_cycle", "run_export", "run_forecast", "run_register"]
+
+logger = logging.getLogger(__name__)
 
 
 def run_forecast(a: argparse.Namespace) -> None:
@@ -41,6 +44,15 @@ def run_export(a: argparse.Namespace) -> None:
     from py4cast.workflows.export import Export, export
     from py4cast.workflows.report import drift_table, show
 
+    if a.rate:
+        from pathlib import Path
+
+        from py4cast.workflows.export_rate import export_rate
+
+        drift_of_rate = export_rate(Path(a.forecaster), Path(a.output))
+        sys.stdout.write(f"{a.output}\n")
+        logger.info("differs from torch by %.1e standard deviations", drift_of_rate)
+        return
     drift = export(Export(forecaster=a.forecaster, output=a.output, weights=a.weights, num_steps=a.num_steps))
     show(drift_table(drift, a.weights))
     sys.stdout.write(f"{a.output}\n")

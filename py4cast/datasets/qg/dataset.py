@@ -13,8 +13,9 @@ it is made from, goes on where a killed one stopped, and is read like any other.
 
 import hashlib
 import logging
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -98,13 +99,23 @@ class Qg(WindowDataset):
     """Creates the samples of one split of the simulated turbulence."""
 
     settings_kls: ClassVar[type] = QgSettings
+    SPLITS: ClassVar[tuple[str, ...]] = SPLITS
+
+    @classmethod
+    def make(cls, path: str | os.PathLike[str] | None, progress: Progress, overrides: Iterable[str] = ()) -> None:
+        cls.prepare(cls.read_settings(path, overrides), Preparation(progress))
 
     @classmethod
     def prepare(cls, settings: QgSettings, how: Preparation | None = None) -> PreparedStore:
         """The store of the training split; those of the others are made too."""
         progress: Progress = _Silent() if how is None else how.progress
-        stores = [_store(settings.plan(), split, progress) for split in SPLITS]
+        stores = [cls.make_split(settings, split, progress) for split in SPLITS]
         return stores[0]
+
+    @classmethod
+    def make_split(cls, settings: QgSettings, split: str, progress: Progress | None = None) -> PreparedStore:
+        """The store of one split, made where it is not there."""
+        return _store(settings.plan(), split, progress or _Silent())
 
     @classmethod
     def splits(

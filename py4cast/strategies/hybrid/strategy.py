@@ -36,6 +36,7 @@ class Hybrid(StrategyABC):
 
     settings_kls: ClassVar[type] = HybridSettings
     reference = "Frezat et al. (2022), doi 10.1029/2022MS003124"
+    exports: ClassVar[bool] = False
     state_mean: Tensor
     state_std: Tensor
     forcing_mean: Tensor
@@ -63,7 +64,7 @@ class Hybrid(StrategyABC):
         self.step_s = float(info.step_duration / np.timedelta64(1, "s")) / self.num_inter_steps
         self.names, self.num_forcing = info.predicted, info.forcing_dim
         self.own = [n for n in info.diagnostic if n != settings.subgrid and n not in self.physics.derived]
-        self.learned = {*info.prognostic, *self.own}
+        self.learned = [settings.subgrid] if settings.training == "offline" else [*info.prognostic, *self.own]
         self.made = tuple(n for n in info.diagnostic if n in self.physics.derived)
         self.has_subgrid = settings.subgrid in info.diagnostic and info.weather_dim == 1
         if settings.training == "offline" and not self.has_subgrid:
@@ -114,6 +115,9 @@ class Hybrid(StrategyABC):
 
     def num_outputs(self, info: DatasetInfo) -> int:
         return len(info.prognostic) + len(self.own)
+
+    def learned_features(self, info: DatasetInfo) -> list[str]:
+        return self.learned
 
     def check(self, num_input_steps: int) -> None:
         if self.num_inter_steps > 1 and num_input_steps > 1:
