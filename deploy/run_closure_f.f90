@@ -37,7 +37,7 @@ program run_closure_f
   has_wind = words(4) /= '-'
   if (step%sizes%rows /= n .or. step%sizes%num_prognostic /= 1 .or. step%sizes%num_input_steps /= 1) &
     call stop_with(3, trim(words(1))//': expected the rate of one field on a square, from one state')
-  if (step%sizes%num_forcing /= count([has_wind, gives_stream_function])) &
+  if (step%sizes%num_forcing /= count([gives_stream_function])) &
     call stop_with(3, trim(words(1))//': takes other forcings than this program gives')
   allocate (state(1, n, n, 1), rate(1, n, n), given(max(1, step%sizes%num_forcing), n, n), wind(n, n))
   call read_state()
@@ -51,7 +51,11 @@ program run_closure_f
   open (newunit=out, file=trim(words(5)), access='stream', form='unformatted', status='replace', action='write')
   do i = 1, num_steps
     call add_forcings()
-    call step_rate(step, state, rate, ok, forcing=given)
+    if (gives_stream_function) then
+      call step_rate(step, state, rate, ok, forcing=given)
+    else
+      call step_rate(step, state, rate, ok)
+    end if
     if (.not. ok) call stop_with(4, step_error())
     source = to_waves(flow, (real(rate(1, :, :), dp) + real(wind, dp)) * time_unit**2)
     do j = 1, num_substeps
@@ -66,18 +70,14 @@ program run_closure_f
 
 contains
 
-  ! What the network is given beside the state: the wind of the step, then the stream function [m2 s-1].
+  ! The wind of the step, which is the solver's; and what the network is given beside the state: the stream function [m2 s-1].
   subroutine add_forcings()
-    integer :: place
-    place = 1
     wind = 0
     if (has_wind) then
       read (wind_unit, iostat=status) wind
       if (status /= 0) call stop_with(3, trim(words(4))//': holds too few numbers')
-      given(1, :, :) = wind
-      place = 2
     end if
-    if (gives_stream_function) given(place, :, :) = &
+    if (gives_stream_function) given(1, :, :) = &
       real(to_points(flow, stream_function(flow, omega), n) * (unit_length**2 / time_unit), c_float)
   end subroutine
 

@@ -145,10 +145,10 @@ class Forecaster(nn.Module):
             Prognostic then diagnostic features, `(batch, lat, lon, features)`; NaN where the data have none.
         """
         given = self._given(StepInputs(forcing, border, inputs or {}))
-        filled = None if given.forcing is None else self.strategy.fill(given.forcing)
+        filled = None if given.forcing is None else self.strategy.fill_forcing(given.forcing)
         further = {k: self.strategy.fill(v) for k, v in given.inputs.items()}
         network = partial(self.network, inputs=further) if further else self.network
-        window = self.strategy.fill(self.states.standardise(state))
+        window = self.strategy.fill_states(self.states.standardise(state))
         return self._physical(self.strategy.step(network, window, filled, given.truth))
 
     def stream(self, state: Tensor, given: Iterable[StepInputs]) -> Iterator[Tensor]:

@@ -26,6 +26,7 @@ class _WeightedLoss(LossABC):
     feature_weights: Tensor
     cell_weights: Tensor
     full_weights: Tensor
+    valid_mask: Tensor
 
     def __init__(self, info: DatasetInfo) -> None:
         super().__init__(info)
@@ -35,6 +36,8 @@ class _WeightedLoss(LossABC):
         self.register_buffer("feature_weights", (weights / std**self.power).float(), persistent=False)
         cells = info.statics.cell_weights
         self.register_buffer("cell_weights", cells.float(), persistent=False)
+        self.register_buffer("valid_mask", info.statics.valid_mask.clone(), persistent=False)
+        self.has_holes = not bool(info.statics.valid_mask.all())
         full = cells.double() / cells.double().sum() * (weights / std**self.power)
         self.register_buffer("full_weights", full.float(), persistent=False)
 
@@ -47,6 +50,9 @@ class _WeightedLoss(LossABC):
     ) -> Tensor:
         y, truth = _tensor(prediction).float(), _tensor(target).float()
         counted = torch.isfinite(truth)
+        if self.has_holes:
+            # one variable may have truth where another has none: no forecast is made there
+            counted = counted & self.valid_mask
         if mask is None and reduce_spatial_dim and bool(counted.all()):
             # nothing is missing: the weights of cells and features are one constant field
             error = (y - truth).square() if self.power == 2 else (y - truth).abs()

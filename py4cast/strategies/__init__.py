@@ -12,6 +12,7 @@ registry: Registry[StrategyABC] = Registry(
         "diff_ar": "py4cast.strategies.diff_ar:DiffAR",
         "scaled_ar": "py4cast.strategies.scaled_ar:ScaledAR",
         "hybrid": "py4cast.strategies.hybrid:Hybrid",
+        "mapping": "py4cast.strategies.mapping:Mapping",
         "downscaling": "py4cast.strategies.downscaling:Downscaling",
     },
 )

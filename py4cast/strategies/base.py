@@ -122,6 +122,16 @@ class StrategyABC(nn.Module, ABC):
         # infinities stay, so that they are noticed
         return torch.nan_to_num(values, nan=0.0, posinf=torch.inf, neginf=-torch.inf)
 
+    def fill_forcing(self, forcing: Tensor) -> Tensor:
+        """Forcings as the network takes them; by default with 0 where they are missing."""
+        return self.fill(forcing)
+
+    @final
+    def fill_states(self, states: Tensor) -> Tensor:
+        """Past states with 0 where values are missing, and on cells that never hold data, whatever a file has there."""
+        filled = self.fill(states)
+        return filled.masked_fill(~self.valid_mask, 0.0) if self.has_holes else filled
+
     @final
     def step(self, model: Network, window: Tensor, forcing: Tensor | None, truth: Tensor | None = None) -> Tensor:
         """One step of the data: `num_inter_steps` advances with the same forcing and border truth.
@@ -193,14 +203,14 @@ class StrategyABC(nn.Module, ABC):
             given: of every step to predict; asked for when its turn comes, so that it need not be there before.
             is_long: whether the network is called so often that it pays to prepare it.
         """
-        window, prediction = self.fill(states), None
+        window, prediction = self.fill_states(states), None
         self.start(window)
         if is_long and isinstance(model, GriddedNetwork):
             model = model.for_rollout()
         for step in given:
             if prediction is not None:
                 window = self.slide(window, prediction)
-            forcing = None if step.forcing is None else self.fill(step.forcing)
+            forcing = None if step.forcing is None else self.fill_forcing(step.forcing)
             own = {key: self.fill(values) for key, values in step.inputs.items()}
             network = partial(model, inputs=own) if own else model
             prediction = self.step(network, window, forcing, step.truth)

@@ -48,9 +48,14 @@ class RateNetwork(nn.Module):
         self.forecaster, self.hybrid = forecaster, forecaster.strategy
 
     @property
+    def _own(self) -> list[str]:
+        """Forcings of the data that the network sees: not those of the physics, which the host's dynamics have."""
+        return [n for n in self.forecaster.info.forcing if n not in self.hybrid.physics.forcing]
+
+    @property
     def given(self) -> list[str]:
         """Features of the forcing, in order: those of the data, then those that the physics derives."""
-        return [*self.forecaster.info.forcing, *self.hybrid.settings.derived]
+        return [*self._own, *self.hybrid.settings.derived]
 
     def forward(self, state: Tensor, forcing: Tensor | None = None) -> Tensor:
         """The rate of a step, `(batch, lat, lon, features)` [units s-1].
@@ -59,17 +64,18 @@ class RateNetwork(nn.Module):
             state: past states, `(batch, timestep, lat, lon, features)`.
             forcing: `(batch, lat, lon, features)`, as `given` says.
         """
-        hybrid, count = self.hybrid, len(self.forecaster.info.forcing)
-        window = hybrid.fill(self.forecaster.states.standardise(state))
+        hybrid, info, own = self.hybrid, self.forecaster.info, self._own
+        window = hybrid.fill_states(self.forecaster.states.standardise(state))
         parts = list(window.unbind(1))
         if hybrid.statics.shape[-1]:
             parts.append(hybrid.statics.expand(window.shape[0], *hybrid.statics.shape))
         if forcing is not None:
-            if count:
-                parts.append(hybrid.fill(self.forecaster.forcings.standardise(forcing[..., :count])))
+            if own:
+                mean, std = (info.stats.to_list(k, own).to(forcing) for k in ("mean", "std"))
+                parts.append(hybrid.fill((forcing[..., : len(own)] - mean) / std))
             if hybrid.settings.derived:
-                parts.append((forcing[..., count:] - hybrid.derived_mean) / hybrid.derived_std)
-        return hybrid.rate(self.forecaster.network, torch.cat(parts, dim=-1))[0]
+                parts.append((forcing[..., len(own) :] - hybrid.derived_mean) / hybrid.derived_std)
+        return hybrid.scaled(self.forecaster.network(torch.cat(parts, dim=-1)))[0]
 
     def examples(self) -> list[Tensor]:
         """Random states and forcings, of two samples."""

@@ -71,3 +71,16 @@ def test_named_tensors_are_taken_too() -> None:
 def test_unknown_losses_are_refused() -> None:
     with pytest.raises(ValueError, match="unknown loss 'mes'; did you mean 'mse'"):
         registry.get("mes")
+
+
+@pytest.mark.parametrize("name", ["mse", "mae"])
+def test_cells_that_one_variable_lacks_count_for_none(name: str) -> None:
+    # masks of two variables differ, as those of velocities on a staggered grid: a forecast is NaN where either has none
+    sea = np.ones((17, 23), dtype=bool)
+    sea[3:6, 4:9] = False
+    loss = registry.get(name)(make_info(border_size=0, valid=sea))
+    truth = torch.randn(2, 1, 17, 23, 3)
+    forecast = truth + 1.0
+    forecast[:, :, ~torch.from_numpy(sea)] = torch.nan
+    assert bool(torch.isfinite(loss(forecast, truth)).all())
+    torch.testing.assert_close(loss(forecast, truth), loss(truth + 1.0, truth))

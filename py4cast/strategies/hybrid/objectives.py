@@ -79,7 +79,7 @@ class Offline(ObjectiveABC):
             state = hybrid.physical(window[:, -1])
             rate, _ = hybrid.rate(model, x)
             found.append((hybrid.total_rate(state, rate) - hybrid.rate_mean) / hybrid.rate_std)
-            window = hybrid.slide(window, hybrid.fill(truth[:, step]))
+            window = hybrid.slide(window, hybrid.fill_states(truth[:, step]))
         rates = torch.stack(found, dim=1)
         # all else is as the truth has it, so that the loss is that of the rate, with the weights of the house
         prediction = truth.clone()
@@ -91,7 +91,7 @@ class Online(ObjectiveABC):
     """Creates ℓ = loss over the states of N steps of the physics with the network in it (a posteriori).
 
     N follows `horizons`. Where the grid is doubly periodic, the mean squared difference of log₁₀ of the spectra at the
-    last step is added with its weight: a squared error alone is smallest where the flow is too smooth.
+    last step, times w/σ_Δ² as in the loss, is added with its weight: a squared error alone is smallest where the flow is too smooth.
     """
 
     def __init__(self, settings: HybridSettings, info: DatasetInfo) -> None:
@@ -100,6 +100,10 @@ class Online(ObjectiveABC):
         self.spectral_weight = (1.0 if self.is_plane else 0.0) if given is None else given
         if self.spectral_weight and not self.is_plane:
             raise SettingsError("spectral_weight: the spectrum's error needs a doubly periodic grid; set it to 0")
+        # in the units of the loss, which is that of one step's changes
+        changes = info.diff_stats.to_list("std", info.prognostic).tolist()
+        weights = [info.state_weights[n] for n in info.prognostic]
+        self.scale = sum(w / c**2 if c else w for w, c in zip(weights, changes, strict=True)) / len(weights)
 
     def horizon(self, update: int, available: int) -> int:
         """Steps to go through at an update; SettingsError where the samples hold fewer."""
@@ -125,7 +129,7 @@ class Online(ObjectiveABC):
         found = loss(prediction, states)
         if self.spectral_weight:
             error = spectral_error(prediction[:, -1], truth[:, -1], self.num_prognostic)
-            found = found + self.spectral_weight * error.unsqueeze(1)
+            found = found + self.spectral_weight * self.scale * error.unsqueeze(1)
         return found
 
     def _unrolled(self, hybrid: "Hybrid", model: Network, samples: Samples, horizon: int) -> Tensor:

@@ -24,7 +24,7 @@ __all__ = ["Hybrid"]
 class Hybrid(StrategyABC):
     """Creates x(t+1) = coupling(physics, x(t), r), r = σ_r·f(x̂) + μ_r − its mean where the physics keeps the mean.
 
-    Physical units inside; σ_r, μ_r are those of the subgrid tendency where the data have it, else of what a step changes,
+    Physical units inside; the network does not see the forcings that act through the physics; σ_r, μ_r are those of the subgrid tendency where the data have it, else of what a step changes,
     σ·σ_Δ/Δt and 0. The network is called once for `num_substeps` steps of the physics and its rate is held over them.
     Diagnostics: the subgrid tendency is r with what a closure of a formula adds; fields that the physics derives are
     derived from the new state; all others are the network's.
@@ -113,6 +113,9 @@ class Hybrid(StrategyABC):
             self.register_buffer("rate_std", change / (self.step_s * self.num_inter_steps), persistent=False)
             self.register_buffer("rate_mean", torch.zeros_like(change), persistent=False)
 
+    def num_input_features(self, info: DatasetInfo, num_input_steps: int) -> int:
+        return super().num_input_features(info, num_input_steps) - len(self.forcing_index)
+
     def num_outputs(self, info: DatasetInfo) -> int:
         return len(info.prognostic) + len(self.own)
 
@@ -157,20 +160,34 @@ class Hybrid(StrategyABC):
 
     def rate(self, model: Network, x: Tensor) -> tuple[Tensor, Tensor]:
         """The network's rate of the state [units s-1], and what else it gives, standardised."""
-        found: Tensor = model(x).float()
+        return self.scaled(model(self.seen(x)))
+
+    def scaled(self, output: Tensor) -> tuple[Tensor, Tensor]:
+        """The rate in its units out of the network's output, and what else it gives."""
+        found = output.float()
         rate = found[..., : self.num_prognostic] * self.rate_std + self.rate_mean
         if self.physics.conserves_mean:
             rate = rate - rate.mean((1, 2), keepdim=True)
         return rate, found[..., self.num_prognostic :]
 
+    def _forcings(self, x: Tensor) -> slice:
+        """Where forcings stand in the assembled input: last but for what the physics derives."""
+        last = x.shape[-1] - self.num_extra_inputs
+        return slice(last - self.num_forcing, last)
+
+    def seen(self, x: Tensor) -> Tensor:
+        """What the network sees of the assembled input: all but the forcings that act through the physics."""
+        if not self.forcing_index:
+            return x
+        place = self._forcings(x)
+        others = [i for i in range(self.num_forcing) if i not in self.forcing_index]
+        return torch.cat([x[..., : place.start], x[..., place][..., others], x[..., place.stop :]], dim=-1)
+
     def physical_forcing(self, x: Tensor) -> Tensor | None:
-        """The forcing of the physics, physical, out of the network's input."""
+        """The forcing of the physics, physical, out of the assembled input."""
         if not self.forcing_index:
             return None
-        # forcings stand last but for what the physics derives
-        last = x.shape[-1] - self.num_extra_inputs
-        first = last - self.num_forcing
-        chosen = x[..., first:last][..., self.forcing_index].float()
+        chosen = x[..., self._forcings(x)][..., self.forcing_index].float()
         return chosen * self.forcing_std + self.forcing_mean
 
     def advance(self, model: Network, x: Tensor, state: Tensor) -> Tensor:
@@ -219,7 +236,9 @@ class Hybrid(StrategyABC):
     ) -> Tensor:
         if inputs:
             raise SettingsError("hybrid: models with further inputs are not trained through physics")
-        samples = Samples(self.fill(states), None if forcing is None else self.fill(forcing), truth, border)
+        samples = Samples(
+            self.fill_states(states), None if forcing is None else self.fill_forcing(forcing), truth, border
+        )
         found: Tensor = self.objective.loss(self, model, loss, samples)
         if self.training:
             self.updates += 1
