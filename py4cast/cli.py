@@ -272,6 +272,12 @@ _VERBS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], Cal
         flags.closure_arguments,
         experiments.run_closure,
     ),
+    "mapping": (
+        "make maps from observations along tracks, and compare the ways to do so",
+        flags.MAPPING_HELP,
+        flags.mapping_arguments,
+        experiments.run_mapping,
+    ),
     "graph": ("show and draw the mesh of a graph network", flags.GRAPH_HELP, flags.graph_arguments, _graph),
     "plugins": ("list what can be used by name, and from where", "", flags.plugins_arguments, _plugins),
 }

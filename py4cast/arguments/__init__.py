@@ -1,7 +1,6 @@
 """The flags of every verb, and what `--help` teaches. Nothing heavy is imported here."""
 
 from py4cast.arguments.base import Parser
-from py4cast.arguments.closure import CLOSURE_HELP, closure_arguments
 from py4cast.arguments.data import (
     GRAPH_HELP,
     INSPECT_HELP,
@@ -11,6 +10,7 @@ from py4cast.arguments.data import (
     plugins_arguments,
     prepare_arguments,
 )
+from py4cast.arguments.experiments import CLOSURE_HELP, MAPPING_HELP, closure_arguments, mapping_arguments
 from py4cast.arguments.forecast import (
     CYCLE_HELP,
     EXPORT_HELP,
@@ -32,6 +32,7 @@ __all__ = [
     "FORECAST_HELP",
     "GRAPH_HELP",
     "INSPECT_HELP",
+    "MAPPING_HELP",
     "PREPARE_HELP",
     "REGISTER_HELP",
     "TRAIN_HELP",
@@ -45,6 +46,7 @@ __all__ = [
     "forecast_arguments",
     "graph_arguments",
     "inspect_arguments",
+    "mapping_arguments",
     "plugins_arguments",
     "prepare_arguments",
     "register_arguments",

@@ -7,7 +7,7 @@ instant; its forcings are what was observed at the instants around it, NaN where
     stream_function                        ψ(t)                  prognostic
     observed_m2 … observed_0 … observed_p2  ψ + noise at t − 2 … t + 2    forcing
 
-Reference: M. Ballarotta, et al. (2020), ocean-data-challenges 2020a, SSH mapping, doi 10.5281/zenodo.5511905.
+Reference: M. Ballarotta, et al. (2020), ocean-data-challenges 2020a, SSH mapping, doi 10.24400/527896/a01-2020.002.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""closure."""
+"""closure and mapping."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from py4cast.errors import SettingsError
 
-__all__ = ["run_closure"]
+__all__ = ["run_closure", "run_mapping"]
 
 
 def run_closure(a: argparse.Namespace) -> None:
@@ -20,4 +20,16 @@ def run_closure(a: argparse.Namespace) -> None:
     with Bar() as bar:
         found = closure(a.experiment, output, a.overrides, a.num_workers, bar)
     show(closure_table(found))
+    sys.stdout.write(f"{output}\n")
+
+
+def run_mapping(a: argparse.Namespace) -> None:
+    """Maps a flow in every way, and shows the leaderboard."""
+    from py4cast.workflows.mapping.run import mapping
+    from py4cast.workflows.report import Bar, board_table, show
+
+    output = Path(a.output or Path(a.experiment).stem)
+    with Bar() as bar:
+        rows = mapping(a.experiment, output, a.overrides, bar)
+    show(board_table(rows))
     sys.stdout.write(f"{output}\n")

@@ -107,3 +107,17 @@ def closure_table(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Tab
     rows = [[closure, *(cell(numbers[name]) for name in COLUMNS)] for closure, numbers in found.items()]
     best = ["perfect", *(perfect for _, perfect in COLUMNS.values())]
     return table_of("closures", ["closure", *(heading for heading, _ in COLUMNS.values())], [[best], rows])
+
+
+def board_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """The leaderboard of maps, best µ first."""
+    ranked = sorted(rows, key=lambda row: -(row["mu"] or 0.0))
+    shown = [
+        [
+            row["method"],
+            *("–" if row[n] is None else f"{row[n]:.4g}" for n in ("mu", "sigma", "lambda_x", "lambda_t")),
+            row["data"],
+        ]
+        for row in ranked
+    ]
+    return table_of("maps", ["method", "µ", "σ", "λx [km]", "λt [d]", "data"], [shown])

@@ -1,0 +1,1 @@
+"""mapping: fields from what satellites saw of them, by networks and by optimal interpolation, in a leaderboard."""

@@ -1,0 +1,169 @@
+"""mapping: the verb. Networks are trained by name, optimal interpolation is tuned, both map the test split."""
+
+import datetime
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from py4cast.atomic import write_json
+from py4cast.datasets import get_datasets
+from py4cast.datasets.base import WindowDataset, as_window_dataset
+from py4cast.datasets.builder import Progress
+from py4cast.datasets.tracks import MAPPED, Tracks
+from py4cast.errors import NumericalError
+from py4cast.forecaster import Forecaster
+from py4cast.settings import encode
+from py4cast.workflows.config import build_config
+from py4cast.workflows.mapping.board import add_rows, map_scores
+from py4cast.workflows.mapping.interpolation import OptimalInterpolation
+from py4cast.workflows.mapping.settings import MappingExperiment
+
+__all__ = ["mapping"]
+
+_REFERENCES = {
+    "optimal interpolation": "Bretherton et al. (1976), doi 10.1016/0011-7471(76)90001-2",
+    "climatology": "mean of the training split",
+}
+
+
+def mapping(
+    experiment: str | os.PathLike[str],
+    output: Path,
+    overrides: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> list[dict[str, Any]]:
+    """Maps the test split by every method, and returns the rows of the leaderboard.
+
+    Writes `leaderboard.json`, `leaderboard.md` and `mapping.png` into `output`, and the Forecasters.
+
+    Args:
+        experiment: its JSON file.
+        output: folder; rows are added to the leaderboard that it holds.
+        overrides: dotted settings.
+        progress: told of the simulation.
+
+    Raises:
+        SettingsError: wrong settings.
+        NumericalError: a map that is not finite.
+    """
+    asked = MappingExperiment.from_json(experiment, overrides)
+    data = [f"{name}={json.dumps(value)}" for name, value in asked.dataset.items()]
+    configs = {name: _config(asked, name, asked.seeds[0]) for name in asked.methods}
+    if progress is not None:
+        Tracks.make(None, progress, data)
+    train, _, test = (as_window_dataset(d) for d in get_datasets("tracks", 1, 1, 1, None, data))
+    truth, observed = _series(test)
+    maps: dict[str, tuple[Tensor, str, str]] = {}
+    own = test.info.stats[MAPPED]
+    maps["climatology"] = (torch.full_like(truth, own["mean"]), "", _REFERENCES["climatology"])
+    interpolation = _tuned(asked, train)
+    notes = f"L = {interpolation.length:.1f} cells, L_t = {interpolation.duration:.1f} instants"
+    found = torch.stack([interpolation(o) for o in observed])
+    maps["optimal interpolation"] = (found, notes, _REFERENCES["optimal interpolation"])
+    for name in configs:
+        for seed in asked.seeds:
+            path = output / "forecasters" / f"{name}-{seed}.safetensors"
+            if not path.exists():
+                _train(asked, name, seed, path)
+            forecaster = Forecaster.load(path)
+            reference = type(forecaster.network.model).reference  # type: ignore[attr-defined]
+            maps[f"{name}, seed {seed}"] = (_mapped(forecaster, test), forecaster.names["model"], reference)
+    rows = [_row(asked, name, test, found, truth, notes, ref) for name, (found, notes, ref) in maps.items()]
+    from py4cast.observers.mapping import draw_maps
+
+    middle = len(truth) // 2
+    draw_maps(observed[middle], truth[middle], {n: m[0][middle] for n, m in maps.items()}, output / "mapping.png")
+    write_json(output / "experiment.json", encode(asked))
+    return add_rows(output, rows)
+
+
+def _series(data: WindowDataset) -> tuple[Tensor, Tensor]:
+    """Truth `(time, lat, lon)` and observations `(time, instant, lat, lon)` of all samples of a split."""
+    truth, observed = [], []
+    for first in range(0, len(data), 32):
+        batch = data.read_batch(range(first, min(first + 32, len(data))))
+        assert batch.outputs is not None and batch.forcing is not None, "read with both"
+        truth.append(batch.outputs.tensor[:, 0, ..., 0])
+        observed.append(batch.forcing.tensor[:, 0].movedim(-1, 1))
+    return torch.cat(truth), torch.cat(observed)
+
+
+def _tuned(asked: MappingExperiment, train: WindowDataset) -> OptimalInterpolation:
+    own = train.info.stats[MAPPED]
+    chosen = np.unique(np.linspace(0, len(train) - 1, asked.num_tuning).astype(int)).tolist()
+    batch = train.read_batch(chosen)
+    assert batch.outputs is not None and batch.forcing is not None, "read with both"
+    observed = list(batch.forcing.tensor[:, 0].movedim(-1, 1))
+    truth = list(batch.outputs.tensor[:, 0, ..., 0])
+    noise = float(train.info.lineage["settings"]["noise"])
+    return OptimalInterpolation.tuned(observed, truth, own["mean"], own["std"], noise)
+
+
+def _mapped(forecaster: Forecaster, test: WindowDataset) -> Tensor:
+    parts = [
+        forecaster.forecast(test.read_batch(range(first, min(first + 32, len(test)))), 1)[MAPPED][:, 0, ..., 0]
+        for first in range(0, len(test), 32)
+    ]
+    return torch.cat(parts)
+
+
+def _row(
+    asked: MappingExperiment, name: str, test: WindowDataset, maps: Tensor, truth: Tensor, notes: str, reference: str
+) -> dict[str, Any]:
+    from py4cast import __version__
+
+    if not bool(torch.isfinite(maps).all()):
+        raise NumericalError(f"method {name!r}: a map is not finite")
+    info = test.info
+    days = float(info.step_duration / np.timedelta64(1, "D"))
+    scores = map_scores(maps, truth, days, info.grid.spacing()[1] / 1000)
+    settings = json.dumps(encode(asked), sort_keys=True)
+    return {
+        "method": name,
+        **scores,
+        "notes": notes,
+        "reference": reference,
+        "num_maps": len(truth),
+        "data": hashlib.sha256(str(info.lineage["store"]).encode() + truth.numpy().tobytes()).hexdigest()[:8],
+        "version": __version__,
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        "settings": hashlib.sha256(settings.encode()).hexdigest()[:8],
+    }
+
+
+def _config(asked: MappingExperiment, name: str, seed: int) -> Any:
+    document = asked.methods[name]
+    whole = {
+        "dataset": {"name": "tracks", "settings": asked.dataset},
+        "model": document.get("model", {"name": "halfunet"}),
+        "strategy": {"name": "mapping", "settings": document.get("strategy", {})},
+        "train": {
+            "num_input_steps": 1, "num_pred_steps_val_test": 1, "no_log": True, **document.get("train", {}), "seed": seed,
+        },
+        "optim": document.get("optim", {}),
+        "scores": {"metrics": ["rmse"], "num_samples": 0},
+    }  # fmt: skip
+    return build_config(whole, ())
+
+
+def _train(asked: MappingExperiment, name: str, seed: int, path: Path) -> None:
+    import shutil
+
+    from py4cast.workflows.train import run_folder, train
+
+    digest = hashlib.sha256(json.dumps(encode(asked), sort_keys=True).encode()).hexdigest()[:12]
+    config, campaign, run = _config(asked, name, seed), f"mapping-{digest}", f"{name}-{seed}"
+    folder = run_folder(config, campaign, run)
+    is_begun = (folder / "checkpoints" / "last.ckpt").exists()
+    if folder.exists() and not is_begun:
+        shutil.rmtree(folder)
+    train(config, campaign, run, resume=is_begun)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(folder / "forecaster.safetensors", path)
