@@ -17,12 +17,12 @@ FILES = sorted((ROOT / "config").rglob("*.json"))
 
 
 def test_nothing_is_left_out() -> None:
-    assert {p.parent.name for p in FILES} <= {"datasets", "models", "strategies"}
+    assert {p.parent.name for p in FILES} == {"datasets", "experiments", "models", "strategies"}
     names = {p.stem for p in FILES if p.parent.name == "datasets"}
     assert {"dummy", "gridded_template", "era5_uk", "era5_global", "ncep", "globcurrent", "arome_arctic"} <= names
     assert {"titan", "titan_full", "smeagol", "smeagoldev", "poesy", "rainfall", "virtual_template"} <= names
     stems = {p.stem for p in FILES if p.parent.name == "models"}
-    assert {"halfunet32", "halfunet64", "halfunet128_ghost"} | set(models.builtin_names) <= stems | {"halfunet"}
+    assert {"halfunet32", "halfunet64", "halfunet128_ghost"} | set(models.builtin_names) <= stems | {"halfunet", "zero"}
 
 
 SERVICES = {"titan": "TITAN", "smeagol": "SMEAGOL", "poesy": "POESY", "rainfall": "RAINFALL"}
@@ -30,14 +30,14 @@ SERVICES = {"titan": "TITAN", "smeagol": "SMEAGOL", "poesy": "POESY", "rainfall"
 
 @pytest.mark.parametrize("path", [p for p in FILES if p.parent.name == "datasets"], ids=lambda p: p.stem)
 def test_datasets(path: Path) -> None:
-    name = next((n for n in ("dummy", "virtual", *SERVICES) if path.stem.startswith(n)), "gridded")
+    name = next((n for n in ("dummy", "virtual", "qg", *SERVICES) if path.stem.startswith(n)), "gridded")
     kind = datasets.get(name)
     settings = kind.read_settings(path)
     if name in SERVICES:
         own = kind.gridded(settings)
         assert own.root_env == f"PY4CAST_{SERVICES[name]}_PATH" and own.root is None
         assert own.plans(), "every variable is described"
-    elif path.stem not in ("dummy", "gridded_template", "virtual_template"):
+    elif path.stem not in ("dummy", "qg", "gridded_template", "virtual_template"):
         assert settings.name == path.stem and settings.root is None and settings.root_env == "PY4CAST_TEST_DATA"
 
 
