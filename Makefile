@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNS := $(or $(PY4CAST_ROOTDIR),py4cast_runs)
 
-.PHONY: demo test lint types setup peers runtime clean
+.PHONY: demo test lint types setup peers flow-peers runtime clean
 
 setup: $(VENV)/.ready
 
@@ -31,6 +31,11 @@ peers: setup
 	for peer in neural_lam mfai anemoi mllam; do \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .peers/$$peer -r benchmarks/peers/$$peer.txt || exit 1; \
 	done
+
+# the solvers that benchmarks/physics.py races with; pyqg is built with the tools of its time
+flow-peers: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .peers/flow_jax -r benchmarks/peers/flow_jax.txt
+	PIP_CONSTRAINT=benchmarks/peers/pyqg_constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target .peers/pyqg pyqg==0.7.2
 
 # an environment for operations alone, without torch, and a look whether it works
 runtime:

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from py4cast.errors import SettingsError
+from py4cast.physics.transforms import columns, from_rows, put_rows, take_rows
 
 __all__ = ["Dealiasing", "SpectralGrid", "check_resolution"]
 
@@ -61,6 +62,7 @@ class SpectralGrid(nn.Module):
     ky: Tensor
     square: Tensor
     inverse_square: Tensor
+    counts: Tensor
 
     def __init__(self, size: int, dealiasing: Dealiasing = "pad", dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
@@ -77,6 +79,9 @@ class SpectralGrid(nn.Module):
         self.register_buffer("square", square.to(dtype), persistent=False)
         inverse = torch.where(square > 0, 1 / square, torch.zeros_like(square))
         self.register_buffer("inverse_square", inverse.to(dtype), persistent=False)
+        # the waves k and −k are stored once, but for k_x = 0
+        counts = torch.where(one_way > 0, 2.0, 1.0)
+        self.register_buffer("counts", counts.to(dtype), persistent=False)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -85,48 +90,42 @@ class SpectralGrid(nn.Module):
 
     def modes(self, field: Tensor) -> Tensor:
         """Coefficients `(..., ky, kx)` of a field `(..., y, x)` on any grid that holds these waves."""
-        along = torch.fft.rfft(field, norm="forward")[..., : self.k_max + 1]
-        return self._take_rows(torch.fft.fft(along, dim=-2, norm="forward"))
+        return self.take_rows(self.columns(field))
+
+    def columns(self, field: Tensor) -> Tensor:
+        """Coefficients `(..., row, kx)` of a field with all of its waves along y, as `put_rows` has them."""
+        return columns(field, self.counts)
 
     def field(self, modes: Tensor, size: int | None = None) -> Tensor:
         """The field `(..., y, x)` of coefficients, on this grid or on one of `size` points a side."""
-        points = size or self.size
-        along = torch.fft.ifft(_put_rows(modes, points), dim=-2, norm="forward")
-        found: Tensor = torch.fft.irfft(along, n=points, norm="forward")
-        return found
+        return self.from_rows(put_rows(modes, size or self.size))
 
-    def _take_rows(self, modes: Tensor) -> Tensor:
-        if modes.shape[-2] == self.shape[0]:
-            return modes
-        return torch.cat([modes[..., : self.k_max + 1, :], modes[..., modes.shape[-2] - self.k_max :, :]], dim=-2)
+    def from_rows(self, rows: Tensor) -> Tensor:
+        """The field of coefficients `(..., row, kx)` that have a row for every point along y."""
+        return from_rows(rows, self.counts)
+
+    def take_rows(self, modes: Tensor) -> Tensor:
+        """The rows of the waves that are kept."""
+        return take_rows(modes, self.shape[0])
 
     def resize(self, modes: Tensor) -> Tensor:
         """Coefficients of another grid as this one's: waves that it has not are dropped, those that lack are 0."""
         lacking = self.k_max + 1 - modes.shape[-1]
         if lacking <= 0:
-            return self._take_rows(modes[..., : self.k_max + 1])
-        found: Tensor = torch.nn.functional.pad(_put_rows(modes, self.shape[0]), (0, lacking))
+            return self.take_rows(modes[..., : self.k_max + 1])
+        found: Tensor = torch.nn.functional.pad(put_rows(modes, self.shape[0]), (0, lacking))
         return found
 
     def mean_product(self, first: Tensor, second: Tensor) -> Tensor:
         """⟨f g⟩ over the square from the coefficients of two fields, `(...)` (Parseval)."""
-        product = (first * second.conj()).real
-        # the waves k and −k are stored once, but for k_x = 0
-        total: Tensor = 2 * product.sum((-2, -1)) - product[..., 0].sum(-1)
+        total: Tensor = ((first * second.conj()).real * self.counts).sum((-2, -1))
         return total
 
     def shells(self, modes: Tensor, other: Tensor | None = None) -> Tensor:
         """⟨f g⟩ by shells of the wavenumber, `(..., k)` for k = 0 … k_max: the waves with round(|k|) = k."""
         product = (modes * (modes if other is None else other).conj()).real
-        product = product * torch.where(self.kx > 0, 2.0, 1.0).to(product)
+        product = product * self.counts
         index = self.square.sqrt().round().long()
         inside = index <= self.k_max
         found = product.new_zeros(*product.shape[:-2], self.k_max + 1)
         return found.index_add(-1, index[inside], product[..., inside])
-
-
-def _put_rows(modes: Tensor, rows: int) -> Tensor:
-    """Coefficients with zeros for the waves along y that lack, between the positive and the negative ones."""
-    positive = modes.shape[-1]
-    zeros = modes.new_zeros(()).expand(*modes.shape[:-2], rows - modes.shape[-2], positive)
-    return torch.cat([modes[..., :positive, :], zeros, modes[..., positive:, :]], dim=-2)

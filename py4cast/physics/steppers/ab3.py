@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from py4cast.physics.steppers.base import Carry, StepperABC
@@ -38,5 +39,6 @@ class AdamsBashforth3(StepperABC):
         before, oldest = carry[1], carry[2]
         # the rates are kept as they stand after a step's factor, so that one product serves all three
         latest = whole * now
-        change = 23 * latest - 16 * (whole * before) + 5 * (whole * oldest)
-        return whole * state + dt / 12 * change, latest, whole * before
+        before = whole * before
+        change = torch.add(torch.add(23 * latest, before, alpha=-16), whole * oldest, alpha=5)
+        return torch.add(whole * state, change, alpha=dt / 12), latest, before

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from py4cast.physics.steppers.base import Carry, StepperABC
@@ -31,11 +32,10 @@ class RungeKutta4(StepperABC):
         state, (half, whole), dt = carry[0], factors, self.step
         rate = self.rate
         first = rate(state, source)
-        middle = half * state
-        second = rate(middle + half * (dt / 2 * first), source)
-        third = rate(middle + dt / 2 * second, source)
+        second = rate(half * torch.add(state, first, alpha=dt / 2), source)
+        third = rate(torch.add(half * state, second, alpha=dt / 2), source)
         end = whole * state
-        pushed = half * third
-        fourth = rate(end + dt * pushed, source)
-        total = whole * first + 2 * (half * second + pushed) + fourth
-        return (end + dt / 6 * total,)
+        fourth = rate(torch.add(end, half * third, alpha=dt), source)
+        middle = half * (second + third)
+        total = torch.add(torch.addcmul(fourth, whole, first), middle, alpha=2)
+        return (torch.add(end, total, alpha=dt / 6),)

@@ -17,7 +17,7 @@ from py4cast.strategies.hybrid.settings import HybridSettings
 if TYPE_CHECKING:
     from py4cast.strategies.hybrid.strategy import Hybrid
 
-__all__ = ["OBJECTIVES", "ObjectiveABC", "Samples"]
+__all__ = ["OBJECTIVES", "ObjectiveABC", "Samples", "segment_length"]
 
 
 class Samples(NamedTuple):
@@ -142,11 +142,12 @@ class Online(ObjectiveABC):
             return window, torch.stack(found, dim=1)
 
         window, parts = samples.states, []
-        length = math.isqrt(horizon - 1) + 1 if self.settings.is_checkpointed else horizon
+        length = segment_length(horizon) if self.settings.is_checkpointed else horizon
         is_recomputed = self.settings.is_checkpointed and horizon > 1 and torch.is_grad_enabled()
         for first in range(0, horizon, length):
             last = min(first + length, horizon)
-            if is_recomputed:
+            # the last segment is gone through backwards at once
+            if is_recomputed and last < horizon:
                 window, part = checkpoint(
                     segment, window, first, last, use_reentrant=False, context_fn=recomputation(model)
                 )
@@ -180,6 +181,15 @@ class Increments(ObjectiveABC):
         corrected = hybrid.standardised(forecast + seconds * rate).unsqueeze(1)
         prediction[..., : self.num_prognostic] = corrected.to(prediction.dtype)
         return loss(prediction, samples.truth[:, -1:])
+
+
+def segment_length(num_steps: int) -> int:
+    """Steps that are computed again together: √N/2 segments of 2√N steps, the last of which is not computed again.
+
+    Memory grows with √N; the fewer segments, the less is computed twice.
+    """
+    num_segments = max(1, math.ceil(math.sqrt(num_steps) / 2))
+    return -(-num_steps // num_segments)
 
 
 def _silent(hybrid: "Hybrid") -> Network:
