@@ -33,6 +33,7 @@ class FileInput:
         renamed: name in the files by name in the Forecaster.
         accumulated: variables that the files hold as sums since the start of the forecast.
         regrid: how the input comes to the Forecaster's grid; None where the grids must be the same.
+        imposes_border: whether the driving model's values are imposed, where the Forecaster does so.
 
     Raises:
         DataError: files that cannot be read, that lack a variable, or that are on another grid.
@@ -40,7 +41,7 @@ class FileInput:
 
     def __init__(
         self, info: StepInfo, files: Sequence[str], boundary: Sequence[str] = (), renamed: Mapping[str, str] | None = None,
-        accumulated: Sequence[str] = (), regrid: Method | None = None,
+        accumulated: Sequence[str] = (), regrid: Method | None = None, imposes_border: bool = True,
     ) -> None:  # fmt: skip
         self.info, self._opened, self._renamed = info, list[CubeABC](), dict(renamed or {})
         try:
@@ -49,7 +50,7 @@ class FileInput:
             self.members = source.axis.members
             driving = self._cube(boundary) if boundary else None
             self._border = None
-            if info.border is not None and driving is not None:
+            if info.border is not None and driving is not None and imposes_border:
                 self._border = Driver(
                     self._driving("boundary", driving, info.prognostic, info.grid), _names(info.prognostic)
                 )

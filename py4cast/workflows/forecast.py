@@ -108,8 +108,9 @@ def run(asked: Forecast, stepper: StepperABC, bar: Bar | None = None) -> list[Pa
     with ExitStack() as stack:
         if asked.input:
             source = FileInput(
-                stepper.info, asked.input, asked.boundary, asked.renamed, asked.accumulated, asked.regrid
-            )
+                stepper.info, asked.input, asked.boundary, asked.renamed, asked.accumulated, asked.regrid,
+                imposes_border=not asked.free_border,
+            )  # fmt: skip
             stack.callback(source.close)
             start = instant(asked.init_time) if asked.init_time else source.latest()
             _check_border(asked, stepper)

@@ -134,6 +134,11 @@ def test_border_values_come_from_a_driving_model(tmp_path: Path) -> None:
             np.testing.assert_allclose(found[step, ..., i][border], wanted[border], atol=1e-4)
     (free,) = forecast(Forecast(forecaster=path, input=[source], init_time=str(START), num_steps=4, output=[str(tmp_path / "g.nc")], free_border=True))  # fmt: skip
     assert np.abs(values_of(free) - found)[..., 0][:, border].max() > 0.1
+    beside = Forecast(forecaster=path, input=[source], boundary=[boundary], init_time=str(START), num_steps=4, output=[str(tmp_path / "h.nc")], free_border=True)  # fmt: skip
+    (freed,) = forecast(beside)
+    np.testing.assert_allclose(
+        values_of(freed), values_of(free), atol=1e-6, err_msg="--boundary gives forcings alone then"
+    )
     own.strategy.force_border = False
     np.testing.assert_allclose(values_of(free), expected(own), atol=1e-5)
     small = made.write(tmp_path / "b", "small.nc", driving.isel(latitude=slice(3, 6)))
