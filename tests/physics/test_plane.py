@@ -142,3 +142,19 @@ def test_a_derived_field_that_there_is_not() -> None:
     physics = make()
     with pytest.raises(SettingsError, match="no derived field 'streamfunction'; did you mean 'stream_function'"):
         physics.derive(state_of(physics), ("streamfunction",))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", registry.builtin_names)
+def test_an_accelerator_steps_as_the_cpu_does(name: str) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no accelerator")
+    physics = make(name)
+    state = state_of(physics).requires_grad_()
+    found = []
+    for device in ("cpu", "cuda"):
+        end = physics.to(device).advance(state.to(device), 0.01 * UNIT, 10)
+        (gradient,) = torch.autograd.grad((end * UNIT).square().mean(), state)
+        found.append((end.detach().cpu() * UNIT, gradient.cpu()))
+    torch.testing.assert_close(found[1][0], found[0][0], atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(found[1][1], found[0][1], atol=1e-3 * float(found[0][1].abs().max()), rtol=1e-3)
