@@ -70,7 +70,7 @@ class VorticityEquation(EquationABC):
         )
 
     def velocity(self, modes: Tensor, size: int | None = None) -> Tensor:
-        """U and v, `(..., 2, y, x)`."""
+        """Velocities u and v, `(..., 2, y, x)`."""
         return self.grid.field(torch.stack([self.u_of * modes, self.v_of * modes], dim=-3), size)
 
     def stream_function(self, modes: Tensor) -> Tensor:

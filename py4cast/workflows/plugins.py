@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from py4cast import datasets, formats, losses, metrics, models, observers, strategies
+from py4cast import datasets, formats, losses, metrics, models, observers, physics, strategies
 from py4cast.datasets.filters import registry as filters
 from py4cast.datasets.foreign import registry as foreign
+from py4cast.physics.closures import closures
 from py4cast.workflows.report import table_of
 
 __all__ = ["plugins"]
@@ -22,6 +23,8 @@ def plugins(broken_only: bool = False) -> Any:
         losses.registry,
         metrics.registry,
         observers.registry,
+        physics.registry,
+        closures,
         formats.readers,
         formats.writers,
     ):

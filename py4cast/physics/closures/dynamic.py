@@ -39,7 +39,7 @@ class DynamicClosure(ClosureABC):
         return modes * kept
 
     def coefficient(self, modes: Tensor) -> Tensor:
-        """C ≥ 0, `(...)`, and the term that it multiplies are found together; see `forward`."""
+        """The coefficient c ≥ 0 of a state, `(...)`."""
         return self._solve(modes)[0]
 
     def _solve(self, modes: Tensor) -> tuple[Tensor, Tensor]:
