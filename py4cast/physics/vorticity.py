@@ -17,7 +17,6 @@ from torch import Tensor
 
 from py4cast.physics.equation import EquationABC
 from py4cast.physics.spectral import SpectralGrid
-from py4cast.physics.transforms import put_rows
 
 __all__ = ["VorticityEquation"]
 
@@ -50,16 +49,13 @@ class VorticityEquation(EquationABC):
         super().__init__(grid)
         self.viscosity, self.drag, self.beta = viscosity, drag, beta
         self.viscosity_order = viscosity_order
-        # with −J = (k_x² − k_y²)·(uv)^ + k_x k_y·(v² − u²)^, on a row for every point where products are formed
-        points = grid.product_size
-        strain, shear = (put_rows(x, points) for x in (grid.kx**2 - grid.ky**2, grid.kx * grid.ky))
-        self.register_buffer("strain", strain, persistent=False)
-        self.register_buffer("shear", shear, persistent=False)
+        # with −J = (k_x² − k_y²)·(uv)^ + k_x k_y·(v² − u²)^
+        self.register_buffer("strain", grid.kx**2 - grid.ky**2, persistent=False)
+        self.register_buffer("shear", grid.kx * grid.ky, persistent=False)
         # complex: half precision of a network leaves them as they are
         self.register_buffer("u_of", 1j * grid.ky * grid.inverse_square, persistent=False)
         self.register_buffer("v_of", -1j * grid.kx * grid.inverse_square, persistent=False)
-        both = torch.stack([self.u_of, self.v_of])
-        self.register_buffer("velocities", put_rows(both, points), persistent=False)
+        self.register_buffer("velocities", torch.stack([self.u_of, self.v_of]), persistent=False)
 
     def linear(self) -> Tensor:
         g = self.grid
@@ -79,10 +75,10 @@ class VorticityEquation(EquationABC):
 
     def nonlinear(self, modes: Tensor) -> Tensor:
         g = self.grid
-        rows = put_rows(modes, g.product_size).unsqueeze(-3) * self.velocities
-        u, v = g.from_rows(rows).unbind(-3)
-        first, second = g.columns(torch.stack([u * v, (v - u) * (v + u)], dim=-3)).unbind(-3)
-        return g.take_rows(torch.addcmul(self.strain * first, self.shear, second))
+        # products with all waves are compact: at 512² they would not fit the processor's cache otherwise
+        u, v = g.field(modes.unsqueeze(-3) * self.velocities, g.product_size).unbind(-3)
+        first, second = g.modes(torch.stack([u * v, (v - u) * (v + u)], dim=-3)).unbind(-3)
+        return torch.addcmul(self.strain * first, self.shear, second)
 
     def speed(self, modes: Tensor) -> Tensor:
         return self.velocity(modes).abs().sum(-3).amax()
