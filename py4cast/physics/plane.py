@@ -123,7 +123,9 @@ class PlanePhysics(PhysicsABC):
             return stepper.factors()
         key = (stepper.step, device)
         if key not in self._factors:
-            self._factors = {key: stepper.factors()}
+            # they outlive an inference, and training cannot keep what was made in one
+            with torch.inference_mode(False):
+                self._factors = {key: stepper.factors()}
         return self._factors[key]
 
     @final

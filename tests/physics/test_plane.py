@@ -158,3 +158,13 @@ def test_an_accelerator_steps_as_the_cpu_does(name: str) -> None:
         found.append((end.detach().cpu() * UNIT, gradient.cpu()))
     torch.testing.assert_close(found[1][0], found[0][0], atol=1e-3, rtol=1e-3)
     torch.testing.assert_close(found[1][1], found[0][1], atol=1e-3 * float(found[0][1].abs().max()), rtol=1e-3)
+
+
+def test_what_an_inference_has_seen_can_be_trained() -> None:
+    physics = make(**PARAMETERS)
+    state = state_of(physics)
+    with torch.inference_mode():
+        physics.advance(state, 0.01 * UNIT, 2)
+    own = state.clone().requires_grad_()
+    (physics.advance(own, 0.01 * UNIT, 2) * UNIT).square().mean().backward()  # type: ignore[no-untyped-call]
+    assert own.grad is not None and bool(torch.isfinite(own.grad).all())
