@@ -89,6 +89,6 @@ class Barotropic(PlanePhysics):
         eq, waves = self._equation, self.waves
         return {
             "stream_function": lambda modes: waves.field(eq.stream_function(modes)) * (speed * self.unit_length),
-            "eastward_velocity": lambda modes: waves.field(eq.u_of * modes) * speed,
-            "northward_velocity": lambda modes: waves.field(eq.v_of * modes) * speed,
+            "eastward_velocity": lambda modes: eq.velocity(modes)[..., 0, :, :] * speed,
+            "northward_velocity": lambda modes: eq.velocity(modes)[..., 1, :, :] * speed,
         }

@@ -90,29 +90,17 @@ class SpectralGrid(nn.Module):
 
     def modes(self, field: Tensor) -> Tensor:
         """Coefficients `(..., ky, kx)` of a field `(..., y, x)` on any grid that holds these waves."""
-        return self.take_rows(self.columns(field))
-
-    def columns(self, field: Tensor) -> Tensor:
-        """Coefficients `(..., row, kx)` of a field with all of its waves along y, as `put_rows` has them."""
-        return columns(field, self.counts)
+        return take_rows(columns(field, self.counts), self.shape[0])
 
     def field(self, modes: Tensor, size: int | None = None) -> Tensor:
         """The field `(..., y, x)` of coefficients, on this grid or on one of `size` points a side."""
-        return self.from_rows(put_rows(modes, size or self.size))
-
-    def from_rows(self, rows: Tensor) -> Tensor:
-        """The field of coefficients `(..., row, kx)` that have a row for every point along y."""
-        return from_rows(rows, self.counts)
-
-    def take_rows(self, modes: Tensor) -> Tensor:
-        """The rows of the waves that are kept."""
-        return take_rows(modes, self.shape[0])
+        return from_rows(put_rows(modes, size or self.size), self.counts)
 
     def resize(self, modes: Tensor) -> Tensor:
         """Coefficients of another grid as this one's: waves that it has not are dropped, those that lack are 0."""
         lacking = self.k_max + 1 - modes.shape[-1]
         if lacking <= 0:
-            return self.take_rows(modes[..., : self.k_max + 1])
+            return take_rows(modes[..., : self.k_max + 1], self.shape[0])
         found: Tensor = torch.nn.functional.pad(put_rows(modes, self.shape[0]), (0, lacking))
         return found
 

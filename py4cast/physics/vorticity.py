@@ -35,8 +35,6 @@ class VorticityEquation(EquationABC):
     velocities: Tensor
     strain: Tensor
     shear: Tensor
-    u_of: Tensor
-    v_of: Tensor
 
     def __init__(
         self,
@@ -52,10 +50,9 @@ class VorticityEquation(EquationABC):
         # with −J = (k_x² − k_y²)·(uv)^ + k_x k_y·(v² − u²)^
         self.register_buffer("strain", grid.kx**2 - grid.ky**2, persistent=False)
         self.register_buffer("shear", grid.kx * grid.ky, persistent=False)
-        # complex: half precision of a network leaves them as they are
-        self.register_buffer("u_of", 1j * grid.ky * grid.inverse_square, persistent=False)
-        self.register_buffer("v_of", -1j * grid.kx * grid.inverse_square, persistent=False)
-        self.register_buffer("velocities", torch.stack([self.u_of, self.v_of]), persistent=False)
+        # û and v̂ of ω̂, one after the other
+        turned = torch.stack([grid.ky.expand(grid.shape), -grid.kx.expand(grid.shape)])
+        self.register_buffer("velocities", 1j * turned * grid.inverse_square, persistent=False)
 
     def linear(self) -> Tensor:
         g = self.grid
@@ -67,7 +64,8 @@ class VorticityEquation(EquationABC):
 
     def velocity(self, modes: Tensor, size: int | None = None) -> Tensor:
         """Velocities u and v, `(..., 2, y, x)`."""
-        return self.grid.field(torch.stack([self.u_of * modes, self.v_of * modes], dim=-3), size)
+        # products with all waves are compact: at 512² they would not fit the processor's cache otherwise
+        return self.grid.field(modes.unsqueeze(-3) * self.velocities, size)
 
     def stream_function(self, modes: Tensor) -> Tensor:
         """ψ̂ of ω̂."""
@@ -75,8 +73,7 @@ class VorticityEquation(EquationABC):
 
     def nonlinear(self, modes: Tensor) -> Tensor:
         g = self.grid
-        # products with all waves are compact: at 512² they would not fit the processor's cache otherwise
-        u, v = g.field(modes.unsqueeze(-3) * self.velocities, g.product_size).unbind(-3)
+        u, v = self.velocity(modes, g.product_size).unbind(-3)
         first, second = g.modes(torch.stack([u * v, (v - u) * (v + u)], dim=-3)).unbind(-3)
         return torch.addcmul(self.strain * first, self.shear, second)
 
