@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from py4cast.dataset_info import DatasetInfo
+from py4cast.errors import SettingsError
 from py4cast.models import GriddedNetwork
 
 __all__ = ["Given", "Loss", "Network", "StrategyABC"]
@@ -97,6 +98,11 @@ class StrategyABC(nn.Module, ABC):
 
     def check(self, num_input_steps: int) -> None:
         """Refuses a number of input steps that does not fit; SettingsError."""
+        if self.num_inter_steps > 1 and num_input_steps > 1:
+            raise SettingsError(
+                f"num_inter_steps {self.num_inter_steps} needs num_input_steps 1, found {num_input_steps}: "
+                f"past states and inter steps would be different distances apart"
+            )
 
     @abstractmethod
     def advance(self, model: Network, x: Tensor, state: Tensor) -> Tensor:

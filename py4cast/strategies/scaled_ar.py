@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from py4cast.dataset_info import DatasetInfo
-from py4cast.errors import SettingsError
 from py4cast.settings import Settings, setting
 from py4cast.strategies.base import Network, StrategyABC
 
@@ -43,13 +42,6 @@ class ScaledAR(StrategyABC):
         self.num_inter_steps = settings.num_inter_steps
         self.register_buffer("diff_mean", info.diff_stats.to_list("mean", info.prognostic), persistent=False)
         self.register_buffer("diff_std", info.diff_stats.to_list("std", info.prognostic), persistent=False)
-
-    def check(self, num_input_steps: int) -> None:
-        if self.num_inter_steps > 1 and num_input_steps > 1:
-            raise SettingsError(
-                f"num_inter_steps {self.num_inter_steps} needs num_input_steps 1, found {num_input_steps}: "
-                f"past states and inter steps would be different distances apart"
-            )
 
     def advance(self, model: Network, x: Tensor, state: Tensor) -> Tensor:
         y = model(x)

@@ -8,7 +8,6 @@ forecast from smooth random states, in standard deviations; an export that diffe
 
 import json
 import logging
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,17 +20,16 @@ from torch import Tensor, nn
 from py4cast.atomic import atomic_path
 from py4cast.errors import Py4castError, SettingsError
 from py4cast.forecaster import Forecaster
-from py4cast.models import registry as models
 from py4cast.saved import identity_of, read_info
 from py4cast.steppers import Array, StepGiven, StepInfo
 from py4cast.steppers.eager import EagerStepper
 from py4cast.steppers.onnx import ARRAYS, HEADER, INPUT_PREFIX, SEAL, UNSEALED, OnnxStepper, packed_arrays, sealed
 from py4cast.workflows.compress import Weights, compressed
+from py4cast.workflows.onnx_graph import OPSET, onnx_graph, quiet, require_onnx
 
-__all__ = ["OPSET", "Drift", "Export", "export", "forget_source", "quiet"]
+__all__ = ["Drift", "Export", "export"]
 
 logger = logging.getLogger(__name__)
-OPSET = 20
 _TOLERANCE = {"float32": 1e-4, "float16": 0.05, "int8": 0.5}
 
 
@@ -101,8 +99,7 @@ def export(asked: Export) -> Drift:
     """
     stepper = EagerStepper(Path(asked.forecaster), "cpu")
     forecaster, output = stepper.forecaster, Path(asked.output)
-    if not models.get(forecaster.names["model"]).onnx_supported:
-        raise SettingsError(f"model {forecaster.names['model']!r} does not export (its onnx_supported is False)")
+    require_onnx(forecaster)
     if not forecaster.strategy.exports:
         raise SettingsError(
             f"strategy {forecaster.names['strategy']!r}: a step of its physics has no ONNX; export what the network gives to a "
@@ -112,15 +109,7 @@ def export(asked: Export) -> Drift:
     step = _Step(forecaster, list(examples)).eval()
     if output.suffix == ".pt2":
         return _export_pt2(step, examples, stepper, output)
-    with quiet():
-        batch = torch.export.Dim("batch", max=1024)
-        program = torch.onnx.export(
-            step, tuple(examples.values()), dynamo=True, opset_version=OPSET, verbose=False, external_data=False,
-            dynamic_shapes=(tuple({0: batch} for _ in examples),), input_names=list(examples), output_names=["next_state"],
-        )  # fmt: skip
-    assert program is not None, "the exporter that goes through torch.export gives one"
-    whole = program.model_proto
-    forget_source(whole)
+    whole = onnx_graph(step, examples)
     model, count = compressed(whole, asked.weights, {n for n, _ in step.named_buffers()})
     if count:
         logger.info("%d numbers stored as %s", count, asked.weights)
@@ -132,29 +121,11 @@ def export(asked: Export) -> Drift:
     return drift
 
 
-def forget_source(model: Any) -> None:
-    """Removes what the exporter says of the code that each node came from: stack traces with this machine's paths."""
-    for part in (model.graph, *model.functions):
-        for item in (part, *part.node, *part.value_info):
-            del item.metadata_props[:]
-            item.ClearField("doc_string")
-    for item in (*model.graph.input, *model.graph.output, *model.graph.initializer):
-        del item.metadata_props[:]
-        item.ClearField("doc_string")
-
-
 def _refuse(difference: float, most: float, output: Path) -> None:
     if not difference <= most:
         raise Py4castError(
             f"{output}: the exported step differs from torch by {difference:.2g} standard deviations; it is not written"
         )
-
-
-def quiet() -> Any:
-    """Silences the exporter, which speaks of itself: deprecations of its own, packages that are not installed."""
-    for name in ("torch.onnx", "onnxscript", "onnx_ir"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    return warnings.catch_warnings(action="ignore")
 
 
 def _examples(forecaster: Forecaster, has_border: bool, batch_size: int = 2) -> Iterator[tuple[str, Tensor]]:

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from py4cast.atomic import atomic_path
 from py4cast.errors import Py4castError, SettingsError
 from py4cast.forecaster import Forecaster
-from py4cast.models import registry as models
+from py4cast.normalizer import Normalizer
 from py4cast.saved import identity_of, read_info
 from py4cast.strategies.hybrid import Hybrid
-from py4cast.workflows.export import OPSET, forget_source, quiet
+from py4cast.workflows.onnx_graph import onnx_graph, require_onnx
 
 __all__ = ["RATE", "RateNetwork", "export_rate"]
 
@@ -45,36 +45,34 @@ class RateNetwork(nn.Module):
             raise SettingsError(
                 f"--rate: of the strategy hybrid alone; this Forecaster has {forecaster.names['strategy']!r}"
             )
-        self.forecaster, self.hybrid = forecaster, forecaster.strategy
-
-    @property
-    def _own(self) -> list[str]:
-        """Forcings of the data that the network sees: not those of the physics, which the host's dynamics have."""
-        return [n for n in self.forecaster.info.forcing if n not in self.hybrid.physics.forcing]
+        self.forecaster, self.hybrid, info = forecaster, forecaster.strategy, forecaster.info
+        # not those of the physics, which the host's dynamics have
+        self.own = Normalizer([n for n in info.forcing if n not in self.hybrid.physics.forcing], info.stats)
 
     @property
     def given(self) -> list[str]:
         """Features of the forcing, in order: those of the data, then those that the physics derives."""
-        return [*self._own, *self.hybrid.settings.derived]
+        return [*self.own.features, *self.hybrid.settings.derived]
 
-    def forward(self, state: Tensor, forcing: Tensor | None = None) -> Tensor:
+    def forward(self, *values: Tensor | None) -> Tensor:
         """The rate of a step, `(batch, lat, lon, features)` [units s-1].
 
         Args:
-            state: past states, `(batch, timestep, lat, lon, features)`.
-            forcing: `(batch, lat, lon, features)`, as `given` says.
+            values: past states, `(batch, timestep, lat, lon, features)`, and where `given` names any, the forcing,
+                `(batch, lat, lon, features)`.
         """
-        hybrid, info, own = self.hybrid, self.forecaster.info, self._own
+        state, forcing = (*values, None)[:2]
+        assert state is not None, "past states come first"
+        hybrid, num_own = self.hybrid, len(self.own.features)
         window = hybrid.fill_states(self.forecaster.states.standardise(state))
         parts = list(window.unbind(1))
         if hybrid.statics.shape[-1]:
             parts.append(hybrid.statics.expand(window.shape[0], *hybrid.statics.shape))
         if forcing is not None:
-            if own:
-                mean, std = (info.stats.to_list(k, own).to(forcing) for k in ("mean", "std"))
-                parts.append(hybrid.fill((forcing[..., : len(own)] - mean) / std))
+            if num_own:
+                parts.append(hybrid.fill(self.own.standardise(forcing[..., :num_own])))
             if hybrid.settings.derived:
-                parts.append((forcing[..., len(own) :] - hybrid.derived_mean) / hybrid.derived_std)
+                parts.append(hybrid.derived.standardise(forcing[..., num_own:]))
         return hybrid.scaled(self.forecaster.network(torch.cat(parts, dim=-1)))[0]
 
     def examples(self) -> list[Tensor]:
@@ -101,30 +99,21 @@ def export_rate(forecaster_path: Path, output: Path) -> float:
 
     forecaster = Forecaster.load(forecaster_path)
     network = RateNetwork(forecaster).eval()
-    if not models.get(forecaster.names["model"]).onnx_supported:
-        raise SettingsError(f"model {forecaster.names['model']!r} does not export (its onnx_supported is False)")
+    require_onnx(forecaster)
     if output.suffix != ".onnx":
         raise SettingsError(f"--output {output}: expected a name that ends in .onnx")
-    examples = network.examples()
-    names = ["state", "forcing"][: len(examples)]
-    with quiet(), torch.no_grad():
-        batch = torch.export.Dim("batch", max=1024)
-        program = torch.onnx.export(
-            network, tuple(examples), dynamo=True, opset_version=OPSET, verbose=False, external_data=False,
-            dynamic_shapes=tuple({0: batch} for _ in examples), input_names=names, output_names=["next_state"],
-        )  # fmt: skip
-        expected = network(*examples).numpy()
-    assert program is not None, "the exporter that goes through torch.export gives one"
-    model = program.model_proto
-    forget_source(model)
-    scale = float(network.hybrid.rate_std.max())
+    examples = dict(zip(("state", "forcing"), network.examples(), strict=False))
+    model = onnx_graph(network, examples)
+    with torch.no_grad():
+        expected = network(*examples.values()).numpy()
+    scale = float(network.hybrid.rates.std.max())
     with atomic_path(output, suffix=".onnx") as temporary:
         onnx.helper.set_model_props(model, {RATE: json.dumps(_header(network, forecaster_path), allow_nan=False)})
         onnx.checker.check_model(model)
         temporary.write_bytes(model.SerializeToString())
         session = onnxruntime.InferenceSession(temporary.read_bytes(), providers=["CPUExecutionProvider"])
-        feed = dict(zip(names, (e.numpy() for e in examples), strict=True))
-        drift = float(np.abs(session.run(None, feed)[0] - expected).max() / scale)
+        found = session.run(None, {name: values.numpy() for name, values in examples.items()})[0]
+        drift = float(np.abs(found - expected).max() / scale)
         if not drift <= _TOLERANCE:
             raise Py4castError(f"{output}: the exported rate differs from torch by {drift:.2g} σ; it is not written")
     return drift

@@ -122,7 +122,7 @@ def test_a_network_can_stand_for_a_term(qg: DatasetABC) -> None:
 
     def drag(x: Tensor) -> Tensor:
         omega = part.physical(x[..., :1])
-        return (-0.5 / unit * omega - part.rate_mean) / part.rate_std
+        return part.rates.standardise(-0.5 / unit * omega)
 
     found = next(part.rollout(drag, samples.states, samples.forcing, 1))
     bare = next(part.rollout(forecaster.network, samples.states, samples.forcing, 1))
@@ -247,7 +247,7 @@ def test_increments_are_what_a_short_forecast_lacks(qg: DatasetABC) -> None:
 
     def network(x: Tensor) -> Tensor:
         seen.append(x)
-        return (increment - hybrid.rate_mean) / hybrid.rate_std
+        return hybrid.rates.standardise(increment)
 
     loss = losses.get("mse")(qg.info)
     found = hybrid.training_loss(network, loss, *samples[:3])

@@ -69,7 +69,7 @@ class Offline(ObjectiveABC):
 
     def __init__(self, settings: HybridSettings, info: DatasetInfo) -> None:
         super().__init__(settings, info)
-        self.index = info.predicted.index(settings.subgrid) if settings.subgrid in info.predicted else None
+        self.index = info.predicted.index(settings.subgrid)
 
     def loss(self, hybrid: "Hybrid", model: Network, loss: Loss, samples: Samples) -> Tensor:
         window, truth = samples.states, samples.truth
@@ -78,12 +78,12 @@ class Offline(ObjectiveABC):
             x = hybrid.assemble(window, samples.forcing_of(step))
             state = hybrid.physical(window[:, -1])
             rate, _ = hybrid.rate(model, x)
-            found.append((hybrid.total_rate(state, rate) - hybrid.rate_mean) / hybrid.rate_std)
+            found.append(hybrid.rates.standardise(hybrid.total_rate(state, rate)))
             window = hybrid.slide(window, hybrid.fill_states(truth[:, step]))
         rates = torch.stack(found, dim=1)
         # all else is as the truth has it, so that the loss is that of the rate, with the weights of the house
         prediction = truth.clone()
-        prediction[..., self.index : (self.index or 0) + 1] = rates.to(truth.dtype)
+        prediction[..., self.index : self.index + 1] = rates.to(truth.dtype)
         return loss(prediction, truth)
 
 
@@ -91,7 +91,8 @@ class Online(ObjectiveABC):
     """Creates ℓ = loss over the states of N steps of the physics with the network in it (a posteriori).
 
     N follows `horizons`. Where the grid is doubly periodic, the mean squared difference of log₁₀ of the spectra at the
-    last step, times w/σ_Δ² as in the loss, is added with its weight: a squared error alone is smallest where the flow is too smooth.
+    last step, times w/σ_Δ² as in the loss, is added with its weight: a squared error alone is smallest where the flow
+    is too smooth.
     """
 
     def __init__(self, settings: HybridSettings, info: DatasetInfo) -> None:
@@ -178,7 +179,7 @@ class Increments(ObjectiveABC):
         rate, _ = hybrid.rate(model, hybrid.assemble(window, samples.forcing_of(steps - 1)))
         seconds = hybrid.step_s * hybrid.num_inter_steps * steps
         prediction = samples.truth[:, -1:].clone()
-        corrected = hybrid.standardised(forecast + seconds * rate).unsqueeze(1)
+        corrected = hybrid.states.standardise(forecast + seconds * rate).unsqueeze(1)
         prediction[..., : self.num_prognostic] = corrected.to(prediction.dtype)
         return loss(prediction, samples.truth[:, -1:])
 
@@ -196,9 +197,8 @@ def _silent(hybrid: "Hybrid") -> Network:
     """A network whose rate is 0."""
 
     def network(x: Tensor) -> Tensor:
-        nothing = -hybrid.rate_mean / hybrid.rate_std
-        rest = x.new_zeros((*x.shape[:-1], len(hybrid.own)))
-        return torch.cat([nothing.to(x.dtype).expand(*x.shape[:-1], hybrid.num_prognostic), rest], dim=-1)
+        nothing = hybrid.rates.standardise(x.new_zeros((*x.shape[:-1], hybrid.num_prognostic)))
+        return torch.cat([nothing, x.new_zeros((*x.shape[:-1], len(hybrid.own)))], dim=-1)
 
     return network
 

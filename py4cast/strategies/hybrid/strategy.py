@@ -10,8 +10,10 @@ from torch import Tensor
 from py4cast.dataset_info import DatasetInfo
 from py4cast.errors import NumericalError, SettingsError, nearest
 from py4cast.models import read_settings
+from py4cast.normalizer import Normalizer
 from py4cast.physics import PhysicsABC
 from py4cast.physics import registry as physics
+from py4cast.statistics import Stats
 from py4cast.strategies.base import Loss, Network, StrategyABC
 from py4cast.strategies.hybrid.couplings import COUPLINGS
 from py4cast.strategies.hybrid.objectives import OBJECTIVES, Samples
@@ -24,8 +26,10 @@ __all__ = ["Hybrid"]
 class Hybrid(StrategyABC):
     """Creates x(t+1) = coupling(physics, x(t), r), r = σ_r·f(x̂) + μ_r − its mean where the physics keeps the mean.
 
-    Physical units inside; the network does not see the forcings that act through the physics; σ_r, μ_r are those of the subgrid tendency where the data have it, else of what a step changes,
-    σ·σ_Δ/Δt and 0. The network is called once for `num_substeps` steps of the physics and its rate is held over them.
+    Physical units inside; the network does not see the forcings that act through the physics. σ_r, μ_r are those of the
+    subgrid tendency where the data have it, else of what a step changes, σ·σ_Δ/Δt and 0. The network is called once for
+    `num_substeps` steps of the physics and its rate is held over them.
+
     Diagnostics: the subgrid tendency is r with what a closure of a formula adds; fields that the physics derives are
     derived from the new state; all others are the network's.
 
@@ -37,16 +41,6 @@ class Hybrid(StrategyABC):
     settings_kls: ClassVar[type] = HybridSettings
     reference = "Frezat et al. (2022), doi 10.1029/2022MS003124"
     exports: ClassVar[bool] = False
-    state_mean: Tensor
-    state_std: Tensor
-    forcing_mean: Tensor
-    forcing_std: Tensor
-    rate_mean: Tensor
-    rate_std: Tensor
-    derived_mean: Tensor
-    derived_std: Tensor
-    output_mean: Tensor
-    output_std: Tensor
     updates: Tensor
 
     def __init__(self, settings: Any, info: DatasetInfo) -> None:
@@ -60,7 +54,6 @@ class Hybrid(StrategyABC):
         told = info.lineage.get("physics", {}).get(settings.physics, {})
         self.physics = kind(read_settings(kind, {**told, **settings.physics_settings}, "physics"), info.grid)
         self.coupling = COUPLINGS[settings.coupling](self.physics, settings.term)
-        self.objective = OBJECTIVES[settings.training](settings, info)
         self.step_s = float(info.step_duration / np.timedelta64(1, "s")) / self.num_inter_steps
         self.names, self.num_forcing = info.predicted, info.forcing_dim
         self.own = [n for n in info.diagnostic if n != settings.subgrid and n not in self.physics.derived]
@@ -71,7 +64,12 @@ class Hybrid(StrategyABC):
             raise SettingsError(
                 f"training=offline: the data have no diagnostic {settings.subgrid!r}{nearest(settings.subgrid, info.diagnostic)}"
             )
-        self._keep_statistics(info)
+        self.objective = OBJECTIVES[settings.training](settings, info)
+        self.states = Normalizer(info.prognostic, info.stats)
+        self.acting = Normalizer([info.forcing[i] for i in self.forcing_index], info.stats)
+        self.derived = Normalizer(settings.derived, info.stats)
+        self.outputs = Normalizer(info.predicted, info.stats)
+        self.rates = self._rates(info)
         self.register_buffer("updates", torch.zeros((), dtype=torch.long))
 
     def _check_features(self, info: DatasetInfo, kind: type[PhysicsABC]) -> None:
@@ -96,22 +94,13 @@ class Hybrid(StrategyABC):
                     f"derived field {derived!r}: the data have no statistics of it; make it a diagnostic"
                 )
 
-    def _keep_statistics(self, info: DatasetInfo) -> None:
-        def keep(name: str, stat: str, features: list[str]) -> None:
-            values = info.stats.to_list(stat, features)
-            self.register_buffer(f"{name}_{stat}", values, persistent=False)
-
-        for stat in ("mean", "std"):
-            keep("state", stat, info.prognostic)
-            keep("forcing", stat, [info.forcing[i] for i in self.forcing_index])
-            keep("derived", stat, list(self.settings.derived))
-            keep("output", stat, info.predicted)
-            if self.has_subgrid:
-                keep("rate", stat, [self.settings.subgrid])
-        if not self.has_subgrid:
-            change = info.stats.to_list("std", info.prognostic) * info.diff_stats.to_list("std", info.prognostic)
-            self.register_buffer("rate_std", change / (self.step_s * self.num_inter_steps), persistent=False)
-            self.register_buffer("rate_mean", torch.zeros_like(change), persistent=False)
+    def _rates(self, info: DatasetInfo) -> Normalizer:
+        """Of the rate: the subgrid tendency's, or what a step of the data changes."""
+        if self.has_subgrid:
+            return Normalizer([self.settings.subgrid], info.stats)
+        seconds = self.step_s * self.num_inter_steps
+        change = {n: info.stats[n]["std"] * info.diff_stats[n]["std"] / seconds for n in info.prognostic}
+        return Normalizer(info.prognostic, Stats({n: {"mean": 0.0, "std": c} for n, c in change.items()}))
 
     def num_input_features(self, info: DatasetInfo, num_input_steps: int) -> int:
         return super().num_input_features(info, num_input_steps) - len(self.forcing_index)
@@ -121,12 +110,6 @@ class Hybrid(StrategyABC):
 
     def learned_features(self, info: DatasetInfo) -> list[str]:
         return self.learned
-
-    def check(self, num_input_steps: int) -> None:
-        if self.num_inter_steps > 1 and num_input_steps > 1:
-            raise SettingsError(
-                f"num_inter_steps {self.num_inter_steps} needs num_input_steps 1, found {num_input_steps}"
-            )
 
     def start(self, window: Tensor) -> None:
         """Refuses a step that is too long for the flow."""
@@ -145,18 +128,14 @@ class Hybrid(StrategyABC):
 
     def physical(self, state: Tensor) -> Tensor:
         """A standardised prognostic state in its units."""
-        return state.float() * self.state_std + self.state_mean
-
-    def standardised(self, state: Tensor) -> Tensor:
-        """A prognostic state in its units, standardised."""
-        return (state - self.state_mean) / self.state_std
+        return self.states.physical(state.float())
 
     def assemble(self, window: Tensor, forcing: Tensor | None) -> Tensor:
         x = super().assemble(window, forcing)
         if not self.settings.derived:
             return x
         derived = self.physics.derive(self.physical(window[:, -1]), self.settings.derived)
-        return torch.cat([x, ((derived - self.derived_mean) / self.derived_std).to(x.dtype)], dim=-1)
+        return torch.cat([x, self.derived.standardise(derived).to(x.dtype)], dim=-1)
 
     def rate(self, model: Network, x: Tensor) -> tuple[Tensor, Tensor]:
         """The network's rate of the state [units s-1], and what else it gives, standardised."""
@@ -165,7 +144,7 @@ class Hybrid(StrategyABC):
     def scaled(self, output: Tensor) -> tuple[Tensor, Tensor]:
         """The rate in its units out of the network's output, and what else it gives."""
         found = output.float()
-        rate = found[..., : self.num_prognostic] * self.rate_std + self.rate_mean
+        rate = self.rates.physical(found[..., : self.num_prognostic])
         if self.physics.conserves_mean:
             rate = rate - rate.mean((1, 2), keepdim=True)
         return rate, found[..., self.num_prognostic :]
@@ -187,8 +166,7 @@ class Hybrid(StrategyABC):
         """The forcing of the physics, physical, out of the assembled input."""
         if not self.forcing_index:
             return None
-        chosen = x[..., self._forcings(x)][..., self.forcing_index].float()
-        return chosen * self.forcing_std + self.forcing_mean
+        return self.acting.physical(x[..., self._forcings(x)][..., self.forcing_index].float())
 
     def advance(self, model: Network, x: Tensor, state: Tensor) -> Tensor:
         before = self.physical(state)
@@ -213,7 +191,7 @@ class Hybrid(StrategyABC):
         own = dict(zip(self.own, others.unbind(-1), strict=True))
         found = torch.stack([own[n] if n in own else parts[n] for n in self.names], dim=-1)
         is_own = torch.tensor([n in own for n in self.names], device=found.device)
-        return torch.where(is_own, found, (found - self.output_mean) / self.output_std)
+        return torch.where(is_own, found, self.outputs.standardise(found))
 
     def _check_shape(self, later: Tensor, before: Tensor) -> None:
         if later.shape != before.shape:
