@@ -4,7 +4,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Self, cast
+from typing import Any, ClassVar, Literal, Self, cast, get_args
 
 import numpy as np
 import torch
@@ -19,6 +19,8 @@ from py4cast.datasets.cube import CubeABC
 from py4cast.datasets.driver import Driver
 from py4cast.datasets.forcings import ComputedForcings
 from py4cast.datasets.loader import Loader, LoaderSettings
+from py4cast.datasets.sampling import init_indices, require_samples
+from py4cast.datasets.timeline import Period
 from py4cast.errors import DataError, SettingsError
 from py4cast.namedtensor import NamedTensor
 from py4cast.settings import apply_overrides, decode, read_json
@@ -268,6 +270,46 @@ class WindowDataset(DatasetABC):
         if computed.names and num_steps:
             valid = cube.times[init] + np.arange(1, num_steps + 1) * info.step_duration
             computed.fill(valid, out[len(stored) :])
+
+    @classmethod
+    def of_period(cls, shared: Splits, split: str, period: Period, num_input_steps: int, num_pred_steps: int) -> Self:
+        """The samples of one period.
+
+        Raises:
+            DataError: there is none; says why.
+        """
+        info, cube, length = shared.info, shared.cube, num_input_steps + num_pred_steps
+        states = cube.available(info.prognostic)
+        others = cube.available([n for n in (*info.diagnostic, *info.forcing) if n in cube.names])
+        inits = init_indices(cube.axis, states, others, period, num_input_steps, num_pred_steps)
+        require_samples(inits, split, cube.axis, states & others, period, length)
+        for key, driver in shared.drivers.items():
+            covered = driver.covers(cube.times[inits], num_pred_steps, info.step_duration)
+            if not covered.any():
+                first, last = cube.times[inits][[0, -1]]
+                held = driver.cube.times
+                raise DataError(
+                    f"period {split}: {key} covers no forecast of {num_pred_steps} steps from {first} to {last}; it holds {held.min()} to {held.max()}"
+                )
+            inits = inits[covered]
+        return cls(shared, inits, num_input_steps, num_pred_steps)
+
+    @classmethod
+    def of_periods(
+        cls,
+        shared: Sequence[Splits],
+        periods: Sequence[Period],
+        num_input_steps: int,
+        num_pred_steps_train: int,
+        num_pred_steps_val_test: int,
+    ) -> tuple[Self, Self, Self]:
+        """The train, valid and test splits, each of its cube and its period; DataError for one without samples."""
+        steps = (num_pred_steps_train, num_pred_steps_val_test, num_pred_steps_val_test)
+        found = [
+            cls.of_period(own, split, period, num_input_steps, count)
+            for own, split, period, count in zip(shared, get_args(Split), periods, steps, strict=True)
+        ]
+        return found[0], found[1], found[2]
 
     @classmethod
     @abstractmethod

@@ -26,7 +26,7 @@ from py4cast.errors import DataError, SettingsError
 from py4cast.settings import parse_json, read_json
 from py4cast.statistics import merge_moments
 
-__all__ = ["Progress", "StoreBuilder"]
+__all__ = ["Progress", "Silent", "StoreBuilder"]
 
 logger = logging.getLogger(__name__)
 # what may change while a store stays what it is: the splits, and by appending the instants
@@ -42,6 +42,16 @@ class Progress(Protocol):
 
     def step(self, count: int = 1) -> None:
         """Steps are done."""
+
+
+class Silent:
+    """A Progress that tells the log what begins."""
+
+    def start(self, what: str, total: int) -> None:
+        logger.info("%s: %d", what, total)
+
+    def step(self, count: int = 1) -> None:
+        pass
 
 
 class StoreBuilder:

@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from py4cast.dataset_info import DatasetInfo, InputInfo
-from py4cast.datasets.base import Splits, WindowDataset
+from py4cast.datasets.base import Splits
 from py4cast.datasets.cube import CubeABC
 from py4cast.datasets.driver import Driver
 from py4cast.datasets.forcings import ComputedForcings
-from py4cast.datasets.sampling import init_indices, require_samples
 from py4cast.datasets.series_settings import SeriesSettings
 from py4cast.datasets.statics import build_statics
 from py4cast.datasets.timeline import duration
@@ -19,9 +18,7 @@ from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.statistics import Stats
 from py4cast.variables import Variable
 
-__all__ = ["describe", "fitted", "make_splits"]
-
-D = TypeVar("D", bound=WindowDataset)
+__all__ = ["describe", "fitted"]
 
 
 def describe(
@@ -113,41 +110,3 @@ def _input_info(driver: Driver, settings: SeriesSettings) -> InputInfo:
     stats: Stats = driver.cube.statistics(inside, driver.names)[0]
     chosen = [replace(driver.cube.variable(n), role="forcing") for n in driver.names]
     return InputInfo(driver.cube.grid, chosen, stats)
-
-
-def make_splits(
-    kind: type[D],
-    settings: SeriesSettings,
-    shared: Splits,
-    num_input_steps: int,
-    num_pred_steps_train: int,
-    num_pred_steps_val_test: int,
-) -> tuple[D, D, D]:
-    """The train, valid and test datasets.
-
-    Raises:
-        DataError: a split without samples; says why.
-    """
-    info, cube = shared.info, shared.cube
-    states = cube.available(info.prognostic)
-    others = cube.available([n for n in (*info.diagnostic, *info.forcing) if n in cube.names])
-    found = []
-    for split, steps in (
-        ("train", num_pred_steps_train),
-        ("valid", num_pred_steps_val_test),
-        ("test", num_pred_steps_val_test),
-    ):
-        period = getattr(settings.periods, split)
-        inits = init_indices(cube.axis, states, others, period, num_input_steps, steps)
-        require_samples(inits, split, cube.axis, states & others, period, num_input_steps + steps)
-        for key, driver in shared.drivers.items():
-            covered = driver.covers(cube.times[inits], steps, info.step_duration)
-            if not covered.any():
-                first, last = cube.times[inits][[0, -1]]
-                held = driver.cube.times
-                raise DataError(
-                    f"period {split}: {key} covers no forecast of {steps} steps from {first} to {last}; it holds {held.min()} to {held.max()}"
-                )
-            inits = inits[covered]
-        found.append(kind(shared, inits, num_input_steps, steps))
-    return found[0], found[1], found[2]

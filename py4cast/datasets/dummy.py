@@ -20,7 +20,6 @@ from py4cast.datasets.axis import TimeAxis
 from py4cast.datasets.base import Splits, WindowDataset
 from py4cast.datasets.cube import MemoryCube
 from py4cast.datasets.forcings import ComputedForcings, toa_radiation
-from py4cast.datasets.sampling import init_indices, require_samples
 from py4cast.datasets.statics import build_statics
 from py4cast.datasets.timeline import Period, duration, instant
 from py4cast.errors import SettingsError
@@ -118,16 +117,9 @@ class Dummy(WindowDataset):
         cube = MemoryCube(_VARIABLES, TimeAxis.series(times), grid, values)
         stops = np.cumsum(counts)
         starts = stops - counts
-        periods = [Period(start=str(times[a]), end=str(times[b - 1])) for a, b in zip(starts, stops, strict=True)]
+        periods = [Period.of(times[a:b]) for a, b in zip(starts, stops, strict=True)]
         shared = _describe(settings, grid, cube, ground, periods[0])
-        everything = cube.available(cube.names)
-        found = []
-        steps = (num_pred_steps_train, num_pred_steps_val_test, num_pred_steps_val_test)
-        for split, period, predicted in zip(("train", "valid", "test"), periods, steps, strict=True):
-            inits = init_indices(cube.axis, everything, everything, period, num_input_steps, predicted)
-            require_samples(inits, split, cube.axis, everything, period, num_input_steps + predicted)
-            found.append(cls(shared, inits, num_input_steps, predicted))
-        return found[0], found[1], found[2]
+        return cls.of_periods([shared] * 3, periods, num_input_steps, num_pred_steps_train, num_pred_steps_val_test)
 
 
 def _describe(

@@ -19,7 +19,7 @@ from py4cast.datasets.axis import TimeAxis
 from py4cast.datasets.base import Splits, WindowDataset
 from py4cast.datasets.catalog import Catalog
 from py4cast.datasets.cube import MemoryCube
-from py4cast.datasets.describe import describe, fitted, make_splits
+from py4cast.datasets.describe import describe, fitted
 from py4cast.datasets.forcings import ComputedForcings
 from py4cast.datasets.gridded_settings import GriddedSettings
 from py4cast.datasets.planes import PlaneReader
@@ -31,14 +31,6 @@ from py4cast.datasets.timeline import duration
 __all__ = ["FilesDataset"]
 
 logger = logging.getLogger(__name__)
-
-
-class _Silent:
-    def start(self, what: str, total: int) -> None:
-        logger.info("%s: %d", what, total)
-
-    def step(self, count: int = 1) -> None:
-        pass
 
 
 class FilesDataset(WindowDataset):
@@ -54,14 +46,14 @@ class FilesDataset(WindowDataset):
     @classmethod
     def prepare(cls, settings: Any, how: Preparation | None = None) -> PreparedStore:
         """The store of these settings, built where it is not finished."""
-        return prepare(cls.gridded(settings), how or Preparation(_Silent()))
+        return prepare(cls.gridded(settings), how or Preparation())
 
     @classmethod
     def splits(
         cls, settings: Any, num_input_steps: int, num_pred_steps_train: int, num_pred_steps_val_test: int
     ) -> tuple[Self, Self, Self]:
         own = cls.gridded(settings)
-        store = prepare(own, Preparation(_Silent()))
+        store = prepare(own, Preparation())
         logger.info(
             "store %s of %d files; `py4cast prepare` looks whether they have changed",
             store.path,
@@ -75,7 +67,8 @@ class FilesDataset(WindowDataset):
             "files": store.meta["num_inputs"],
         }
         shared = describe(own, store, variables, lineage, open_drivers(own, store.grid))
-        return make_splits(cls, own, shared, num_input_steps, num_pred_steps_train, num_pred_steps_val_test)
+        periods = own.periods.in_order
+        return cls.of_periods([shared] * 3, periods, num_input_steps, num_pred_steps_train, num_pred_steps_val_test)
 
     @classmethod
     def for_forecast(

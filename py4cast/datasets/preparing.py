@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from py4cast.atomic import write_json
 from py4cast.datasets.axis import TimeAxis
-from py4cast.datasets.builder import Progress, StoreBuilder
+from py4cast.datasets.builder import Progress, Silent, StoreBuilder
 from py4cast.datasets.catalog import Catalog, expand_patterns
 from py4cast.datasets.gridded_settings import GriddedSettings
 from py4cast.datasets.layout import StoreLayout
@@ -46,7 +46,7 @@ class Preparation:
         check_files: whether a store that is found is compared with the files, which are then listed.
     """
 
-    progress: Progress
+    progress: Progress = field(default_factory=Silent)
     executor: Executor | None = None
     num_jobs: int = 1
     append: bool = False

@@ -2,8 +2,10 @@
 
 import re
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from py4cast.errors import SettingsError
 from py4cast.settings import Settings, setting
@@ -70,6 +72,11 @@ class Period(Settings):
         if self.init_step is not None:
             duration(self.init_step)
 
+    @classmethod
+    def of(cls, times: NDArray[np.datetime64]) -> Self:
+        """From the first to the last of some instants."""
+        return cls(start=str(times.min()), end=str(times.max()))
+
     @property
     def first(self) -> np.datetime64:
         """First instant."""
@@ -88,3 +95,8 @@ class Periods(Settings):
     train: Period = setting(help="what is learned from; statistics come from here alone")
     valid: Period = setting(help="what chooses the best epoch")
     test: Period = setting(help="what is scored in the end")
+
+    @property
+    def in_order(self) -> tuple[Period, Period, Period]:
+        """Train, valid, test."""
+        return self.train, self.valid, self.test

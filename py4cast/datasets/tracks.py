@@ -25,7 +25,6 @@ from py4cast.datasets.cube import CubeABC, Planes
 from py4cast.datasets.forcings import ComputedForcings
 from py4cast.datasets.qg import Qg
 from py4cast.datasets.qg.settings import QgSettings
-from py4cast.datasets.sampling import init_indices, require_samples
 from py4cast.datasets.statics import build_statics
 from py4cast.datasets.timeline import Period
 from py4cast.grid import Grid
@@ -145,7 +144,11 @@ class Tracks(WindowDataset):
 
     @classmethod
     def make(cls, path: Any, progress: Progress, overrides: Iterable[str] = ()) -> None:
-        settings = cls.read_settings(path, overrides)
+        cls.prepare(cls.read_settings(path, overrides), progress)
+
+    @classmethod
+    def prepare(cls, settings: TracksSettings, progress: Progress) -> None:
+        """Makes the flow of all splits where it is not there."""
         for split in Qg.SPLITS:
             Qg.make_split(settings.flow, split, progress)
 
@@ -159,15 +162,9 @@ class Tracks(WindowDataset):
         cubes = [ObservedCube(flow, settings, scale, seed) for seed, flow in enumerate(flows)]
         info = _describe(settings, cubes[0], stats, differences)
         computed = ComputedForcings((), info.grid, info.step_duration)
-        found = []
-        steps = (num_pred_steps_train, num_pred_steps_val_test, num_pred_steps_val_test)
-        for split, cube, predicted in zip(Qg.SPLITS, cubes, steps, strict=True):
-            period = Period(start=str(cube.times.min()), end=str(cube.times.max()))
-            states, others = cube.available([MAPPED]), cube.available(info.forcing)
-            inits = init_indices(cube.axis, states, others, period, num_input_steps, predicted)
-            require_samples(inits, split, cube.axis, others, period, num_input_steps + predicted)
-            found.append(cls(Splits(cube, info, computed), inits, num_input_steps, predicted))
-        return found[0], found[1], found[2]
+        shared = [Splits(cube, info, computed) for cube in cubes]
+        periods = [Period.of(cube.times) for cube in cubes]
+        return cls.of_periods(shared, periods, num_input_steps, num_pred_steps_train, num_pred_steps_val_test)
 
 
 def _describe(settings: TracksSettings, cube: ObservedCube, stats: Stats, differences: Stats) -> DatasetInfo:

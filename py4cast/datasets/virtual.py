@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 from py4cast.datasets.base import WindowDataset
 from py4cast.datasets.combine import WindowCube
 from py4cast.datasets.cube import CubeABC
-from py4cast.datasets.describe import describe, make_splits
+from py4cast.datasets.describe import describe
 from py4cast.datasets.series_settings import SeriesSettings
 from py4cast.datasets.source_settings import SourceSettings
 from py4cast.datasets.sources import open_drivers, open_source
@@ -81,4 +81,5 @@ class Virtual(WindowDataset):
         variables: Sequence[Variable] = _roles(settings, cube)
         lineage = {"source": settings.to_dict()["source"], "fingerprint": cube.fingerprint}
         shared = describe(settings, cube, variables, lineage, open_drivers(settings, cube.grid))
-        return make_splits(cls, settings, shared, num_input_steps, num_pred_steps_train, num_pred_steps_val_test)
+        periods = settings.periods.in_order
+        return cls.of_periods([shared] * 3, periods, num_input_steps, num_pred_steps_train, num_pred_steps_val_test)

@@ -1,10 +1,9 @@
-"""Fixed forcings of two-dimensional turbulence.
+"""A fixed forcing of two-dimensional turbulence, the slowly turning wind:
 
-    wind:        F = C·[cos(4y + π sin(1.508 t)) − cos(4x + π sin(1.44 t))],  ½⟨F²⟩ = rate
-    Kolmogorov:  F = C·[cos(k x) + cos(k y)]
+    F = C·[cos(4y + π sin(1.508 t)) − cos(4x + π sin(1.44 t))],  ½⟨F²⟩ = rate
 
 References: J. P. Graham, T. Ringler (2013), A framework for the evaluation of turbulence closures used in mesoscale ocean
-large-eddy simulations, doi 10.1016/j.ocemod.2013.01.004 (wind); H. Frezat et al. (2022), doi 10.1029/2022MS003124.
+large-eddy simulations, doi 10.1016/j.ocemod.2013.01.004; H. Frezat et al. (2022), doi 10.1029/2022MS003124.
 """
 
 import math

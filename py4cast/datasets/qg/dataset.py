@@ -12,6 +12,7 @@ it is made from, goes on where a killed one stopped, and is read like any other.
 """
 
 import hashlib
+import json
 import logging
 import os
 import shutil
@@ -24,15 +25,14 @@ from numpy.typing import NDArray
 from py4cast.dataset_info import DatasetInfo
 from py4cast.datasets.axis import Instant, TimeAxis
 from py4cast.datasets.base import Splits, WindowDataset
-from py4cast.datasets.builder import Progress, StoreBuilder
+from py4cast.datasets.builder import Progress, Silent, StoreBuilder
 from py4cast.datasets.forcings import ComputedForcings
 from py4cast.datasets.layout import StoreLayout
 from py4cast.datasets.preparing import Preparation
 from py4cast.datasets.qg.settings import LENGTH, TIME_UNIT, Plan, QgSettings
-from py4cast.datasets.qg.simulation import Simulation, identity
-from py4cast.datasets.sampling import init_indices, require_samples
+from py4cast.datasets.qg.simulation import Simulation
 from py4cast.datasets.statics import build_statics
-from py4cast.datasets.store import PreparedStore
+from py4cast.datasets.store import MARKER, VERSION, PreparedStore
 from py4cast.datasets.timeline import Period
 from py4cast.grid import Grid
 from py4cast.physics.spectral import check_resolution
@@ -55,16 +55,6 @@ _VARIABLES = {
     ),
     "vorticity_forcing": Variable(name="vorticity_forcing", short_name="vorticity_forcing", role="forcing", units="s-2"),
 }  # fmt: skip
-
-
-class _Silent:
-    """No progress is shown but in the log."""
-
-    def start(self, what: str, total: int) -> None:
-        logger.info("qg: %s, %d steps", what, total)
-
-    def step(self, count: int = 1) -> None:
-        """Nothing."""
 
 
 class SimulatedPlanes:
@@ -108,32 +98,26 @@ class Qg(WindowDataset):
     @classmethod
     def prepare(cls, settings: QgSettings, how: Preparation | None = None) -> PreparedStore:
         """The store of the training split; those of the others are made too."""
-        progress: Progress = _Silent() if how is None else how.progress
-        stores = [cls.make_split(settings, split, progress) for split in SPLITS]
+        how = how or Preparation()
+        stores = [cls.make_split(settings, split, how.progress) for split in SPLITS]
         return stores[0]
 
     @classmethod
     def make_split(cls, settings: QgSettings, split: str, progress: Progress | None = None) -> PreparedStore:
         """The store of one split, made where it is not there."""
-        return _store(settings.plan(), split, progress or _Silent())
+        return _store(settings.plan(), split, progress or Silent())
 
     @classmethod
     def splits(
         cls, settings: QgSettings, num_input_steps: int, num_pred_steps_train: int, num_pred_steps_val_test: int
     ) -> tuple[Self, Self, Self]:
         plan = settings.plan()
-        stores = [_store(plan, split, _Silent()) for split in SPLITS]
+        stores = [cls.make_split(settings, split) for split in SPLITS]
         info = _describe(settings, plan, stores[0])
         computed = ComputedForcings((), info.grid, info.step_duration)
-        found = []
-        steps = (num_pred_steps_train, num_pred_steps_val_test, num_pred_steps_val_test)
-        for split, store, predicted in zip(SPLITS, stores, steps, strict=True):
-            period = Period(start=str(store.times.min()), end=str(store.times.max()))
-            everything = store.available(store.names)
-            inits = init_indices(store.axis, everything, everything, period, num_input_steps, predicted)
-            require_samples(inits, split, store.axis, everything, period, num_input_steps + predicted)
-            found.append(cls(Splits(store, info, computed), inits, num_input_steps, predicted))
-        return found[0], found[1], found[2]
+        shared = [Splits(store, info, computed) for store in stores]
+        periods = [Period.of(store.times) for store in stores]
+        return cls.of_periods(shared, periods, num_input_steps, num_pred_steps_train, num_pred_steps_val_test)
 
 
 def _names(plan: Plan) -> list[str]:
@@ -146,9 +130,11 @@ def _store(plan: Plan, split: str, progress: Progress) -> PreparedStore:
     check_resolution(plan.coarse, plan.coarse)
     # only what the split depends on names it: a longer test does not make the training anew
     others: dict[str, Any] = {f"num_{s}": 0 for s in SPLITS if s != split}
-    own = plan._replace(**others)
-    text = identity(own, split)
-    folder = cache_dir() / "qg" / f"{split}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    recipe = {"plan": plan._replace(**others)._asdict(), "split": split, "version": VERSION}
+    digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+    folder = cache_dir() / "qg" / f"{split}-{digest[:16]}"
+    if (folder / MARKER).exists():
+        return PreparedStore(folder)
     order = SPLITS.index(split)
     interval = np.timedelta64(round(plan.interval * TIME_UNIT), "s")
     leads = np.arange(plan.num_instants(split)) * interval
@@ -166,7 +152,7 @@ def _store(plan: Plan, split: str, progress: Progress) -> PreparedStore:
     told.total = plan.num_runs * (first.num_spinup_steps + len(leads) * plan.num_substeps)
     told.what = f"simulating {split}"
     planes = SimulatedPlanes(list(zip(starts, runs, strict=True)), interval)
-    builder = StoreBuilder(folder, layout, planes, {"plan": own._asdict(), "split": split}, [], {})
+    builder = StoreBuilder(folder, layout, planes, recipe, [], {})
     store = builder.build(told)
     shutil.rmtree(states, ignore_errors=True)
     return store

@@ -4,7 +4,6 @@ To reach statistical equilibrium at little cost, a forced flow is spun up on hal
 closure at twice the step, then put on the fine grid, where it fills its short waves for an eighth of that time.
 """
 
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -73,20 +72,21 @@ class Simulation:
         scale = 8.0 / enstrophy(grid, modes) if is_decaying else 0.01 / energy(grid, modes)
         return modes * scale.sqrt()
 
-    def _source(self, time: float) -> Tensor | None:
-        return None if self._wind is None else self._wind(torch.tensor(time, dtype=torch.float64))
+    def _source(self, time: float, grid: SpectralGrid) -> Tensor | None:
+        """The wind on a grid."""
+        if self._wind is None:
+            return None
+        wind = self._wind(torch.tensor(time, dtype=torch.float64))
+        return wind if grid is self.grid else grid.resize(wind)
 
     def _run(
-        self, state: Tensor, begin: float, steps: int, stepper: RungeKutta4, resize: SpectralGrid | None
+        self, state: Tensor, begin: float, steps: int, stepper: RungeKutta4, closure: DynamicLeith | None = None
     ) -> Tensor:
-        """Steps with the wind of each step's middle; with a closure where it runs on a coarser grid."""
-        factors = self._factors if resize is None else stepper.factors()
-        grid = stepper.equation.grid
-        closure = None if resize is None else DynamicLeith(stepper.equation)  # type: ignore[arg-type]
+        """Steps with the wind of each step's middle, and with what a closure adds."""
+        factors = self._factors if stepper is self.stepper else stepper.factors()
         stepper.check(state)
         for i in range(steps):
-            source = self._source(begin + (i + 0.5) * stepper.step)
-            source = source if source is None or resize is None else grid.resize(source)
+            source = self._source(begin + (i + 0.5) * stepper.step, stepper.equation.grid)
             if closure is not None:
                 source = closure(state) if source is None else source + closure(state)
             state = stepper.advance((state,), factors, source)[0]
@@ -118,9 +118,9 @@ class Simulation:
             viscosity = plan.viscosity * 2.0 ** (2 * plan.viscosity_order)
             equation = VorticityEquation(half, viscosity, plan.drag, plan.beta, plan.viscosity_order)
             stepper = RungeKutta4(equation, 2 * plan.step)
-            state = self.grid.resize(self._run(half.resize(state), time, early, stepper, half))
+            state = self.grid.resize(self._run(half.resize(state), time, early, stepper, DynamicLeith(equation)))
             time += early * 2 * plan.step
-        return self._run(state, time, late, self.stepper, None)
+        return self._run(state, time, late, self.stepper)
 
     # Instants ------------------------------------------------------------------------------------------
 
@@ -134,7 +134,7 @@ class Simulation:
             found["subgrid_tendency"] = waves.field(self._subgrid) / TIME_UNIT**2
             unit = LENGTH / (2 * torch.pi)
             found["stream_function"] = waves.field(self.coarse.stream_function(bar)) * (unit**2 / TIME_UNIT)
-            wind = self._source((index - 0.5) * self.plan.interval)
+            wind = self._source((index - 0.5) * self.plan.interval, self.grid)
             if wind is not None:
                 found["vorticity_forcing"] = waves.field(self.filter(wind)) / TIME_UNIT**2
             return {name: field.numpy().astype(np.float32) for name, field in found.items()}
@@ -146,7 +146,7 @@ class Simulation:
         while self._index < index:
             self._subgrid = self.filter.subgrid_term(self.equation, self.coarse, self._state)
             begin = self._index * self.plan.interval
-            self._state = self._run(self._state, begin, self.plan.num_substeps, self.stepper, None)
+            self._state = self._run(self._state, begin, self.plan.num_substeps, self.stepper)
             self._index += 1
             if (self._index + 1) % self._keep_every == 0:
                 self._keep()
@@ -176,8 +176,3 @@ class Simulation:
         size = self._state.numel()
         self._state = values[:size].reshape(self.grid.shape)
         self._subgrid = values[size:].reshape(self.coarse_grid.shape)
-
-
-def identity(plan: Plan, split: str) -> str:
-    """What a split's store is made from, as text."""
-    return json.dumps([plan._asdict(), split], sort_keys=True)
