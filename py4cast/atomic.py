@@ -8,6 +8,7 @@ import contextlib
 import errno
 import fcntl
 import json
+import math
 import os
 import re
 import shutil
@@ -28,6 +29,7 @@ __all__ = [
     "lock",
     "staged_paths",
     "sweep",
+    "without_nan",
     "write_bytes",
     "write_json",
     "write_text",
@@ -166,6 +168,15 @@ def write_bytes(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Writes `text` as UTF-8 to `path`, whole or not at all."""
     write_bytes(path, text.encode())
+
+
+def without_nan(document: Any) -> Any:
+    """`document` with None for what is not finite: JSON has no word for it."""
+    if isinstance(document, dict):
+        return {k: without_nan(v) for k, v in document.items()}
+    if isinstance(document, list):
+        return [without_nan(v) for v in document]
+    return None if isinstance(document, float) and not math.isfinite(document) else document
 
 
 def write_json(path: str | os.PathLike[str], document: Any) -> None:

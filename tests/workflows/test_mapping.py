@@ -218,7 +218,8 @@ def test_the_experiment_fills_a_leaderboard(tmp_path: Path) -> None:
     assert by_name["optimal interpolation"]["mu"] > 0.7 > by_name["climatology"]["mu"] + 0.5
     assert by_name["climatology"]["lambda_x"] is None or math.isnan(by_name["climatology"]["lambda_x"])
     assert (tmp_path / "out" / "mapping.png").stat().st_size > 20_000
-    Forecaster.load(tmp_path / "out" / "forecasters" / "cnn-0.safetensors")
+    (saved,) = (tmp_path / "out" / "forecasters").glob("cnn-0-*.safetensors")
+    Forecaster.load(saved)
     again = mapping(ROOT / "config" / "experiments" / "mapping_seconds.json", tmp_path / "out", overrides)
     assert len(again) == 3, "nothing is added twice"
 

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from py4cast.datasets.base import WindowDataset
 from py4cast.errors import SettingsError
-from py4cast.forecaster import Forecaster
+from py4cast.forecaster import Forecaster, StepInputs
 from py4cast.physics.barotropic import Barotropic
 from py4cast.physics.invariants import (
     energy,
@@ -70,12 +70,12 @@ class Judge:
     def __init__(self, test: WindowDataset, how: Evaluation) -> None:
         self.test, self.how = test, how
         self.info = test.info
-        series, count = test.read_at(np.array([0]), how.num_test - 1), len(self.info.forcing)
+        series = test.read_at(np.array([0]), how.num_test - 1)
         assert series.outputs is not None, "asked with its truth"
         states = torch.cat([series.inputs["vorticity"], series.outputs["vorticity"]], dim=1)
         self.truth = states[0, ..., 0]
         self.rates = series.outputs["subgrid_tendency"][0, ..., 0]
-        self.forcing = series.forcing.tensor[0] if series.forcing is not None and count else None
+        self.forcing = None if series.forcing is None else series.forcing.tensor[0]
 
     def judge(self, forecaster: Forecaster) -> dict[str, Any]:
         """All that is found of a closure, as plain JSON values."""
@@ -128,9 +128,7 @@ class Judge:
         states = self.truth[torch.as_tensor(starts)].unsqueeze(1).unsqueeze(-1)
         index = torch.as_tensor(starts)
 
-        def given() -> Iterator[Any]:
-            from py4cast.forecaster import StepInputs
-
+        def given() -> Iterator[StepInputs]:
             for step in range(steps):
                 yield StepInputs(None if self.forcing is None else self.forcing[index + step])
 

@@ -1,12 +1,9 @@
 """closure: the verb. Every training and every judgement is a job of its own, kept when done; a killed run goes on."""
 
-import hashlib
 import json
 import logging
-import math
 import multiprocessing
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -14,20 +11,20 @@ from typing import Any
 
 import torch
 
-from py4cast.atomic import write_json, write_text
-from py4cast.datasets import registry as datasets
-from py4cast.datasets.base import as_window_dataset
+from py4cast.atomic import without_nan, write_json, write_text
 from py4cast.datasets.builder import Progress
 from py4cast.datasets.qg import Qg
+from py4cast.datasets.qg.settings import QgSettings
 from py4cast.errors import SettingsError
 from py4cast.forecaster import Forecaster
 from py4cast.physics.barotropic import Barotropic
 from py4cast.process import end_with_parent
 from py4cast.settings import encode, read_json
+from py4cast.workflows.campaign import Campaign
 from py4cast.workflows.closure.evaluation import Judge
 from py4cast.workflows.closure.settings import ClosureExperiment
 from py4cast.workflows.closure.summary import markdown, scalars, summary
-from py4cast.workflows.config import build_config
+from py4cast.workflows.config import RunConfig
 
 __all__ = ["closure"]
 
@@ -89,12 +86,9 @@ def closure(
 
 def _check(asked: ClosureExperiment) -> None:
     """Finds mistakes before hours of work."""
-    Qg.read_settings(None, _of_data(asked, asked.seeds[0], asked.evaluation.num_test))
-    for name, document in asked.trainings.items():
+    _data(asked, asked.seeds[0], asked.evaluation.num_test)
+    for name in asked.trainings:
         _config(asked, name, asked.seeds[0])
-        strategy = document.get("strategy", {})
-        if strategy.get("training", "online") not in ("online", "offline", "increments"):
-            raise SettingsError(f"trainings.{name}.strategy.training: expected online, offline or increments")
 
 
 def _claim(output: Path, asked: ClosureExperiment) -> None:
@@ -139,49 +133,35 @@ def _begin_worker() -> None:
 # Jobs --------------------------------------------------------------------------------------------------
 
 
-def _of_data(asked: ClosureExperiment, seed: int, num_test: int) -> list[str]:
-    settings = {**asked.dataset, "seed": seed, "num_test": num_test}
-    return [f"{name}={json.dumps(value)}" for name, value in settings.items()]
+def _data(asked: ClosureExperiment, seed: int, num_test: int) -> QgSettings:
+    return QgSettings.from_dict({**asked.dataset, "seed": seed, "num_test": num_test}, where="dataset")
 
 
 def _simulate(asked: ClosureExperiment, seed: int, split: str, marker: Path) -> None:
-    num_test = asked.evaluation.num_test if split == "test" else _NUM_TEST_IN_TRAINING
-    Qg.make_split(Qg.read_settings(None, _of_data(asked, seed, num_test)), split)
-    if split == "valid":  # the short test of the trainings, which run side by side and would wait for it
-        Qg.make_split(Qg.read_settings(None, _of_data(asked, seed, num_test)), "test")
+    # the trainings run side by side and would wait for their short test
+    own = {"test": [asked.evaluation.num_test, _NUM_TEST_IN_TRAINING]}.get(split, [_NUM_TEST_IN_TRAINING])
+    for num_test in own:
+        Qg.make_split(_data(asked, seed, num_test), split)
     write_text(marker, "")
 
 
-def _config(asked: ClosureExperiment, name: str, seed: int) -> Any:
+def _config(asked: ClosureExperiment, name: str, seed: int) -> RunConfig:
     document = asked.trainings[name]
-    strategy = dict(document.get("strategy", {}))
-    strategy["physics_settings"] = {**asked.physics, **strategy.get("physics_settings", {})}
-    train = {"num_input_steps": 1, "no_log": True, **document.get("train", {}), "seed": seed}
-    whole = {
-        "dataset": {"name": "qg", "settings": {**asked.dataset, "seed": seed, "num_test": _NUM_TEST_IN_TRAINING}},
-        "model": encode(asked.model),
-        "strategy": {"name": "hybrid", "settings": strategy},
-        "train": train,
-        "optim": document.get("optim", {}),
-        "scores": {"metrics": ["rmse"], "num_samples": 0},
-    }
-    return build_config(whole, ())
+    own = document.get("strategy", {})
+    strategy = {**own, "physics_settings": {**asked.physics, **own.get("physics_settings", {})}}
+    data = {**asked.dataset, "seed": seed, "num_test": _NUM_TEST_IN_TRAINING}
+    return Campaign.config(
+        {"name": "qg", "settings": data},
+        encode(asked.model),
+        {"name": "hybrid", "settings": strategy},
+        document,
+        seed,
+    )
 
 
 def _train(asked: ClosureExperiment, name: str, seed: int, output: Path, marker: Path) -> None:
-    from py4cast.workflows.train import run_folder, train
-
-    # runs are named by the experiment, so that two of them never meet
-    campaign = f"closure-{hashlib.sha256(json.dumps(encode(asked), sort_keys=True).encode()).hexdigest()[:12]}"
-    config = _config(asked, name, seed)
-    folder = run_folder(config, campaign, f"{name}-{seed}")
-    is_begun = (folder / "checkpoints" / "last.ckpt").exists()
-    if folder.exists() and not is_begun:
-        shutil.rmtree(folder)
-    train(config, campaign, f"{name}-{seed}", resume=is_begun)
-    _saved(output, name, seed).parent.mkdir(exist_ok=True)
-    shutil.copyfile(folder / "forecaster.safetensors", _saved(output, name, seed))
-    write_text(marker, str(folder))
+    Campaign("closure", asked).train(_config(asked, name, seed), f"{name}-{seed}", _saved(output, name, seed))
+    write_text(marker, "")
 
 
 def _saved(output: Path, name: str, seed: int) -> Path:
@@ -189,8 +169,7 @@ def _saved(output: Path, name: str, seed: int) -> Path:
 
 
 def _judge(asked: ClosureExperiment, name: str, seed: int, output: Path, marker: Path) -> None:
-    overrides = _of_data(asked, seed, asked.evaluation.num_test)
-    test = as_window_dataset(datasets.get("qg").from_json(None, 1, 1, 1, overrides)[2])
+    test = Qg.splits(_data(asked, seed, asked.evaluation.num_test), 1, 1, 1)[2]
     if name in asked.trainings:
         forecaster = Forecaster.load(_saved(output, name, seed))
     else:
@@ -201,16 +180,7 @@ def _judge(asked: ClosureExperiment, name: str, seed: int, output: Path, marker:
     physics: Any = forecaster.strategy.physics
     assert isinstance(physics, Barotropic), "the judge looked"
     # the climate of the truth is the same for all; kept with each so that a file stands alone
-    write_json(marker, _plain({"found": found, "truth": judge.reference(physics)}))
-
-
-def _plain(value: Any) -> Any:
-    """With null for what is not a number: JSON has none."""
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_plain(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    write_json(marker, without_nan({"found": found, "truth": judge.reference(physics)}))
 
 
 def _report(asked: ClosureExperiment, output: Path) -> dict[str, Any]:
@@ -224,7 +194,7 @@ def _report(asked: ClosureExperiment, output: Path) -> dict[str, Any]:
         for name, found in every.items()
     }
     found = summary(numbers)
-    write_json(output / "closure.json", _plain({"summary": found, "seeds": numbers, "closures": every}))
+    write_json(output / "closure.json", without_nan({"summary": found, "seeds": numbers, "closures": every}))
     write_text(output / "table.md", markdown(found, len(asked.seeds)))
     draw_closures(every, asked.evaluation.every, output / "closure.png")
     return found

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from py4cast.atomic import lock, write_json, write_text
+from py4cast.atomic import lock, without_nan, write_json, write_text
 from py4cast.scores.spectral import resolved_scales
 from py4cast.settings import read_json
 
@@ -41,7 +41,7 @@ def add_rows(folder: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     with lock(folder / ".leaderboard.lock", wait_s=60.0):
         known: list[dict[str, Any]] = read_json(file)["rows"] if file.exists() else []
         keys = {_key(row) for row in known}
-        known += [_plain(row) for row in rows if _key(row) not in keys]
+        known += [without_nan(row) for row in rows if _key(row) not in keys]
         write_json(file, {"rows": known})
         write_text(folder / "leaderboard.md", markdown(known))
     return known
@@ -49,10 +49,6 @@ def add_rows(folder: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:
     return row["method"], row["data"], row["version"], row["settings"]
-
-
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
 
 
 def markdown(rows: list[dict[str, Any]]) -> str:

@@ -2,7 +2,6 @@
 
 import datetime
 import hashlib
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,14 +12,14 @@ import torch
 from torch import Tensor
 
 from py4cast.atomic import write_json
-from py4cast.datasets import get_datasets
-from py4cast.datasets.base import WindowDataset, as_window_dataset
+from py4cast.datasets.base import WindowDataset
 from py4cast.datasets.builder import Progress
-from py4cast.datasets.tracks import MAPPED, Tracks
+from py4cast.datasets.tracks import MAPPED, Tracks, TracksSettings
 from py4cast.errors import NumericalError
 from py4cast.forecaster import Forecaster
 from py4cast.settings import encode
-from py4cast.workflows.config import build_config
+from py4cast.workflows.campaign import Campaign
+from py4cast.workflows.config import RunConfig
 from py4cast.workflows.mapping.board import add_rows, map_scores
 from py4cast.workflows.mapping.interpolation import OptimalInterpolation
 from py4cast.workflows.mapping.settings import MappingExperiment
@@ -54,11 +53,12 @@ def mapping(
         NumericalError: a map that is not finite.
     """
     asked = MappingExperiment.from_json(experiment, overrides)
-    data = [f"{name}={json.dumps(value)}" for name, value in asked.dataset.items()]
-    configs = {name: _config(asked, name, asked.seeds[0]) for name in asked.methods}
+    campaign, data = Campaign("mapping", asked), TracksSettings.from_dict(asked.dataset, where="dataset")
+    for name in asked.methods:
+        _config(asked, name, asked.seeds[0])
     if progress is not None:
-        Tracks.make(None, progress, data)
-    train, _, test = (as_window_dataset(d) for d in get_datasets("tracks", 1, 1, 1, None, data))
+        Tracks.prepare(data, progress)
+    train, _, test = Tracks.splits(data, 1, 1, 1)
     truth, observed = _series(test)
     maps: dict[str, tuple[Tensor, str, str]] = {}
     own = test.info.stats[MAPPED]
@@ -67,20 +67,21 @@ def mapping(
     notes = f"L = {interpolation.length:.1f} cells, L_t = {interpolation.duration:.1f} instants"
     found = torch.stack([interpolation(o) for o in observed])
     maps["optimal interpolation"] = (found, notes, _REFERENCES["optimal interpolation"])
-    for name in configs:
+    for name in asked.methods:
         for seed in asked.seeds:
-            path = output / "forecasters" / f"{name}-{seed}.safetensors"
+            # the folder may hold those of other experiments, whose rows stay on the board
+            path = output / "forecasters" / f"{name}-{seed}-{campaign.digest}.safetensors"
             if not path.exists():
-                _train(asked, name, seed, path)
+                campaign.train(_config(asked, name, seed), f"{name}-{seed}", path)
             forecaster = Forecaster.load(path)
             reference = type(forecaster.network.model).reference  # type: ignore[attr-defined]
             maps[f"{name}, seed {seed}"] = (_mapped(forecaster, test), forecaster.names["model"], reference)
-    rows = [_row(asked, name, test, found, truth, notes, ref) for name, (found, notes, ref) in maps.items()]
+    rows = [_row(campaign, name, test, found, truth, notes, ref) for name, (found, notes, ref) in maps.items()]
     from py4cast.observers.mapping import draw_maps
 
     middle = len(truth) // 2
     draw_maps(observed[middle], truth[middle], {n: m[0][middle] for n, m in maps.items()}, output / "mapping.png")
-    write_json(output / "experiment.json", encode(asked))
+    write_json(output / f"experiment-{campaign.digest}.json", encode(asked))
     return add_rows(output, rows)
 
 
@@ -115,7 +116,7 @@ def _mapped(forecaster: Forecaster, test: WindowDataset) -> Tensor:
 
 
 def _row(
-    asked: MappingExperiment, name: str, test: WindowDataset, maps: Tensor, truth: Tensor, notes: str, reference: str
+    campaign: Campaign, name: str, test: WindowDataset, maps: Tensor, truth: Tensor, notes: str, reference: str
 ) -> dict[str, Any]:
     from py4cast import __version__
 
@@ -124,7 +125,6 @@ def _row(
     info = test.info
     days = float(info.step_duration / np.timedelta64(1, "D"))
     scores = map_scores(maps, truth, days, info.grid.spacing()[1] / 1000)
-    settings = json.dumps(encode(asked), sort_keys=True)
     return {
         "method": name,
         **scores,
@@ -134,36 +134,16 @@ def _row(
         "data": hashlib.sha256(str(info.lineage["store"]).encode() + truth.numpy().tobytes()).hexdigest()[:8],
         "version": __version__,
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
-        "settings": hashlib.sha256(settings.encode()).hexdigest()[:8],
+        "settings": campaign.digest,
     }
 
 
-def _config(asked: MappingExperiment, name: str, seed: int) -> Any:
+def _config(asked: MappingExperiment, name: str, seed: int) -> RunConfig:
     document = asked.methods[name]
-    whole = {
-        "dataset": {"name": "tracks", "settings": asked.dataset},
-        "model": document.get("model", {"name": "halfunet"}),
-        "strategy": {"name": "mapping", "settings": document.get("strategy", {})},
-        "train": {
-            "num_input_steps": 1, "num_pred_steps_val_test": 1, "no_log": True, **document.get("train", {}), "seed": seed,
-        },
-        "optim": document.get("optim", {}),
-        "scores": {"metrics": ["rmse"], "num_samples": 0},
-    }  # fmt: skip
-    return build_config(whole, ())
-
-
-def _train(asked: MappingExperiment, name: str, seed: int, path: Path) -> None:
-    import shutil
-
-    from py4cast.workflows.train import run_folder, train
-
-    digest = hashlib.sha256(json.dumps(encode(asked), sort_keys=True).encode()).hexdigest()[:12]
-    config, campaign, run = _config(asked, name, seed), f"mapping-{digest}", f"{name}-{seed}"
-    folder = run_folder(config, campaign, run)
-    is_begun = (folder / "checkpoints" / "last.ckpt").exists()
-    if folder.exists() and not is_begun:
-        shutil.rmtree(folder)
-    train(config, campaign, run, resume=is_begun)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(folder / "forecaster.safetensors", path)
+    return Campaign.config(
+        {"name": "tracks", "settings": asked.dataset},
+        document.get("model", {"name": "halfunet"}),
+        {"name": "mapping", "settings": document.get("strategy", {})},
+        document,
+        seed,
+    )

@@ -1,0 +1,79 @@
+"""Campaign: the trainings of an experiment. Their runs are named by what it asks for, so that two experiments never meet."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from py4cast.models import read_settings
+from py4cast.models import registry as models
+from py4cast.settings import Settings, encode
+from py4cast.strategies import registry as strategies
+from py4cast.workflows.config import RunConfig, build_config
+
+__all__ = ["Campaign"]
+
+
+class Campaign:
+    """Creates the trainings of an experiment.
+
+    Args:
+        kind: of experiment, the beginning of its name.
+        asked: its settings.
+
+    Attributes:
+        digest: of all that is asked for.
+    """
+
+    def __init__(self, kind: str, asked: Settings) -> None:
+        text = json.dumps(encode(asked), sort_keys=True)
+        self.digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        self.name = f"{kind}-{self.digest}"
+
+    @staticmethod
+    def config(
+        dataset: Mapping[str, Any],
+        model: Mapping[str, Any],
+        strategy: Mapping[str, Any],
+        document: Mapping[str, Any],
+        seed: int,
+    ) -> RunConfig:
+        """The configuration of one training.
+
+        Args:
+            dataset: name and settings.
+            model: name and settings.
+            strategy: name and settings.
+            document: `train` and `optim`, as far as they differ from the defaults.
+            seed: of the weights and of the order of samples.
+
+        Raises:
+            SettingsError: any of them is wrong; so is found before hours of work.
+        """
+        train = {"num_input_steps": 1, "num_pred_steps_val_test": 1, "no_log": True, **document.get("train", {})}
+        whole = {
+            "dataset": dataset,
+            "model": model,
+            "strategy": strategy,
+            "train": {**train, "seed": seed},
+            "optim": document.get("optim", {}),
+            "scores": {"metrics": ["rmse"], "num_samples": 0},
+        }
+        config = build_config(whole, ())
+        read_settings(models.get(config.model.name), config.model.settings, "model")
+        read_settings(strategies.get(config.strategy.name), config.strategy.settings, "strategy")
+        return config
+
+    def train(self, config: RunConfig, run: str, saved: Path) -> None:
+        """Trains, or goes on with a training that was killed, and puts its Forecaster at `saved`."""
+        from py4cast.workflows.train import run_folder, train
+
+        folder = run_folder(config, self.name, run)
+        is_begun = (folder / "checkpoints" / "last.ckpt").exists()
+        if folder.exists() and not is_begun:
+            shutil.rmtree(folder)
+        train(config, self.name, run, resume=is_begun)
+        saved.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / "forecaster.safetensors", saved)
