@@ -26,8 +26,6 @@ __all__ = ["main"]
 def _train(a: argparse.Namespace) -> None:
     from py4cast.settings import read_json
     from py4cast.workflows.config import build_config, find_config, named_from
-    from py4cast.workflows.report import score_table, show
-    from py4cast.workflows.train import process_rank, train
 
     document: dict[str, Any] = read_json(find_config(a.config)) if a.config else {}
     defaults = {"dataset": "gridded" if a.dataset_conf else "dummy", "model": "halfunet", "strategy": "diff_ar"}
@@ -62,8 +60,13 @@ def _train(a: argparse.Namespace) -> None:
             )
         document["strategy"]["settings"]["num_inter_steps"] = a.num_inter_steps
     config = build_config(document, a.overrides)
+    config.check()
     if a.resume and not a.run_name:
         raise SettingsError("--resume needs the --run_name of the run to go on with")
+    # mistakes are told before Lightning is loaded, which takes seconds
+    from py4cast.workflows.report import score_table, show
+    from py4cast.workflows.train import process_rank, train
+
     folder = train(config, a.campaign_name, a.run_name or _default_run_name(), a.resume, a.load_model_ckpt)
     if process_rank() == 0:
         show(score_table(read_json(folder / "scores.json")))

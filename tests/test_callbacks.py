@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-import py4cast.lightning
 from py4cast.callbacks import AtomicCheckpointIO, Preempted
 from py4cast.errors import DataError
+from py4cast.lightning import AutoRegressiveLightning
 from py4cast.workflows.config import RunConfig, build_config
 from py4cast.workflows.train import run_folder, train
+from tests.command import begin, py4cast
 
 TINY = ["model.num_filters=4", "dataset.size=16", "dataset.num_train=27", "dataset.num_valid=8", "dataset.num_test=8",
         "dataset.border_size=2"]  # fmt: skip
@@ -37,7 +38,7 @@ def test_stopped_after_any_step_it_goes_on_exactly(monkeypatch: pytest.MonkeyPat
     config = tiny(accumulate_grad_batches=accumulate)
     whole = last(train(config, run_name="whole"))
     assert whole["py4cast"]["batches_done"] == 21
-    step = py4cast.lightning.AutoRegressiveLightning.training_step
+    step = AutoRegressiveLightning.training_step
     stops = range(1, 22) if accumulate == 1 else (1, 6, 7, 8, 13, 20)
     for stop in stops:
 
@@ -47,11 +48,11 @@ def test_stopped_after_any_step_it_goes_on_exactly(monkeypatch: pytest.MonkeyPat
                 sent.append(os.kill(os.getpid(), signal.SIGTERM))
             return loss
 
-        monkeypatch.setattr(py4cast.lightning.AutoRegressiveLightning, "training_step", signalled)
+        monkeypatch.setattr(AutoRegressiveLightning, "training_step", signalled)
         with pytest.raises(Preempted, match="stopped by SIGTERM at step .* go on with --resume") as caught:
             train(config, run_name=f"stop{stop}")
         assert caught.value.status == 143
-        monkeypatch.setattr(py4cast.lightning.AutoRegressiveLightning, "training_step", step)
+        monkeypatch.setattr(AutoRegressiveLightning, "training_step", step)
         saved = last(run_folder(config, "default", f"stop{stop}"))["py4cast"]["batches_done"]
         assert saved == stop if accumulate == 1 else stop <= saved <= stop + 1, "at most the rest of an update later"
         resumed = last(train(config, run_name=f"stop{stop}", resume=True))
@@ -61,44 +62,35 @@ def test_stopped_after_any_step_it_goes_on_exactly(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.slow
 def test_killed_at_random_moments_it_goes_on_exactly(tmp_path: Path) -> None:
-    environment = {**os.environ, "PY4CAST_ROOTDIR": str(tmp_path / "k"), "OMP_NUM_THREADS": "1"}
-    command = [
-        sys.executable,
-        "-m",
-        "py4cast.cli",
-        "train",
-        "--epochs",
-        "6",
-        "--no_log",
-        "--num_pred_steps_val_test",
-        "2",
-        "--run_name",
-    ]
+    root = str(tmp_path / "k")
+    words = ["train", "--epochs", "6", "--no_log", "--num_pred_steps_val_test", "2"]
     for place in [*TINY, "train.save_every_n_steps=2", "train.plots=[]"]:
-        command[4:4] = ["--set", place]
-    subprocess.run([*command, "whole"], env=environment, check=True, capture_output=True)
+        words += ["--set", place]
+    whole = py4cast(*words, "--run_name", "whole", PY4CAST_ROOTDIR=root)
+    assert whole.returncode == 0, whole.stderr
+    words += ["--run_name", "killed"]
     checkpoints = tmp_path / "k" / "logs" / "default" / "dummy" / "halfunet" / "killed" / "checkpoints"
     rng = random.Random(1)
     resume: list[str] = []
     kills = 0
     while kills < 5:
-        with subprocess.Popen(
-            [*command, "killed", *resume], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as process:
-            deadline = time.monotonic() + 60
-            before = (checkpoints / "last.ckpt").stat().st_mtime_ns if resume else 0
-            while process.poll() is None and time.monotonic() < deadline:
-                if (checkpoints / "last.ckpt").exists() and (checkpoints / "last.ckpt").stat().st_mtime_ns > before:
-                    break
-                time.sleep(0.005)
-            time.sleep(rng.uniform(0, 0.15))
-            if process.poll() is not None:
+        before = (checkpoints / "last.ckpt").stat().st_mtime_ns if resume else 0
+        process = begin(*words, *resume, out=tmp_path / "out", err=tmp_path / "err", PY4CAST_ROOTDIR=root)
+        deadline = time.monotonic() + 60
+        while process.is_alive() and time.monotonic() < deadline:
+            if (checkpoints / "last.ckpt").exists() and (checkpoints / "last.ckpt").stat().st_mtime_ns > before:
                 break
-            process.kill()
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0, 0.15))
+        if not process.is_alive():
+            break
+        process.kill()
+        process.join()
         kills += 1
         resume = ["--resume"]
         assert not (checkpoints / "last.ckpt").exists() or last(checkpoints.parent)
-    subprocess.run([*command, "killed", "--resume"], env=environment, check=True, capture_output=True)
+    done = py4cast(*words, "--resume", PY4CAST_ROOTDIR=root)
+    assert done.returncode == 0, done.stderr
     assert kills >= 2 and same_weights(last(checkpoints.parent), last(checkpoints.parent.parent / "whole"))
     assert not list(checkpoints.glob(".*.part")), "what kills left is swept"
 

@@ -7,10 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from py4cast.models import read_settings
-from py4cast.models import registry as models
 from py4cast.settings import Settings, encode
-from py4cast.strategies import registry as strategies
 from py4cast.workflows.config import RunConfig, build_config
 
 __all__ = ["Campaign"]
@@ -62,8 +59,7 @@ class Campaign:
             "scores": {"metrics": ["rmse"], "num_samples": 0},
         }
         config = build_config(whole, ())
-        read_settings(models.get(config.model.name), config.model.settings, "model")
-        read_settings(strategies.get(config.strategy.name), config.strategy.settings, "strategy")
+        config.check()
         return config
 
     def train(self, config: RunConfig, run: str, saved: Path) -> None:

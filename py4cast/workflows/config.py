@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from py4cast.errors import SettingsError
+from py4cast.losses import registry as losses
 from py4cast.metrics import ScoreSettings
+from py4cast.models import read_settings
+from py4cast.models import registry as models
 from py4cast.optim import OptimSettings
 from py4cast.settings import Settings, apply_overrides, decode, read_json, setting
+from py4cast.strategies import registry as strategies
 
 __all__ = ["Named", "RunConfig", "TrainSettings", "named_from"]
 
@@ -77,6 +81,15 @@ class RunConfig(Settings):
     train: TrainSettings = setting(factory=TrainSettings, help="how it is trained")
     optim: OptimSettings = setting(factory=OptimSettings, help="optimiser and schedule")
     scores: ScoreSettings = setting(factory=ScoreSettings, help="what validation and test score, and how")
+
+    def check(self) -> None:
+        """Refuses unknown names, and wrong settings of the model and the strategy, before any work; SettingsError."""
+        losses.get(self.train.loss)
+        for kind, named, what in (
+            (models.get(self.model.name), self.model, "model"),
+            (strategies.get(self.strategy.name), self.strategy, "strategy"),
+        ):
+            read_settings(kind, named.settings, what)
 
 
 def named_from(name: str, path: str | os.PathLike[str] | None) -> dict[str, Any]:

@@ -27,12 +27,9 @@ from py4cast.forecaster import Forecaster
 from py4cast.lightning import AutoRegressiveLightning
 from py4cast.losses import registry as losses
 from py4cast.metrics.score_set import ScoreSet
-from py4cast.models import read_settings
-from py4cast.models import registry as models
 from py4cast.observers import ErrorObserver
 from py4cast.observers import registry as observers
 from py4cast.settings import read_json, root_dir
-from py4cast.strategies import registry as strategies
 from py4cast.tracking import RunLog, loggers_of, track_result
 from py4cast.workflows.climatology import climatology_of
 from py4cast.workflows.config import RunConfig, TrainSettings
@@ -246,12 +243,7 @@ def _make(
 ) -> tuple[AutoRegressiveLightning, tuple[DatasetABC, DatasetABC, DatasetABC]]:
     """The data and the module of a run."""
     pl.seed_everything(config.train.seed, verbose=False)
-    loss_kind = losses.get(config.train.loss)
-    for kind, named, what in (
-        (models.get(config.model.name), config.model, "model"),
-        (strategies.get(config.strategy.name), config.strategy, "strategy"),
-    ):
-        read_settings(kind, named.settings, what)
+    config.check()
     datasets = _load_data(config, folder)
     info = datasets[0].info
     for split, dataset in zip(("train", "valid", "test"), datasets, strict=True):
@@ -273,7 +265,7 @@ def _make(
     learned = info if forecaster.strategy.force_border else info.without_border()
     module = AutoRegressiveLightning(
         forecaster,
-        loss_kind(learned),
+        losses.get(config.train.loss)(learned),
         config.optim,
         config.train.seed,
         _observers(config.train, "valid"),

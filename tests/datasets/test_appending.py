@@ -3,9 +3,6 @@
 import hashlib
 import json
 import random
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ from py4cast.datasets.preparing import Preparation
 from py4cast.datasets.preparing import prepare as prepare_store
 from py4cast.datasets.store import MARKER, PreparedStore
 from py4cast.errors import DataError, SettingsError
+from tests.command import begin, prepare_slowly, py4cast, start, wait_for
 from tests.datasets.test_builder import files_of
 from tests.datasets.test_store import Quiet, prepare
 from tests.weather_files import HOUR, START, describe, wave_fields, write_json, write_netcdf
@@ -99,20 +97,6 @@ def test_other_variables_or_changed_files_are_refused(tmp_path: Path) -> None:
     assert PreparedStore(tmp_path / "s").verify() == []
 
 
-SCRIPT = """
-import sys, time
-import py4cast.datasets.layout as layout
-from py4cast.datasets.gridded import Gridded
-from py4cast.datasets.preparing import Preparation, prepare
-layout._MAX_BLOCK = 5
-class Slow:
-    def start(self, what, total): print(what, flush=True)
-    def step(self, count=1): time.sleep(float(sys.argv[2]))
-prepare(Gridded.read_settings(sys.argv[1]), Preparation(Slow(), append=True, check_files=True))
-print("done", flush=True)
-"""
-
-
 def test_killed_while_appending_the_old_store_stays_readable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layout, "_MAX_BLOCK", 5)
     write(tmp_path / "in", 0, 48)
@@ -120,16 +104,14 @@ def test_killed_while_appending_the_old_store_stays_readable(tmp_path: Path, mon
     write(tmp_path / "in", 48, 96)
     longer = settings(tmp_path / "in", tmp_path / "s", "2020-01-04T23")
     path = write_json(tmp_path / "d.json", longer)
-    rng = random.Random(1)
+    rng, said = random.Random(1), tmp_path / "said"
     for _ in range(4):
-        with subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(path), "0.05"], stdout=subprocess.PIPE, text=True
-        ) as process:
-            assert process.stdout is not None
-            while process.stdout.readline().strip() not in ("preparing", "done"):
-                pass
-            time.sleep(rng.uniform(0.05, 0.6))
-            process.send_signal(signal.SIGKILL)
+        process = start(prepare_slowly, path, 0.05, True, out=said, err=tmp_path / "err")
+        wait_for(process, said, "preparing", "done")
+        time.sleep(rng.uniform(0.05, 0.6))
+        process.kill()
+        process.join()
+        said.unlink()
         store = PreparedStore(tmp_path / "s")
         assert store.verify() == []
         out = np.empty((1, 48, 12, 16), dtype=np.float32)
@@ -200,19 +182,21 @@ def test_killed_with_its_workers_it_resumes_and_leaves_no_orphan(tmp_path: Path)
     periods = {s: {"start": a, "end": b} for s, (a, b) in spans.items()}
     document = describe(tmp_path / "in", periods=periods, store=str(tmp_path / "s"))
     path = write_json(tmp_path / "d.json", document)
-    command = [sys.executable, "-m", "py4cast.cli", "prepare", "--dataset_conf", str(path), "--num_workers", "2"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 60
-        while not list((tmp_path / "s").rglob("*.part")) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        workers = _children(process.pid)
-        process.send_signal(signal.SIGKILL)
+    command = ["prepare", "--dataset_conf", str(path), "--num_workers", "2"]
+    process = begin(*command, out=tmp_path / "out", err=tmp_path / "err")
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "s").rglob("*.part")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert process.pid is not None
+    workers = _children(process.pid)
+    process.kill()
+    process.join()
     assert workers, "it was killed while workers wrote"
     deadline = time.monotonic() + 30
     while any(_is_running(pid) for pid in workers) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not [pid for pid in workers if _is_running(pid)], "workers end with the process that they work for"
-    subprocess.run(command, check=True, capture_output=True)
+    assert py4cast(*command).returncode == 0
     alone = prepare(Gridded.settings_kls.from_dict({**document, "store": str(tmp_path / "alone")}))
     assert PreparedStore(tmp_path / "s").meta["digest"] == alone.meta["digest"]
     assert not list((tmp_path / "s").rglob("*.part")) and (tmp_path / "s" / MARKER).exists()
@@ -228,10 +212,11 @@ def _is_running(pid: int) -> bool:
 def test_two_processes_prepare_one_store_and_agree(tmp_path: Path) -> None:
     write(tmp_path / "in", 0, 48)
     path = write_json(tmp_path / "d.json", settings(tmp_path / "in", tmp_path / "s", "2020-01-02T23"))
-    both = [subprocess.Popen([sys.executable, "-c", SCRIPT, str(path), "0.005"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]  # fmt: skip
-    for process in both:
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == 0 and out.strip().endswith("done"), err
+    both = [start(prepare_slowly, path, 0.005, True, out=tmp_path / f"out{i}", err=tmp_path / f"err{i}") for i in "ab"]
+    for name, process in zip("ab", both, strict=True):
+        process.join(120)
+        assert process.exitcode == 0, (tmp_path / f"err{name}").read_text()
+        assert (tmp_path / f"out{name}").read_text().endswith("done\n")
     assert PreparedStore(tmp_path / "s").verify() == []
 
 

@@ -2,9 +2,8 @@ import hashlib
 import json
 import os
 import random
+import resource
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,21 +15,9 @@ import py4cast.datasets.layout as layout
 from py4cast.datasets.gridded import Gridded
 from py4cast.datasets.store import MARKER
 from py4cast.errors import BusyError, DataError, SettingsError
+from tests.command import prepare_slowly, start, wait_for
 from tests.datasets.test_store import prepare
 from tests.weather_files import describe, wave_fields, write_json, write_netcdf
-
-SCRIPT = """
-import sys, time
-import py4cast.datasets.layout as layout
-from py4cast.datasets.gridded import Gridded
-from py4cast.datasets.preparing import Preparation, prepare
-layout._MAX_BLOCK = 5
-class Slow:
-    def start(self, what, total): print(what, flush=True)
-    def step(self, count=1): time.sleep(float(sys.argv[2]))
-prepare(Gridded.read_settings(sys.argv[1]), Preparation(Slow(), check_files=True))
-print("done", flush=True)
-"""
 
 
 def files_of(folder: Path) -> dict[str, str]:
@@ -47,23 +34,18 @@ def test_killed_at_any_moment_it_resumes_to_the_same_bytes(tmp_path: Path, monke
     whole = describe(tmp_path / "in", store=str(tmp_path / "whole"))
     prepare(Gridded.settings_kls.from_dict(whole))
     document = write_json(tmp_path / "d.json", {**whole, "store": str(tmp_path / "killed")})
-    rng = random.Random(0)
+    rng, out = random.Random(0), tmp_path / "out"
     kills = 0
     while kills < 12 and not (tmp_path / "killed" / MARKER).exists():
-        with subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(document), "0.03"], stdout=subprocess.PIPE, text=True
-        ) as process:
-            assert process.stdout is not None
-            while process.stdout.readline().strip() not in ("preparing", "done"):
-                pass
-            time.sleep(rng.uniform(0.0, 0.6))
-            process.send_signal(signal.SIGKILL)
-            kills += process.wait() != 0
+        process = start(prepare_slowly, document, 0.03, out=out, err=tmp_path / "err")
+        wait_for(process, out, "preparing", "done")
+        time.sleep(rng.uniform(0.0, 0.6))
+        process.kill()
+        process.join()
+        kills += process.exitcode != 0
+        out.unlink()
     assert kills >= 3
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(document), "0"], check=False, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    prepare(Gridded.read_settings(document))
     assert files_of(tmp_path / "killed") == files_of(tmp_path / "whole")
     digests = [json.loads((tmp_path / d / MARKER).read_text())["digest"] for d in ("killed", "whole")]
     assert digests[0] == digests[1]
@@ -119,29 +101,34 @@ def test_another_recipe_in_the_same_folder_is_refused(tmp_path: Path) -> None:
 def test_two_prepares_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields()})
     document = write_json(tmp_path / "d.json", describe(tmp_path / "in", store=str(tmp_path / "s")))
-    with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(document), "0.2"], stdout=subprocess.PIPE, text=True
-    ) as other:
-        assert other.stdout is not None
-        while other.stdout.readline().strip() != "preparing":
-            pass
-        real = builder.lock
-        monkeypatch.setattr(builder, "lock", lambda path, wait_s, on_wait: real(path, 0.2, on_wait))
-        with pytest.raises(BusyError, match=f"in use by pid {other.pid}"):
-            prepare(Gridded.read_settings(document))
-        other.kill()
+    out = tmp_path / "out"
+    other = start(prepare_slowly, document, 0.2, out=out, err=tmp_path / "err")
+    wait_for(other, out, "preparing")
+    real = builder.lock
+    monkeypatch.setattr(builder, "lock", lambda path, wait_s, on_wait: real(path, 0.2, on_wait))
+    with pytest.raises(BusyError, match=f"in use by pid {other.pid}"):
+        prepare(Gridded.read_settings(document))
+    other.kill()
+    other.join()
+
+
+def _limited(document: Path) -> None:
+    """Prepares where no file may grow beyond 3 kB: what a full disk or a quota does, without root."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 10**9))
+    prepare_slowly(document, 0.0)
 
 
 def test_a_full_disk_stops_in_one_line_and_resumes(tmp_path: Path) -> None:
     write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields()})
     document = write_json(tmp_path / "d.json", describe(tmp_path / "in", store=str(tmp_path / "s")))
-    limited = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 10**9))\n"
-    done = subprocess.run(
-        [sys.executable, "-c", limited + SCRIPT, str(document), "0"], capture_output=True, text=True, check=False
-    )
-    assert "SpaceError: disk full while writing" in done.stderr
+    process = start(_limited, document, out=tmp_path / "out", err=tmp_path / "err")
+    process.join()
+    assert "SpaceError: disk full while writing" in (tmp_path / "err").read_text()
     assert not (tmp_path / "s" / MARKER).exists()
-    subprocess.run([sys.executable, "-c", SCRIPT, str(document), "0"], check=True, capture_output=True)
+    again = start(prepare_slowly, document, 0.0, out=tmp_path / "out", err=tmp_path / "err")
+    again.join()
+    assert again.exitcode == 0
     assert (tmp_path / "s" / MARKER).exists()
 
 

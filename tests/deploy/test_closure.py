@@ -15,8 +15,8 @@ from py4cast.errors import SettingsError
 from py4cast.forecaster import Forecaster
 from py4cast.workflows.export import Export, export
 from py4cast.workflows.export_rate import RATE, RateNetwork, export_rate
+from tests.command import py4cast
 from tests.deploy.test_deploy import build, run  # noqa: F401
-from tests.workflows.test_cli import py4cast
 
 TINY = ["fine=32", "coarse=16", "step=0.02", "spinup=8", "num_train=12", "num_valid=26", "num_test=32"]
 STEPS = 24

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.command import py4cast
 from tests.conftest import ROOT
 
 IDENTITY = """
@@ -99,18 +100,13 @@ SMALL = ["--dev_mode", "--set", "dataset.size=16", "--set", "dataset.num_train=1
          "dataset.num_test=10", "--set", "dataset.border_size=2", "--num_pred_steps_val_test", "2"]  # fmt: skip
 
 
-def run(tmp_path: Path, path: Path, *words: str) -> subprocess.CompletedProcess:
+def run(tmp_path: Path, path: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    # bin/train.py finds what lies beside the package, too
     environment = {
-        **os.environ, "PYTHONPATH": str(path), "PY4CAST_ROOTDIR": str(tmp_path / "root"), "WATCHED": str(tmp_path / "watched"),
+        "PYTHONPATH": os.pathsep.join([str(path), str(ROOT)]), "PY4CAST_ROOTDIR": str(tmp_path / "root"),
+        "WATCHED": str(tmp_path / "watched"),
     }  # fmt: skip
-    return subprocess.run(
-        [sys.executable, str(ROOT / "bin" / "train.py"), *SMALL, *words],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
+    return py4cast("train", *SMALL, *words, cwd=tmp_path, **environment)
 
 
 @pytest.mark.parametrize(("text", "name"), [(IDENTITY, "newmodel"), (FLAT, "flatmodel")])

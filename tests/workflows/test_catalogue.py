@@ -12,7 +12,7 @@ from py4cast.workflows.catalogue_view import catalogue, register
 from py4cast.workflows.export import Export, export
 from py4cast.workflows.register import item_of
 from tests import forecasters
-from tests.workflows.test_cli import py4cast
+from tests.command import py4cast
 from tests.workflows.test_inspect import store
 
 __all__ = ["store"]

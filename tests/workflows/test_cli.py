@@ -10,18 +10,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from tests.command import py4cast
 from tests.conftest import ROOT
 from tests.weather_files import describe, wave_fields, write_json, write_netcdf
 
 TINY = ["--set", "dataset.size=16", "--set", "dataset.num_train=20", "--set", "dataset.num_valid=8", "--set", "dataset.num_test=10",
         "--set", "dataset.border_size=2", "--set", "model.num_filters=4"]  # fmt: skip
-
-
-def py4cast(*words: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "py4cast.cli", *words], capture_output=True, text=True, check=False, cwd=cwd,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment}, timeout=300,
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +25,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]
     write_netcdf(folder / "in" / "a.nc", {"t": wave_fields()})
     write_json(folder / "data.json", describe(folder / "in"))
     environment = {"PY4CAST_ROOTDIR": str(folder / "root")}
-    done = py4cast(
+    words = (
         "train", "--dataset", "gridded", "--dataset_conf", str(folder / "data.json"), "--epochs", "2", "--run_name", "one",
-        "--campaign_name", "c", "--set", "model.num_filters=4", "--num_pred_steps_val_test", "3", **environment,
+        "--campaign_name", "c", "--set", "model.num_filters=4", "--num_pred_steps_val_test", "3",
     )  # fmt: skip
+    # as the interpreter starts it, which no other test does
+    command = [sys.executable, "-m", "py4cast.cli", *words]
+    whole = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=whole, timeout=300)
     assert done.returncode == 0, done.stderr
     return Path(done.stdout.splitlines()[-1]), environment
 

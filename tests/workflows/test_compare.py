@@ -13,7 +13,7 @@ from py4cast.workflows.merge import merged
 from py4cast.workflows.score_files import read_scores, write_scores
 from py4cast.workflows.verify_files import verify_files
 from tests import forecast_files as made
-from tests.workflows.test_cli import py4cast
+from tests.command import py4cast
 
 
 def scored(folder: Path, data: xr.Dataset, truth: xr.Dataset | None = None, **changes: object) -> Path:

@@ -11,7 +11,7 @@ from py4cast.workflows.cycle import Cycle, Schedule
 from py4cast.workflows.forecast import Forecast
 from tests import forecast_files as made
 from tests import forecasters
-from tests.workflows.test_cli import py4cast
+from tests.command import py4cast
 from tests.workflows.test_forecast import NAMES, saved, values_of
 
 HOUR = made.HOUR

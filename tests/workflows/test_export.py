@@ -16,8 +16,8 @@ from py4cast.workflows.export import Export, export
 from py4cast.workflows.forecast import Forecast, forecast
 from tests import forecast_files as made
 from tests import forecasters
+from tests.command import py4cast
 from tests.contracts.test_models import SMALL
-from tests.workflows.test_cli import py4cast
 from tests.workflows.test_forecast import START, analyses, expected, values_of
 
 

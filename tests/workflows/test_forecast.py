@@ -13,7 +13,7 @@ from py4cast.formats import Fields, open_reader, writer_for
 from py4cast.workflows.forecast import Forecast, forecast
 from tests import forecast_files as made
 from tests import forecasters
-from tests.workflows.test_cli import py4cast
+from tests.command import py4cast
 
 START = made.TIMES[5]
 NAMES = ["t2m", "u10", "v10"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.workflows.test_cli import py4cast
+from tests.command import py4cast
 
 
 @pytest.mark.parametrize("model", ["graphlam", "hilam"])

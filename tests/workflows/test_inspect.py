@@ -1,6 +1,3 @@
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +5,8 @@ import pytest
 
 from py4cast.errors import DataError, SettingsError
 from py4cast.workflows.inspect import inspect
-from tests.conftest import ROOT
+from tests.command import py4cast
 from tests.weather_files import describe, wave_fields, write_json, write_netcdf
-
-
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "py4cast.cli", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env={**os.environ})
 
 
 @pytest.fixture
@@ -25,14 +17,14 @@ def store(tmp_path: Path) -> Path:
     document = describe(
         tmp_path / "in", variables={"t": {}, "u": {"role": "forcing", "nan": "mask"}}, store=str(tmp_path / "s"), store_type="uint16"
     )  # fmt: skip
-    done = run("prepare", "--dataset_conf", str(write_json(tmp_path / "d.json", document)), "--num_workers", "2")
+    done = py4cast("prepare", "--dataset_conf", str(write_json(tmp_path / "d.json", document)), "--num_workers", "2")
     assert done.returncode == 0 and done.stdout.strip() == str(tmp_path / "s"), done.stderr
     assert "u is missing at 2 of 48 instants: 2020-01-01T07:00:00, 2020-01-01T08:00:00" in done.stderr
     return tmp_path / "s"
 
 
 def test_it_shows_what_a_store_holds(store: Path, tmp_path: Path) -> None:
-    done = run("inspect", str(store), "--plot", str(tmp_path / "m.png"), "--time", "2020-01-01T05", "--check")
+    done = py4cast("inspect", str(store), "--plot", str(tmp_path / "m.png"), "--time", "2020-01-01T05", "--check")
     assert done.returncode == 0, done.stderr
     for words in (
         "2020-01-01T00:00:00 to 2020-01-02T23:00:00 every 1h, 48 instants", "12 x 16 latitude_longitude", "prognostic", "forcing",
@@ -50,7 +42,7 @@ def test_mistakes_are_one_line(store: Path, tmp_path: Path) -> None:
         ((str(store), "--plot", "m.png", "--time", "2021-01-01T00"), 2, "not in the data, which hold 2020-01-01"),
         ((str(store), "--tme", "x"), 2, "unknown flag --tme; did you mean '--time'"),
     ):
-        done = run("inspect", *words)
+        done = py4cast("inspect", *words)
         assert done.returncode == status and message in done.stderr and "Traceback" not in done.stderr, done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
     victim = next((store / "t" / "c").rglob("0"))
@@ -74,7 +66,7 @@ def test_stores_of_other_tools_and_forecasts(tmp_path: Path) -> None:
 def test_flags_of_prepare(tmp_path: Path) -> None:
     write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields()})
     conf = str(write_json(tmp_path / "d.json", describe(tmp_path / "in")))
-    done = run("prepare", "--dataset_conf", conf, "--num_workers", "0")
+    done = py4cast("prepare", "--dataset_conf", conf, "--num_workers", "0")
     assert done.returncode == 2 and "--num_workers 0: expected at least 1" in done.stderr
-    done = run("prepare", "--help")
+    done = py4cast("prepare", "--help")
     assert "--append" in done.stdout and "--scheduler" in done.stdout and "Dask" in done.stdout

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests import forecasters
-from tests.workflows.test_cli import py4cast
+from tests.command import py4cast
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.command import py4cast
 from tests.conftest import ROOT
 from tests.test_callbacks import TINY
-from tests.workflows.test_cli import py4cast
 
 
 @pytest.mark.slow

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.command import begin, py4cast
 from tests.test_callbacks import TINY
-from tests.workflows.test_cli import py4cast
 
 LONG = ["train", "--epochs", "2000", "--no_log", "--run_name", "stopped", "--num_pred_steps_val_test", "2"]
 for _place in (*TINY, "train.save_every_n_steps=100000"):
@@ -20,21 +20,21 @@ for _place in (*TINY, "train.save_every_n_steps=100000"):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
 def test_a_signal_saves_and_leaves_with_143(tmp_path: Path, number: signal.Signals) -> None:
-    environment = {**os.environ, "PY4CAST_ROOTDIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
     last = tmp_path / "logs" / "default" / "dummy" / "halfunet" / "stopped" / "checkpoints" / "last.ckpt"
-    with subprocess.Popen(
-        [sys.executable, "-m", "py4cast.cli", *LONG], env=environment, stderr=subprocess.PIPE, text=True
-    ) as process:
-        deadline = time.monotonic() + 60
-        while not last.exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        time.sleep(0.3)
-        before = torch.load(last, weights_only=True)["py4cast"]["batches_done"]
-        process.send_signal(number)
-        began = time.monotonic()
-        _, errors = process.communicate(timeout=60)
-    assert process.returncode == 143, errors
-    assert time.monotonic() - began < 20 and f"stopped by {number.name}" in errors and "Traceback" not in errors
+    errors = tmp_path / "errors"
+    process = begin(*LONG, out=tmp_path / "out", err=errors, PY4CAST_ROOTDIR=str(tmp_path))
+    deadline = time.monotonic() + 60
+    while not last.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    before = torch.load(last, weights_only=True)["py4cast"]["batches_done"]
+    assert process.pid is not None
+    os.kill(process.pid, number)
+    began = time.monotonic()
+    process.join(60)
+    assert process.exitcode == 143, errors.read_text()
+    assert time.monotonic() - began < 20 and f"stopped by {number.name}" in errors.read_text()
+    assert "Traceback" not in errors.read_text()
     assert torch.load(last, weights_only=True)["py4cast"]["batches_done"] >= before
 
 

@@ -15,8 +15,8 @@ from py4cast.workflows import shares
 from py4cast.workflows.file_case import FileCase, VerifyFiles
 from py4cast.workflows.verify_files import verify_files
 from tests import forecast_files as made
+from tests.command import py4cast
 from tests.forecast_files import BIAS, HOUR, STARTS
-from tests.workflows.test_cli import py4cast
 
 FEW = ScoreSettings(metrics=("rmse", "bias", "wind_rmse"), num_samples=50)
 
