@@ -1,3 +1,4 @@
+import math
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from py4cast.atomic import atomic_path, check_name, check_space, lock, sweep, write_bytes, write_json
+from py4cast.atomic import atomic_path, check_name, check_space, lock, sweep, without_nan, write_bytes, write_json
 from py4cast.errors import BusyError, SettingsError, SpaceError
 
 
@@ -91,3 +92,8 @@ def test_a_safe_name_stays_in_its_folder(name: str) -> None:
         return
     inside = Path("/runs") / checked
     assert Path(os.path.normpath(inside)).parent == Path("/runs")
+
+
+def test_what_is_not_finite_is_null_at_any_depth() -> None:
+    found = without_nan({"a": [1.0, math.nan, {"b": -math.inf}], "c": "nan", "d": 3})
+    assert found == {"a": [1.0, None, {"b": None}], "c": "nan", "d": 3}
