@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from py4cast.errors import SettingsError
-from py4cast.physics.transforms import columns, from_rows, put_rows, take_rows
+from py4cast.physics.transforms import analysed, put_rows, synthesised, take_rows
 
 __all__ = ["Dealiasing", "SpectralGrid", "check_resolution"]
 
@@ -90,11 +90,11 @@ class SpectralGrid(nn.Module):
 
     def modes(self, field: Tensor) -> Tensor:
         """Coefficients `(..., ky, kx)` of a field `(..., y, x)` on any grid that holds these waves."""
-        return take_rows(columns(field, self.counts), self.shape[0])
+        return analysed(field, self.counts, self.shape[0])
 
     def field(self, modes: Tensor, size: int | None = None) -> Tensor:
         """The field `(..., y, x)` of coefficients, on this grid or on one of `size` points a side."""
-        return from_rows(put_rows(modes, size or self.size), self.counts)
+        return synthesised(modes, self.counts, size or self.size)
 
     def resize(self, modes: Tensor) -> Tensor:
         """Coefficients of another grid as this one's: waves that it has not are dropped, those that lack are 0."""
