@@ -23,9 +23,11 @@ from py4cast.datasets.base import Splits, WindowDataset
 from py4cast.datasets.builder import Progress
 from py4cast.datasets.cube import CubeABC, Planes
 from py4cast.datasets.forcings import ComputedForcings
+from py4cast.datasets.preparing import Preparation
 from py4cast.datasets.qg import Qg
 from py4cast.datasets.qg.settings import QgSettings
 from py4cast.datasets.statics import build_statics
+from py4cast.datasets.store import PreparedStore
 from py4cast.datasets.timeline import Period
 from py4cast.grid import Grid
 from py4cast.settings import Settings, setting
@@ -144,13 +146,12 @@ class Tracks(WindowDataset):
 
     @classmethod
     def make(cls, path: Any, progress: Progress, overrides: Iterable[str] = ()) -> None:
-        cls.prepare(cls.read_settings(path, overrides), progress)
+        cls.prepare(cls.read_settings(path, overrides), Preparation(progress))
 
     @classmethod
-    def prepare(cls, settings: TracksSettings, progress: Progress) -> None:
-        """Makes the flow of all splits where it is not there."""
-        for split in Qg.SPLITS:
-            Qg.make_split(settings.flow, split, progress)
+    def prepare(cls, settings: TracksSettings, how: Preparation | None = None) -> PreparedStore:
+        """The store of the flow's training split; those of the others are made too."""
+        return Qg.prepare(settings.flow, how)
 
     @classmethod
     def splits(

@@ -26,7 +26,8 @@ class PhysicsABC(nn.Module, ABC):
         forcing: features of the forcing that it uses where the data have them, in order, with their units.
         derived: fields that it can make of a state, with their units.
         terms: terms of the tendency that a network can replace.
-        conserves_mean: whether its tendency has no mean over the grid, so that what is added to it should have none.
+        conserves_mean: whether its tendency has no mean over the cells, which are of one size, so that what is added to it
+            should have none.
     """
 
     settings_kls: ClassVar[Any]
@@ -70,6 +71,10 @@ class PhysicsABC(nn.Module, ABC):
             fourth = rate(state + step * third)
             state = state + step / 6 * (first + 2 * (second + third) + fourth)
         return state
+
+    def learned(self) -> Mapping[str, float]:
+        """Parameters that are learned, by name, as they are now."""
+        return {}
 
     def closure_tendency(self, state: Tensor) -> Tensor | None:
         """The part of the tendency that a closure of a formula makes, [units s-1]; None where there is none."""

@@ -1,7 +1,7 @@
 """What a two-dimensional flow conserves without forcing and viscosity, and how it is spread over scales.
 
     E = ½⟨|∇ψ|²⟩,  Z = ½⟨ω²⟩,  E(k), Z(k) their parts in the shells of the wavenumber
-    Π_E(k) = −Σ_{k' ≤ k} Re⟨ψ̂* N̂⟩,  Π_Z(k) = −Σ_{k' ≤ k} Re⟨ω̂* N̂⟩ …
+    Π_E(k) = Σ_{k' ≤ k} Re⟨ψ̂* N̂⟩,  Π_Z(k) = −Σ_{k' ≤ k} Re⟨ω̂* N̂⟩
 
 A flux is what the waves up to k lose to shorter ones by a rate N̂ of ω̂; it is positive towards short waves.
 

@@ -66,6 +66,10 @@ class PlanePhysics(PhysicsABC):
         value = float(getattr(self.settings, name))
         return value * torch.exp(self.logs[name]) if name in self.logs else value
 
+    @final
+    def learned(self) -> Mapping[str, float]:
+        return {name: float(self.coefficient(name)) for name in self.logs}
+
     @abstractmethod
     def equation(self) -> EquationABC:
         """The equation with its coefficients as they are now."""

@@ -35,7 +35,6 @@ class TwoLayerEquation(EquationABC):
     """
 
     inverse: Tensor
-    drag: Tensor
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from py4cast.dataset_info import DatasetInfo
 from py4cast.errors import SettingsError
+from py4cast.normalizer import Normalizer
 from py4cast.settings import Settings, setting
 from py4cast.strategies.base import Network, StrategyABC
 
@@ -28,8 +29,8 @@ class Mapping(StrategyABC):
     """Creates x̂(t) = f(statics, ô, m), with ô the inputs of time t, 0 where they are missing, and m = 1 where they are not.
 
     The inputs are the forcings; a forcing per distance in time gives the network what was observed before and after.
-    With a first guess g, the mean of the forcings of a cell that are known (0 where none is), x̂(t) = g + f(…), in the
-    target's standard units: forcings must then be the target's variable. No past states are used.
+    With a first guess g, the mean of the forcings of a cell that are known (the target's mean where none is), x̂(t) = g + f(…):
+    forcings must then be the target's variable in its units. No past states are used.
     """
 
     settings_kls: ClassVar[type] = MappingSettings
@@ -42,6 +43,7 @@ class Mapping(StrategyABC):
         if settings.has_first_guess and len(info.predicted) != 1:
             raise SettingsError(f"has_first_guess: of one variable alone; the data have {', '.join(info.predicted)}")
         self.num_observed = self.num_extra_inputs = info.forcing_dim
+        self.observed, self.mapped = Normalizer(info.forcing, info.stats), Normalizer(info.predicted, info.stats)
 
     def fill_forcing(self, forcing: Tensor) -> Tensor:
         known = torch.isfinite(forcing)
@@ -53,4 +55,6 @@ class Mapping(StrategyABC):
             return found
         given = x[..., -2 * self.num_observed :]
         values, known = given[..., : self.num_observed], given[..., self.num_observed :]
-        return found + values.sum(-1, keepdim=True) / known.sum(-1, keepdim=True).clamp(min=1.0)
+        # what is observed may have statistics of its own
+        alike = self.mapped.standardise(self.observed.physical(values)) * known
+        return found + alike.sum(-1, keepdim=True) / known.sum(-1, keepdim=True).clamp(min=1.0)

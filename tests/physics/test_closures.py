@@ -1,5 +1,7 @@
 """Closures of a formula: what they take and give, their scaling, and that a dynamic constant is found again."""
 
+import math
+
 import pytest
 import torch
 
@@ -72,6 +74,23 @@ def test_the_dynamic_constant_is_least_squares(kind: type) -> None:
     share, term = closure.coefficient(modes), closure(modes)
     assert float(share) > 0
     torch.testing.assert_close(kind(EQUATION, 2.0)(modes), 2 * term)
+    # L and M of their definitions: what is left of L beside c·M has nothing of M
+    half = (GRID.kx <= GRID.k_max // 2) & (GRID.ky.abs() <= GRID.k_max // 2)
+    width = 2 * math.pi / GRID.size
+
+    def viscous(state: torch.Tensor, spacing: float) -> torch.Tensor:
+        gx, gy = (GRID.field(1j * k * state, GRID.product_size) for k in (GRID.kx, GRID.ky))
+        psi = -state * GRID.inverse_square
+        first = GRID.field(2 * GRID.kx * GRID.ky * psi, GRID.product_size)
+        second = GRID.field((GRID.ky**2 - GRID.kx**2) * psi, GRID.product_size)
+        rate = (first**2 + second**2).sqrt() if kind is DynamicSmagorinsky else (gx**2 + gy**2).sqrt()
+        return spacing**kind.power * 1j * (GRID.kx * GRID.modes(rate * gx) + GRID.ky * GRID.modes(rate * gy))
+
+    known = half * (EQUATION.nonlinear(half * modes) - EQUATION.nonlinear(modes))
+    model = half * (viscous(modes, width) - viscous(half * modes, 2 * width))
+    left = GRID.mean_product(known - share * model, model) / GRID.mean_product(known, known).sqrt()
+    assert abs(float(left / GRID.mean_product(model, model).sqrt())) < 1e-10
+    torch.testing.assert_close(term, share * viscous(modes, width))
     # where the flow has no waves beyond the test filter's, nothing speaks for a viscosity
     smooth = GRID.resize(eddies(SpectralGrid(8, "pad", torch.float64), 1.5))
     assert float(closure.coefficient(smooth)) >= 0
@@ -90,3 +109,12 @@ def test_they_keep_a_coarse_flow_from_filling_its_short_waves() -> None:
             state = stepper.run(state, 1, None if chosen is None else chosen(state))
         tails[name] = float(grid.shells(state)[10:].sum() / grid.shells(state).sum())
     assert all(tails[name] < 0.75 * tails[None] for name in closures.builtin_names), tails
+
+
+@pytest.mark.parametrize("name", closures.builtin_names)
+def test_a_flow_at_rest_can_be_learned_through(name: str) -> None:
+    modes = torch.zeros(GRID.shape, dtype=torch.complex128, requires_grad=True)
+    found = closures.get(name)(EQUATION)(modes)
+    found.abs().square().sum().backward()
+    assert modes.grad is not None and bool(torch.isfinite(torch.view_as_real(modes.grad)).all())
+    assert float(found.detach().abs().max()) == 0.0

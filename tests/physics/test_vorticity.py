@@ -116,3 +116,11 @@ def test_single_precision_conserves_to_its_digits() -> None:
     assert end.dtype == torch.complex64
     assert abs(float(energy(grid, end) / energy(grid, modes)) - 1) < 2e-6
     assert abs(float(enstrophy(grid, end) / enstrophy(grid, modes)) - 1) < 2e-6
+
+
+def test_a_damping_takes_energy_and_enstrophy_from_every_scale() -> None:
+    grid = SpectralGrid(32, "pad", torch.float64)
+    modes = grid.modes(torch.randn(32, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64))
+    for flux in (energy_flux, enstrophy_flux):
+        lost = flux(grid, modes, -0.1 * grid.square * modes)
+        assert bool((lost.diff() > 0).all()), "what the waves up to k lose is positive and grows with k"

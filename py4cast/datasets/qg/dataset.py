@@ -35,7 +35,6 @@ from py4cast.datasets.statics import build_statics
 from py4cast.datasets.store import MARKER, VERSION, PreparedStore
 from py4cast.datasets.timeline import Period
 from py4cast.grid import Grid
-from py4cast.physics.spectral import check_resolution
 from py4cast.settings import cache_dir
 from py4cast.variables import Variable
 
@@ -126,8 +125,6 @@ def _names(plan: Plan) -> list[str]:
 
 def _store(plan: Plan, split: str, progress: Progress) -> PreparedStore:
     """The store of one split, made where it is not there."""
-    check_resolution(plan.fine, plan.fine)
-    check_resolution(plan.coarse, plan.coarse)
     # only what the split depends on names it: a longer test does not make the training anew
     others: dict[str, Any] = {f"num_{s}": 0 for s in SPLITS if s != split}
     recipe = {"plan": plan._replace(**others)._asdict(), "split": split, "version": VERSION}

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from py4cast.physics.spectral import check_resolution
 from py4cast.settings import Settings, setting
 
 __all__ = ["Plan", "QgSettings"]
@@ -99,12 +100,18 @@ class QgSettings(Settings):
 
     def __post_init__(self) -> None:
         plan = self.plan()
+        check_resolution(plan.fine, plan.fine)
+        check_resolution(plan.coarse, plan.coarse)
+        if not plan.is_decaying and plan.fine < 16:
+            raise ValueError(f"fine {plan.fine}: a flow that is spun up needs at least 16 points a side")
         if plan.coarse > plan.fine:
             raise ValueError(f"coarse {plan.coarse} points a side are more than the fine {plan.fine}")
         if min(plan.num_train, plan.num_valid, plan.num_test) < 2 or min(plan.num_runs, plan.num_substeps) < 1:
             raise ValueError("every split must have at least 2 instants, num_runs and num_substeps be at least 1")
         if not plan.step > 0 or min(plan.spinup, plan.viscosity, plan.drag, plan.wind) < 0:
             raise ValueError("step must be above 0; spinup, viscosity, drag and wind not negative")
+        if round(plan.interval * TIME_UNIT) < 1:
+            raise ValueError(f"step {plan.step:g}: two instants are less than a second apart")
 
 
 class Plan(NamedTuple):

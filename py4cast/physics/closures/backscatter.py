@@ -5,7 +5,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from py4cast.physics.closures.base import ClosureABC, gradient
+from py4cast.physics.closures.base import ClosureABC, gradient, magnitude
 from py4cast.physics.vorticity import VorticityEquation
 
 __all__ = ["Backscatter"]
@@ -36,7 +36,7 @@ class Backscatter(ClosureABC):
     def forward(self, modes: Tensor) -> Tensor:
         assert self.constant is not None, "it has a default"
         g = self.equation.grid
-        steepness = gradient(self.equation, modes).square().sum(-3).sqrt()
+        steepness = magnitude(gradient(self.equation, modes))
         viscosity = (self.constant * self.spacing) ** 3 * self.spacing**2 / 8 * steepness
         curvature = g.field(-g.square * modes, g.product_size)
         taken = g.square * g.modes(viscosity * curvature)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from py4cast.physics.vorticity import VorticityEquation
 
-__all__ = ["ClosureABC", "diffusion", "gradient", "strain_rate"]
+__all__ = ["ClosureABC", "diffusion", "gradient", "magnitude", "strain_rate"]
 
 
 class ClosureABC(nn.Module, ABC):
@@ -39,12 +39,19 @@ def gradient(equation: VorticityEquation, modes: Tensor) -> Tensor:
     return g.field(torch.stack([1j * g.kx * modes, 1j * g.ky * modes], dim=-3), g.product_size)
 
 
+def magnitude(vectors: Tensor) -> Tensor:
+    """|v| of `(..., 2, y, x)`, whose gradient is 0 where v is: a flow at rest can be learned through."""
+    square = vectors.square().sum(-3)
+    moves = square > 0
+    return torch.where(moves, torch.where(moves, square, 1.0).sqrt(), 0.0)
+
+
 def strain_rate(equation: VorticityEquation, modes: Tensor) -> Tensor:
     """|S| = √(2 Sᵢⱼ Sᵢⱼ) = √((∂ₓu − ∂ᵧv)² + (∂ᵧu + ∂ₓv)²) where products are formed, `(..., y, x)`."""
     g = equation.grid
     stream = equation.stream_function(modes)
     stretched, sheared = 2 * g.kx * g.ky * stream, (g.ky**2 - g.kx**2) * stream
-    return torch.hypot(*g.field(torch.stack([stretched, sheared], dim=-3), g.product_size).unbind(-3))
+    return magnitude(g.field(torch.stack([stretched, sheared], dim=-3), g.product_size))
 
 
 def diffusion(equation: VorticityEquation, viscosity: Tensor, modes: Tensor) -> Tensor:

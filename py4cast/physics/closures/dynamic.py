@@ -16,7 +16,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from py4cast.physics.closures.base import ClosureABC, diffusion, gradient, strain_rate
+from py4cast.physics.closures.base import ClosureABC, diffusion, gradient, magnitude, strain_rate
 
 __all__ = ["DynamicLeith", "DynamicSmagorinsky"]
 
@@ -75,4 +75,4 @@ class DynamicLeith(DynamicClosure):
     power = 3
 
     def rate(self, modes: Tensor) -> Tensor:
-        return gradient(self.equation, modes).square().sum(-3).sqrt()
+        return magnitude(gradient(self.equation, modes))

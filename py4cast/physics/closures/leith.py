@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from py4cast.physics.closures.base import ClosureABC, diffusion, gradient
+from py4cast.physics.closures.base import ClosureABC, diffusion, gradient, magnitude
 
 __all__ = ["Leith"]
 
@@ -20,5 +20,5 @@ class Leith(ClosureABC):
 
     def forward(self, modes: Tensor) -> Tensor:
         assert self.constant is not None, "it has a default"
-        steepness = gradient(self.equation, modes).square().sum(-3).sqrt()
+        steepness = magnitude(gradient(self.equation, modes))
         return diffusion(self.equation, (self.constant * self.spacing) ** 3 * steepness, modes)

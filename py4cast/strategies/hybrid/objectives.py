@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -50,7 +50,12 @@ class ObjectiveABC(ABC):
     Args:
         settings: of the strategy.
         info: of the data.
+
+    Attributes:
+        steps_physics: whether the physics goes on from the states, which must then be ones that it can start from.
     """
+
+    steps_physics: ClassVar[bool] = True
 
     def __init__(self, settings: HybridSettings, info: DatasetInfo) -> None:
         self.settings, self.num_prognostic = settings, info.weather_dim
@@ -67,23 +72,25 @@ class Offline(ObjectiveABC):
     The network's part is what the closure of a formula leaves, where the physics has one.
     """
 
+    steps_physics: ClassVar[bool] = False
+
     def __init__(self, settings: HybridSettings, info: DatasetInfo) -> None:
         super().__init__(settings, info)
         self.index = info.predicted.index(settings.subgrid)
 
     def loss(self, hybrid: "Hybrid", model: Network, loss: Loss, samples: Samples) -> Tensor:
         window, truth = samples.states, samples.truth
-        found = []
+        rates, own = [], []
         for step in range(truth.shape[1]):
             x = hybrid.assemble(window, samples.forcing_of(step))
             state = hybrid.physical(window[:, -1])
-            rate, _ = hybrid.rate(model, x)
-            found.append(hybrid.rates.standardise(hybrid.total_rate(state, rate)))
+            rate, others = hybrid.rate(model, x)
+            rates.append(hybrid.rates.standardise(hybrid.total_rate(state, rate)))
+            own.append(others)
             window = hybrid.slide(window, hybrid.fill_states(truth[:, step]))
-        rates = torch.stack(found, dim=1)
         # all else is as the truth has it, so that the loss is that of the rate, with the weights of the house
-        prediction = truth.clone()
-        prediction[..., self.index : self.index + 1] = rates.to(truth.dtype)
+        prediction = hybrid.with_own(truth, torch.stack(own, dim=1))
+        prediction[..., self.index : self.index + 1] = torch.stack(rates, dim=1).to(truth.dtype)
         return loss(prediction, truth)
 
 
@@ -91,7 +98,7 @@ class Online(ObjectiveABC):
     """Creates ℓ = loss over the states of N steps of the physics with the network in it (a posteriori).
 
     N follows `horizons`. Where the grid is doubly periodic, the mean squared difference of log₁₀ of the spectra at the
-    last step, times w/σ_Δ² as in the loss, is added with its weight: a squared error alone is smallest where the flow
+    last step, times w/σ_Δ² as in `mse`, is added with its weight: a squared error alone is smallest where the flow
     is too smooth.
     """
 
@@ -107,13 +114,13 @@ class Online(ObjectiveABC):
         self.scale = sum(w / c**2 if c else w for w, c in zip(weights, changes, strict=True)) / len(weights)
 
     def horizon(self, update: int, available: int) -> int:
-        """Steps to go through at an update; SettingsError where the samples hold fewer."""
+        """Steps to go through at a batch of training; SettingsError where the samples hold fewer."""
         found = available
         for begin, steps in self.settings.horizons:
             found = steps if update >= begin else found
         if found > available:
             raise SettingsError(
-                f"horizons: {found} steps at update {update}, the samples hold {available}; set num_pred_steps_train"
+                f"horizons: {found} steps at batch {update}, the samples hold {available}; set num_pred_steps_train"
             )
         return found
 
@@ -121,7 +128,8 @@ class Online(ObjectiveABC):
         available = samples.truth.shape[1]
         horizon = self.horizon(int(hybrid.updates), available) if hybrid.training else available
         if self.settings.horizons:  # the longest that will be asked for is asked for at once
-            self.horizon(self.settings.horizons[-1][0], available)
+            longest = max(self.settings.horizons, key=lambda pair: pair[1])
+            self.horizon(longest[0], available)
         prediction = self._unrolled(hybrid, model, samples, horizon)
         truth = samples.truth[:, :horizon]
         # what the physics makes of the state, and the rate itself, are not what is learned here
@@ -161,7 +169,7 @@ class Online(ObjectiveABC):
 class Increments(ObjectiveABC):
     """Creates ℓ = loss(f_W + WΔt·r(f_W), x_W): the network learns what a short forecast of the physics alone lacks.
 
-    A forecast of W steps (as many as a sample has) ends at a time of analysis; the increment (analysis − forecast)/(WΔt)
+    A forecast of W steps (as many as a sample has, or one less where the network sees forcings) ends at a time of analysis; the increment (analysis − forecast)/(WΔt)
     is the target, the features are those of the *forecast valid then*: over a window the error has moved with the flow
     away from the state that caused it.
 
@@ -170,18 +178,32 @@ class Increments(ObjectiveABC):
     """
 
     def loss(self, hybrid: "Hybrid", model: Network, loss: Loss, samples: Samples) -> Tensor:
-        window, steps = samples.states, samples.truth.shape[1]
+        window, steps = samples.states, self._window(hybrid, samples)
         with torch.no_grad():
             for step in range(steps):
                 silent = hybrid.step(_silent(hybrid), window, samples.forcing_of(step), samples.border_of(step))
                 window = hybrid.slide(window, silent)
         forecast = hybrid.physical(window[:, -1])
-        rate, _ = hybrid.rate(model, hybrid.assemble(window, samples.forcing_of(steps - 1)))
+        # the last forcing is that of the forecast's end, or where the network sees any, of the step after it, as in a run
+        rate, others = hybrid.rate(model, hybrid.assemble(window, samples.forcing_of(-1)))
         seconds = hybrid.step_s * hybrid.num_inter_steps * steps
-        prediction = samples.truth[:, -1:].clone()
+        truth = samples.truth[:, steps - 1 : steps]
+        prediction = hybrid.with_own(truth, others.unsqueeze(1))
         corrected = hybrid.states.standardise(forecast + seconds * rate).unsqueeze(1)
         prediction[..., : self.num_prognostic] = corrected.to(prediction.dtype)
-        return loss(prediction, samples.truth[:, -1:])
+        return loss(prediction, truth)
+
+    @staticmethod
+    def _window(hybrid: "Hybrid", samples: Samples) -> int:
+        """Steps of the short forecast: one less than a sample has where the network sees forcings."""
+        steps = samples.truth.shape[1]
+        if hybrid.num_forcing == len(hybrid.forcing_index):
+            return steps
+        if steps < 2:
+            raise SettingsError(
+                "training=increments: the network sees forcings, of the step after the short forecast; set num_pred_steps_train=2 or more"
+            )
+        return steps - 1
 
 
 def segment_length(num_steps: int) -> int:

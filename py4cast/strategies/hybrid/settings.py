@@ -31,7 +31,7 @@ class HybridSettings(Settings):
     num_substeps: int = setting(1, "steps of the physics per call of the network")
     horizons: tuple[tuple[int, int], ...] = setting(
         (),
-        "online training: pairs (update, number of steps): from this update on so many; empty: all that a sample has",
+        "online training: pairs (batch, number of steps): from this batch on so many; empty: all that a sample has",
     )
     spectral_weight: float | None = setting(
         None,
@@ -48,6 +48,6 @@ class HybridSettings(Settings):
             raise ValueError("num_inter_steps and num_substeps must be at least 1")
         begins = [begin for begin, _ in self.horizons]
         if self.horizons and (begins[0] != 0 or sorted(set(begins)) != begins or min(n for _, n in self.horizons) < 1):
-            raise ValueError("horizons: expected pairs (update, steps >= 1) with rising updates, the first at 0")
+            raise ValueError("horizons: expected pairs (batch, steps >= 1) with rising batches, the first at 0")
         if self.spectral_weight is not None and self.spectral_weight < 0:
             raise ValueError("spectral_weight must not be negative")

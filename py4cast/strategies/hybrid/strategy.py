@@ -49,6 +49,9 @@ class Hybrid(StrategyABC):
         self.num_inter_steps = settings.num_inter_steps
         self.num_extra_inputs = len(settings.derived)
         kind = physics.get(settings.physics)
+        # a forcing that the network stands for is one that it sees
+        acting = [n for n in kind.forcing if n in info.forcing and n != settings.term]
+        self.forcing_index = [info.forcing.index(n) for n in acting]
         self._check_features(info, kind)
         # what the data say of their own physics is where the settings say nothing
         told = info.lineage.get("physics", {}).get(settings.physics, {})
@@ -56,17 +59,15 @@ class Hybrid(StrategyABC):
         self.coupling = COUPLINGS[settings.coupling](self.physics, settings.term)
         self.step_s = float(info.step_duration / np.timedelta64(1, "s")) / self.num_inter_steps
         self.names, self.num_forcing = info.predicted, info.forcing_dim
-        self.own = [n for n in info.diagnostic if n != settings.subgrid and n not in self.physics.derived]
-        self.learned = [settings.subgrid] if settings.training == "offline" else [*info.prognostic, *self.own]
-        self.made = tuple(n for n in info.diagnostic if n in self.physics.derived)
         self.has_subgrid = settings.subgrid in info.diagnostic and info.weather_dim == 1
-        if settings.training == "offline" and not self.has_subgrid:
-            raise SettingsError(
-                f"training=offline: the data have no diagnostic {settings.subgrid!r}{nearest(settings.subgrid, info.diagnostic)}"
-            )
+        self.made = tuple(n for n in info.diagnostic if n in self.physics.derived)
+        given = {*self.made, settings.subgrid} if self.has_subgrid else set(self.made)
+        self.own = [n for n in info.diagnostic if n not in given]
+        self.learned = [settings.subgrid if settings.training == "offline" else n for n in info.prognostic] + self.own
+        self._check_training(info)
         self.objective = OBJECTIVES[settings.training](settings, info)
         self.states = Normalizer(info.prognostic, info.stats)
-        self.acting = Normalizer([info.forcing[i] for i in self.forcing_index], info.stats)
+        self.acting = Normalizer(acting, info.stats)
         self.derived = Normalizer(settings.derived, info.stats)
         self.outputs = Normalizer(info.predicted, info.stats)
         self.rates = self._rates(info)
@@ -79,7 +80,6 @@ class Hybrid(StrategyABC):
             raise SettingsError(
                 f"physics {name!r} steps {', '.join(needs)}; the data have the state {', '.join(info.prognostic)}"
             )
-        self.forcing_index = [info.forcing.index(n) for n in kind.forcing if n in info.forcing]
         given = {**needs, **{n: u for n, u in kind.forcing.items() if n in info.forcing}}
         given |= {n: u for n, u in kind.derived.items() if n in info.diagnostic}
         for feature, units in given.items():
@@ -93,6 +93,28 @@ class Hybrid(StrategyABC):
                 raise SettingsError(
                     f"derived field {derived!r}: the data have no statistics of it; make it a diagnostic"
                 )
+
+    def _check_training(self, info: DatasetInfo) -> None:
+        """Refuses a training that would not learn what is asked for."""
+        chosen = self.settings
+        if chosen.training != "online" and any(True for _ in self.physics.parameters()):
+            raise SettingsError(
+                f"training={chosen.training}: parameters of the physics are learned through its steps alone; training=online"
+            )
+        if chosen.training != "offline":
+            return
+        if not self.has_subgrid:
+            raise SettingsError(
+                f"training=offline: the data have no diagnostic {chosen.subgrid!r}{nearest(chosen.subgrid, info.diagnostic)}"
+            )
+        if chosen.term not in (None, "closure"):
+            raise SettingsError(
+                f"training=offline: {chosen.subgrid} is not the term {chosen.term!r} that the network stands for; training=online"
+            )
+        if self.num_inter_steps > 1:
+            raise SettingsError(
+                f"training=offline: {chosen.subgrid} is given once per step of the data; num_inter_steps=1, or training=online"
+            )
 
     def _rates(self, info: DatasetInfo) -> Normalizer:
         """Of the rate: the subgrid tendency's, or what a step of the data changes."""
@@ -193,6 +215,13 @@ class Hybrid(StrategyABC):
         is_own = torch.tensor([n in own for n in self.names], device=found.device)
         return torch.where(is_own, found, self.outputs.standardise(found))
 
+    def with_own(self, prediction: Tensor, others: Tensor) -> Tensor:
+        """Predicted features, standardised, in which those of the network alone are as it gives them."""
+        index = [self.names.index(n) for n in self.own]
+        return prediction.index_copy(
+            -1, torch.tensor(index, dtype=torch.long, device=others.device), others.to(prediction.dtype)
+        )
+
     def _check_shape(self, later: Tensor, before: Tensor) -> None:
         if later.shape != before.shape:
             raise SettingsError(
@@ -217,6 +246,8 @@ class Hybrid(StrategyABC):
         samples = Samples(
             self.fill_states(states), None if forcing is None else self.fill_forcing(forcing), truth, border
         )
+        if self.objective.steps_physics:
+            self.start(samples.states)
         found: Tensor = self.objective.loss(self, model, loss, samples)
         if self.training:
             self.updates += 1
