@@ -7,10 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from py4cast.atomic import atomic_path, lock
 from py4cast.settings import Settings, encode
 from py4cast.workflows.config import RunConfig, build_config
 
-__all__ = ["Campaign"]
+__all__ = ["Campaign", "digest_of"]
+
+
+def digest_of(*documents: Any) -> str:
+    """Of what is asked for: plain JSON values."""
+    return hashlib.sha256(json.dumps(documents, sort_keys=True).encode()).hexdigest()[:12]
 
 
 class Campaign:
@@ -25,8 +31,7 @@ class Campaign:
     """
 
     def __init__(self, kind: str, asked: Settings) -> None:
-        text = json.dumps(encode(asked), sort_keys=True)
-        self.digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        self.digest = digest_of(encode(asked))
         self.name = f"{kind}-{self.digest}"
 
     @staticmethod
@@ -67,9 +72,12 @@ class Campaign:
         from py4cast.workflows.train import run_folder, train
 
         folder = run_folder(config, self.name, run)
-        is_begun = (folder / "checkpoints" / "last.ckpt").exists()
-        if folder.exists() and not is_begun:
-            shutil.rmtree(folder)
-        train(config, self.name, run, resume=is_begun)
-        saved.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(folder / "forecaster.safetensors", saved)
+        # beside the folder, which another process with the same experiment must not remove
+        with lock(folder.with_name(f".{run}.lock")):
+            is_begun = (folder / "checkpoints" / "last.ckpt").exists()
+            if folder.exists() and not is_begun:
+                shutil.rmtree(folder)
+            train(config, self.name, run, resume=is_begun)
+            saved.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_path(saved) as temporary:
+                shutil.copyfile(folder / "forecaster.safetensors", temporary)

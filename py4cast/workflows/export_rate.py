@@ -19,6 +19,7 @@ from py4cast.errors import Py4castError, SettingsError
 from py4cast.forecaster import Forecaster
 from py4cast.normalizer import Normalizer
 from py4cast.saved import identity_of, read_info
+from py4cast.settings import encode
 from py4cast.strategies.hybrid import Hybrid
 from py4cast.workflows.onnx_graph import onnx_graph, require_onnx
 
@@ -47,7 +48,7 @@ class RateNetwork(nn.Module):
             )
         self.forecaster, self.hybrid, info = forecaster, forecaster.strategy, forecaster.info
         # not those of the physics, which the host's dynamics have
-        self.own = Normalizer([n for n in info.forcing if n not in self.hybrid.physics.forcing], info.stats)
+        self.own = Normalizer([n for n in info.forcing if n not in self.hybrid.acting.features], info.stats)
 
     @property
     def given(self) -> list[str]:
@@ -106,21 +107,21 @@ def export_rate(forecaster_path: Path, output: Path) -> float:
     model = onnx_graph(network, examples)
     with torch.no_grad():
         expected = network(*examples.values()).numpy()
-    scale = float(network.hybrid.rates.std.max())
+    scale = network.hybrid.rates.std.numpy()
     with atomic_path(output, suffix=".onnx") as temporary:
         onnx.helper.set_model_props(model, {RATE: json.dumps(_header(network, forecaster_path), allow_nan=False)})
         onnx.checker.check_model(model)
         temporary.write_bytes(model.SerializeToString())
         session = onnxruntime.InferenceSession(temporary.read_bytes(), providers=["CPUExecutionProvider"])
         found = session.run(None, {name: values.numpy() for name, values in examples.items()})[0]
-        drift = float(np.abs(found - expected).max() / scale)
+        drift = float((np.abs(found - expected) / scale).max())
         if not drift <= _TOLERANCE:
             raise Py4castError(f"{output}: the exported rate differs from torch by {drift:.2g} σ; it is not written")
     return drift
 
 
 def _header(network: RateNetwork, path: Path) -> dict[str, Any]:
-    """What a host must know: features in order with units, the step, and how far the network sees."""
+    """What a host must know: features in order with units, the step, how far the network sees, and the physics it is for."""
     info, hybrid = network.forecaster.info, network.hybrid
     units = {**info.units, **hybrid.physics.derived}
     halo = getattr(network.forecaster.network.model, "halo", None)
@@ -132,6 +133,11 @@ def _header(network: RateNetwork, path: Path) -> dict[str, Any]:
         "state": [[n, units[n]] for n in info.prognostic],
         "forcing": [[n, units[n]] for n in network.given],
         "rate": [[n, f"{units[n]} s-1"] for n in info.prognostic],
+        "coupling": hybrid.settings.coupling,
+        "term": hybrid.settings.term,
+        "physics": hybrid.settings.physics,
+        "physics_settings": encode(hybrid.physics.settings),
+        "learned": dict(hybrid.physics.learned()),
         "grid": list(info.grid.shape),
         "step_s": hybrid.step_s,
         "num_substeps": hybrid.settings.num_substeps,

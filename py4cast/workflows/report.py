@@ -117,7 +117,8 @@ def board_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             row["method"],
             *("–" if row[n] is None else f"{row[n]:.4g}" for n in ("mu", "sigma", "lambda_x", "lambda_t")),
             row["data"],
+            row["settings"],
         ]
         for row in ranked
     ]
-    return table_of("maps", ["method", "µ", "σ", "λx [km]", "λt [d]", "data"], [shown])
+    return table_of("maps", ["method", "µ", "σ", "λx [km]", "λt [d]", "data", "settings"], [shown])

@@ -48,6 +48,13 @@ def test_the_exported_rate_is_the_networks(
     assert header["state"] == [["vorticity", "s-1"]] and header["rate"] == [["vorticity", "s-1 s-1"]]
     assert [n for n, _ in header["forcing"]] == list(derived)
     assert header["halo"] == 4 and header["removes_mean"] and header["num_substeps"] == 2
+    assert (header["coupling"], header["term"], header["physics"], header["learned"]) == (
+        "tendency",
+        None,
+        "barotropic",
+        {},
+    )
+    assert header["physics_settings"]["drag"] == own.strategy.physics.settings.drag  # type: ignore[union-attr]
     # what the strategy itself calls the rate of the same state
     batch = qg[2].read_batch([0])
     state = batch.inputs.tensor

@@ -1,6 +1,7 @@
 """mapping: optimal interpolation, the scores of maps, the leaderboard, the strategy, and the whole experiment."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,13 @@ from py4cast.datasets.base import as_window_dataset
 from py4cast.datasets.tracks import Tracks, TracksSettings, passes
 from py4cast.errors import SettingsError
 from py4cast.forecaster import Forecaster
+from py4cast.statistics import Stats
 from py4cast.testing import check_dataset, make_batch, make_info
 from py4cast.workflows.mapping.board import add_rows, map_scores, markdown
 from py4cast.workflows.mapping.interpolation import OptimalInterpolation
 from py4cast.workflows.mapping.run import mapping
 from py4cast.workflows.mapping.settings import MappingExperiment
+from tests.command import py4cast
 from tests.conftest import ROOT
 
 FLOW = {
@@ -134,6 +137,15 @@ def test_the_scales_are_found_that_made_the_field() -> None:
     assert tuned.length == size / 6
 
 
+def test_the_flow_is_prepared_on_demand() -> None:
+    words = [f"--set=dataset.{place}" for place in SMALL]
+    done = py4cast("prepare", "--dataset", "tracks", *words)
+    assert done.returncode == 0, done.stderr
+    folder = Path(done.stdout.strip())
+    assert (folder / "py4cast.json").is_file() and folder.parent.name == "qg"
+    assert len(list(folder.parent.glob("*/py4cast.json"))) == 3
+
+
 # Scores and leaderboard ------------------------------------------------------------------------------
 
 
@@ -203,6 +215,14 @@ def test_a_first_guess_is_the_mean_of_what_is_known() -> None:
     expected = batch.forcing.tensor[0, 0].nanmean(-1)
     mean = test.info.stats["stream_function"]["mean"]
     torch.testing.assert_close(found, expected.nan_to_num(mean), atol=1.0, rtol=1e-4)
+    # observations with statistics of their own: the same field, the same guess
+    table = test.info.stats.to_dict()
+    for name in test.info.forcing:
+        table[name] = {**table[name], "mean": table[name]["mean"] + 3e6, "std": 2 * table[name]["std"]}
+    other = Forecaster.build(
+        replace(test.info, stats=Stats(table)), "zero", "mapping", 1, {}, {"has_first_guess": True}
+    )
+    torch.testing.assert_close(other.eval().forecast(batch, 1).tensor[0, 0, ..., 0], found, atol=10.0, rtol=1e-4)
     with pytest.raises(SettingsError, match="of one variable alone"):
         Forecaster.build(make_info(), "zero", "mapping", 1, {}, {"has_first_guess": True})
 
@@ -222,6 +242,12 @@ def test_the_experiment_fills_a_leaderboard(tmp_path: Path) -> None:
     Forecaster.load(saved)
     again = mapping(ROOT / "config" / "experiments" / "mapping_seconds.json", tmp_path / "out", overrides)
     assert len(again) == 3, "nothing is added twice"
+    changed = [*overrides[:1], "methods.cnn.train.epochs=1"]
+    more = mapping(ROOT / "config" / "experiments" / "mapping_seconds.json", tmp_path / "out", changed)
+    assert [r["method"] for r in more[3:]] == ["cnn, seed 0"], (
+        "another network of the same name, and no second baseline"
+    )
+    assert more[3]["settings"] != by_name["cnn, seed 0"]["settings"] and more[3]["mu"] != by_name["cnn, seed 0"]["mu"]
 
 
 def test_every_experiment_of_the_repository_can_be_read() -> None:

@@ -11,13 +11,14 @@ from typing import Any
 
 import torch
 
-from py4cast.atomic import without_nan, write_json, write_text
+from py4cast.atomic import check_name, without_nan, write_json, write_text
 from py4cast.datasets.builder import Progress
 from py4cast.datasets.qg import Qg
 from py4cast.datasets.qg.settings import QgSettings
 from py4cast.errors import SettingsError
 from py4cast.forecaster import Forecaster
-from py4cast.physics.barotropic import Barotropic
+from py4cast.physics.barotropic import Barotropic, BarotropicSettings
+from py4cast.physics.closures import closures
 from py4cast.process import end_with_parent
 from py4cast.settings import encode, read_json
 from py4cast.workflows.campaign import Campaign
@@ -86,9 +87,42 @@ def closure(
 
 def _check(asked: ClosureExperiment) -> None:
     """Finds mistakes before hours of work."""
-    _data(asked, asked.seeds[0], asked.evaluation.num_test)
+    for name, where in (("seed", "seeds"), ("num_test", "evaluation.num_test")):
+        if name in asked.dataset:
+            raise SettingsError(f"dataset.{name}: set {where} instead")
+    data = _data(asked, asked.seeds[0], asked.evaluation.num_test)
+    if "subgrid_tendency" not in data.diagnostics:
+        raise SettingsError("dataset.diagnostics: closures are judged by subgrid_tendency, which must be one of them")
+    for closure in asked.formulas:
+        closures.get(closure)
+        _check_physics({**asked.physics, "closure": closure}, "physics")
     for name in asked.trainings:
-        _config(asked, name, asked.seeds[0])
+        check_name(name, "trainings")
+        _check_training(name, _config(asked, name, asked.seeds[0]))
+
+
+def _check_physics(settings: dict[str, Any], where: str) -> None:
+    chosen = BarotropicSettings.from_dict(settings, where=where)
+    if chosen.closure is not None:
+        closures.get(chosen.closure)
+
+
+def _check_training(name: str, config: RunConfig) -> None:
+    own, train, where = config.strategy.settings, config.train, f"trainings.{name}"
+    if own.get("physics", "barotropic") != "barotropic":
+        raise SettingsError(f"{where}.strategy.physics: closures are of barotropic, found {own['physics']!r}")
+    _check_physics(own["physics_settings"], f"{where}.strategy.physics_settings")
+    if train.num_input_steps != 1:
+        raise SettingsError(f"{where}.train.num_input_steps: closures are judged from one state; expected 1")
+    if train.num_pred_steps_val_test >= _NUM_TEST_IN_TRAINING:
+        raise SettingsError(
+            f"{where}.train.num_pred_steps_val_test {train.num_pred_steps_val_test}: expected less than {_NUM_TEST_IN_TRAINING}"
+        )
+    longest = max((steps for _, steps in own.get("horizons", ())), default=1)
+    if longest > train.num_pred_steps_train:
+        raise SettingsError(
+            f"{where}.strategy.horizons: {longest} steps, the samples hold {train.num_pred_steps_train}; set num_pred_steps_train"
+        )
 
 
 def _claim(output: Path, asked: ClosureExperiment) -> None:

@@ -14,7 +14,7 @@ __all__ = ["add_rows", "map_scores", "markdown"]
 
 _COLUMNS = {
     "method": "method", "mu": "µ", "sigma": "σ", "lambda_x": "λx [km]", "lambda_t": "λt [d]", "notes": "notes",
-    "reference": "reference", "num_maps": "maps", "data": "data", "version": "py4cast", "date": "date",
+    "reference": "reference", "num_maps": "maps", "data": "data", "settings": "settings", "version": "py4cast", "date": "date",
 }  # fmt: skip
 
 
@@ -36,7 +36,7 @@ def map_scores(maps: Tensor, truth: Tensor, step_days: float, spacing_km: float)
 
 
 def add_rows(folder: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Adds rows to `leaderboard.json` and writes `leaderboard.md`; a method of the same data and code stands once."""
+    """Adds rows to `leaderboard.json` and writes `leaderboard.md`; a method of the same data, settings and code stands once."""
     file = folder / "leaderboard.json"
     with lock(folder / ".leaderboard.lock", wait_s=60.0):
         known: list[dict[str, Any]] = read_json(file)["rows"] if file.exists() else []

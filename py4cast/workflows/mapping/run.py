@@ -5,20 +5,22 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from py4cast import __version__
 from py4cast.atomic import write_json
 from py4cast.datasets.base import WindowDataset
 from py4cast.datasets.builder import Progress
+from py4cast.datasets.preparing import Preparation
 from py4cast.datasets.tracks import MAPPED, Tracks, TracksSettings
 from py4cast.errors import NumericalError
 from py4cast.forecaster import Forecaster
 from py4cast.settings import encode
-from py4cast.workflows.campaign import Campaign
+from py4cast.workflows.campaign import Campaign, digest_of
 from py4cast.workflows.config import RunConfig
 from py4cast.workflows.mapping.board import add_rows, map_scores
 from py4cast.workflows.mapping.interpolation import OptimalInterpolation
@@ -26,10 +28,25 @@ from py4cast.workflows.mapping.settings import MappingExperiment
 
 __all__ = ["mapping"]
 
-_REFERENCES = {
-    "optimal interpolation": "Bretherton et al. (1976), doi 10.1016/0011-7471(76)90001-2",
-    "climatology": "mean of the training split",
-}
+
+class Method(NamedTuple):
+    """A way to map, and what it made.
+
+    Args:
+        name: on the leaderboard.
+        maps: of the test split, `(time, lat, lon)`.
+        notes: what was chosen.
+        reference: where it comes from.
+        settings: digest of all that decides the maps.
+        version: of py4cast that made it.
+    """
+
+    name: str
+    maps: Tensor
+    notes: str
+    reference: str
+    settings: str
+    version: str
 
 
 def mapping(
@@ -56,33 +73,40 @@ def mapping(
     campaign, data = Campaign("mapping", asked), TracksSettings.from_dict(asked.dataset, where="dataset")
     for name in asked.methods:
         _config(asked, name, asked.seeds[0])
-    if progress is not None:
-        Tracks.prepare(data, progress)
+    Tracks.prepare(data, Preparation() if progress is None else Preparation(progress))
     train, _, test = Tracks.splits(data, 1, 1, 1)
     truth, observed = _series(test)
-    maps: dict[str, tuple[Tensor, str, str]] = {}
-    own = test.info.stats[MAPPED]
-    maps["climatology"] = (torch.full_like(truth, own["mean"]), "", _REFERENCES["climatology"])
-    interpolation = _tuned(asked, train)
-    notes = f"L = {interpolation.length:.1f} cells, L_t = {interpolation.duration:.1f} instants"
-    found = torch.stack([interpolation(o) for o in observed])
-    maps["optimal interpolation"] = (found, notes, _REFERENCES["optimal interpolation"])
+    methods = _baselines(asked, train, truth, observed)
     for name in asked.methods:
         for seed in asked.seeds:
             # the folder may hold those of other experiments, whose rows stay on the board
-            path = output / "forecasters" / f"{name}-{seed}-{campaign.digest}.safetensors"
+            digest = digest_of(asked.dataset, asked.methods[name])
+            path = output / "forecasters" / f"{name}-{seed}-{digest}.safetensors"
             if not path.exists():
                 campaign.train(_config(asked, name, seed), f"{name}-{seed}", path)
             forecaster = Forecaster.load(path)
             reference = type(forecaster.network.model).reference  # type: ignore[attr-defined]
-            maps[f"{name}, seed {seed}"] = (_mapped(forecaster, test), forecaster.names["model"], reference)
-    rows = [_row(campaign, name, test, found, truth, notes, ref) for name, (found, notes, ref) in maps.items()]
+            model, version = forecaster.names["model"], forecaster.lineage["version"]
+            methods.append(Method(f"{name}, seed {seed}", _mapped(forecaster, test), model, reference, digest, version))
+    rows = [_row(method, test, truth) for method in methods]
     from py4cast.observers.mapping import draw_maps
 
     middle = len(truth) // 2
-    draw_maps(observed[middle], truth[middle], {n: m[0][middle] for n, m in maps.items()}, output / "mapping.png")
+    draw_maps(observed[middle], truth[middle], {m.name: m.maps[middle] for m in methods}, output / "mapping.png")
     write_json(output / f"experiment-{campaign.digest}.json", encode(asked))
     return add_rows(output, rows)
+
+
+def _baselines(asked: MappingExperiment, train: WindowDataset, truth: Tensor, observed: Tensor) -> list[Method]:
+    mean, settings = train.info.stats[MAPPED]["mean"], digest_of(asked.dataset, asked.num_tuning)
+    interpolation = _tuned(asked, train)
+    maps = torch.stack([interpolation(o) for o in observed])
+    notes = f"L = {interpolation.length:.1f} cells, L_t = {interpolation.duration:.1f} instants"
+    reference = "Bretherton et al. (1976), doi 10.1016/0011-7471(76)90001-2"
+    return [
+        Method("climatology", torch.full_like(truth, mean), "", "mean of the training split", settings, __version__),
+        Method("optimal interpolation", maps, notes, reference, settings, __version__),
+    ]
 
 
 def _series(data: WindowDataset) -> tuple[Tensor, Tensor]:
@@ -115,26 +139,22 @@ def _mapped(forecaster: Forecaster, test: WindowDataset) -> Tensor:
     return torch.cat(parts)
 
 
-def _row(
-    campaign: Campaign, name: str, test: WindowDataset, maps: Tensor, truth: Tensor, notes: str, reference: str
-) -> dict[str, Any]:
-    from py4cast import __version__
-
-    if not bool(torch.isfinite(maps).all()):
-        raise NumericalError(f"method {name!r}: a map is not finite")
+def _row(method: Method, test: WindowDataset, truth: Tensor) -> dict[str, Any]:
+    if not bool(torch.isfinite(method.maps).all()):
+        raise NumericalError(f"method {method.name!r}: a map is not finite")
     info = test.info
     days = float(info.step_duration / np.timedelta64(1, "D"))
-    scores = map_scores(maps, truth, days, info.grid.spacing()[1] / 1000)
+    scores = map_scores(method.maps, truth, days, info.grid.spacing()[1] / 1000)
     return {
-        "method": name,
+        "method": method.name,
         **scores,
-        "notes": notes,
-        "reference": reference,
+        "notes": method.notes,
+        "reference": method.reference,
         "num_maps": len(truth),
         "data": hashlib.sha256(str(info.lineage["store"]).encode() + truth.numpy().tobytes()).hexdigest()[:8],
-        "version": __version__,
+        "version": method.version,
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
-        "settings": campaign.digest,
+        "settings": method.settings,
     }
 
 
