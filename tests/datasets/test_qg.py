@@ -101,6 +101,16 @@ def test_work_that_is_killed_goes_on_to_the_same_bytes(monkeypatch: pytest.Monke
     assert not list((tmp_path / "other").rglob("*-states")), "what is needed no longer is gone"
 
 
+def test_a_longer_flow_begins_where_the_shorter_one_did(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    short = Qg.make_split(settings(), "test")
+    monkeypatch.setattr(Simulation, "_spun_up", lambda self: pytest.fail("spun up again"))
+    longer = Qg.make_split(settings("num_test=9", "filter=gaussian"), "test")
+    monkeypatch.undo()
+    monkeypatch.setenv("PY4CAST_ROOTDIR", str(tmp_path / "other"))
+    anew = Qg.make_split(settings("num_test=9", "filter=gaussian"), "test")
+    assert longer.meta["digest"] == anew.meta["digest"] != short.meta["digest"]
+
+
 def test_a_store_is_named_by_what_it_is_made_from(own_root: Path) -> None:
     first = Qg.prepare(settings())
     known = {p.name for p in (own_root / "cache" / "qg").iterdir()}

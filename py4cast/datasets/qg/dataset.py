@@ -144,7 +144,8 @@ def _store(plan: Plan, split: str, progress: Progress) -> PreparedStore:
     states = folder.with_name(f"{folder.name}-states")
     seeds = [(plan.seed * len(SPLITS) + order) * 1000 + run for run in range(plan.num_runs)]
     told = _Telling(progress)
-    runs = [Simulation(plan, seed, states, layout.block, told.simulated) for seed in seeds]
+    spun_up = cache_dir() / "qg-spun-up"
+    runs = [Simulation(plan, seed, states, spun_up, layout.block, told.simulated) for seed in seeds]
     first = runs[0]
     told.total = plan.num_runs * (first.num_spinup_steps + len(leads) * plan.num_substeps)
     told.what = f"simulating {split}"

@@ -4,9 +4,12 @@ To reach statistical equilibrium at little cost, a forced flow is spun up on hal
 closure at twice the step, then put on the fine grid, where it fills its short waves for an eighth of that time.
 """
 
+import hashlib
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,12 +39,15 @@ class Simulation:
         plan: what is simulated.
         seed: of its first state.
         folder: where states are kept while it is under way.
+        spun_up: where the state after the spin-up is kept for other splits and lengths of the same flow.
         keep_every: a state is kept before every so many instants, which are written together.
         tell: called with a number of steps that are done.
     """
 
-    def __init__(self, plan: Plan, seed: int, folder: Path, keep_every: int, tell: Callable[[int], None]) -> None:
-        self.plan, self.seed, self._folder, self._tell = plan, seed, folder, tell
+    def __init__(
+        self, plan: Plan, seed: int, folder: Path, spun_up: Path, keep_every: int, tell: Callable[[int], None]
+    ) -> None:
+        self.plan, self.seed, self._folder, self._spun_up_folder, self._tell = plan, seed, folder, spun_up, tell
         self._keep_every = keep_every
         self.grid, self.coarse_grid = SpectralGrid(plan.fine), SpectralGrid(plan.coarse)
         parameters = (plan.viscosity, plan.drag, plan.beta, plan.viscosity_order)
@@ -122,6 +128,19 @@ class Simulation:
             time += early * 2 * plan.step
         return self._run(state, time, late, self.stepper)
 
+    def _begin(self) -> Tensor:
+        """The spun-up state, as another simulation of the same flow has left it, or made."""
+        others: dict[str, Any] = dict.fromkeys(("num_train", "num_valid", "num_test", "num_runs"), 0)
+        flow = self.plan._replace(**others, filter="", diagnostics=(), seed=self.seed)
+        digest = hashlib.sha256(json.dumps(flow._asdict(), sort_keys=True).encode()).hexdigest()
+        path = self._spun_up_folder / f"{digest[:16]}.npy"
+        if path.exists():
+            self._tell(self.num_spinup_steps)
+            return torch.view_as_complex(torch.from_numpy(np.load(path)))
+        state = self._spun_up()
+        _save(path, state)
+        return state
+
     # Instants ------------------------------------------------------------------------------------------
 
     def planes(self, index: int) -> dict[str, Plane]:
@@ -157,10 +176,7 @@ class Simulation:
     def _keep(self) -> None:
         """Keeps the state on disk, and the one before it."""
         assert self._index is not None, "under way"
-        self._folder.mkdir(parents=True, exist_ok=True)
-        values = torch.view_as_real(torch.cat([self._state.flatten(), self._subgrid.flatten()])).numpy()
-        with atomic_path(self._path(self._index), ".npy") as temporary, temporary.open("wb") as stream:
-            np.save(stream, values)
+        _save(self._path(self._index), torch.cat([self._state.flatten(), self._subgrid.flatten()]))
         self._path(self._index - 2 * self._keep_every).unlink(missing_ok=True)
 
     def _restore(self, index: int) -> None:
@@ -168,7 +184,7 @@ class Simulation:
         found = [int(p.stem.split("_")[1]) for p in self._folder.glob(f"{self.seed}_*.npy")]
         usable = [i for i in found if i <= index]
         if not usable:
-            self._index, self._state = -1, self._spun_up()
+            self._index, self._state = -1, self._begin()
             self._keep()
             return
         self._index = max(usable)
@@ -176,3 +192,9 @@ class Simulation:
         size = self._state.numel()
         self._state = values[:size].reshape(self.grid.shape)
         self._subgrid = values[size:].reshape(self.coarse_grid.shape)
+
+
+def _save(path: Path, modes: Tensor) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path, ".npy") as temporary, temporary.open("wb") as stream:
+        np.save(stream, torch.view_as_real(modes).numpy())

@@ -196,11 +196,11 @@ class Hybrid(StrategyABC):
         substeps = self.settings.num_substeps
         later = self.coupling.advance(before, rate, self.step_s / substeps, substeps, self.physical_forcing(x))
         self._check_shape(later, before)
-        return self._outputs(later, self.total_rate(before, rate), others)
+        return self._outputs(later, self.total_rate(before, rate) if self.has_subgrid else rate, others)
 
     def total_rate(self, state: Tensor, rate: Tensor) -> Tensor:
         """The network's rate and what a closure of a formula adds."""
-        formula = self.physics.closure_tendency(state) if self.has_subgrid else None
+        formula = self.physics.closure_tendency(state)
         return rate if formula is None else rate + formula
 
     def _outputs(self, state: Tensor, rate: Tensor, others: Tensor) -> Tensor:

@@ -132,7 +132,7 @@ class Judge:
             for step in range(steps):
                 yield StepInputs(None if self.forcing is None else self.forcing[index + step])
 
-        place = self.info.predicted.index("vorticity")
+        place = forecaster.info.predicted.index("vorticity")
         for prediction in forecaster.stream(states, given()):
             yield prediction[..., place]
 

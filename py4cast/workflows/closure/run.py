@@ -6,6 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -208,7 +209,9 @@ def _judge(asked: ClosureExperiment, name: str, seed: int, output: Path, marker:
         forecaster = Forecaster.load(_saved(output, name, seed))
     else:
         chosen = {"physics_settings": asked.physics | ({} if name == "none" else {"closure": name})}
-        forecaster = Forecaster.build(test.info, "zero", "hybrid", 1, {}, chosen)
+        # without diagnostics, for which the formula would be evaluated once more in every step
+        info = replace(test.info, variables=[v for v in test.info.variables if v.role != "diagnostic"])
+        forecaster = Forecaster.build(info, "zero", "hybrid", 1, {}, chosen)
     judge = Judge(test, asked.evaluation)
     found = judge.judge(forecaster.eval())
     physics: Any = forecaster.strategy.physics
