@@ -15,6 +15,7 @@ turbulence parametrization, doi 10.1029/2022MS003124.
 import torch
 from torch import Tensor
 
+from py4cast.physics.advection import Advection, advected
 from py4cast.physics.equation import EquationABC
 from py4cast.physics.spectral import SpectralGrid
 
@@ -73,9 +74,7 @@ class VorticityEquation(EquationABC):
 
     def nonlinear(self, modes: Tensor) -> Tensor:
         g = self.grid
-        u, v = self.velocity(modes, g.product_size).unbind(-3)
-        first, second = g.modes(torch.stack([u * v, (v - u) * (v + u)], dim=-3)).unbind(-3)
-        return torch.addcmul(self.strain * first, self.shear, second)
+        return advected(modes, Advection(self.velocities, self.strain, self.shear, g.counts, g.product_size))
 
     def speed(self, modes: Tensor) -> Tensor:
         return self.velocity(modes).abs().sum(-3).amax()

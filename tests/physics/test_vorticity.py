@@ -124,3 +124,21 @@ def test_a_damping_takes_energy_and_enstrophy_from_every_scale() -> None:
     for flux in (energy_flux, enstrophy_flux):
         lost = flux(grid, modes, -0.1 * grid.square * modes)
         assert bool((lost.diff() > 0).all()), "what the waves up to k lose is positive and grows with k"
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
+def test_advection_has_its_gradients_of_first_and_second_order_both_ways() -> None:
+    equation = VorticityEquation(SpectralGrid(8, "pad", torch.float64))
+    noise = torch.randn(2, 8, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    modes = equation.grid.modes(noise).requires_grad_()
+    assert torch.autograd.gradcheck(equation.nonlinear, (modes,))
+    assert torch.autograd.gradgradcheck(equation.nonlinear, (modes,))
+    given = torch.randn_like(modes)
+    expected = torch.autograd.grad(equation.nonlinear(modes), modes, given)[0]
+    found = torch.func.vjp(equation.nonlinear, modes.detach())[1](given)[0]
+    torch.testing.assert_close(found, expected)
+    # forwards, of a state that is learned through as well
+    _, forward = torch.func.jvp(equation.nonlinear, (modes,), (given,))
+    step = 1e-6
+    steps = [equation.nonlinear(modes.detach() + sign * step * given) for sign in (1, -1)]
+    torch.testing.assert_close(forward.detach(), (steps[0] - steps[1]) / (2 * step), atol=1e-8, rtol=1e-6)
