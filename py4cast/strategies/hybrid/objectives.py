@@ -207,11 +207,11 @@ class Increments(ObjectiveABC):
 
 
 def segment_length(num_steps: int) -> int:
-    """Steps that are computed again together: √N/2 segments of 2√N steps, the last of which is not computed again.
+    """Steps that are computed again together: √N/3 segments of 3√N steps, the last of which is not computed again.
 
     Memory grows with √N; the fewer segments, the less is computed twice.
     """
-    num_segments = max(1, math.ceil(math.sqrt(num_steps) / 2))
+    num_segments = max(1, math.ceil(math.sqrt(num_steps) / 3))
     return -(-num_steps // num_segments)
 
 
