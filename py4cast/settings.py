@@ -7,6 +7,7 @@ int), values outside a `Literal`, NaN, duplicate keys and absurd nesting, at eve
 
 import dataclasses
 import functools
+import hashlib
 import json
 import math
 import os
@@ -18,7 +19,7 @@ from typing import Any, Literal, Self, TypeVar, Union, cast, get_args, get_origi
 
 from py4cast.errors import SettingsError, nearest
 
-__all__ = ["Settings", "apply_overrides", "cache_dir", "decode", "encode", "read_json", "root_dir", "setting"]
+__all__ = ["Settings", "apply_overrides", "cache_dir", "decode", "digest", "encode", "read_json", "root_dir", "setting"]
 
 T = TypeVar("T")
 _MAX_BYTES = 16_000_000
@@ -314,6 +315,11 @@ def encode(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [encode(v) for v in value]
     return str(value) if isinstance(value, Path) else value
+
+
+def digest(document: Any) -> str:
+    """SHA-256 of plain JSON values, whatever the order of keys."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
 class Settings:

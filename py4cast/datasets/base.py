@@ -28,10 +28,22 @@ from py4cast.statistics import Stats
 
 # the nouns of a sample are offered here too, where plugins of the older interface import them from
 __all__ = [
-    "DatasetABC", "DatasetInfo", "Item", "ItemBatch", "NamedTensor", "Split", "Splits", "Statics", "Stats", "WindowDataset", "collate_fn",
+    "SPLITS",
+    "DatasetABC",
+    "DatasetInfo",
+    "Item",
+    "ItemBatch",
+    "NamedTensor",
+    "Split",
+    "Splits",
+    "Statics",
+    "Stats",
+    "WindowDataset",
+    "collate_fn",
 ]  # fmt: skip
 
 Split = Literal["train", "valid", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
 DIMS = ["batch", "timestep", "lat", "lon", "features"]
 
 
@@ -307,7 +319,7 @@ class WindowDataset(DatasetABC):
         steps = (num_pred_steps_train, num_pred_steps_val_test, num_pred_steps_val_test)
         found = [
             cls.of_period(own, split, period, num_input_steps, count)
-            for own, split, period, count in zip(shared, get_args(Split), periods, steps, strict=True)
+            for own, split, period, count in zip(shared, SPLITS, periods, steps, strict=True)
         ]
         return found[0], found[1], found[2]
 

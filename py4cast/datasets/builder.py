@@ -23,7 +23,7 @@ from py4cast.datasets.blocks import BlockJob, PlaneSource, counts_path, write_bl
 from py4cast.datasets.layout import StoreLayout
 from py4cast.datasets.store import MANIFEST, MARKER, VERSION, PreparedStore
 from py4cast.errors import DataError, SettingsError
-from py4cast.settings import parse_json, read_json
+from py4cast.settings import digest, parse_json, read_json
 from py4cast.statistics import merge_moments
 
 __all__ = ["Progress", "Silent", "StoreBuilder"]
@@ -79,8 +79,7 @@ class StoreBuilder:
         self._recipe: dict[str, Any] = json.loads(json.dumps({**recipe, "axis": layout.axis.to_dict()}))
         self._inputs, self._statics = [dict(i) for i in inputs], statics
         fixed = {k: v for k, v in self._recipe.items() if k not in _FREE}
-        text = json.dumps({"recipe": fixed, "inputs": self._inputs}, sort_keys=True)
-        self._identity = hashlib.sha256(text.encode()).hexdigest()
+        self._identity = digest({"recipe": fixed, "inputs": self._inputs})
 
     @property
     def _journal(self) -> Path:
@@ -253,8 +252,8 @@ class StoreBuilder:
             layout.grow(self.folder)
         self._write_extras(missing)
         write_json(self.folder / "recipe.json", self._recipe)
-        digest = hashlib.sha256("".join(e["sha256"] for e in blocks).encode()).hexdigest()
-        write_json(self.folder / MANIFEST, {"digest": digest, "inputs": self._inputs, "blocks": blocks})
+        contents = hashlib.sha256("".join(e["sha256"] for e in blocks).encode()).hexdigest()
+        write_json(self.folder / MANIFEST, {"digest": contents, "inputs": self._inputs, "blocks": blocks})
         grid_meta, coordinates = layout.grid.pack()
         marker = {
             "version": VERSION,
@@ -268,8 +267,8 @@ class StoreBuilder:
             "missing": {name: _ranges(found) for name, found in missing.items() if found},
             "statics": list(self._statics),
             "num_inputs": len(self._inputs),
-            "inputs_digest": hashlib.sha256(json.dumps(self._inputs, sort_keys=True).encode()).hexdigest(),
-            "digest": digest,
+            "inputs_digest": digest(self._inputs),
+            "digest": contents,
             "identity": self._identity,
         }
         write_json(self.folder / MARKER, marker)

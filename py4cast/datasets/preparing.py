@@ -1,6 +1,5 @@
 """From the settings of a dataset of files to its prepared store: scan, grid, time axis, statics, packing, build."""
 
-import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -25,7 +24,7 @@ from py4cast.datasets.timeline import Period, Periods, duration
 from py4cast.errors import DataError, SettingsError
 from py4cast.grid import Grid
 from py4cast.regrid import Regridder
-from py4cast.settings import cache_dir, read_json
+from py4cast.settings import cache_dir, digest, read_json
 
 __all__ = ["Preparation", "files_of", "prepare", "report_missing", "time_axis"]
 
@@ -265,7 +264,7 @@ def _safe(name: str) -> str:
 
 
 def _hash(recipe: Any) -> str:
-    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
+    return digest(recipe)[:16]
 
 
 def _recipe(settings: GriddedSettings, planes: PlaneReader) -> dict[str, Any]:

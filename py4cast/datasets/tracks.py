@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.dataset_info import DatasetInfo
-from py4cast.datasets.base import Splits, WindowDataset
+from py4cast.datasets.base import SPLITS, Splits, WindowDataset
 from py4cast.datasets.builder import Progress
 from py4cast.datasets.cube import CubeABC, Planes
 from py4cast.datasets.forcings import ComputedForcings
@@ -157,7 +157,7 @@ class Tracks(WindowDataset):
     def splits(
         cls, settings: Any, num_input_steps: int, num_pred_steps_train: int, num_pred_steps_val_test: int
     ) -> tuple[Self, Self, Self]:
-        flows = [Qg.make_split(settings.flow, split) for split in Qg.SPLITS]
+        flows = [Qg.make_split(settings.flow, split) for split in SPLITS]
         stats, differences = flows[0].statistics(np.ones(flows[0].axis.size, dtype=bool), [MAPPED])
         scale = stats[MAPPED]["std"]
         cubes = [ObservedCube(flow, settings, scale, seed) for seed, flow in enumerate(flows)]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from py4cast.physics.transforms import analysed, synthesised
+from py4cast.physics.transforms import analysed, is_learned_through, synthesised
 
 __all__ = ["Advection", "advected"]
 
@@ -37,6 +37,11 @@ class Advection(NamedTuple):
         """U and v, `(..., 2, y, x)`."""
         return synthesised(modes.unsqueeze(-3) * self.velocities, self.counts, self.size)
 
+    def rate(self, winds: Tensor) -> Tensor:
+        """N of the velocities."""
+        u, v = winds.unbind(-3)
+        return self.waves(u * v, (v - u) * (v + u))
+
     def products(self, u: Tensor, v: Tensor, du: Tensor, dv: Tensor) -> Tensor:
         """a·(u dv + v du)^ + 2b·(v dv − u du)^: the change of N by that of the velocities."""
         return self.waves(u * dv + v * du, 2 * (v * dv - u * du))
@@ -61,19 +66,17 @@ class Advection(NamedTuple):
 
 def advected(modes: Tensor, by: Advection) -> Tensor:
     """N of ω̂ `(..., ky, kx)`."""
-    if modes.requires_grad and torch.is_grad_enabled():
-        found: Tensor = _Advected.apply(modes, by)[0]  # type: ignore[no-untyped-call]
-        return found
-    u, v = by.winds(modes).unbind(-3)
-    return by.waves(u * v, (v - u) * (v + u))
+    if not is_learned_through(modes):
+        return by.rate(by.winds(modes))
+    found: Tensor = _Advected.apply(modes, by)[0]  # type: ignore[no-untyped-call]
+    return found
 
 
 class _Advected(torch.autograd.Function):
     @staticmethod
     def forward(modes: Tensor, by: Advection) -> tuple[Tensor, Tensor]:
         winds = by.winds(modes)
-        u, v = winds.unbind(-3)
-        return by.waves(u * v, (v - u) * (v + u)), winds
+        return by.rate(winds), winds
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Advection], output: tuple[Tensor, Tensor]) -> None:

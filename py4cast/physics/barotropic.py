@@ -34,6 +34,8 @@ class BarotropicSettings(Settings):
     def __post_init__(self) -> None:
         if min(self.viscosity, self.drag) < 0 or self.viscosity_order < 1 or not self.time_unit > 0:
             raise ValueError("viscosity and drag must not be negative, viscosity_order at least 1, time_unit above 0")
+        if self.closure is not None:
+            closures.get(self.closure)
 
 
 class Barotropic(PlanePhysics):

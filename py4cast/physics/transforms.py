@@ -13,19 +13,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["analysed", "put_rows", "synthesised", "take_rows"]
+__all__ = ["analysed", "is_learned_through", "put_rows", "synthesised", "take_rows"]
 
 
 def analysed(field: Tensor, counts: Tensor, rows: int) -> Tensor:
     """Coefficients `(..., ky, kx)` of a field `(..., y, x)`: the first and last `rows`, as many columns as `counts` has."""
-    if not _is_learned_through(field):
+    if not is_learned_through(field):
         return _analysed(field, counts, rows)
     return _Analysed.apply(field, counts, rows)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def synthesised(modes: Tensor, counts: Tensor, size: int) -> Tensor:
     """The field `(..., y, x)` of coefficients on `size` points a side."""
-    if not _is_learned_through(modes):
+    if not is_learned_through(modes):
         return _synthesised(modes, size)
     return _Synthesised.apply(modes, counts, size)  # type: ignore[no-any-return, no-untyped-call]
 
@@ -47,7 +47,7 @@ def take_rows(modes: Tensor, rows: int) -> Tensor:
     return torch.cat([modes[..., :positive, :], modes[..., modes.shape[-2] - rows + positive :, :]], dim=-2)
 
 
-def _is_learned_through(values: Tensor) -> bool:
+def is_learned_through(values: Tensor) -> bool:
     """Whether a gradient will come back: a node of the graph costs as much as a transform of 64 points a side."""
     return values.requires_grad and torch.is_grad_enabled()
 

@@ -1,14 +1,12 @@
 """Campaign: the trainings of an experiment. Their runs are named by what it asks for, so that two experiments never meet."""
 
-import hashlib
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from py4cast.atomic import atomic_path, lock
-from py4cast.settings import Settings, encode
+from py4cast.settings import Settings, digest, encode
 from py4cast.workflows.config import RunConfig, build_config
 
 __all__ = ["Campaign", "digest_of"]
@@ -16,7 +14,7 @@ __all__ = ["Campaign", "digest_of"]
 
 def digest_of(*documents: Any) -> str:
     """Of what is asked for: plain JSON values."""
-    return hashlib.sha256(json.dumps(documents, sort_keys=True).encode()).hexdigest()[:12]
+    return digest(documents)[:12]
 
 
 class Campaign:

@@ -11,8 +11,6 @@ Each split is a simulation of its own, from another seed. It is made on first us
 it is made from, goes on where a killed one stopped, and is read like any other.
 """
 
-import hashlib
-import json
 import logging
 import os
 import shutil
@@ -24,7 +22,7 @@ from numpy.typing import NDArray
 
 from py4cast.dataset_info import DatasetInfo
 from py4cast.datasets.axis import Instant, TimeAxis
-from py4cast.datasets.base import Splits, WindowDataset
+from py4cast.datasets.base import SPLITS, Splits, WindowDataset
 from py4cast.datasets.builder import Progress, Silent, StoreBuilder
 from py4cast.datasets.forcings import ComputedForcings
 from py4cast.datasets.layout import StoreLayout
@@ -35,13 +33,12 @@ from py4cast.datasets.statics import build_statics
 from py4cast.datasets.store import MARKER, VERSION, PreparedStore
 from py4cast.datasets.timeline import Period
 from py4cast.grid import Grid
-from py4cast.settings import cache_dir
+from py4cast.settings import cache_dir, digest
 from py4cast.variables import Variable
 
 __all__ = ["Qg"]
 
 logger = logging.getLogger(__name__)
-SPLITS = ("train", "valid", "test")
 _START = np.datetime64("2000-01-01T00:00:00", "s")
 _BLOCK = 64  # instants that are written together
 _APART = np.timedelta64(3652, "D")
@@ -88,7 +85,6 @@ class Qg(WindowDataset):
     """Creates the samples of one split of the simulated turbulence."""
 
     settings_kls: ClassVar[type] = QgSettings
-    SPLITS: ClassVar[tuple[str, ...]] = SPLITS
 
     @classmethod
     def make(cls, path: str | os.PathLike[str] | None, progress: Progress, overrides: Iterable[str] = ()) -> None:
@@ -128,8 +124,7 @@ def _store(plan: Plan, split: str, progress: Progress) -> PreparedStore:
     # only what the split depends on names it: a longer test does not make the training anew
     others: dict[str, Any] = {f"num_{s}": 0 for s in SPLITS if s != split}
     recipe = {"plan": plan._replace(**others)._asdict(), "split": split, "version": VERSION}
-    digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
-    folder = cache_dir() / "qg" / f"{split}-{digest[:16]}"
+    folder = cache_dir() / "qg" / f"{split}-{digest(recipe)[:16]}"
     if (folder / MARKER).exists():
         return PreparedStore(folder)
     order = SPLITS.index(split)

@@ -4,8 +4,6 @@ To reach statistical equilibrium at little cost, a forced flow is spun up on hal
 closure at twice the step, then put on the fine grid, where it fills its short waves for an eighth of that time.
 """
 
-import hashlib
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +24,7 @@ from py4cast.physics.invariants import energy, enstrophy
 from py4cast.physics.spectral import SpectralGrid
 from py4cast.physics.steppers import RungeKutta4
 from py4cast.physics.vorticity import VorticityEquation
+from py4cast.settings import digest
 
 __all__ = ["Simulation"]
 
@@ -132,8 +131,7 @@ class Simulation:
         """The spun-up state, as another simulation of the same flow has left it, or made."""
         others: dict[str, Any] = dict.fromkeys(("num_train", "num_valid", "num_test", "num_runs"), 0)
         flow = self.plan._replace(**others, filter="", diagnostics=(), seed=self.seed)
-        digest = hashlib.sha256(json.dumps(flow._asdict(), sort_keys=True).encode()).hexdigest()
-        path = self._spun_up_folder / f"{digest[:16]}.npy"
+        path = self._spun_up_folder / f"{digest(flow._asdict())[:16]}.npy"
         if path.exists():
             self._tell(self.num_spinup_steps)
             return torch.view_as_complex(torch.from_numpy(np.load(path)))

@@ -13,13 +13,13 @@ from typing import Any
 import torch
 
 from py4cast.atomic import check_name, without_nan, write_json, write_text
+from py4cast.datasets.base import SPLITS
 from py4cast.datasets.builder import Progress
 from py4cast.datasets.qg import Qg
 from py4cast.datasets.qg.settings import QgSettings
 from py4cast.errors import SettingsError
 from py4cast.forecaster import Forecaster
 from py4cast.physics.barotropic import Barotropic, BarotropicSettings
-from py4cast.physics.closures import closures
 from py4cast.process import end_with_parent
 from py4cast.settings import encode, read_json
 from py4cast.workflows.campaign import Campaign
@@ -65,10 +65,10 @@ def closure(
         [
             (_simulate, (asked, seed, split), _done(output, "data", split, seed))
             for seed in asked.seeds
-            for split in Qg.SPLITS
+            for split in SPLITS
         ],
         [
-            (_train, (asked, name, seed, output), _done(output, "trained", name, seed))
+            (_train, (asked, name, seed), _saved(output, name, seed))
             for name in sorted(asked.trainings, reverse=True)
             for seed in asked.seeds
         ],
@@ -95,24 +95,17 @@ def _check(asked: ClosureExperiment) -> None:
     if "subgrid_tendency" not in data.diagnostics:
         raise SettingsError("dataset.diagnostics: closures are judged by subgrid_tendency, which must be one of them")
     for closure in asked.formulas:
-        closures.get(closure)
-        _check_physics({**asked.physics, "closure": closure}, "physics")
+        BarotropicSettings.from_dict({**asked.physics, "closure": closure}, where="physics")
     for name in asked.trainings:
         check_name(name, "trainings")
         _check_training(name, _config(asked, name, asked.seeds[0]))
-
-
-def _check_physics(settings: dict[str, Any], where: str) -> None:
-    chosen = BarotropicSettings.from_dict(settings, where=where)
-    if chosen.closure is not None:
-        closures.get(chosen.closure)
 
 
 def _check_training(name: str, config: RunConfig) -> None:
     own, train, where = config.strategy.settings, config.train, f"trainings.{name}"
     if own.get("physics", "barotropic") != "barotropic":
         raise SettingsError(f"{where}.strategy.physics: closures are of barotropic, found {own['physics']!r}")
-    _check_physics(own["physics_settings"], f"{where}.strategy.physics_settings")
+    BarotropicSettings.from_dict(own["physics_settings"], where=f"{where}.strategy.physics_settings")
     if train.num_input_steps != 1:
         raise SettingsError(f"{where}.train.num_input_steps: closures are judged from one state; expected 1")
     if train.num_pred_steps_val_test >= _NUM_TEST_IN_TRAINING:
@@ -194,9 +187,8 @@ def _config(asked: ClosureExperiment, name: str, seed: int) -> RunConfig:
     )
 
 
-def _train(asked: ClosureExperiment, name: str, seed: int, output: Path, marker: Path) -> None:
-    Campaign("closure", asked).train(_config(asked, name, seed), f"{name}-{seed}", _saved(output, name, seed))
-    write_text(marker, "")
+def _train(asked: ClosureExperiment, name: str, seed: int, saved: Path) -> None:
+    Campaign("closure", asked).train(_config(asked, name, seed), f"{name}-{seed}", saved)
 
 
 def _saved(output: Path, name: str, seed: int) -> Path:

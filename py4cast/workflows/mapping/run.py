@@ -73,7 +73,8 @@ def mapping(
     campaign, data = Campaign("mapping", asked), TracksSettings.from_dict(asked.dataset, where="dataset")
     for name in asked.methods:
         _config(asked, name, asked.seeds[0])
-    Tracks.prepare(data, Preparation() if progress is None else Preparation(progress))
+    if progress is not None:
+        Tracks.prepare(data, Preparation(progress))
     train, _, test = Tracks.splits(data, 1, 1, 1)
     truth, observed = _series(test)
     methods = _baselines(asked, train, truth, observed)
