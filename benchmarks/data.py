@@ -33,11 +33,11 @@ import numpy as np
 import torch
 import xarray as xr
 
+from py4cast.cubes.source_settings import SourceSettings
+from py4cast.cubes.sources import open_source
+from py4cast.cubes.store.store import PreparedStore
 from py4cast.datasets import DatasetABC, get_datasets
 from py4cast.datasets.loader import Loader, LoaderSettings
-from py4cast.datasets.source_settings import SourceSettings
-from py4cast.datasets.sources import open_source
-from py4cast.datasets.store import PreparedStore
 from py4cast.formats import Fields, writer_for
 from py4cast.grid import Grid
 from py4cast.variables import Variable
@@ -213,7 +213,7 @@ def waiting(path: Path, num_times: int, epochs: int = 2) -> None:
     """Share of an epoch that a training of `halfunet32` waits for data, batches of 4."""
     from py4cast.lightning import AutoRegressiveLightning
     from py4cast.workflows.config import build_config, named_from
-    from py4cast.workflows.train import train
+    from py4cast.workflows.train.run import train
 
     document = json.loads(path.read_text())
     cuts = [0, num_times // 3, num_times // 3 + 4, num_times // 3 + 8]

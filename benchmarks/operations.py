@@ -47,7 +47,7 @@ def make(folder: Path) -> None:
     from py4cast.statistics import Stats
     from py4cast.testing import make_info
     from py4cast.variables import Variable
-    from py4cast.workflows.export import Export, export
+    from py4cast.workflows.export.run import Export, export
 
     torch.manual_seed(0)
     levels = [1000 - 50 * k for k in range(NUM)]

@@ -17,7 +17,7 @@ import torch
 
 from py4cast.datasets import get_datasets
 from py4cast.metrics.batches import BatchVerification
-from py4cast.workflows.climatology import climatology_of
+from py4cast.workflows.verify.climatology import climatology_of
 
 RADIUS = 2
 

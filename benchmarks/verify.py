@@ -141,11 +141,11 @@ def ours(folder: Path, output: Path) -> None:
     """Prints seconds and memory of py4cast as one JSON line."""
     import xarray as xr
 
-    from py4cast.datasets.foreign.cf import CfCube  # noqa: F401
+    from py4cast.cubes.foreign.cf import CfCube  # noqa: F401
     from py4cast.formats.netcdf import NetcdfReader  # noqa: F401
     from py4cast.metrics import ScoreSettings
-    from py4cast.workflows.file_case import VerifyFiles
-    from py4cast.workflows.verify_files import verify_files
+    from py4cast.workflows.verify.file_case import VerifyFiles
+    from py4cast.workflows.verify.files import verify_files
 
     for module in ("categorical", "neighbourhood", "anomaly", "deterministic"):
         __import__(f"py4cast.metrics.{module}")

@@ -18,7 +18,7 @@ import numpy as np
 from py4cast.datasets import get_datasets
 from py4cast.lightning import AutoRegressiveLightning
 from py4cast.workflows.config import build_config, named_from
-from py4cast.workflows.train import train
+from py4cast.workflows.train.run import train
 
 
 def reading(data, rounds: int = 7) -> tuple[float, float]:

@@ -6,6 +6,9 @@ Names are loaded when they are first used, so that `import py4cast` is quick.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from py4cast.former import find_former
+from py4cast.version import __version__
+
 if TYPE_CHECKING:
     from py4cast.batch import Item, ItemBatch, Statics, collate_fn
     from py4cast.dataset_info import DatasetInfo
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from py4cast.strategies import StrategyABC
     from py4cast.variables import Variable
 
-__version__ = "0.1.0"
+find_former()
 
 _HOMES = {
     "batch": ("Item", "ItemBatch", "Statics", "collate_fn"),

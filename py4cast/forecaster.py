@@ -293,7 +293,7 @@ class Forecaster(nn.Module):
 
     def save(self, path: str | os.PathLike[str], **lineage: Any) -> None:
         """Writes one safetensors file, whole or not at all; `lineage` is added to the header."""
-        from py4cast import __version__
+        from py4cast.version import __version__
 
         tensors = {f"info.{k}": v for k, v in self.info.pack()[1].items()}
         tensors |= {

@@ -21,7 +21,9 @@ Process = multiprocessing.process.BaseProcess
 ROOT = Path(__file__).resolve().parent.parent
 _SERVER = multiprocessing.get_context("forkserver")
 _PACKAGES = ("xarray", "pint", "distributed", "torch.utils.tensorboard", "onnxruntime")
-_SERVER.set_forkserver_preload(["py4cast.workflows.train", "py4cast.workflows.verify", "py4cast.observers", *_PACKAGES])
+_SERVER.set_forkserver_preload(
+    ["py4cast.workflows.train.run", "py4cast.workflows.verify.split", "py4cast.observers", *_PACKAGES]
+)
 
 
 def _become(
@@ -87,7 +89,7 @@ def wait_for(process: Process, out: Path, *lines: str) -> None:
 
 def prepare_slowly(document: Path, seconds: float, append: bool = False) -> None:
     """Prepares a store of blocks of 5 instants, with a pause after each instant, and says what stage has begun."""
-    from py4cast.datasets import layout
+    from py4cast.cubes.store import layout
     from py4cast.datasets.gridded import Gridded
     from py4cast.datasets.preparing import Preparation, prepare
 

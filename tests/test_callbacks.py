@@ -13,7 +13,7 @@ from py4cast.callbacks import AtomicCheckpointIO, Preempted
 from py4cast.errors import DataError
 from py4cast.lightning import AutoRegressiveLightning
 from py4cast.workflows.config import RunConfig, build_config
-from py4cast.workflows.train import run_folder, train
+from py4cast.workflows.train.run import run_folder, train
 from tests.command import begin, py4cast
 
 TINY = ["model.num_filters=4", "dataset.size=16", "dataset.num_train=27", "dataset.num_valid=8", "dataset.num_test=8",

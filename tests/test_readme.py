@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from py4cast.cli import _VERBS, _parser
+from py4cast.cli.main import _VERBS, _parser
 from tests import readme_models
 from tests.conftest import ROOT
 

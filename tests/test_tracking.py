@@ -8,9 +8,9 @@ import pytest
 
 from py4cast.errors import SettingsError
 from py4cast.tracking import flat_settings, loggers_of
-from py4cast.workflows import lineage
 from py4cast.workflows.config import build_config
-from py4cast.workflows.train import train
+from py4cast.workflows.train import lineage
+from py4cast.workflows.train.run import train
 from tests.test_callbacks import TINY
 
 

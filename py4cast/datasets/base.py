@@ -13,18 +13,18 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from py4cast.batch import Item, ItemBatch, Statics, collate_fn
+from py4cast.cubes.base import CubeABC
+from py4cast.cubes.driver import Driver
 from py4cast.dataset_info import DatasetInfo
-from py4cast.datasets.builder import Progress
-from py4cast.datasets.cube import CubeABC
-from py4cast.datasets.driver import Driver
 from py4cast.datasets.forcings import ComputedForcings
 from py4cast.datasets.loader import Loader, LoaderSettings
 from py4cast.datasets.sampling import init_indices, require_samples
-from py4cast.datasets.timeline import Period
 from py4cast.errors import DataError, SettingsError
 from py4cast.namedtensor import NamedTensor
+from py4cast.progress import Progress
 from py4cast.settings import apply_overrides, decode, read_json
 from py4cast.statistics import Stats
+from py4cast.timeline import Period
 
 # the nouns of a sample are offered here too, where plugins of the older interface import them from
 __all__ = [

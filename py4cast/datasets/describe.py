@@ -6,19 +6,21 @@ from typing import Any
 
 import numpy as np
 
+from py4cast.cubes.base import CubeABC
+from py4cast.cubes.driver import Driver
+from py4cast.cubes.sources import open_source
 from py4cast.dataset_info import DatasetInfo, InputInfo
 from py4cast.datasets.base import Splits
-from py4cast.datasets.cube import CubeABC
-from py4cast.datasets.driver import Driver
 from py4cast.datasets.forcings import ComputedForcings
 from py4cast.datasets.series_settings import SeriesSettings
 from py4cast.datasets.statics import build_statics
-from py4cast.datasets.timeline import duration
-from py4cast.errors import DataError, SettingsError, nearest
+from py4cast.errors import DataError, Py4castError, SettingsError, nearest
+from py4cast.grid import Grid
 from py4cast.statistics import Stats
+from py4cast.timeline import duration
 from py4cast.variables import Variable
 
-__all__ = ["describe", "fitted"]
+__all__ = ["describe", "fitted", "open_drivers"]
 
 
 def describe(
@@ -110,3 +112,20 @@ def _input_info(driver: Driver, settings: SeriesSettings) -> InputInfo:
     stats: Stats = driver.cube.statistics(inside, driver.names)[0]
     chosen = [replace(driver.cube.variable(n), role="forcing") for n in driver.names]
     return InputInfo(driver.cube.grid, chosen, stats)
+
+
+def open_drivers(settings: SeriesSettings, grid: Grid) -> dict[str, Driver]:
+    """The further sources of a dataset by key; border values come to the dataset's grid, inputs stay on their own."""
+    found: dict[str, Driver] = {}
+    sources = dict(settings.inputs)
+    if settings.boundary is not None:
+        boundary = settings.boundary
+        sources["boundary"] = boundary if boundary.regrid is not None else replace(boundary, regrid="linear")
+    for key, source in sources.items():
+        place = key if key == "boundary" else f"inputs.{key}"
+        try:
+            cube = open_source(source, grid)
+            found[key] = Driver(cube, cube.names)
+        except Py4castError as error:
+            raise type(error)(f"{place}: {error}") from None
+    return found

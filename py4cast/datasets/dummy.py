@@ -15,16 +15,16 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from py4cast.axis import TimeAxis
+from py4cast.cubes.memory import MemoryCube
 from py4cast.dataset_info import DatasetInfo
-from py4cast.datasets.axis import TimeAxis
 from py4cast.datasets.base import Splits, WindowDataset
-from py4cast.datasets.cube import MemoryCube
 from py4cast.datasets.forcings import ComputedForcings, toa_radiation
 from py4cast.datasets.statics import build_statics
-from py4cast.datasets.timeline import Period, duration, instant
 from py4cast.errors import SettingsError
 from py4cast.grid import Grid
 from py4cast.settings import Settings, setting
+from py4cast.timeline import Period, duration, instant
 from py4cast.variables import Variable
 
 __all__ = ["Dummy", "DummySettings"]

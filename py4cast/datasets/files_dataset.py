@@ -14,19 +14,18 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from py4cast.axis import TimeAxis
+from py4cast.cubes.memory import MemoryCube
+from py4cast.cubes.store.store import PreparedStore
 from py4cast.dataset_info import DatasetInfo
-from py4cast.datasets.axis import TimeAxis
 from py4cast.datasets.base import Splits, WindowDataset
-from py4cast.datasets.catalog import Catalog
-from py4cast.datasets.cube import MemoryCube
-from py4cast.datasets.describe import describe, fitted
+from py4cast.datasets.describe import describe, fitted, open_drivers
 from py4cast.datasets.forcings import ComputedForcings
 from py4cast.datasets.gridded_settings import GriddedSettings
-from py4cast.datasets.planes import PlaneReader
 from py4cast.datasets.preparing import Preparation, files_of, prepare
-from py4cast.datasets.sources import open_drivers
-from py4cast.datasets.store import PreparedStore
-from py4cast.datasets.timeline import duration
+from py4cast.planes.catalog import Catalog
+from py4cast.planes.reader import PlaneReader
+from py4cast.timeline import duration
 
 __all__ = ["FilesDataset"]
 

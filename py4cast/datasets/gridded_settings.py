@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from py4cast.datasets.array_settings import ArraySettings
-from py4cast.datasets.filters import registry as filters
-from py4cast.datasets.packing import StoreType
-from py4cast.datasets.planes import FieldPlan
+from py4cast.cubes.store.packing import StoreType
 from py4cast.datasets.series_settings import BoxSettings, GridSettings, SeriesSettings
-from py4cast.datasets.timeline import duration
 from py4cast.errors import SettingsError, nearest
 from py4cast.formats import ArrayDescription
+from py4cast.planes.arrays import ArraySettings
+from py4cast.planes.filters import registry as filters
+from py4cast.planes.reader import FieldPlan
 from py4cast.regrid import Method
 from py4cast.settings import Settings, decode, setting
+from py4cast.timeline import duration
 from py4cast.variables import NanPolicy, Variable, feature_name, role_of
 
 __all__ = ["BoxSettings", "ForecastSettings", "GridSettings", "GriddedSettings", "VariableSettings"]

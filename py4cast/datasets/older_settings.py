@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from py4cast.datasets.packing import StoreType
+from py4cast.cubes.source_settings import SourceSettings
+from py4cast.cubes.store.packing import StoreType
 from py4cast.datasets.series_settings import GridSettings
-from py4cast.datasets.source_settings import SourceSettings
-from py4cast.datasets.timeline import Period, Periods, duration, instant, show_duration
 from py4cast.errors import SettingsError
 from py4cast.settings import Settings, setting
+from py4cast.timeline import Period, Periods, duration, instant, show_duration
 
 __all__ = ["OlderGrid", "OlderParam", "OlderPeriod", "OlderPeriods", "ServiceSettings", "hours", "periods_of"]
 

@@ -10,11 +10,11 @@ Every start and member is a forecast. Its root is `PY4CAST_POESY_PATH` where the
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from py4cast.datasets.array_settings import ArraySettings
 from py4cast.datasets.files_dataset import FilesDataset
 from py4cast.datasets.gridded_settings import ForecastSettings, GriddedSettings, VariableSettings
 from py4cast.datasets.older_settings import OlderGrid, OlderParam, ServiceSettings, hours
 from py4cast.errors import SettingsError, nearest
+from py4cast.planes.arrays import ArraySettings
 from py4cast.settings import Settings, setting
 
 __all__ = ["PARAMETERS", "Poesy", "PoesySettings"]

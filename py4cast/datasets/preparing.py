@@ -12,19 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.atomic import write_json
-from py4cast.datasets.axis import TimeAxis
-from py4cast.datasets.builder import Progress, Silent, StoreBuilder
-from py4cast.datasets.catalog import Catalog, expand_patterns
+from py4cast.axis import TimeAxis
+from py4cast.cubes.store.builder import StoreBuilder
+from py4cast.cubes.store.layout import StoreLayout
+from py4cast.cubes.store.packing import Packing
+from py4cast.cubes.store.store import MARKER, VERSION, PreparedStore
 from py4cast.datasets.gridded_settings import GriddedSettings
-from py4cast.datasets.layout import StoreLayout
-from py4cast.datasets.packing import Packing
-from py4cast.datasets.planes import FieldPlan, PlaneReader
-from py4cast.datasets.store import MARKER, VERSION, PreparedStore
-from py4cast.datasets.timeline import Period, Periods, duration
 from py4cast.errors import DataError, SettingsError
 from py4cast.grid import Grid
+from py4cast.planes.catalog import Catalog, expand_patterns
+from py4cast.planes.reader import FieldPlan, PlaneReader
+from py4cast.progress import Progress, Silent
 from py4cast.regrid import Regridder
 from py4cast.settings import cache_dir, digest, read_json
+from py4cast.timeline import Period, Periods, duration
 
 __all__ = ["Preparation", "files_of", "prepare", "report_missing", "time_axis"]
 

@@ -10,11 +10,11 @@ give none.
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from py4cast.datasets.array_settings import ArraySettings
 from py4cast.datasets.files_dataset import FilesDataset
 from py4cast.datasets.gridded_settings import NONE, GriddedSettings, VariableSettings
 from py4cast.datasets.older_settings import OlderGrid, OlderParam, ServiceSettings, obs_step
 from py4cast.errors import SettingsError, nearest
+from py4cast.planes.arrays import ArraySettings
 from py4cast.settings import Settings, setting
 
 __all__ = ["CORNERS", "PROJECTION", "Rainfall", "RainfallSettings"]

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from py4cast.datasets.axis import TimeAxis
-from py4cast.datasets.timeline import Period, duration, show_duration
+from py4cast.axis import TimeAxis
 from py4cast.errors import DataError
+from py4cast.timeline import Period, duration, show_duration
 
 __all__ = ["init_indices", "require_samples"]
 

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from py4cast.datasets.source_settings import BoxSettings, SourceSettings
-from py4cast.datasets.timeline import Periods
+from py4cast.cubes.source_settings import BoxSettings, SourceSettings
 from py4cast.errors import SettingsError
 from py4cast.grid import Grid
 from py4cast.settings import Settings, setting
+from py4cast.timeline import Periods
 
 __all__ = ["BoxSettings", "GridSettings", "SeriesSettings"]
 

@@ -11,12 +11,12 @@ become sums over a step. Its root is `PY4CAST_SMEAGOL_PATH` where the settings g
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from py4cast.datasets.array_settings import ArraySettings
 from py4cast.datasets.files_dataset import FilesDataset
 from py4cast.datasets.gridded_settings import ForecastSettings, GriddedSettings, VariableSettings
 from py4cast.datasets.older_settings import Kind, ServiceSettings, hours
 from py4cast.datasets.series_settings import GridSettings
 from py4cast.errors import SettingsError, nearest
+from py4cast.planes.arrays import ArraySettings
 from py4cast.settings import Settings, setting
 
 __all__ = ["PARAMETERS", "Smeagol", "SmeagolSettings"]

@@ -11,12 +11,12 @@ coarser ones. Its root is `PY4CAST_TITAN_PATH` where the settings give none.
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
-from py4cast.datasets.array_settings import ArraySettings
 from py4cast.datasets.files_dataset import FilesDataset
 from py4cast.datasets.gridded_settings import NONE, ForecastSettings, GriddedSettings, VariableSettings
 from py4cast.datasets.older_settings import OlderGrid, OlderParam, ServiceSettings, hours, obs_step
 from py4cast.datasets.titan_parameters import GRIDS, LEVELS, PARAMETERS, TitanParameter
 from py4cast.errors import SettingsError, nearest
+from py4cast.planes.arrays import ArraySettings
 from py4cast.regrid import Method
 from py4cast.settings import Settings, setting
 from py4cast.variables import feature_name

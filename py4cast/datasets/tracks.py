@@ -18,20 +18,21 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from py4cast.cubes.base import CubeABC, Planes
+from py4cast.cubes.kept import KeptCube
+from py4cast.cubes.store.store import PreparedStore
 from py4cast.dataset_info import DatasetInfo
 from py4cast.datasets.base import SPLITS, Splits, WindowDataset
-from py4cast.datasets.builder import Progress
-from py4cast.datasets.cube import CubeABC, Planes
 from py4cast.datasets.forcings import ComputedForcings
 from py4cast.datasets.preparing import Preparation
 from py4cast.datasets.qg import Qg
 from py4cast.datasets.qg.settings import QgSettings
 from py4cast.datasets.statics import build_statics
-from py4cast.datasets.store import PreparedStore
-from py4cast.datasets.timeline import Period
 from py4cast.grid import Grid
+from py4cast.progress import Progress
 from py4cast.settings import Settings, setting
 from py4cast.statistics import Stats
+from py4cast.timeline import Period
 from py4cast.variables import Variable
 
 __all__ = ["ObservedCube", "Tracks", "TracksSettings", "passes"]
@@ -79,7 +80,7 @@ def passes(settings: TracksSettings, size: int, instant: int) -> NDArray[np.bool
     return seen
 
 
-class ObservedCube(CubeABC):
+class ObservedCube(KeptCube):
     """Creates the cube of a flow's stream function and what is observed of it around each instant.
 
     Args:

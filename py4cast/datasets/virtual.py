@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from py4cast.cubes.base import CubeABC
+from py4cast.cubes.source_settings import SourceSettings
+from py4cast.cubes.sources import open_source
+from py4cast.cubes.views import WindowCube
 from py4cast.datasets.base import WindowDataset
-from py4cast.datasets.combine import WindowCube
-from py4cast.datasets.cube import CubeABC
-from py4cast.datasets.describe import describe
+from py4cast.datasets.describe import describe, open_drivers
 from py4cast.datasets.series_settings import SeriesSettings
-from py4cast.datasets.source_settings import SourceSettings
-from py4cast.datasets.sources import open_drivers, open_source
 from py4cast.errors import SettingsError, nearest
 from py4cast.settings import Settings, setting
 from py4cast.variables import Variable, role_of

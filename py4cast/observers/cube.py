@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from py4cast.datasets.cube import CubeABC
+from py4cast.cubes.base import CubeABC
 from py4cast.observers.colours import ColourTable, table_of
 from py4cast.observers.maps import draw_field
 

@@ -1,10 +1,11 @@
 """The configuration of a run: everything that decides its result, in one JSON that runs it again."""
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from py4cast.errors import SettingsError
 from py4cast.losses import registry as losses
@@ -15,7 +16,10 @@ from py4cast.optim import OptimSettings
 from py4cast.settings import Settings, apply_overrides, decode, read_json, setting
 from py4cast.strategies import registry as strategies
 
-__all__ = ["Named", "RunConfig", "TrainSettings", "named_from"]
+if TYPE_CHECKING:
+    from py4cast.forecaster import Forecaster
+
+__all__ = ["Named", "RunConfig", "TrainSettings", "build_config", "data_of", "find_config", "named_from"]
 
 _PLACES = ("dataset", "model", "strategy", "train", "optim", "scores")
 
@@ -125,3 +129,14 @@ def find_config(path: str | os.PathLike[str]) -> Path:
     """The `config.json` that a path means: itself, or the one in a run's folder."""
     file = Path(path)
     return file / "config.json" if file.is_dir() else file
+
+
+def data_of(
+    forecaster: "Forecaster", dataset: str | None, path: str | os.PathLike[str] | None
+) -> tuple[str, list[str]]:
+    """The dataset's registered name, and the settings that the Forecaster was trained on when no file is given."""
+    trained: dict[str, Any] = forecaster.lineage.get("config", {}).get("dataset", {})
+    name = dataset or trained.get("name") or "gridded"
+    if path is not None or name != trained.get("name"):
+        return name, []
+    return name, [f"{key}={json.dumps(value)}" for key, value in trained.get("settings", {}).items()]

@@ -16,7 +16,7 @@ from py4cast.models.graph.geometry import geometry_of
 from py4cast.models.graph.graph import Graph
 from py4cast.observers.graph import draw_graph
 from py4cast.settings import apply_overrides, read_json
-from py4cast.workflows.report import table_of
+from py4cast.workflows.terminal import table_of
 
 __all__ = ["graph"]
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 from py4cast import datasets, formats, losses, metrics, models, observers, physics, strategies
-from py4cast.datasets.filters import registry as filters
-from py4cast.datasets.foreign import registry as foreign
+from py4cast.cubes.foreign import registry as foreign
 from py4cast.physics.closures import closures
-from py4cast.workflows.report import table_of
+from py4cast.planes.filters import registry as filters
+from py4cast.workflows.terminal import table_of
 
 __all__ = ["plugins"]
 

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from py4cast.cubes.store.store import PreparedStore
 from py4cast.datasets import registry
 from py4cast.datasets.files_dataset import FilesDataset
 from py4cast.datasets.preparing import Preparation
-from py4cast.datasets.store import PreparedStore
 from py4cast.errors import SettingsError
 from py4cast.process import end_with_parent
-from py4cast.workflows.report import Bar
+from py4cast.workflows.terminal import Bar
 
 __all__ = ["prepare"]
 
@@ -52,7 +52,7 @@ def _workers(num_workers: int, scheduler: str | None) -> Iterator[tuple[Executor
 
     # a server that is forked once has the libraries loaded, and no threads of this process
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["py4cast.datasets.blocks", "py4cast.datasets.catalog"])
+    context.set_forkserver_preload(["py4cast.cubes.store.blocks", "py4cast.planes.catalog"])
     with ProcessPoolExecutor(num_workers, mp_context=context, initializer=end_with_parent) as executor:
         yield executor, num_workers + 1
 

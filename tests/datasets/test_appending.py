@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-import py4cast.datasets.layout as layout
+import py4cast.cubes.store.layout as layout
+from py4cast.cubes.store.store import MARKER, PreparedStore
 from py4cast.datasets.gridded import Gridded
 from py4cast.datasets.preparing import Preparation
 from py4cast.datasets.preparing import prepare as prepare_store
-from py4cast.datasets.store import MARKER, PreparedStore
 from py4cast.errors import DataError, SettingsError
 from tests.command import begin, prepare_slowly, py4cast, start, wait_for
 from tests.datasets.test_builder import files_of

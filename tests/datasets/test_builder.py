@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import py4cast.datasets.builder as builder
-import py4cast.datasets.layout as layout
+import py4cast.cubes.store.builder as builder
+import py4cast.cubes.store.layout as layout
+from py4cast.cubes.store.store import MARKER
 from py4cast.datasets.gridded import Gridded
-from py4cast.datasets.store import MARKER
 from py4cast.errors import BusyError, DataError, SettingsError
 from tests.command import prepare_slowly, start, wait_for
 from tests.datasets.test_store import prepare
@@ -61,7 +61,7 @@ def test_a_second_prepare_does_nothing(tmp_path: Path) -> None:
 
 
 def test_a_finished_store_is_found_without_reading_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import py4cast.datasets.catalog as catalog
+    import py4cast.planes.catalog as catalog
 
     write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields()})
     settings = Gridded.settings_kls.from_dict(describe(tmp_path / "in"))

@@ -10,12 +10,12 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
+from py4cast.axis import TimeAxis
 from py4cast.batch import ItemBatch
+from py4cast.cubes.driver import Driver
+from py4cast.cubes.memory import MemoryCube
 from py4cast.dataset_info import InputInfo
 from py4cast.datasets import DatasetABC, get_datasets
-from py4cast.datasets.axis import TimeAxis
-from py4cast.datasets.cube import MemoryCube
-from py4cast.datasets.driver import Driver
 from py4cast.errors import DataError, SettingsError
 from py4cast.forecaster import Forecaster
 from py4cast.grid import Grid
@@ -24,7 +24,7 @@ from py4cast.models import GridModel, registry
 from py4cast.registry import Entry
 from py4cast.settings import Settings
 from py4cast.variables import Variable
-from py4cast.workflows.forecast import Forecast, forecast
+from py4cast.workflows.forecast.run import Forecast, forecast
 from tests.weather_files import HOUR, START, describe, wave_fields, write_json, write_netcdf
 
 SMALL = {"num_filters": 4}

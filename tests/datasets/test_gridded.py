@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from py4cast.datasets import get_datasets
-from py4cast.datasets.catalog import expand_patterns
 from py4cast.datasets.gridded import Gridded
 from py4cast.errors import DataError, SettingsError
 from py4cast.formats import Fields, writer_for
 from py4cast.grid import Grid
+from py4cast.planes.catalog import expand_patterns
 from py4cast.variables import Variable
 from tests.weather_files import HOUR, START, describe, wave_fields, write_json, write_netcdf
 

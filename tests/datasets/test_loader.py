@@ -106,9 +106,9 @@ def test_settings_are_checked() -> None:
 def test_samples_come_in_blocks_where_memory_cannot_hold_the_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import py4cast.datasets.layout as layout
+    import py4cast.cubes.store.layout as layout
+    from py4cast.cubes.store.store import PreparedStore
     from py4cast.datasets import get_datasets
-    from py4cast.datasets.store import PreparedStore
     from tests.weather_files import describe, wave_fields, write_json, write_netcdf
 
     monkeypatch.setattr(layout, "_MAX_BLOCK", 6)

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from py4cast.cubes.source_settings import SourceSettings
+from py4cast.cubes.sources import open_source
 from py4cast.datasets import get_datasets
 from py4cast.datasets.gridded import Gridded
-from py4cast.datasets.source_settings import SourceSettings
-from py4cast.datasets.sources import open_source
 from py4cast.formats import open_reader
 from tests.datasets.test_store import prepare
 from tests.weather_files import write_json

@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from py4cast.datasets.axis import TimeAxis
+from py4cast.axis import TimeAxis
 from py4cast.datasets.sampling import init_indices, require_samples
-from py4cast.datasets.timeline import Period
 from py4cast.errors import DataError
+from py4cast.timeline import Period
 
 HOUR = np.timedelta64(3600, "s")
 

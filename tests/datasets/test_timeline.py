@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from py4cast.datasets.timeline import Period, duration, instant, show_duration
 from py4cast.errors import SettingsError
+from py4cast.timeline import Period, duration, instant, show_duration
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ import torch
 from py4cast.datasets import DatasetABC, get_datasets
 from py4cast.errors import SettingsError
 from py4cast.forecaster import Forecaster
-from py4cast.workflows.export import Export, export
-from py4cast.workflows.export_rate import RATE, RateNetwork, export_rate
+from py4cast.workflows.export.rate import RATE, RateNetwork, export_rate
+from py4cast.workflows.export.run import Export, export
 from tests.command import py4cast
 from tests.deploy.test_deploy import build, run  # noqa: F401
 

@@ -7,9 +7,9 @@ import torch
 
 from py4cast.errors import SettingsError
 from py4cast.forecaster import Forecaster
-from py4cast.workflows.campaign import Campaign
-from py4cast.workflows.mapping.settings import MappingExperiment
-from py4cast.workflows.train import run_folder
+from py4cast.workflows.experiments.campaign import Campaign
+from py4cast.workflows.experiments.mapping.settings import MappingExperiment
+from py4cast.workflows.train.run import run_folder
 
 DATA = {"name": "dummy", "settings": {"size": 16, "num_train": 12, "num_valid": 6, "num_test": 6, "border_size": 2}}
 MODEL = {"name": "cnn", "settings": {"num_filters": 4, "num_layers": 1}}

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from py4cast.errors import DataError, SettingsError
-from py4cast.workflows.catalogue import Catalogue, Item
-from py4cast.workflows.catalogue_view import catalogue, register
-from py4cast.workflows.export import Export, export
-from py4cast.workflows.register import item_of
+from py4cast.workflows.catalogue.catalogue import Catalogue, Item
+from py4cast.workflows.catalogue.register import item_of
+from py4cast.workflows.catalogue.view import catalogue, register
+from py4cast.workflows.export.run import Export, export
 from tests import forecasters
 from tests.command import py4cast
 from tests.workflows.test_inspect import store
@@ -79,7 +79,7 @@ def test_names_count_their_versions(tmp_path: Path) -> None:
 def test_two_processes_write_at_once(tmp_path: Path) -> None:
     code = """
 import sys
-from py4cast.workflows.catalogue import Catalogue, Item
+from py4cast.workflows.catalogue.catalogue import Catalogue, Item
 held = Catalogue(sys.argv[1])
 for i in range(40):
     held.register(Item(f"{sys.argv[2]}-{i}", "dataset", "/x", {}, (("parent", "made from"),)), "shared")

@@ -277,7 +277,7 @@ def test_weights_of_another_run_start_a_new_one(run) -> None:
     import torch
 
     from py4cast.forecaster import Forecaster
-    from py4cast.workflows.train import load_weights
+    from py4cast.workflows.train.run import load_weights
 
     folder, environment = run
     trained = Forecaster.load(folder / "forecaster.safetensors")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from py4cast.datasets import get_datasets
-from py4cast.workflows.climatology import climatology_of
+from py4cast.workflows.verify.climatology import climatology_of
 from tests.weather_files import START, describe, wave_fields, write_json, write_netcdf
 
 HOUR = np.timedelta64(3600, "s")

@@ -13,10 +13,10 @@ from py4cast.datasets.base import as_window_dataset
 from py4cast.errors import SettingsError
 from py4cast.forecaster import Forecaster
 from py4cast.observers.turbulence import draw_closures
-from py4cast.workflows.closure.evaluation import Judge
-from py4cast.workflows.closure.run import closure
-from py4cast.workflows.closure.settings import ClosureExperiment, Evaluation
-from py4cast.workflows.closure.summary import COLUMNS, cell, markdown, scalars, summary
+from py4cast.workflows.experiments.closure.evaluation import Judge
+from py4cast.workflows.experiments.closure.run import closure
+from py4cast.workflows.experiments.closure.settings import ClosureExperiment, Evaluation
+from py4cast.workflows.experiments.closure.summary import COLUMNS, cell, markdown, scalars, summary
 from tests.conftest import ROOT
 
 SECONDS = ROOT / "config" / "experiments" / "qg_closure_seconds.json"

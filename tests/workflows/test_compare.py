@@ -7,11 +7,11 @@ import xarray as xr
 from PIL import Image
 
 from py4cast.errors import DataError, SettingsError
-from py4cast.workflows.compare import Compare, compare, named_runs, open_run
-from py4cast.workflows.file_case import VerifyFiles
-from py4cast.workflows.merge import merged
-from py4cast.workflows.score_files import read_scores, write_scores
-from py4cast.workflows.verify_files import verify_files
+from py4cast.workflows.verify.compare import Compare, compare, named_runs, open_run
+from py4cast.workflows.verify.file_case import VerifyFiles
+from py4cast.workflows.verify.files import verify_files
+from py4cast.workflows.verify.merge import merged
+from py4cast.workflows.verify.score_files import read_scores, write_scores
 from tests import forecast_files as made
 from tests.command import py4cast
 

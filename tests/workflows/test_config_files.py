@@ -59,7 +59,7 @@ def test_strategies(path: Path) -> None:
 
 def test_a_ring_without_truth_is_learned_like_the_rest(tmp_path: Path) -> None:
     from py4cast.workflows.config import build_config
-    from py4cast.workflows.train import _make
+    from py4cast.workflows.train.run import _make
 
     tiny = [
         "dataset.size=16",

@@ -7,8 +7,8 @@ import pytest
 
 from py4cast.errors import DataError, SettingsError
 from py4cast.formats import Fields, writer_for
-from py4cast.workflows.cycle import Cycle, Schedule
-from py4cast.workflows.forecast import Forecast
+from py4cast.workflows.cycle.run import Cycle, Schedule
+from py4cast.workflows.forecast.run import Forecast
 from tests import forecast_files as made
 from tests import forecasters
 from tests.command import py4cast
@@ -147,7 +147,7 @@ def test_the_command_line(tmp_path: Path) -> None:
 
 
 def test_the_freshest_run_of_the_driving_model(tmp_path: Path) -> None:
-    from py4cast.workflows.cycle import _freshest
+    from py4cast.workflows.cycle.run import _freshest
 
     start = np.datetime64("2020-01-02T06", "s")
     pattern = str(tmp_path / "ifs_%Y%m%d%H.nc")

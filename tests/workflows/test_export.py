@@ -11,9 +11,9 @@ import torch
 from py4cast.errors import DataError, Py4castError, SettingsError
 from py4cast.models import registry as models
 from py4cast.steppers import StepGiven, open_stepper
-from py4cast.workflows import export as module
-from py4cast.workflows.export import Export, export
-from py4cast.workflows.forecast import Forecast, forecast
+from py4cast.workflows.export import run as module
+from py4cast.workflows.export.run import Export, export
+from py4cast.workflows.forecast.run import Forecast, forecast
 from tests import forecast_files as made
 from tests import forecasters
 from tests.command import py4cast

@@ -10,7 +10,7 @@ import xarray as xr
 from py4cast.errors import DataError, SettingsError
 from py4cast.forecaster import Forecaster
 from py4cast.formats import Fields, open_reader, writer_for
-from py4cast.workflows.forecast import Forecast, forecast
+from py4cast.workflows.forecast.run import Forecast, forecast
 from tests import forecast_files as made
 from tests import forecasters
 from tests.command import py4cast

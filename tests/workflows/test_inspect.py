@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from py4cast.errors import DataError, SettingsError
-from py4cast.workflows.inspect import inspect
+from py4cast.workflows.inspect.data import inspect
 from tests.command import py4cast
 from tests.weather_files import describe, wave_fields, write_json, write_netcdf
 

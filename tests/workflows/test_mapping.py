@@ -15,10 +15,10 @@ from py4cast.errors import SettingsError
 from py4cast.forecaster import Forecaster
 from py4cast.statistics import Stats
 from py4cast.testing import check_dataset, make_batch, make_info
-from py4cast.workflows.mapping.board import add_rows, map_scores, markdown
-from py4cast.workflows.mapping.interpolation import OptimalInterpolation
-from py4cast.workflows.mapping.run import mapping
-from py4cast.workflows.mapping.settings import MappingExperiment
+from py4cast.workflows.experiments.mapping.board import add_rows, map_scores, markdown
+from py4cast.workflows.experiments.mapping.interpolation import OptimalInterpolation
+from py4cast.workflows.experiments.mapping.run import mapping
+from py4cast.workflows.experiments.mapping.settings import MappingExperiment
 from tests.command import py4cast
 from tests.conftest import ROOT
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from py4cast.metrics.verification import Verification
-from py4cast.workflows.score_page import write_page
+from py4cast.workflows.page.score_page import write_page
 from tests.metrics.layouts import HOUR, START, VARIABLES, fields, layout
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

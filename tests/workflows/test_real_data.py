@@ -10,9 +10,9 @@ import xarray as xr
 from py4cast.datasets import get_datasets
 from py4cast.testing import check_dataset
 from py4cast.workflows.config import build_config, named_from
-from py4cast.workflows.export import Export, export
-from py4cast.workflows.forecast import Forecast, forecast
-from py4cast.workflows.train import train
+from py4cast.workflows.export.run import Export, export
+from py4cast.workflows.forecast.run import Forecast, forecast
+from py4cast.workflows.train.run import train
 from tests.conftest import ROOT
 from tests.weather_files import write_json
 

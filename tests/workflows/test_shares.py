@@ -9,9 +9,9 @@ import pytest
 from py4cast.errors import DataError, SettingsError
 from py4cast.metrics import ScoreSettings
 from py4cast.metrics.score_set import ScoreSet
-from py4cast.workflows import shares
-from py4cast.workflows.file_case import FileCase, VerifyFiles
-from py4cast.workflows.verify_files import verify_files
+from py4cast.workflows.verify import shares
+from py4cast.workflows.verify.file_case import FileCase, VerifyFiles
+from py4cast.workflows.verify.files import verify_files
 from tests import forecast_files as made
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
@@ -112,7 +112,7 @@ def test_the_others_stop_once_one_has_failed(
 
 @pytest.mark.parametrize("asked", ["NetCDF"], indirect=True)
 def test_the_number_of_processes(asked: VerifyFiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    from py4cast.workflows import verify_files as module
+    from py4cast.workflows.verify import files as module
 
     with pytest.raises(SettingsError, match="--num_workers 0: expected at least 1"):
         verify_files(asked, num_workers=0)

@@ -11,9 +11,9 @@ import xarray as xr
 from py4cast.errors import DataError, SettingsError
 from py4cast.metrics import ScoreSettings
 from py4cast.metrics.score_set import ScoreSet
-from py4cast.workflows import shares
-from py4cast.workflows.file_case import FileCase, VerifyFiles
-from py4cast.workflows.verify_files import verify_files
+from py4cast.workflows.verify import shares
+from py4cast.workflows.verify.file_case import FileCase, VerifyFiles
+from py4cast.workflows.verify.files import verify_files
 from tests import forecast_files as made
 from tests.command import py4cast
 from tests.forecast_files import BIAS, HOUR, STARTS

@@ -12,7 +12,7 @@ from py4cast.metrics import ScoreSettings
 from py4cast.metrics.batches import BatchVerification
 from py4cast.namedtensor import NamedTensor
 from py4cast.testing import make_batch, make_info
-from py4cast.workflows.verify import SplitCase, verify
+from py4cast.workflows.verify.split import SplitCase, verify
 from tests.weather_files import HOUR, START, describe, wave_fields, write_json, write_netcdf
 
 FEW = ScoreSettings(metrics=("rmse", "bias"), num_samples=50)

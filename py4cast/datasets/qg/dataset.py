@@ -20,20 +20,21 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from py4cast.axis import Instant, TimeAxis
+from py4cast.cubes.store.builder import StoreBuilder
+from py4cast.cubes.store.layout import StoreLayout
+from py4cast.cubes.store.store import MARKER, VERSION, PreparedStore
 from py4cast.dataset_info import DatasetInfo
-from py4cast.datasets.axis import Instant, TimeAxis
 from py4cast.datasets.base import SPLITS, Splits, WindowDataset
-from py4cast.datasets.builder import Progress, Silent, StoreBuilder
 from py4cast.datasets.forcings import ComputedForcings
-from py4cast.datasets.layout import StoreLayout
 from py4cast.datasets.preparing import Preparation
 from py4cast.datasets.qg.settings import LENGTH, TIME_UNIT, Plan, QgSettings
 from py4cast.datasets.qg.simulation import Simulation
 from py4cast.datasets.statics import build_statics
-from py4cast.datasets.store import MARKER, VERSION, PreparedStore
-from py4cast.datasets.timeline import Period
 from py4cast.grid import Grid
+from py4cast.progress import Progress, Silent
 from py4cast.settings import cache_dir, digest
+from py4cast.timeline import Period
 from py4cast.variables import Variable
 
 __all__ = ["Qg"]

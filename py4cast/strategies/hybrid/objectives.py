@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,9 +13,7 @@ from py4cast.errors import SettingsError
 from py4cast.models.base import recomputation
 from py4cast.strategies.base import Loss, Network
 from py4cast.strategies.hybrid.settings import HybridSettings
-
-if TYPE_CHECKING:
-    from py4cast.strategies.hybrid.strategy import Hybrid
+from py4cast.strategies.hybrid.step import HybridStep
 
 __all__ = ["OBJECTIVES", "ObjectiveABC", "Samples", "segment_length"]
 
@@ -62,7 +60,7 @@ class ObjectiveABC(ABC):
         self.is_plane = info.grid.is_plane
 
     @abstractmethod
-    def loss(self, hybrid: "Hybrid", model: Network, loss: Loss, samples: Samples) -> Tensor:
+    def loss(self, hybrid: HybridStep, model: Network, loss: Loss, samples: Samples) -> Tensor:
         """`(batch, timestep)`."""
 
 
@@ -78,7 +76,7 @@ class Offline(ObjectiveABC):
         super().__init__(settings, info)
         self.index = info.predicted.index(settings.subgrid)
 
-    def loss(self, hybrid: "Hybrid", model: Network, loss: Loss, samples: Samples) -> Tensor:
+    def loss(self, hybrid: HybridStep, model: Network, loss: Loss, samples: Samples) -> Tensor:
         window, truth = samples.states, samples.truth
         rates, own = [], []
         for step in range(truth.shape[1]):
@@ -124,7 +122,7 @@ class Online(ObjectiveABC):
             )
         return found
 
-    def loss(self, hybrid: "Hybrid", model: Network, loss: Loss, samples: Samples) -> Tensor:
+    def loss(self, hybrid: HybridStep, model: Network, loss: Loss, samples: Samples) -> Tensor:
         available = samples.truth.shape[1]
         horizon = self.horizon(int(hybrid.updates), available) if hybrid.training else available
         if self.settings.horizons:  # the longest that will be asked for is asked for at once
@@ -141,7 +139,7 @@ class Online(ObjectiveABC):
             found = found + self.spectral_weight * self.scale * error.unsqueeze(1)
         return found
 
-    def _unrolled(self, hybrid: "Hybrid", model: Network, samples: Samples, horizon: int) -> Tensor:
+    def _unrolled(self, hybrid: HybridStep, model: Network, samples: Samples, horizon: int) -> Tensor:
         def segment(window: Tensor, first: int, last: int) -> tuple[Tensor, Tensor]:
             found = []
             for step in range(first, last):
@@ -177,7 +175,7 @@ class Increments(ObjectiveABC):
     increments, doi 10.1029/2023MS003757.
     """
 
-    def loss(self, hybrid: "Hybrid", model: Network, loss: Loss, samples: Samples) -> Tensor:
+    def loss(self, hybrid: HybridStep, model: Network, loss: Loss, samples: Samples) -> Tensor:
         window, steps = samples.states, self._window(hybrid, samples)
         with torch.no_grad():
             for step in range(steps):
@@ -194,7 +192,7 @@ class Increments(ObjectiveABC):
         return loss(prediction, truth)
 
     @staticmethod
-    def _window(hybrid: "Hybrid", samples: Samples) -> int:
+    def _window(hybrid: HybridStep, samples: Samples) -> int:
         """Steps of the short forecast: one less than a sample has where the network sees forcings."""
         steps = samples.truth.shape[1]
         if hybrid.num_forcing == len(hybrid.forcing_index):
@@ -215,7 +213,7 @@ def segment_length(num_steps: int) -> int:
     return -(-num_steps // num_segments)
 
 
-def _silent(hybrid: "Hybrid") -> Network:
+def _silent(hybrid: HybridStep) -> Network:
     """A network whose rate is 0."""
 
     def network(x: Tensor) -> Tensor:

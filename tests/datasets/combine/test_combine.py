@@ -4,11 +4,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from py4cast.axis import TimeAxis
+from py4cast.cubes.base import CubeABC, pairs_of
+from py4cast.cubes.memory import MemoryCube
+from py4cast.cubes.source_settings import SourceSettings
+from py4cast.cubes.sources import open_source
 from py4cast.datasets import get_datasets
-from py4cast.datasets.axis import TimeAxis
-from py4cast.datasets.cube import CubeABC, MemoryCube, pairs_of
-from py4cast.datasets.source_settings import SourceSettings
-from py4cast.datasets.sources import open_source
 from py4cast.errors import DataError, SettingsError
 from py4cast.grid import Grid
 from py4cast.statistics import Stats
@@ -138,7 +139,7 @@ def linear(grid: Grid, name: str = "t", count: int = 6) -> MemoryCube:
 
 
 def test_a_coarse_source_comes_to_the_fine_grid_and_a_region_into_a_larger_one() -> None:
-    from py4cast.datasets.combine import CutoutCube, JoinCube, RegridCube
+    from py4cast.cubes.views import CutoutCube, JoinCube, RegridCube
 
     fine, coarse = (
         Grid(np.linspace(50, 46, 17), np.linspace(0, 4, 17)),
@@ -169,7 +170,7 @@ def test_a_coarse_source_comes_to_the_fine_grid_and_a_region_into_a_larger_one()
 
 
 def test_members_are_chosen(tmp_path: Path) -> None:
-    from py4cast.datasets.combine import ConcatCube, MembersCube, TimesCube
+    from py4cast.cubes.views import ConcatCube, MembersCube, TimesCube
 
     grid = Grid(np.linspace(50, 46, 5), np.linspace(0, 4, 6))
     rng = np.random.default_rng(0)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from py4cast.datasets import get_datasets
-from py4cast.datasets.filters import registry
 from py4cast.errors import DataError, SettingsError
+from py4cast.planes.filters import registry
 from tests.weather_files import describe, wave_fields, write_json, write_netcdf
 
 Plane = np.ndarray
@@ -34,7 +34,7 @@ def test_wind_comes_from_where_it_says() -> None:
 
 def test_humidities_agree_with_the_tables() -> None:
     """Saturation over water at 0, 10, 20, 30 °C: 611.2, 1227.9, 2338.8, 4245.1 Pa (WMO, 2018, WMO-No. 8, annex 4.D)."""
-    from py4cast.datasets.filters.humidity import saturation_pressure
+    from py4cast.planes.filters.humidity import saturation_pressure
 
     table = np.array([611.2, 1227.9, 2338.8, 4245.1])
     np.testing.assert_allclose(saturation_pressure(273.15 + 10 * np.arange(4)), table, rtol=3e-3)
@@ -167,7 +167,7 @@ def test_sums_that_begin_anew(tmp_path: Path) -> None:
 def test_an_outsiders_filter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "py4cast_plugin_square.py").write_text(
         "from dataclasses import dataclass\n"
-        "from py4cast.datasets.filters import FilterABC\n"
+        "from py4cast.planes.filters import FilterABC\n"
         "from py4cast.settings import Settings, setting\n"
         "@dataclass(frozen=True, slots=True, kw_only=True)\n"
         "class SquareSettings(Settings):\n"
@@ -184,7 +184,7 @@ def test_an_outsiders_filter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     import py4cast.datasets.gridded_settings as module
     from py4cast.registry import Registry
 
-    fresh = Registry("filter", "py4cast.datasets.filters.base:FilterABC", {})
+    fresh = Registry("filter", "py4cast.planes.filters.base:FilterABC", {})
     monkeypatch.setattr(module, "filters", fresh)
     write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields()})
     document = describe(

@@ -10,9 +10,9 @@ import pytest
 import xarray as xr
 import zarr
 
+from py4cast.cubes.base import CubeABC
+from py4cast.cubes.foreign import open_cube
 from py4cast.datasets import get_datasets
-from py4cast.datasets.cube import CubeABC
-from py4cast.datasets.foreign import open_cube
 from py4cast.datasets.gridded import Gridded
 from py4cast.errors import DataError, SettingsError
 from tests.conftest import ROOT

@@ -1,0 +1,111 @@
+"""What all verbs share: the parser, flags that several have, and texts that hold several things.
+
+A verb is one file here: its flags, what `--help` teaches, and the call of its workflow. Nothing heavy is imported
+before a verb runs.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, NoReturn
+
+from py4cast.errors import SettingsError, nearest
+
+__all__ = ["Parser", "Verb", "add_catalogue", "add_data", "add_experiment", "by_comma", "renames", "strip", "whole"]
+
+
+class Verb(NamedTuple):
+    """One verb of the command line.
+
+    Args:
+        title: one line that says what it does.
+        help: examples and what they give, below its flags in `--help`.
+        arguments: adds its flags to a parser.
+        run: does it; raises Py4castError for a user's mistake.
+    """
+
+    title: str
+    help: str
+    arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], None]
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line with the nearest valid flag."""
+
+    def error(self, message: str) -> NoReturn:
+        words = message.split(": ", 1)
+        if words[0] == "unrecognized arguments":
+            flag = words[1].split()[0].split("=")[0]
+            flags = [o for action in self._actions for o in action.option_strings if o.startswith("--")]
+            message = f"unknown flag {flag}{nearest(flag, flags).split(' (valid')[0] if flag.startswith('-') else ''}"
+        sys.stderr.write(f"{self.prog}: error: {message}; see {self.prog} --help\n")
+        sys.exit(2)
+
+
+def whole(text: str) -> int:
+    """A whole number of the command line."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a whole number, found {text!r}") from None
+
+
+def add_data(parser: argparse.ArgumentParser, dataset: str | None, shown: str) -> None:
+    """The flags that say which data; `shown` is the default that --help tells."""
+    parser.add_argument(
+        "--dataset",
+        default=dataset,
+        metavar="NAME",
+        help=f"dataset by name: dummy, gridded, virtual, titan, smeagol, poesy, rainfall, or a plugin's (default: {shown})",
+    )
+    parser.add_argument(
+        "--dataset_conf",
+        metavar="JSON",
+        help="JSON file that describes the dataset; templates in config/datasets/",
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="PLACE=VALUE", dest="overrides",
+        help="override one setting, such as dataset.root=DIR or model.num_filters=64; may stand several times",
+    )  # fmt: skip
+
+
+def add_experiment(p: argparse.ArgumentParser) -> None:
+    """The flags that all experiments have."""
+    p.add_argument("experiment", metavar="JSON", help="the experiment; see config/experiments")
+    p.add_argument("--output", metavar="DIR", help="folder of what is found (default: the name of the file)")
+    p.add_argument(
+        "--set", action="append", default=[], metavar="PLACE=VALUE", dest="overrides",
+        help="override one setting, such as seeds=[0,1]; may stand several times",
+    )  # fmt: skip
+
+
+def add_catalogue(p: argparse.ArgumentParser) -> None:
+    """The flag that says where the catalogue is."""
+    p.add_argument(
+        "--catalogue", metavar="PLACE", help="folder, or .sqlite file (default: catalogue/ in PY4CAST_ROOTDIR)"
+    )
+
+
+def by_comma(text: str | None) -> list[str]:
+    """The words of a text, parted by comma."""
+    return [n for n in (text or "").split(",") if n]
+
+
+def renames(texts: Sequence[str], form: str) -> dict[str, str]:
+    """Name in the first source by name in the second, from `FIRST=SECOND` texts."""
+    found = {}
+    for text in texts:
+        first, equals, second = text.partition("=")
+        if not (first and equals and second):
+            raise SettingsError(f"--rename {text!r}: expected {form}")
+        found[second] = first
+    return found
+
+
+def strip(overrides: Sequence[str]) -> list[str]:
+    """The dataset's overrides, without the first word that the other verbs share with train."""
+    for override in overrides:
+        if not override.startswith("dataset."):
+            raise SettingsError(f"--set {override!r}: expected dataset.PLACE=VALUE, such as dataset.root=DIR")
+    return [o.removeprefix("dataset.") for o in overrides]

@@ -1,0 +1,86 @@
+"""forecast: a Forecaster or an exported step, to files."""
+
+import argparse
+import sys
+from typing import Any
+
+from py4cast.cli.base import Verb, add_data, by_comma, renames, strip, whole
+from py4cast.errors import SettingsError
+
+__all__ = ["VERB"]
+
+_HELP = """\
+examples:
+  py4cast forecast --forecaster RUN/forecaster.safetensors --input 'analyses/*.grib' --num_steps 24 --output fc.grib2
+  py4cast forecast --model step.onnx --input an.nc --boundary ifs.grib --num_steps 48 --output 'fc_{lead_time}.grib2'
+  py4cast forecast --forecaster RUN/forecaster.safetensors --dataset_conf my.json \\
+      --init_time 2019-03-30T00 --num_steps 24 --output forecast.nc forecast.zarr
+
+The ending of --output chooses the format: .grib2, .nc (CF-NetCDF), .zarr. A path with {lead_time} becomes a file per
+lead time, which stands as soon as it is written; {init_time} is the start. Input is matched to the Forecaster's
+variables by name, CF name, GRIB name and level; units are converted; another grid is refused, or brought by --regrid.
+A step exported to ONNX runs without torch: numpy, ONNX Runtime and the libraries of the formats are enough."""
+
+
+def forecast_arguments(p: argparse.ArgumentParser) -> None:
+    """The flags of forecast and export."""
+    p.add_argument(
+        "--forecaster", "--model", required=True, metavar="FILE",
+        help="a saved Forecaster (forecaster.safetensors), or a step exported to ONNX (step.onnx)",
+    )  # fmt: skip
+    p.add_argument("--input", nargs="+", metavar="FILES", help="the last states in GRIB, NetCDF or Zarr; patterns too")
+    p.add_argument(
+        "--boundary", nargs="+", metavar="FILES",
+        help="a driving model's forecast, for border values and forcings; its lead times are interpolated",
+    )  # fmt: skip
+    p.add_argument("--rename", action="append", default=[], metavar="INPUT=FORECASTER", help="a variable that the two call by different names")  # fmt: skip
+    p.add_argument("--accumulated", metavar="NAMES", help="variables that the input holds as sums since its start")
+    p.add_argument("--regrid", choices=("linear", "nearest", "mean"), help="bring the input to the Forecaster's grid (default: refuse another grid)")  # fmt: skip
+    add_data(p, None, "the one of the training")
+    p.add_argument(
+        "--init_time",
+        metavar="TIME",
+        help="UTC time of the last past state, such as 2019-03-30T00 (default: the last that --input has)",
+    )
+    p.add_argument("--num_steps", type=whole, required=True, metavar="N", help="steps to predict")
+    p.add_argument("--members", metavar="NUMBERS", help="members of the input to forecast, by comma (default: all)")
+    p.add_argument("--device", metavar="NAME", help="where torch runs: cpu, cuda, cuda:1 (default: a GPU where there is one)")  # fmt: skip
+    p.add_argument("--precision", default="32", choices=("32", "bf16", "16"), help="of torch's inner products (default: 32)")  # fmt: skip
+    p.add_argument("--output", nargs="+", default=[], metavar="FILE", help="files to write: .grib2, .nc, .zarr")
+    p.add_argument("--stations", metavar="FILE", help="places (.csv with station, latitude, longitude) of --series")
+    p.add_argument("--series", metavar="FILE", help="the forecast at the stations: .csv or .nc")
+    p.add_argument("--overlay", metavar="DIR", help="maps (PNG per lead time) and an animation (GIF) of every variable")
+    p.add_argument(
+        "--free_border",
+        action="store_true",
+        help="forecast without truth in the border, for a strategy that imposes it",
+    )
+
+
+def asked_forecast(a: argparse.Namespace) -> Any:
+    """What forecast, or cycle, was asked for."""
+    from py4cast.workflows.forecast.request import Forecast
+
+    try:
+        members = [int(m) for m in by_comma(a.members)]
+    except ValueError:
+        raise SettingsError(f"--members {a.members}: expected numbers by comma") from None
+    return Forecast(
+        forecaster=a.forecaster, output=a.output, num_steps=a.num_steps, init_time=a.init_time, input=a.input or (),
+        boundary=a.boundary or (), dataset=a.dataset, path=a.dataset_conf, overrides=strip(a.overrides),
+        renamed=renames(a.rename, "INPUT=FORECASTER"), accumulated=by_comma(a.accumulated), regrid=a.regrid, members=members,
+        device=a.device, precision=a.precision, free_border=a.free_border, stations=a.stations, series=a.series, overlay=a.overlay,
+    )  # fmt: skip
+
+
+def _run(a: argparse.Namespace) -> None:
+    """Writes a forecast, and prints its files."""
+    from py4cast.workflows.forecast.run import forecast
+    from py4cast.workflows.terminal import Bar
+
+    with Bar() as bar:
+        paths = forecast(asked_forecast(a), bar)
+    sys.stdout.write("".join(f"{path}\n" for path in paths))
+
+
+VERB = Verb("write a forecast file", _HELP, forecast_arguments, _run)

@@ -1,0 +1,112 @@
+"""The command line: `py4cast VERB ...`, the same functions as `bin/VERB.py`.
+
+Nothing heavy is imported before a verb's arguments have been read, so that `--help` is quick.
+"""
+
+import argparse
+import importlib
+import logging
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import cast
+
+from py4cast.cli.base import Parser, Verb
+from py4cast.errors import Py4castError, nearest
+from py4cast.process import keep_memory, sleep_while_waiting
+
+__all__ = ["main"]
+
+# one file of this package each
+_VERBS = (
+    "train",
+    "prepare",
+    "forecast",
+    "cycle",
+    "export",
+    "verify",
+    "compare",
+    "register",
+    "catalogue",
+    "inspect",
+    "closure",
+    "mapping",
+    "graph",
+    "plugins",
+)
+
+
+def _verb(name: str) -> Verb:
+    return cast(Verb, importlib.import_module(f"py4cast.cli.{name}").VERB)
+
+
+def _parser(verb: str | None) -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    if verb is not None:
+        title, epilog, add, _ = _verb(verb)
+        parser = Parser(
+            prog=f"py4cast {verb}", description=title, epilog=epilog, formatter_class=raw, allow_abbrev=False
+        )
+        add(parser)
+        parser.add_argument("--verbose", action="store_true", help="say more of what is done")
+        return parser
+    verbs = "\n".join(f"  {name:<9} {_verb(name).title}" for name in _VERBS)
+    parser = Parser(
+        prog="py4cast", formatter_class=raw, allow_abbrev=False, usage="py4cast VERB [flags]",
+        description=f"Train neural networks to forecast the weather and the ocean, and operate them.\n\nverbs:\n{verbs}",
+        epilog="py4cast VERB --help tells more. Start with: py4cast train --dev_mode",
+    )  # fmt: skip
+    parser.add_argument("verb", nargs="?", help=argparse.SUPPRESS)
+    parser.add_argument("--version", action="store_true", help="show the version")
+    return parser
+
+
+def _run(verb: str, words: Sequence[str]) -> int:
+    arguments = _parser(verb).parse_args(words)
+    keep_memory()
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("py4cast").setLevel(logging.DEBUG if arguments.verbose else logging.INFO)
+    try:
+        _verb(verb).run(arguments)
+    except Py4castError as error:
+        sys.stderr.write(f"py4cast {verb}: error: {' '.join(str(error).split())}\n")
+        return error.status
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("py4cast"):
+            raise
+        name = error.name.partition(".")[0]
+        sys.stderr.write(f"py4cast {verb}: error: it needs the package {name!r}, which is not installed here\n")
+        return 2
+    except OSError as error:
+        sys.stderr.write(f"py4cast {verb}: error: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write(f"py4cast {verb}: interrupted\n")
+        return 130
+    except Exception as error:
+        sys.stderr.write(f"py4cast {verb}: unexpected {type(error).__name__}: {error}\n")
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Runs `py4cast VERB ...` and returns the exit status."""
+    given = list(sys.argv[1:] if words is None else words)
+    sleep_while_waiting()
+    # plugins may lie in the folder that the command is given in; at the end, so that they hide nothing
+    if "" not in sys.path:
+        sys.path.append("")
+    if given and given[0] in _VERBS:
+        return _run(given[0], given[1:])
+    parser = _parser(None)
+    if given and not given[0].startswith("-"):
+        parser.error(f"unknown verb {given[0]!r}{nearest(given[0], _VERBS)}")
+    arguments = parser.parse_args(given)
+    if arguments.version:
+        from py4cast.version import __version__
+
+        sys.stdout.write(f"{__version__}\n")
+    else:
+        parser.print_help()
+    return 0

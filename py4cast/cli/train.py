@@ -1,0 +1,148 @@
+"""train: a Forecaster trained, tested, saved."""
+
+import argparse
+import datetime
+import os
+import sys
+from typing import Any
+
+from py4cast.cli.base import Verb, add_data, whole
+from py4cast.errors import SettingsError
+
+__all__ = ["VERB"]
+
+_HELP = """\
+examples:
+  py4cast train                                             the synthetic atmosphere, on a laptop
+  py4cast train --dataset gridded --dataset_conf my.json    your own GRIB or NetCDF files
+  py4cast train --model unet --strategy scaled_ar --epochs 50 --set model.init_features=32
+  py4cast train --config RUN/config.json                    a run again
+  py4cast train --run_name NAME --resume ...                go on with a run that was stopped
+
+The last line on standard output is the run's folder: config.json, scores.json, forecaster.safetensors,
+checkpoints/{best,last}.ckpt, TensorBoard events, plots/.
+exit status: 0 done, 2 settings, 3 data, 4 not finite, 143 stopped and saved, 1 anything else"""
+
+
+def _arguments(p: argparse.ArgumentParser) -> None:
+    """The flags of train."""
+    add_data(p, None, "dummy; gridded with --dataset_conf")
+    p.add_argument(
+        "--config",
+        metavar="JSON",
+        help="config.json of a run (or its folder) to run again; other flags override it",
+    )
+    p.add_argument(
+        "--model",
+        metavar="NAME",
+        help="model by name: halfunet, unet, graphlam, hilam, ... (default: halfunet); `py4cast plugins` lists all",
+    )
+    p.add_argument("--model_conf", metavar="JSON", help="JSON file of the model's settings; examples in config/models/")
+    p.add_argument(
+        "--strategy", metavar="NAME", help="diff_ar, scaled_ar, downscaling, or a plugin's (default: diff_ar)"
+    )
+    p.add_argument("--strategy_conf", metavar="JSON", help="JSON file of the strategy's settings")
+    numbers = {
+        "epochs": "passes over the training period (default: 20)",
+        "batch_size": "samples per step (default: 4)",
+        "val_interval": "epochs between two validations (default: 1)",
+        "num_input_steps": "past states that the network sees (default: 2)",
+        "num_pred_steps_train": "steps unrolled in training (default: 1)",
+        "num_pred_steps_val_test": "steps unrolled in validation and test (default: 5)",
+        "limit_train_batches": "batches per epoch at most (default: all)",
+        "seed": "what weights and the order of samples are drawn from (default: 42)",
+    }
+    for name, text in numbers.items():
+        p.add_argument(f"--{name}", type=whole, metavar="N", help=text)
+    p.add_argument(
+        "--num_inter_steps",
+        type=whole,
+        metavar="K",
+        help="calls of the network per step of the data, scaled_ar only (default: 1)",
+    )
+    p.add_argument("--loss", metavar="NAME", help="mse, mae, or a plugin's (default: mse)")
+    p.add_argument("--lr", type=float, metavar="LR", help="highest learning rate (default: 0.001)")
+    p.add_argument("--precision", metavar="P", help="32, bf16-mixed or 16-mixed (default: 32)")
+    p.add_argument("--profiler", metavar="NAME", help="None, simple, advanced or pytorch (default: None)")
+    p.add_argument(
+        "--plots",
+        metavar="NAMES",
+        help="observers of validations and test, by name and comma (default: prediction,error,state_error,spatial_error,spectra,spread)",
+    )
+    p.add_argument("--mlflow", metavar="URI", help="log to MLflow too, such as file:mlruns (needs py4cast[mlflow])")
+    p.add_argument("--no_log", action="store_true", default=None, help="neither TensorBoard nor pictures")
+    p.add_argument("--dev_mode", action="store_true", help="3 epochs of 3 batches, to try things out")
+    p.add_argument("--load_model_ckpt", metavar="FILE", help="checkpoint or Forecaster whose weights to start from")
+    p.add_argument(
+        "--campaign_name",
+        default="default",
+        metavar="NAME",
+        help="a name that groups runs (default: default)",
+    )
+    p.add_argument("--run_name", metavar="NAME", help="the run's own name (default: date and time, or the SLURM job)")
+    p.add_argument("--resume", action="store_true", help="go on with the run of this name, exactly")
+
+
+def _run(a: argparse.Namespace) -> None:
+    from py4cast.settings import read_json
+    from py4cast.workflows.config import build_config, find_config, named_from
+
+    document: dict[str, Any] = read_json(find_config(a.config)) if a.config else {}
+    defaults = {"dataset": "gridded" if a.dataset_conf else "dummy", "model": "halfunet", "strategy": "diff_ar"}
+    for part, default in defaults.items():
+        name, path = getattr(a, part), getattr(a, f"{part}_conf")
+        if name or path or part not in document:
+            document[part] = named_from(name or document.get(part, {}).get("name") or default, path)
+    settings = document.setdefault("train", {})
+    if a.dev_mode:
+        settings |= {"epochs": 3, "limit_train_batches": 3}
+    names = (
+        "epochs",
+        "batch_size",
+        "val_interval",
+        "num_input_steps",
+        "num_pred_steps_train",
+        "num_pred_steps_val_test",
+    )
+    for name in (*names, "limit_train_batches", "seed", "loss", "precision", "profiler", "mlflow", "no_log"):
+        if getattr(a, name) is not None:
+            settings[name] = getattr(a, name)
+    if a.plots is not None:
+        settings["plots"] = [n for n in a.plots.split(",") if n]
+    if a.lr is not None:
+        optim = document.setdefault("optim", {})
+        optim["lr"] = a.lr
+        optim["min_lr"] = min(a.lr, float(optim.get("min_lr", 1e-6)))
+    if a.num_inter_steps not in (None, 1) or (a.num_inter_steps == 1 and document["strategy"]["name"] == "scaled_ar"):
+        if document["strategy"]["name"] in ("diff_ar", "downscaling"):
+            raise SettingsError(
+                f"--num_inter_steps {a.num_inter_steps}: strategy {document['strategy']['name']} has no inter steps; use --strategy scaled_ar"
+            )
+        document["strategy"]["settings"]["num_inter_steps"] = a.num_inter_steps
+    config = build_config(document, a.overrides)
+    config.check()
+    if a.resume and not a.run_name:
+        raise SettingsError("--resume needs the --run_name of the run to go on with")
+    # mistakes are told before Lightning is loaded, which takes seconds
+    from py4cast.workflows.terminal import score_table, show
+    from py4cast.workflows.train.run import process_rank, train
+
+    folder = train(config, a.campaign_name, a.run_name or _default_run_name(), a.resume, a.load_model_ckpt)
+    if process_rank() == 0:
+        show(score_table(read_json(folder / "scores.json")))
+        sys.stdout.write(f"{folder}\n")
+
+
+def _default_run_name() -> str:
+    """The job and step under SLURM; else date and time, which processes that this one launches share."""
+    if "SLURM_JOB_ID" in os.environ:
+        return f"slurm-{os.environ['SLURM_JOB_ID']}.{os.environ.get('SLURM_STEP_ID', '0')}"
+    from py4cast.workflows.train.run import process_rank
+
+    name = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S")
+    if process_rank() == 0:
+        os.environ["PY4CAST_RUN_NAME"] = name
+    return os.environ.get("PY4CAST_RUN_NAME", name)
+
+
+VERB = Verb("train a Forecaster, test it, save it", _HELP, _arguments, _run)

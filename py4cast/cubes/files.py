@@ -1,0 +1,174 @@
+"""Files of fields opened as they are: analyses or forecasts in any number of GRIB, NetCDF or Zarr files, one cube.
+
+Nothing is prepared and nothing has to be described: the variables are what the files hold, a field is read when it
+is asked for. For verification and comparison; training wants a prepared store.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.axis import TimeAxis
+from py4cast.cubes.base import CubeABC, Planes
+from py4cast.cubes.foreign import open_cube
+from py4cast.cubes.kept import KeptCube
+from py4cast.cubes.store.store import MARKER
+from py4cast.errors import DataError, SettingsError, nearest
+from py4cast.formats import Record, open_reader
+from py4cast.formats.zarr import is_zarr
+from py4cast.grid import Grid
+from py4cast.planes.catalog import Catalog, FileIndex, expand_patterns, show_paths
+from py4cast.planes.reader import FieldPlan
+from py4cast.variables import Variable, feature_name
+
+__all__ = ["FieldFiles", "open_fields"]
+
+_PLAIN_LEVELS = ("surface", "meanSea", "heightAboveGround", None)
+Identity = tuple[str, float | None, str | None]
+
+
+def open_fields(
+    patterns: Sequence[str | Path],
+    accumulated: Sequence[str] = (),
+    series: bool = False,
+) -> CubeABC:
+    """The cube of files that are given by path or pattern; one store or file of a whole period is read fastest.
+
+    Args:
+        patterns: paths, with `*` and `%Y %m %d %H %M` for many files; a prepared store or a Zarr is a folder.
+        accumulated: variables that the files hold as sums since the start of the forecast; they become sums per step.
+        series: whether a series of analyses is wanted; then of forecasts the shortest lead time of every valid time.
+
+    Raises:
+        DataError: no such file, or one that cannot be read; fields on several grids.
+    """
+    texts = [str(Path(p).expanduser()) for p in patterns]
+    single = Path(texts[0]) if len(texts) == 1 else None
+    if single is not None and (single / MARKER).is_file():
+        return open_cube(single)
+    # a folder that no pattern describes is a store, or is missing
+    if single is not None and not any(c in texts[0] for c in "*?[%") and (not single.exists() or is_zarr(single) or single.is_dir()):  # fmt: skip
+        return open_cube(single)
+    paths = expand_patterns(Path.cwd(), [str(Path(t).absolute()) for t in texts])
+    if len(paths) == 1 and not accumulated:
+        cube = _as_one(paths[0])
+        if cube is not None and (cube.axis.is_series or not series):
+            return cube
+    return FieldFiles(paths, accumulated, series)
+
+
+def _as_one(path: Path) -> CubeABC | None:
+    """The cube of one file that holds a whole series under the CF conventions, else None."""
+    try:
+        return open_cube(path)
+    except DataError:
+        return None
+
+
+class FieldFiles(KeptCube):
+    """Creates the cube of files; it lists their fields, and reads none.
+
+    Args:
+        paths: the files.
+        accumulated: variables that are sums since the start of the forecast.
+        series: whether each valid time counts once.
+
+    Raises:
+        DataError: a file that cannot be read, no field with a time, fields on several grids.
+        SettingsError: an accumulated variable that no file holds.
+    """
+
+    def __init__(self, paths: Sequence[Path], accumulated: Sequence[str] = (), series: bool = False) -> None:
+        indices = [_index(path) for path in paths]
+        records = [record for index in indices for _, record in index.records]
+        if not records:
+            raise DataError(f"{show_paths(paths)}: no field with a time")
+        leads = {record.lead_time for record in records}
+        names = _names(_identity(record) for record in records)
+        for name in accumulated:
+            if name not in names.values():
+                raise SettingsError(f"accumulated: no variable {name!r} in the files{nearest(name, names.values())}")
+        # what a file holds is told once its fields have names; each file was looked at once, and none is read whole
+        indices = [replace(i, records=[(names[_identity(r)], r) for _, r in i.records]) for i in indices]
+        plans = [FieldPlan(_variable(identity, name, name in accumulated)) for identity, name in names.items()]
+        files = {name: [i.path for i in indices if any(n == name for n, _ in i.records)] for name in names.values()}
+        is_ensemble = len({record.member for record in records}) > 1
+        is_series = series or (leads == {np.timedelta64(0, "s")} and not is_ensemble)
+        self._catalog = Catalog(files, plans, None, is_series)
+        self._catalog.take(i for i in indices if i.records)
+        if self._catalog.grid is None:
+            raise DataError(f"{show_paths(paths)}: no field with a time on a rectangular grid")
+        self._grid = self._catalog.grid
+        self.axis = self._make_axis(leads, is_series)
+        whole = (slice(0, self._grid.shape[0]), slice(0, self._grid.shape[1]))
+        self._reader = self._catalog.planes(self._grid, whole)
+        self.variables = self._reader.stored
+
+    def _make_axis(self, leads: set[np.timedelta64], is_series: bool) -> TimeAxis:
+        if is_series:
+            times = self._catalog.times()
+            return TimeAxis(times[:1], times - times[:1])
+        members = self._catalog.members()
+        self._catalog.spread_members(members)
+        return TimeAxis.forecasts(self._catalog.starts(), np.array(sorted(leads)), members)
+
+    @property
+    def grid(self) -> Grid:
+        return self._grid
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(repr([sorted(i.items()) for i in self._catalog.inputs]).encode()).hexdigest()
+
+    def read(self, names: Sequence[str], start: int, stop: int, out: Planes) -> None:
+        for row, name in enumerate(names):
+            self.variable(name)
+            for column, index in enumerate(range(start, stop)):
+                plane = self._reader.read(name, self.axis.instant(index))
+                out[row, column] = np.nan if plane is None else plane
+
+    def available(self, names: Sequence[str]) -> NDArray[np.bool_]:
+        instants = [self.axis.instant(i) for i in range(self.axis.size)]
+        return np.array([all(self._reader.has(n, i) for n in names) for i in instants])
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+def _index(path: Path) -> FileIndex:
+    """The fields of a file that have a time, as yet without names."""
+    with open_reader(path) as reader:
+        records = [r for r in reader.records() if r.valid_time is not None]
+        grids = {key: reader.grid(record) for key, record in {r.grid_key: r for r in records}.items()}
+    state = path.stat()
+    fingerprint = {"file": str(path), "bytes": state.st_size, "modified_ns": state.st_mtime_ns}
+    return FileIndex(path, fingerprint, [("", r) for r in records], frozenset(r.short_name for r in records), grids)
+
+
+def _identity(record: Record) -> Identity:
+    return record.short_name, record.level, record.type_of_level
+
+
+def _names(found: Iterable[Identity]) -> dict[Identity, str]:
+    """A name for each field: its short name alone where that says enough."""
+    found = list(dict.fromkeys(found))
+    counts = Counter(short for short, _, _ in found)
+    return {
+        (short, level, kind): short
+        if counts[short] == 1 and kind in _PLAIN_LEVELS
+        else feature_name(short, level, kind)
+        for short, level, kind in found
+    }
+
+
+def _variable(identity: Identity, name: str, is_accumulated: bool) -> Variable:
+    short, level, kind = identity
+    return Variable(
+        name=name, short_name=short, level=level, type_of_level=kind, nan="mask", accumulated=is_accumulated,
+        role="diagnostic", file_name=short,
+    )  # fmt: skip

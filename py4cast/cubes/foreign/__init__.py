@@ -1,0 +1,51 @@
+"""PLUG POINT: stores of other tools, opened as they are. A new kind is one file here and one line below, or an entry
+point in `py4cast.cubes`.
+"""
+
+from pathlib import Path
+
+from py4cast.cubes.base import CubeABC
+from py4cast.cubes.foreign.base import ForeignCube
+from py4cast.cubes.store.store import MARKER, PreparedStore
+from py4cast.errors import DataError, SettingsError, nearest
+from py4cast.registry import Registry
+
+__all__ = ["ForeignCube", "open_cube", "registry"]
+
+_AT = "py4cast.cubes.foreign"
+registry: Registry[ForeignCube] = Registry(
+    "cube",
+    f"{_AT}.base:ForeignCube",
+    {
+        "anemoi": f"{_AT}.anemoi:AnemoiCube",
+        "mllam": f"{_AT}.mllam:MllamCube",
+        "cf": f"{_AT}.cf:CfCube",
+    },
+    mark="ForeignCube",
+)
+
+
+def open_cube(path: Path, kind: str | None = None) -> CubeABC:
+    """The cube of a store or file: a prepared store, or the first kind whose marks it bears.
+
+    Raises:
+        SettingsError: an unknown kind.
+        DataError: nothing there, or nothing that any kind can open.
+    """
+    if kind == "prepared" or (kind is None and (path / MARKER).is_file()):
+        return PreparedStore(path)
+    if not path.exists():
+        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise DataError(f"{path}: no such store{nearest(path.name, beside) if beside else ''}")
+    if kind is not None:
+        if kind not in registry.names():
+            raise SettingsError(f"kind {kind!r}{nearest(kind, ['prepared', *registry.names()])}")
+        return registry.get(kind)(path)
+    # the kind without marks of its own comes last
+    for name in sorted(registry.names(), key=lambda n: n == "cf"):
+        found = registry.get(name)
+        if found.fits(path):
+            return found(path)
+    if (path / "recipe.json").is_file():
+        return PreparedStore(path)  # says that it is unfinished
+    raise DataError(f"{path}: no store that is known; expected a prepared one, or {', '.join(registry.names())}")

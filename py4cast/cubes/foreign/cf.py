@@ -1,0 +1,200 @@
+"""Any NetCDF file or Zarr store under the CF conventions, WeatherBench 2 among them.
+
+A variable with levels becomes one per level. Beside `time` there may be lead times (`prediction_timedelta`, `step`,
+`lead_time`) and members; then every start is a forecast. Latitude and longitude may stand in any order.
+
+Reference: S. Rasp et al. (2024), WeatherBench 2, doi 10.1029/2023MS004019.
+"""
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from py4cast.axis import TimeAxis
+from py4cast.cubes.base import Planes
+from py4cast.cubes.foreign.base import ForeignCube
+from py4cast.errors import DataError
+from py4cast.formats import open_reader
+from py4cast.formats.cf import CfReader, kind_of
+from py4cast.formats.zarr import is_zarr
+from py4cast.units import normalise
+from py4cast.variables import Variable, feature_name
+
+__all__ = ["CfCube"]
+
+_SUFFIXES = (".nc", ".nc4", ".cdf", ".netcdf")
+
+
+class _Plan(NamedTuple):
+    """How a feature is read: its array, the dimensions by what they are, and fixed places along others."""
+
+    variable: xr.Variable
+    time: Hashable
+    lead: Hashable | None
+    member: Hashable | None
+    spatial: tuple[Hashable, Hashable]
+    fixed: dict[Hashable, int]
+
+    def read(self, at: dict[Hashable, Any], leading: Hashable | None) -> NDArray[Any]:
+        """The values at these places, `leading` first, then rows and columns."""
+        # an index of the bare variable, since that of an array with coordinates costs a millisecond
+        part = self.variable[tuple(at.get(d, self.fixed.get(d, slice(None))) for d in self.variable.dims)]
+        wanted = (*([leading] if leading in part.dims else []), *self.spatial)
+        return np.asarray((part if part.dims == wanted else part.transpose(*wanted)).values)
+
+
+class CfCube(ForeignCube):
+    """Opens a NetCDF file or a Zarr store under the CF conventions."""
+
+    @classmethod
+    def fits(cls, path: Path) -> bool:
+        return is_zarr(path) or (path.is_file() and path.suffix.lower() in _SUFFIXES)
+
+    def open(self) -> None:
+        reader = open_reader(self.path)
+        if not isinstance(reader, CfReader):
+            raise DataError(f"{self.path}: no NetCDF and no Zarr; prepare it through gridded")
+        self._reader = reader
+        self.variables: list[Variable] = []
+        self._arrays: dict[str, tuple[str, Hashable | None, int]] = {}
+        self._plans: dict[str, _Plan] = {}
+        self._statics: dict[str, str] = {}
+        first: str | None = None
+        arrays = list(reader.data.data_vars.items())
+        if self.path.is_dir():
+            # a folder lists its arrays in any order
+            arrays.sort(key=lambda pair: str(pair[0]))
+        for name, array in arrays:
+            spatial = reader.spatial_dims(array)
+            if spatial is None or not np.issubdtype(array.dtype, np.number):
+                continue
+            kinds = self._kinds(array, spatial)
+            if not {"time", "init"} & set(kinds):
+                if not kinds:
+                    self._statics[str(name)] = str(name)
+                continue
+            if first is None:
+                first = str(name)
+                self._set_axis(array, kinds)
+                self._grid = reader.grid_of(array, spatial)
+                self._shape_kinds = set(kinds) - {"level"}
+            elif set(kinds) - {"level"} != self._shape_kinds or not reader.grid_of(array, spatial).same_as(self.grid):
+                continue
+            self._add(str(name), array, kinds, spatial)
+        if first is None:
+            raise DataError(f"{self.path}: holds no variable over time on a rectangular grid")
+
+    def _kinds(self, array: xr.DataArray, spatial: tuple[Hashable, Hashable]) -> dict[str, Hashable]:
+        """Dimensions beside the grid's, by what they are: time, init, lead, member, level."""
+        found: dict[str, Hashable] = {}
+        for dim in array.dims:
+            if dim in spatial:
+                continue
+            coordinate = self._reader.coordinate(dim)
+            kind = "other" if coordinate is None else kind_of(coordinate)
+            if kind == "other" and array.sizes[dim] > 1:
+                raise DataError(
+                    f"{self.path}: {array.name} has a dimension {dim!r} that is neither time, level nor member"
+                )
+            found[kind] = dim
+        found.pop("other", None)
+        return found
+
+    def _set_axis(self, array: xr.DataArray, kinds: dict[str, Hashable]) -> None:
+        def values(kind: str) -> NDArray[Any]:
+            coordinate = self._reader.coordinate(kinds[kind])
+            assert coordinate is not None, "it has a kind"
+            return np.asarray(coordinate.values)
+
+        starts = values("init" if "init" in kinds else "time").astype("datetime64[s]")
+        self._order = np.argsort(starts, kind="stable")
+        starts = starts[self._order]
+        if "lead" not in kinds and "member" not in kinds:
+            if starts.size > 1 and np.unique(np.diff(starts)).size > 1:
+                raise DataError(f"{self.path}: its times are not evenly spaced; prepare it through gridded")
+            self.axis = TimeAxis.series(starts)
+            return
+        leads = values("lead").astype("timedelta64[s]") if "lead" in kinds else np.array([0], dtype="timedelta64[s]")
+        if leads.size > 1 and np.unique(np.diff(leads)).size > 1:
+            raise DataError(f"{self.path}: its lead times are not evenly spaced")
+        members = tuple(int(m) for m in values("member")) if "member" in kinds else ()
+        self.axis = TimeAxis.forecasts(starts, leads, members)
+
+    def _add(
+        self, name: str, array: xr.DataArray, kinds: dict[str, Hashable], spatial: tuple[Hashable, Hashable]
+    ) -> None:
+        dim, units = kinds.get("level"), normalise(str(array.attrs["units"])) if array.attrs.get("units") else ""
+        standard = str(array.attrs.get("standard_name", ""))
+        short = str(array.attrs.get("short_name") or array.attrs.get("GRIB_shortName") or name)
+        if dim is None:
+            self._arrays[name] = (name, None, 0)
+            self.variables.append(
+                Variable(name=name, short_name=short, units=units, standard_name=standard, nan="mask")
+            )
+            return
+        coordinate = self._reader.coordinate(dim)
+        assert coordinate is not None, "it has a kind"
+        # WeatherBench 2 gives its pressure levels without units
+        kind = self._reader.level_type_of(array, [dim]) or ("isobaricInhPa" if str(dim) == "level" else None)
+        for i, level in enumerate(np.asarray(coordinate.values, dtype=np.float64)):
+            feature = feature_name(name, float(level), kind)
+            self._arrays[feature] = (name, dim, i)
+            self.variables.append(
+                Variable(
+                    name=feature, short_name=short, units=units, standard_name=standard, level=float(level),
+                    type_of_level=kind, nan="mask",
+                )
+            )  # fmt: skip
+
+    def _plan(self, name: str) -> _Plan:
+        """How a feature is read, found out once."""
+        if name not in self._plans:
+            variable, level_dim, level = self._arrays[name]
+            array = self._reader.data[variable]
+            spatial = self._reader.spatial_dims(array)
+            assert spatial is not None, "open() took only such"
+            kinds = self._kinds(array, spatial)
+            time = kinds["init" if "init" in kinds else "time"]
+            fixed = {dim: 0 for dim in array.dims if dim not in (*kinds.values(), *spatial)}
+            if level_dim is not None:
+                fixed[level_dim] = level
+            self._plans[name] = _Plan(array.variable, time, kinds.get("lead"), kinds.get("member"), spatial, fixed)
+        return self._plans[name]
+
+    def plane_block(self, name: str, start: int, stop: int) -> NDArray[Any]:
+        plan = self._plan(name)
+        if self.axis.is_series:
+            chosen = self._order[start:stop]
+            is_plain = chosen.size < 2 or (np.diff(chosen) == 1).all()
+            picked = slice(int(chosen[0]), int(chosen[-1]) + 1) if is_plain else chosen
+            return plan.read({plan.time: picked}, plan.time).reshape(stop - start, *self.shape)
+        planes = []
+        first = start
+        while first < stop:
+            # what lies in one run is read at once
+            last = min(stop, self.axis.run_end(first))
+            run, lead = divmod(first, self.axis.length)
+            begin, member = divmod(run, self.axis.num_members)
+            at: dict[Hashable, Any] = {plan.time: int(self._order[begin])}
+            at |= {plan.lead: slice(lead, lead + last - first)} if plan.lead is not None else {}
+            at |= {plan.member: member} if plan.member is not None else {}
+            planes.append(plan.read(at, plan.lead).reshape(last - first, *self.shape))
+            first = last
+        return planes[0] if len(planes) == 1 else np.concatenate(planes)
+
+    def static_fields(self) -> dict[str, Planes]:
+        found = {}
+        for name in self._statics:
+            array = self._reader.data[name]
+            spatial = self._reader.spatial_dims(array)
+            if spatial is not None and self._reader.grid_of(array, spatial).same_as(self.grid):
+                values = np.asarray(array.transpose(*spatial, ...).values, dtype=np.float32)
+                found[name] = values.reshape(self.shape)
+        return found
+
+    def close(self) -> None:
+        self._reader.close()

@@ -1,0 +1,75 @@
+"""Sources: stores and files opened as they are, and what is combined of them, as JSON.
+
+A source is one of `store`, `join`, `concat` or `cutout`, with selections that apply to it afterwards, in the order
+in which they stand below. Nothing is copied: values are read when they are asked for.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from py4cast.regrid import Method
+from py4cast.settings import Settings, setting
+from py4cast.timeline import duration, instant
+
+__all__ = ["BoxSettings", "SourceSettings"]
+
+_KINDS = ("store", "join", "concat", "cutout")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoxSettings(Settings):
+    """A window in latitude and longitude [degrees]."""
+
+    south: float = setting(help="southern limit")
+    north: float = setting(help="northern limit")
+    west: float = setting(help="western limit")
+    east: float = setting(help="eastern limit, east of the western one")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSettings(Settings):
+    """A store, or several combined, and what is taken of it."""
+
+    store: Path | None = setting(
+        None, "a prepared store, a Zarr of Anemoi, mllam-data-prep or WeatherBench 2, or any CF-NetCDF or Zarr"
+    )
+    join: tuple["SourceSettings", ...] | None = setting(None, "variables of several sources at their common instants")
+    concat: tuple["SourceSettings", ...] | None = setting(None, "periods of several sources, one after the other")
+    cutout: tuple["SourceSettings", ...] | None = setting(
+        None, "sources by priority: a cell takes the first that covers it; on the grid of the last, or of `onto`"
+    )
+    onto: "SourceSettings | None" = setting(None, "with cutout: the source whose grid is wanted")
+    method: Method = setting("linear", "with cutout: how sources come to the grid: linear, nearest or mean")
+    fill_missing: bool = setting(False, "with concat: whether a gap between the parts is allowed, and missing")
+    kind: str | None = setting(None, "what the store is: prepared, anemoi, mllam or cf; by default found out")
+    select: tuple[str, ...] | None = setting(None, "variables to keep, in this order")
+    drop: tuple[str, ...] | None = setting(None, "variables to leave out")
+    rename: dict[str, str] = setting(factory=dict, help="old name: new name")
+    start: str | None = setting(None, "first instant (first start, of forecasts), UTC")
+    end: str | None = setting(None, "last instant (last start, of forecasts), UTC")
+    frequency: str | None = setting(None, "distance of the instants kept, such as 6h")
+    members: tuple[int, ...] | None = setting(None, "ensemble members to keep")
+    subgrid: tuple[int, int, int, int] | None = setting(None, "first row, last row, first column, last column")
+    box: BoxSettings | None = setting(None, "or a window in latitude and longitude")
+    thinning: int | None = setting(None, "keep every n-th row and column")
+    regrid: Method | None = setting(
+        None, "linear, nearest or mean: to the grid of the first source of the join, or of the dataset"
+    )
+
+    def __post_init__(self) -> None:
+        given = [kind for kind in _KINDS if getattr(self, kind) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give one of {', '.join(_KINDS)}, found {' and '.join(given) or 'none'}")
+        for kind in _KINDS[1:]:
+            parts = getattr(self, kind)
+            if parts is not None and not parts:
+                raise ValueError(f"{kind}: no source given")
+        for text in (self.start, self.end):
+            if text is not None:
+                instant(text)
+        if self.frequency is not None:
+            duration(self.frequency)
+        if self.thinning is not None and self.thinning < 1:
+            raise ValueError(f"thinning must be at least 1, found {self.thinning}")
+        if self.subgrid is not None and self.box is not None:
+            raise ValueError("give subgrid or box, not both")

@@ -1,0 +1,198 @@
+"""AlignedCube: a cube in the words, units and places of another, so that the two can be compared.
+
+Variables are matched by name, then by what they are; units are converted; rows that run the other way are turned;
+fields come to another grid or to points where that is asked for.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.cubes.base import CubeABC, Planes
+from py4cast.cubes.views.base import ViewCube
+from py4cast.cubes.views.instants import digest
+from py4cast.errors import DataError, SettingsError, nearest
+from py4cast.grid import Grid
+from py4cast.regrid import Method, Regridder
+from py4cast.units import conversion, same_units
+from py4cast.variables import KNOWN, Variable
+
+__all__ = ["AlignedCube", "Matched", "match_variables"]
+
+logger = logging.getLogger(__name__)
+WORDS = ("forecast", "truth")
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """One variable in two sources.
+
+    Args:
+        variable: as the second source has it, with its units.
+        name: in the first source.
+        scale: of the conversion from the first source's units.
+        offset: of it.
+    """
+
+    variable: Variable
+    name: str
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+def _standard_name(variable: Variable) -> str:
+    known = KNOWN.get(variable.short_name) or KNOWN.get(variable.name)
+    return variable.standard_name or (known.standard_name if known else "")
+
+
+def _level(variable: Variable) -> float | None:
+    """Its pressure level or depth; what is near the surface has none that sources agree on."""
+    return None if variable.type_of_level in ("surface", "meanSea", "heightAboveGround", None) else variable.level
+
+
+def _same(first: Variable, second: Variable) -> bool:
+    """Whether two variables of different names are the same quantity at the same level."""
+    if first.short_name and first.short_name == second.short_name and _level(first) == _level(second):
+        return True
+    name = _standard_name(first)
+    return bool(name) and name == _standard_name(second) and _level(first) == _level(second)
+
+
+def match_variables(
+    first: Sequence[Variable],
+    second: Sequence[Variable],
+    wanted: Sequence[str] = (),
+    renamed: Mapping[str, str] | None = None,
+    words: tuple[str, str] = WORDS,
+) -> list[Matched]:
+    """The variables that both sources have, in the order of the second.
+
+    Args:
+        first: of the forecast.
+        second: of the truth.
+        wanted: names in the second source; by default all that both have.
+        renamed: name in the first source by name in the second, where nothing else tells.
+        words: what the two are called in errors.
+
+    Raises:
+        SettingsError: a name that is wanted or renamed and is not there.
+        DataError: nothing in common, or units that cannot be converted.
+    """
+    renames, by_name = dict(renamed or {}), {v.name: v for v in first}
+    for target, source in renames.items():
+        for asked, held, what in ((source, list(by_name), words[0]), (target, [v.name for v in second], words[1])):
+            if asked not in held:
+                raise SettingsError(
+                    f"--rename {source}={target}: no variable {asked!r} in the {what}{nearest(asked, held)}"
+                )
+    found = []
+    for variable in second:
+        if wanted and variable.name not in wanted:
+            continue
+        name: str | None = renames.get(variable.name) or (variable.name if variable.name in by_name else None)
+        if name is None:
+            alike = [v.name for v in first if _same(v, variable)]
+            name = alike[0] if len(alike) == 1 else None
+        if name is not None:
+            found.append(_converted(by_name[name], variable, words))
+    lacking = [n for n in wanted if n not in {m.variable.name for m in found}]
+    both = f"the {words[0]} has {', '.join(by_name)}; the {words[1]} has {', '.join(v.name for v in second)}"
+    use = f"use --rename {words[0].upper()}={words[1].upper()}"
+    if lacking:
+        raise SettingsError(f"--variables {','.join(lacking)}: not in both; {both}; {use}")
+    if not found:
+        raise DataError(f"{words[0]} and {words[1]} have no variable in common: {both}; {use}")
+    return found
+
+
+def _converted(source: Variable, target: Variable, words: tuple[str, str]) -> Matched:
+    units = target.units or source.units
+    named = replace(target, units=units, standard_name=_standard_name(target) or _standard_name(source))
+    if not source.units or not target.units or same_units(source.units, target.units):
+        return Matched(named, source.name)
+    try:
+        scale, offset = conversion(source.units, target.units)
+    except DataError:
+        raise DataError(
+            f"variable {target.name}: the {words[0]} is in {source.units!r}, the {words[1]} in {target.units!r}; they cannot be converted"
+        ) from None
+    logger.info("%s: the %s's %s become %s", target.name, words[0], source.units, target.units)
+    return Matched(named, source.name, scale, offset)
+
+
+class AlignedCube(ViewCube):
+    """Creates the view of a cube in another's words and places; what lies outside the source is NaN.
+
+    Args:
+        source: the cube.
+        matched: its variables.
+        target: the grid or points that are wanted; None for the source's own.
+        method: how fields come there; None where the grids must be the same.
+        points: whether the target is points.
+        shifts: added to a variable, `(lat, lon)` of the target.
+        words: what source and target are called in errors.
+
+    Raises:
+        DataError: the grids differ and no method is given.
+    """
+
+    def __init__(
+        self, source: CubeABC, matched: Sequence[Matched], target: Grid | None = None, method: Method | None = None,
+        shifts: Mapping[str, NDArray[np.float64]] | None = None, words: tuple[str, str] = WORDS,
+    ) -> None:  # fmt: skip
+        super().__init__(source)
+        self.variables = [m.variable for m in matched]
+        self._matched = {m.variable.name: m for m in matched}
+        self._target, self._shifts = target or source.grid, dict(shifts or {})
+        self._is_turned, self._regridder = False, None
+        if target is None or source.grid.same_as(target):
+            return
+        if source.grid.rows_columns(slice(None, None, -1), slice(None)).same_as(target):
+            self._is_turned = True
+        elif method is None:
+            raise DataError(
+                f"grids differ: the {words[0]} is on {source.grid.describe()}; the {words[1]} is on {target.describe()}; "
+                f"use --regrid linear (or nearest, mean) to bring the {words[0]} to the {words[1]}'s grid"
+            )
+        else:
+            self._regridder = Regridder(source.grid, target, method)
+
+    @property
+    def covered(self) -> NDArray[np.bool_]:
+        """Which cells or points of the target lie on the source, `(lat, lon)`."""
+        return np.ones(self._target.shape, dtype=bool) if self._regridder is None else self._regridder.covered
+
+    @property
+    def grid(self) -> Grid:
+        return self._target
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self._target.shape
+
+    @property
+    def fingerprint(self) -> str:
+        return digest("aligned", self.source.fingerprint, self._target.fingerprint(), sorted(self._matched))
+
+    def available(self, names: Sequence[str]) -> NDArray[np.bool_]:
+        return self.source.available([self._matched[n].name for n in names])
+
+    def read(self, names: Sequence[str], start: int, stop: int, out: Planes) -> None:
+        matched = [self._matched[n] for n in names]
+        if self._regridder is None:
+            self.source.read([m.name for m in matched], start, stop, out)
+            if self._is_turned:
+                out[:] = out[:, :, ::-1].copy()
+        else:
+            planes = np.empty((len(names), stop - start, *self.source.shape), dtype=np.float32)
+            self.source.read([m.name for m in matched], start, stop, planes)
+            for index in np.ndindex(planes.shape[:2]):
+                out[index] = self._regridder(planes[index])
+        for row, match in enumerate(matched):
+            if (match.scale, match.offset) != (1.0, 0.0):
+                out[row] = (out[row].astype(np.float64) * match.scale + match.offset).astype(np.float32)
+            if match.variable.name in self._shifts:
+                out[row] += self._shifts[match.variable.name].astype(np.float32)

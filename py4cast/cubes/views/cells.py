@@ -1,0 +1,170 @@
+"""Views on other cells: a sub-domain, fewer cells, another grid, a regional grid within a global one."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.cubes.base import CubeABC, Planes
+from py4cast.cubes.kept import KeptCube
+from py4cast.cubes.source_settings import BoxSettings
+from py4cast.cubes.views.base import ViewCube
+from py4cast.cubes.views.instants import align, digest
+from py4cast.errors import DataError, SettingsError
+from py4cast.grid import Grid
+from py4cast.regrid import Method, Regridder
+
+__all__ = ["CutoutCube", "RegridCube", "WindowCube"]
+
+
+class WindowCube(ViewCube):
+    """Creates the view of some rows and columns."""
+
+    def __init__(self, source: CubeABC, rows: slice, columns: slice) -> None:
+        super().__init__(source)
+        self._rows, self._columns = rows, columns
+        self._grid = source.grid.rows_columns(rows, columns)
+
+    @classmethod
+    def choose(
+        cls, source: CubeABC, subgrid: tuple[int, int, int, int] | None, box: BoxSettings | None, thinning: int
+    ) -> Self:
+        """The rows and columns of a window, every `thinning`-th of them; SettingsError when it lies outside."""
+        rows, columns = slice(0, source.shape[0]), slice(0, source.shape[1])
+        if box is not None:
+            rows, columns = source.grid.box(box.south, box.north, box.west, box.east)
+        elif subgrid is not None:
+            r0, r1, c0, c1 = subgrid
+            if not (0 <= r0 < r1 <= source.shape[0] and 0 <= c0 < c1 <= source.shape[1]):
+                size = f"{source.shape[0]} x {source.shape[1]}"
+                raise SettingsError(f"subgrid {list(subgrid)}: outside the grid of {size} cells")
+            rows, columns = slice(r0, r1), slice(c0, c1)
+        return cls(source, slice(rows.start, rows.stop, thinning), slice(columns.start, columns.stop, thinning))
+
+    @property
+    def grid(self) -> Grid:
+        return self._grid
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self._grid.shape
+
+    @property
+    def fingerprint(self) -> str:
+        return digest("window", self.source.fingerprint, self._rows, self._columns)
+
+    def read(self, names: Sequence[str], start: int, stop: int, out: Planes) -> None:
+        self.source.read_window(names, start, stop, self._rows, self._columns, out)
+
+    def static_fields(self) -> dict[str, Planes]:
+        fields = self.source.static_fields()
+        return {name: np.ascontiguousarray(field[self._rows, self._columns]) for name, field in fields.items()}
+
+    def valid_mask(self, names: Sequence[str]) -> NDArray[np.bool_]:
+        return self.source.valid_mask(names)[self._rows, self._columns]
+
+
+class RegridCube(ViewCube):
+    """Creates the view of a cube on another grid.
+
+    Raises:
+        DataError: the cube does not cover the grid.
+    """
+
+    def __init__(self, source: CubeABC, target: Grid, method: Method) -> None:
+        super().__init__(source)
+        self._target, self._method = target, method
+        self._regridder = Regridder(source.grid, target, method)
+        if not self._regridder.covered.all():
+            raise DataError(f"regrid: {source.grid.describe()} does not cover {target.describe()}")
+
+    @property
+    def grid(self) -> Grid:
+        return self._target
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self._target.shape
+
+    @property
+    def fingerprint(self) -> str:
+        return digest("regrid", self.source.fingerprint, self._target.fingerprint(), self._method)
+
+    def read(self, names: Sequence[str], start: int, stop: int, out: Planes) -> None:
+        planes = np.empty((len(names), stop - start, *self.source.shape), dtype=np.float32)
+        self.source.read(names, start, stop, planes)
+        for index in np.ndindex(planes.shape[:2]):
+            out[index] = self._regridder(planes[index])
+
+    def static_fields(self) -> dict[str, Planes]:
+        return {name: self._regridder(field) for name, field in self.source.static_fields().items()}
+
+
+class CutoutCube(KeptCube):
+    """Creates the view of several cubes on one grid, where each cell takes the first that covers it.
+
+    A regional model within a global one: the regional cube first, the global one last, on the grid of either.
+
+    Args:
+        parts: by priority.
+        target: the grid that is wanted.
+        method: how each comes to it.
+
+    Raises:
+        DataError: cells that none covers, no variable or instant that all hold.
+    """
+
+    def __init__(self, parts: Sequence[CubeABC], target: Grid, method: Method) -> None:
+        self.parts, self._target, self._method = align(parts), target, method
+        common = [n for n in parts[0].names if all(n in p.names for p in parts)]
+        if not common:
+            raise DataError(f"cutout: no variable is in all sources: {'; '.join(', '.join(p.names) for p in parts)}")
+        self.variables = [parts[0].variable(n) for n in common]
+        self.axis = self.parts[0].axis
+        self._regridders = [None if p.grid.same_as(target) else Regridder(p.grid, target, method) for p in parts]
+        free, self._cells = np.ones(target.shape, dtype=bool), []
+        for regridder in self._regridders:
+            own = free if regridder is None else free & regridder.covered
+            self._cells.append(own)
+            free = free & ~own
+        if free.any():
+            raise DataError(
+                f"cutout: {int(free.sum())} of {free.size} cells of {target.describe()} lie on none of the sources"
+            )
+
+    @property
+    def grid(self) -> Grid:
+        return self._target
+
+    @property
+    def fingerprint(self) -> str:
+        return digest("cutout", [p.fingerprint for p in self.parts], self._target.fingerprint(), self._method)
+
+    def available(self, names: Sequence[str]) -> NDArray[np.bool_]:
+        return np.asarray(np.all([p.available(names) for p in self.parts], axis=0))
+
+    def read(self, names: Sequence[str], start: int, stop: int, out: Planes) -> None:
+        for part, regridder, cells in zip(self.parts, self._regridders, self._cells, strict=True):
+            if not cells.any():
+                continue
+            planes = np.empty((len(names), stop - start, *part.shape), dtype=np.float32)
+            part.read(names, start, stop, planes)
+            for index in np.ndindex(planes.shape[:2]):
+                plane = planes[index] if regridder is None else regridder(planes[index])
+                np.copyto(out[index], plane, where=cells)
+
+    def static_fields(self) -> dict[str, Planes]:
+        found = [p.static_fields() for p in self.parts]
+        made = {}
+        for name in set.intersection(*(set(f) for f in found)):
+            field = np.full(self._target.shape, np.nan, dtype=np.float32)
+            for fields, regridder, cells in zip(found, self._regridders, self._cells, strict=True):
+                if cells.any():
+                    np.copyto(field, fields[name] if regridder is None else regridder(fields[name]), where=cells)
+            made[name] = field
+        return made
+
+    def close(self) -> None:
+        for part in self.parts:
+            part.close()

@@ -1,0 +1,1 @@
+"""Planes: from the files of a service to checked fields `(lat, lon)` of one variable at one instant, in its units."""

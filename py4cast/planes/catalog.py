@@ -1,0 +1,334 @@
+"""Catalog: which field of which file is each variable at each instant.
+
+Files are scanned once, in parallel where an executor is given; what disagrees between them (units, grids) is
+refused by name before anything is read.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.axis import Instant
+from py4cast.errors import DataError, SettingsError, nearest
+from py4cast.formats import ArrayDescription, Record, open_reader
+from py4cast.formats.zarr import is_zarr
+from py4cast.grid import Grid
+from py4cast.planes.reader import STATIC, FieldPlan, PlaneReader, Source, run_of
+from py4cast.regrid import Regridder
+from py4cast.units import conversion, same_units
+from py4cast.variables import Variable
+
+__all__ = ["Catalog", "FileIndex", "expand_patterns", "scan_file", "show_paths"]
+
+_CODES = {
+    "%Y": "[0-9]" * 4,
+    "%m": "[0-9]" * 2,
+    "%d": "[0-9]" * 2,
+    "%H": "[0-9]" * 2,
+    "%M": "[0-9]" * 2,
+    "%j": "[0-9]" * 3,
+}
+_ZERO = np.timedelta64(0, "s")
+
+
+def expand_patterns(root: Path, patterns: Sequence[str]) -> list[Path]:
+    """The files under `root` that match the patterns, sorted; `%Y %m %d %H %M %j` stand for digits.
+
+    Raises:
+        SettingsError: a pattern that leaves `root` by `..`.
+        DataError: a pattern that matches nothing.
+    """
+    found: list[Path] = []
+    for pattern in patterns:
+        if ".." in Path(pattern).parts:
+            raise SettingsError(f"files {pattern!r}: '..' is refused; give the folder as dataset.root")
+        text = pattern
+        for code, digits in _CODES.items():
+            text = text.replace(code, digits)
+        if Path(text).is_absolute():
+            base, text = Path(Path(text).anchor), str(Path(text).relative_to(Path(text).anchor))
+        else:
+            base = root
+        matches = sorted(p for p in base.glob(text) if p.is_file() or is_zarr(p)) if base.is_dir() else []
+        if not matches:
+            raise DataError(f"no file matches {pattern!r} under {base}; give the folder by --set dataset.root=DIR")
+        found += matches
+    return list(dict.fromkeys(found))
+
+
+@dataclass(frozen=True, slots=True)
+class FileIndex:
+    """What one file holds of some variables.
+
+    Args:
+        path: the file.
+        fingerprint: its name, size and SHA-256.
+        records: pairs of a variable's name and a field of it.
+        names: short names of all its fields.
+        grids: of the records, by their `grid_key`.
+    """
+
+    path: Path
+    fingerprint: Mapping[str, Any]
+    records: Sequence[tuple[str, Record]]
+    names: frozenset[str]
+    grids: Mapping[str, Grid]
+
+
+def scan_file(path: Path, variables: Sequence[Variable], arrays: ArrayDescription | None = None) -> FileIndex:
+    """The index of a file; DataError when it cannot be read."""
+    with open_reader(path, arrays) as reader:
+        records = reader.records()
+        by_name: dict[str, list[Variable]] = {}
+        for variable in variables:
+            by_name.setdefault(variable.sought, []).append(variable)
+        found = []
+        for record in records:
+            names = {record.short_name, record.standard_name, record.keys.get("cf_name")}
+            for variable in {id(v): v for n in names if n for v in by_name.get(n, ())}.values():
+                if record.matches(variable):
+                    found.append((variable.name, record))
+        grids = {r.grid_key: r for _, r in found}
+        return FileIndex(
+            path, _fingerprint(path), found, frozenset(r.short_name for r in records),
+            {key: reader.grid(record) for key, record in grids.items()},
+        )  # fmt: skip
+
+
+def _fingerprint(path: Path) -> dict[str, Any]:
+    if path.is_dir():
+        return _folder_fingerprint(path)
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256")
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+
+
+def _folder_fingerprint(path: Path) -> dict[str, Any]:
+    """Of a Zarr store: names, sizes and times of its files, since it may be larger than what is read of it."""
+    found = [(str(p.relative_to(path)), p.stat()) for p in sorted(path.rglob("*")) if p.is_file()]
+    text = repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in found])
+    size = sum(stat.st_size for _, stat in found)
+    return {"file": path.name, "bytes": size, "sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def _rank(source: Source) -> tuple[float, int]:
+    """Analyses before forecasts, short lead times before long ones, the first member before others."""
+    return float(source.record.lead_time / np.timedelta64(1, "s")), source.record.member or 0
+
+
+class Catalog:
+    """Creates the catalog of some variables over some files.
+
+    Args:
+        files: variable name → files that may hold it.
+        plans: how every variable comes to be; those without units take the files'.
+        members: ensemble members to keep, None for all.
+        is_series: whether each valid time counts once (its analysis, or its shortest forecast), or every start,
+            lead time and member by itself.
+        arrays: what NumPy files hold.
+
+    Raises:
+        DataError: a file that cannot be read, a variable in none of its files, units or grids that differ.
+    """
+
+    def __init__(
+        self,
+        files: Mapping[str, Sequence[Path]],
+        plans: Sequence[FieldPlan],
+        members: Sequence[int] | None = None,
+        is_series: bool = True,
+        arrays: ArrayDescription | None = None,
+    ) -> None:
+        self._files, self._members, self.is_series, self._arrays = files, members, is_series, arrays
+        self._wanted = list(plans)
+        self.plans: list[FieldPlan] = []
+        self.inputs: list[Mapping[str, Any]] = []
+        self._sources: dict[str, dict[Instant, Source]] = {p.variable.name: {} for p in plans}
+        self._runs: dict[str, dict[tuple[Any, Any], dict[np.timedelta64, Source]]] = {}
+        self._units: dict[str, str] = {}
+        self._flips: dict[tuple[Path, str], bool] = {}
+        self._grids: dict[tuple[str, str], Grid] = {}
+        self.grid: Grid | None = None
+        self._static_grid: Grid | None = None
+        self._grid_path: Path | None = None
+
+    @property
+    def variables(self) -> list[Variable]:
+        """Of the plans, with their units."""
+        return [p.variable for p in self.plans]
+
+    def scan(self, on_file: Callable[[Path], None] | None = None, executor: Executor | None = None) -> None:
+        """Lists the fields of every file."""
+        by_path = self._by_path()
+        scan = map if executor is None else executor.map
+        indices = scan(scan_file, list(by_path), list(by_path.values()), [self._arrays] * len(by_path))
+        self.take(indices, on_file)
+
+    def _by_path(self) -> dict[Path, list[Variable]]:
+        """The variables that each file may hold."""
+        by_path: dict[Path, list[Variable]] = {}
+        for plan in self._wanted:
+            for path in self._files.get(plan.variable.name, ()):
+                by_path.setdefault(path, []).append(plan.variable)
+        return by_path
+
+    def take(self, indices: Iterable[FileIndex], on_file: Callable[[Path], None] | None = None) -> None:
+        """Lists the fields of files whose indices are made."""
+        by_name, by_path = {p.variable.name: p for p in self._wanted}, self._by_path()
+        seen: dict[str, set[str]] = {name: set() for name in by_name}
+        for index in indices:
+            self.inputs.append(index.fingerprint)
+            for variable in by_path[index.path]:
+                seen[variable.name] |= index.names
+            for name, record in index.records:
+                self._collect(index, record, by_name[name])
+            if on_file:
+                on_file(index.path)
+        for plan in self._wanted:
+            self.plans.append(self._finished(plan, seen[plan.variable.name]))
+        # where every series comes from another grid, a fixed field tells which one is meant
+        self.grid = self.grid or self._static_grid
+
+    def _finished(self, plan: FieldPlan, seen: set[str]) -> FieldPlan:
+        """The plan with the units of the files."""
+        variable = plan.variable
+        if plan.filter is not None:
+            units = variable.units or plan.filter.result_units
+            if not units and plan.filter.keeps_units:
+                units = next(p.variable.units for p in self.plans if p.variable.name in plan.inputs.values())
+            return replace(plan, variable=variable.with_units(units))
+        if not self._sources[variable.name]:
+            raise DataError(self._not_found(variable, seen))
+        found = self._units[variable.name]
+        if found and variable.units:
+            conversion(found, variable.units)
+        return replace(plan, variable=variable.with_units(variable.units or found))
+
+    def _not_found(self, variable: Variable, seen: set[str]) -> str:
+        name, level = variable.sought, ""
+        if variable.level is not None:
+            level = f" at level {variable.level:g} {variable.type_of_level or ''}".rstrip()
+        members = "" if self._members is None else f" of members {', '.join(map(str, self._members))}"
+        where = show_paths(self._files[variable.name])
+        return f"variable {variable.name}: no field {name!r}{level}{members} in {where}{nearest(name, seen)}"
+
+    def _collect(self, index: FileIndex, record: Record, plan: FieldPlan) -> None:
+        if self._members is not None and record.member is not None and record.member not in self._members:
+            return
+        variable = plan.variable
+        self._check_units(index.path, record, variable)
+        if variable.role == "static":
+            self._grids[variable.name, record.grid_key] = index.grids[record.grid_key]
+            self._sources[variable.name].setdefault(STATIC, Source(index.path, record))
+            if plan.regrid is None and self._static_grid is None:
+                self._static_grid = index.grids[record.grid_key]
+            return
+        self._check_grid(index, record, plan)
+        if record.valid_time is None:
+            return
+        source = Source(index.path, record)
+        if self.is_series:
+            key: Instant = (record.valid_time, _ZERO, None)
+        else:
+            assert record.init_time is not None, "it has a valid time"
+            key = (record.init_time, record.lead_time, record.member)
+        known = self._sources[variable.name].get(key)
+        if known is None or _rank(source) < _rank(known):
+            self._sources[variable.name][key] = source
+        if variable.accumulated:
+            init, lead = run_of(record, plan.restart)
+            runs = self._runs.setdefault(variable.name, {})
+            runs.setdefault((init, record.member), {})[lead] = source
+
+    def _check_units(self, path: Path, record: Record, variable: Variable) -> None:
+        known = self._units.setdefault(variable.name, record.units)
+        if known == record.units:
+            return
+        if not same_units(known or "1", record.units or "1"):
+            first = next(iter(self._sources[variable.name].values())).path
+            raise DataError(
+                f"variable {variable.name}: units differ between files: {known!r} in {first}, {record.units!r} in {path}; make them the same"
+            )
+
+    def _check_grid(self, index: FileIndex, record: Record, plan: FieldPlan) -> None:
+        path, grid = index.path, index.grids[record.grid_key]
+        if plan.regrid is not None:
+            self._grids.setdefault((plan.variable.name, record.grid_key), grid)
+            return
+        if (path, record.grid_key) in self._flips:
+            return
+        if self.grid is None:
+            self.grid, self._grid_path = grid, path
+        flipped = False
+        if not grid.same_as(self.grid):
+            flipped = grid.rows_columns(slice(None, None, -1), slice(None)).same_as(self.grid)
+            if not flipped:
+                raise DataError(
+                    f"grids differ between files: {plan.variable.name} in {path} is on {grid.describe()}; "
+                    f'{self._grid_path} is on {self.grid.describe()}; set "regrid" for the one to be brought to the other'
+                )
+        self._flips[path, record.grid_key] = flipped
+
+    def times(self) -> NDArray[np.datetime64]:
+        """All valid times at which any variable is there, sorted."""
+        found = {init + lead for keys in self._sources.values() for init, lead, _ in keys}
+        return np.array(sorted(t for t in found if not np.isnat(t)), dtype="datetime64[s]")
+
+    def starts(self) -> NDArray[np.datetime64]:
+        """All starts of forecasts, sorted."""
+        found = {init for keys in self._sources.values() for init, _, _ in keys}
+        return np.array(sorted(t for t in found if not np.isnat(t)), dtype="datetime64[s]")
+
+    def members(self) -> tuple[int, ...]:
+        """All members, sorted; empty when the files name none."""
+        return tuple(sorted({m for keys in self._sources.values() for _, _, m in keys if m is not None}))
+
+    def spread_members(self, members: Sequence[int]) -> None:
+        """A field without member stands for every member."""
+        for known in self._sources.values():
+            for (init, lead, member), source in list(known.items()):
+                if member is None and not np.isnat(init):
+                    for each in members:
+                        known.setdefault((init, lead, each), source)
+
+    def planes(self, target: Grid, window: tuple[slice, slice]) -> PlaneReader:
+        """The reader of the variables on `target`, of which it gives the rows and columns of `window`."""
+        made: dict[tuple[str, str], Regridder] = {}
+        by_key: dict[tuple[str, str], Regridder] = {}
+        for plan in self.plans:
+            if plan.regrid is None or plan.variable.role == "static":
+                continue
+            for (name, key), grid in self._grids.items():
+                if name == plan.variable.name:
+                    known = by_key.get((key, plan.regrid))
+                    if known is None or not known.source.same_as(grid):
+                        known = by_key[key, plan.regrid] = Regridder(grid, target, plan.regrid)
+                    made[name, key] = known
+        shape = target.rows_columns(*window).shape
+        return PlaneReader(
+            self.plans, self._sources, self._runs, self._units, self._flips, made, window, shape, self._arrays
+        )
+
+    def static(self, name: str) -> tuple[NDArray[np.float32], Grid]:
+        """A static variable of the files on its own grid."""
+        source = self._sources[name][STATIC]
+        with open_reader(source.path, self._arrays) as reader:
+            values = reader.read(source.record)
+        variable = next(p.variable for p in self.plans if p.variable.name == name)
+        found = self._units[name]
+        if found and variable.units:
+            scale, offset = conversion(found, variable.units)
+            values = (values.astype(np.float64) * scale + offset).astype(np.float32)
+        return values, self._grids[name, source.record.grid_key]
+
+
+def show_paths(paths: Sequence[Path]) -> str:
+    """The first of some paths, and how many more there are."""
+    shown = ", ".join(str(p) for p in paths[:3])
+    return shown + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")

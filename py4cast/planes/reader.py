@@ -1,0 +1,294 @@
+"""PlaneReader: the planes of a dataset's variables, made from the files' fields.
+
+A variable is a field of the files, or what a filter makes of other variables. On the way a field is turned to the
+dataset's row order, freed of accumulation, converted to the dataset's units, regridded where asked, cut to the
+window and checked. A reader is small and can be sent to another process: it knows where its instants lie, and
+opens the files itself.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.axis import Instant
+from py4cast.errors import DataError
+from py4cast.formats import ArrayDescription, ReaderABC, Record, open_reader
+from py4cast.planes.filters import FilterABC
+from py4cast.regrid import Method, Regridder
+from py4cast.units import conversion, normalise
+from py4cast.variables import Variable
+
+__all__ = ["STATIC", "FieldPlan", "PlaneReader", "Source", "check_plane", "run_of"]
+
+Plane = NDArray[np.float32]
+_OPEN_READERS = 16
+_KEPT_PLANES = 64
+_ZERO = np.timedelta64(0, "s")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPlan:
+    """How one variable comes to be.
+
+    Args:
+        variable: what it is.
+        is_stored: whether the dataset holds it; others only feed filters.
+        regrid: how to bring it from another grid, None for the dataset's own.
+        restart: for accumulated fields without a start of forecast: after how long the sum begins anew.
+        filter: what makes it of other variables, None for a field of the files.
+        inputs: variables that the filter reads, by argument.
+    """
+
+    variable: Variable
+    is_stored: bool = True
+    regrid: Method | None = None
+    restart: np.timedelta64 | None = None
+    filter: FilterABC | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the files hold it."""
+        return self.filter is None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One field in one file."""
+
+    path: Path
+    record: Record
+
+
+class PlaneReader:
+    """Creates the reader of some variables at some instants.
+
+    Args:
+        plans: of every variable, in order.
+        sources: name → instant → where the field lies.
+        runs: of accumulated variables: name → (init_time, member) → lead_time → where the sum lies.
+        units: as the files have them, by name.
+        flips: (file, grid key) → whether rows run the other way.
+        regridders: by (name, grid key).
+        window: rows and columns of the dataset's grid to keep.
+        shape: of the window.
+        arrays: what NumPy files hold.
+    """
+
+    def __init__(
+        self,
+        plans: Sequence[FieldPlan],
+        sources: Mapping[str, Mapping[Instant, Source]],
+        runs: Mapping[str, Mapping[tuple[Any, Any], Mapping[np.timedelta64, Source]]],
+        units: Mapping[str, str],
+        flips: Mapping[tuple[Path, str], bool],
+        regridders: Mapping[tuple[str, str], Regridder],
+        window: tuple[slice, slice],
+        shape: tuple[int, int],
+        arrays: ArrayDescription | None = None,
+    ) -> None:
+        self.plans = {p.variable.name: p for p in plans}
+        self._sources, self._runs, self._units, self._flips = sources, runs, units, flips
+        self._regridders, self._window, self.shape, self._arrays = regridders, window, shape, arrays
+        self._readers: OrderedDict[Path, ReaderABC] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, Instant], Plane | None] = OrderedDict()
+        self._feeding = {name for p in plans for name in p.inputs.values()}
+
+    @property
+    def stored(self) -> list[Variable]:
+        """Variables that the dataset holds over time, in order."""
+        return [p.variable for p in self.plans.values() if p.is_stored and p.variable.role != "static"]
+
+    def read(self, name: str, instant: Instant) -> Plane | None:
+        """The plane of a variable, `(lat, lon)`, checked; None when it is missing.
+
+        Raises:
+            DataError: a file that cannot be read, values that are missing where that is forbidden, or not of Earth.
+        """
+        key = (name, instant)
+        if key in self._kept:
+            return self._kept[key]
+        plan = self.plans[name]
+        plane = self._of_file(plan, instant) if plan.is_file else self._of_filter(plan, instant)
+        if plane is not None:
+            check_plane(plan.variable, lambda: self._where(plan, instant), plane)
+        if name in self._feeding:
+            self._kept[key] = plane
+            while len(self._kept) > _KEPT_PLANES:
+                self._kept.popitem(last=False)
+        return plane
+
+    def has(self, name: str, instant: Instant) -> bool:
+        """Whether the files hold a variable at an instant."""
+        return instant in self._sources.get(name, {})
+
+    def _where(self, plan: FieldPlan, instant: Instant) -> str:
+        source = self._sources.get(plan.variable.name, {}).get(instant)
+        init, lead, member = instant
+        text = f"{plan.variable.name} of {init + lead}"
+        text += f" (member {member})" if member is not None else ""
+        return f"{text} in {source.path}" if source else f"{text} by the filter {type(plan.filter).__name__}"
+
+    def _of_filter(self, plan: FieldPlan, instant: Instant) -> Plane | None:
+        assert plan.filter is not None, "asked for derived variables alone"
+        init, lead, member = instant
+        found: dict[str, list[Plane]] = {}
+        for argument, name in plan.inputs.items():
+            found[argument] = []
+            for offset in plan.filter.offsets:
+                # in a series time goes on by the start, in a forecast by its lead time
+                at = (init + offset, lead, member) if lead == _ZERO else (init, lead + offset, member)
+                plane = self.read(name, at)
+                if plane is None:
+                    return None
+                wanted = plan.variable.units if plan.filter.keeps_units else plan.filter.units.get(argument)
+                found[argument].append(_converted(plane, self.plans[name].variable.units, wanted))
+        made = plan.filter.apply({k: np.stack(v) if len(v) > 1 else v[0] for k, v in found.items()})
+        result = np.asarray(made, dtype=np.float32)
+        return _converted(result, plan.filter.result_units or plan.variable.units, plan.variable.units)
+
+    def _of_file(self, plan: FieldPlan, instant: Instant) -> Plane | None:
+        variable = plan.variable
+        source = self._sources[variable.name].get(instant)
+        if source is None:
+            return None
+        values = self._read_source(variable.name, source)
+        if variable.accumulated:
+            before = self._before(plan, source)
+            if before is None:
+                return None
+            values = self._increment(plan, values, before, instant)
+        values = _converted(values, self._units[variable.name], variable.units)
+        regridder = self._regridders.get((variable.name, source.record.grid_key))
+        if regridder is not None:
+            values = regridder(values)
+        return np.array(values[self._window], dtype=np.float32)
+
+    def _increment(self, plan: FieldPlan, values: Plane, before: Plane, instant: Instant) -> Plane:
+        step = values - before
+        # packing makes sums fall by a hair; a sum that began anew falls by what it had, over most of the field
+        size = float(np.nanmax(np.abs(before), initial=0.0))
+        if size and float(np.nanmean(step < -1e-3 * size)) > 0.2:
+            raise DataError(
+                f"{self._where(plan, instant)}: the sum since the start of the forecast falls; it begins anew before this "
+                f'time. Set "restart" for {plan.variable.name} (such as "1d"), or "accumulated": false if the fields are no sums'
+            )
+        return np.asarray(step)
+
+    def _before(self, plan: FieldPlan, source: Source) -> Plane | None:
+        """The sum since the start of the run at the lead time before; zero at the first one, None at lead time 0."""
+        record, name = source.record, plan.variable.name
+        init, lead = run_of(record, plan.restart)
+        if lead <= _ZERO:
+            return None
+        if record.keys.get("since", _ZERO) > _ZERO:
+            return np.zeros((1, 1), dtype=np.float32)  # the file says that its sum starts later: it is one step's
+        run = self._runs[name][init, record.member]
+        earlier = [other for other in run if _ZERO < other < lead]
+        if not earlier:
+            return np.zeros((1, 1), dtype=np.float32)
+        return self._read_source(name, run[max(earlier)])
+
+    def _read_source(self, name: str, source: Source) -> Plane:
+        reader = self.reader(source.path)
+        values = reader.read(source.record)
+        return values[::-1] if self._flips.get((source.path, source.record.grid_key)) else values
+
+    def reader(self, path: Path) -> ReaderABC:
+        """The open file of this path; a few stay open."""
+        if path in self._readers:
+            self._readers.move_to_end(path)
+        else:
+            self._readers[path] = open_reader(path, self._arrays)
+            while len(self._readers) > _OPEN_READERS:
+                self._readers.popitem(last=False)[1].close()
+        return self._readers[path]
+
+    def part(self, instants: Sequence[Instant]) -> "PlaneReader":
+        """The same for these instants alone, small enough to be sent to another process."""
+        wanted = set(instants)
+        for plan in self.plans.values():
+            if plan.filter is not None:
+                for init, lead, member in instants:
+                    for offset in plan.filter.offsets:
+                        series = lead == _ZERO
+                        wanted.add((init + offset, lead, member) if series else (init, lead + offset, member))
+        sources = {
+            name: {i: found[i] for i in wanted if i in found} | ({STATIC: found[STATIC]} if STATIC in found else {})
+            for name, found in self._sources.items()
+        }
+        runs: dict[str, dict[Any, Any]] = {}
+        for name, known in self._runs.items():
+            restart = self.plans[name].restart
+            keys = {(run_of(s.record, restart)[0], s.record.member) for s in sources[name].values()}
+            runs[name] = {key: known[key] for key in keys if key in known}
+        return PlaneReader(
+            list(self.plans.values()), sources, runs, self._units, self._flips, self._regridders, self._window,
+            self.shape, self._arrays,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Closes the files."""
+        for reader in self._readers.values():
+            reader.close()
+        self._readers.clear()
+        self._kept.clear()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_readers": OrderedDict(), "_kept": OrderedDict()}
+
+
+STATIC: Instant = (np.datetime64("NaT"), _ZERO, None)
+
+
+def run_of(record: Record, restart: np.timedelta64 | None) -> tuple[np.datetime64 | None, np.timedelta64]:
+    """Start and lead time of a sum: the record's, or those that the restart of the sum tells."""
+    valid = record.valid_time
+    if restart is None or valid is None:
+        return record.init_time, record.lead_time
+    since = valid.astype("datetime64[s]").astype("int64") - 1
+    length = int(restart / np.timedelta64(1, "s"))
+    start = np.datetime64(int(since // length * length), "s")
+    return start, valid - start
+
+
+def _converted(plane: Plane, found: str, wanted: str | None) -> Plane:
+    if not found or not wanted or normalise(found) == normalise(wanted):
+        return plane
+    scale, offset = conversion(found, wanted)
+    return np.asarray(plane.astype(np.float64) * scale + offset, dtype=np.float32)
+
+
+def check_plane(variable: Variable, where: Callable[[], str], plane: Plane) -> None:
+    """Refuses missing values where they are forbidden, and values that Earth does not allow; infinities become NaN.
+
+    Raises:
+        DataError: names the variable, the time, the file, how many values or what range.
+    """
+    with np.errstate(invalid="ignore"):
+        low, high = float(plane.min()), float(plane.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        finite = np.isfinite(plane)
+        if variable.nan == "forbid":
+            count = int(plane.size - finite.sum())
+            raise DataError(
+                f'{where()}: {count} of {plane.size} values are missing; set "nan": "mask" for {variable.name} if that is meant'
+            )
+        plane[~finite] = np.nan
+        if not finite.any():
+            return
+        low, high = float(np.nanmin(plane)), float(np.nanmax(plane))
+    allowed = variable.plausible_range()
+    if allowed is None:
+        return
+    margin = 1e-6 * max(1.0, abs(allowed[0]), abs(allowed[1]))
+    if low < allowed[0] - margin or high > allowed[1] + margin:
+        raise DataError(
+            f"{where()}: values from {low:g} to {high:g} [{variable.units}], expected within {allowed[0]:g} to {allowed[1]:g}; "
+            f"are the units right, or is the file damaged?"
+        )

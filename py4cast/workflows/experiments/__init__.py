@@ -1,0 +1,1 @@
+"""Experiments: campaigns of trainings that are compared in the end."""

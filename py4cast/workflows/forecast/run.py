@@ -1,0 +1,104 @@
+"""forecast: from a Forecaster and the last states, in a service's own files, to files of the next hours.
+
+Only what is asked for is loaded: with an exported step (`.onnx`) and `--input` files neither torch nor Lightning.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from py4cast.errors import DataError
+from py4cast.formats import Heading, Put
+from py4cast.steppers import Array, StepperABC, open_stepper
+from py4cast.timeline import instant
+from py4cast.version import __version__
+from py4cast.workflows.forecast.file_input import FileInput
+from py4cast.workflows.forecast.outputs import Outputs, Series, path_of
+from py4cast.workflows.forecast.request import Forecast
+from py4cast.workflows.terminal import Bar
+
+__all__ = ["Forecast", "forecast", "run"]
+
+logger = logging.getLogger(__name__)
+
+
+def forecast(asked: Forecast, bar: Bar | None = None) -> list[Path]:
+    """Writes a forecast, lead time after lead time, and returns the files.
+
+    Raises:
+        SettingsError: wrong settings, time or ending.
+        DataError: the data do not fit the Forecaster, or lack what the forecast needs.
+        NumericalError: the forecast is no longer finite.
+    """
+    return run(asked, open_stepper(asked.forecaster, asked.device, asked.precision), bar)
+
+
+def run(asked: Forecast, stepper: StepperABC, bar: Bar | None = None) -> list[Path]:
+    """The same by a stepper that is open already."""
+    with ExitStack() as stack:
+        if asked.input:
+            source = FileInput(
+                stepper.info, asked.input, asked.boundary, asked.renamed, asked.accumulated, asked.regrid,
+                imposes_border=not asked.free_border,
+            )  # fmt: skip
+            stack.callback(source.close)
+            start = instant(asked.init_time) if asked.init_time else source.latest()
+            _check_border(asked, stepper)
+            members = source.chosen_members(asked.members)
+            states = source.states(start, members)
+            given = source.given(start, asked.num_steps, states.shape[0])
+        else:
+            from py4cast.workflows.forecast.dataset_input import read_dataset
+
+            assert asked.init_time is not None, "checked before"
+            start, members = instant(asked.init_time), []
+            states, given = read_dataset(asked, stepper, start)
+        heading = _heading(asked, stepper, start, tuple(members))
+        series = Series(asked.series, asked.stations, heading) if asked.series and asked.stations else None
+        outputs = stack.enter_context(Outputs(asked.output, heading, series))
+        overlay = None
+        if asked.overlay:
+            from py4cast.workflows.forecast.overlay import Overlay
+
+            overlay = Overlay(
+                path_of(asked.overlay, start, heading.lead_times[0]), heading, stepper.info.header["info"]["stats"]
+            )
+        puts = [outputs.put, *([overlay.put] if overlay else [])]
+        _write(asked.num_steps, stepper.rollout(states, given), heading, puts, bar)
+        if overlay is not None:
+            overlay.finish()
+    logger.info("forecast of %d variables from %s over %d steps", len(heading.variables), start, asked.num_steps)
+    return [*outputs.written, *(overlay.written if overlay else [])]
+
+
+def _check_border(asked: Forecast, stepper: StepperABC) -> None:
+    if stepper.info.border is not None and not asked.boundary and not asked.free_border:
+        raise DataError(
+            "the strategy imposes values in the border: give a driving model's files by --boundary, or use --free_border"
+        )
+
+
+def _heading(asked: Forecast, stepper: StepperABC, start: np.datetime64, members: tuple[int, ...]) -> Heading:
+    info = stepper.info
+    lineage = info.header.get("lineage", {})
+    attributes = {
+        "title": f"Forecast of {info.title} from {start}Z",
+        "source": f"py4cast {lineage.get('version', '')}, trained {lineage.get('created', '')} on {info.header['info']['name']}",
+        "history": f"{np.datetime64('now', 's')}Z py4cast {__version__} forecast",
+    }
+    leads = [info.step_duration * (i + 1) for i in range(asked.num_steps)]
+    return Heading(info.predicted, info.grid, start, leads, attributes, members)
+
+
+def _write(num_steps: int, steps: Iterator[Array], heading: Heading, puts: Sequence[Put], bar: Bar | None) -> None:
+    """Puts every lead time where it is wanted, as soon as it is there."""
+    if bar is not None:
+        bar.start("forecasting", num_steps)
+    for values in steps:
+        for put in puts:
+            put(values if heading.members else values[0])
+        if bar is not None:
+            bar.step()

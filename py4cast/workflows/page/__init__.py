@@ -1,0 +1,1 @@
+"""The page of scores: one HTML file that any browser opens."""

@@ -1,0 +1,340 @@
+"""train: from a configuration to a run folder with a Forecaster, its scores, logs and pictures."""
+
+import logging
+import os
+import sys
+import warnings
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from py4cast.atomic import check_name, lock, write_json
+from py4cast.callbacks import (
+    AtomicCheckpointIO,
+    CheckpointKeeper,
+    EpochLog,
+    Guard,
+    Preemption,
+    TrainingProgress,
+)
+from py4cast.datasets import DatasetABC, get_datasets, registry
+from py4cast.datasets.loader import Loader, LoaderSettings
+from py4cast.errors import DataError, SettingsError
+from py4cast.forecaster import Forecaster
+from py4cast.lightning import AutoRegressiveLightning
+from py4cast.losses import registry as losses
+from py4cast.metrics.score_set import ScoreSet
+from py4cast.observers import ErrorObserver
+from py4cast.observers import registry as observers
+from py4cast.settings import read_json, root_dir
+from py4cast.tracking import RunLog, loggers_of, track_result
+from py4cast.workflows.config import RunConfig, TrainSettings
+from py4cast.workflows.page.score_page import write_page
+from py4cast.workflows.terminal import Bar
+from py4cast.workflows.train.lineage import git_state
+from py4cast.workflows.verify.climatology import climatology_of
+from py4cast.workflows.verify.score_files import write_scores
+from py4cast.workflows.verify.split import SplitCase, document_of
+
+__all__ = ["process_rank", "run_folder", "train"]
+
+logger = logging.getLogger(__name__)
+
+
+def run_folder(config: RunConfig, campaign: str, run_name: str) -> Path:
+    """`$PY4CAST_ROOTDIR/logs/<campaign>/<dataset>/<model>/<run>`."""
+    dataset = str(config.dataset.settings.get("name") or config.dataset.name)
+    parts = (
+        ("--campaign_name", campaign),
+        ("dataset name", dataset),
+        ("model name", config.model.name),
+        ("--run_name", run_name),
+    )
+    folder = root_dir() / "logs"
+    for what, part in parts:
+        folder = folder / check_name(part, what)
+    return folder
+
+
+def _begin(folder: Path, config: RunConfig, resume: bool) -> Path | None:
+    """Makes the folder and its config.json; returns the checkpoint to go on from, if any."""
+    config_file = folder / "config.json"
+    if not resume:
+        if config_file.exists():
+            raise SettingsError(
+                f"{folder}: a run of this name exists; choose another --run_name, or go on with --resume"
+            )
+        write_json(config_file, config.to_dict())
+        return None
+    if not config_file.exists():
+        raise SettingsError(f"{folder}: no run to resume here")
+    before = read_json(config_file)
+    if before != config.to_dict():
+        changed = [
+            k
+            for k in ("dataset", "model", "strategy", "train", "optim", "scores")
+            if before.get(k) != config.to_dict()[k]
+        ]
+        raise SettingsError(
+            f"{folder}: --resume goes on with the run's own settings; these differ: {', '.join(changed)}; see {config_file}"
+        )
+    return _last_checkpoint(folder, resume)
+
+
+def _last_checkpoint(folder: Path, resume: bool) -> Path | None:
+    last = folder / "checkpoints" / "last.ckpt"
+    return last if resume and last.exists() else None
+
+
+def process_rank() -> int:
+    """The rank of this process in its job, as torchrun, SLURM or Lightning's launcher tell it."""
+    for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"):
+        if os.environ.get(name, "").isdigit():
+            return int(os.environ[name])
+    return 0
+
+
+def _load_data(config: RunConfig, folder: Path) -> tuple[DatasetABC, DatasetABC, DatasetABC]:
+    settings = folder / "dataset.json"
+    write_json(settings, config.dataset.settings)
+    if process_rank() == 0:
+        with Bar() as bar:
+            registry.get(config.dataset.name).make(settings, bar)
+    t = config.train
+    return get_datasets(
+        config.dataset.name, t.num_input_steps, t.num_pred_steps_train, t.num_pred_steps_val_test, settings
+    )
+
+
+def _precision(asked: str) -> Any:
+    if asked == "16-mixed" and not torch.cuda.is_available():
+        logger.warning("precision 16-mixed: no accelerator here; bf16-mixed is used")
+        return "bf16-mixed"
+    return asked
+
+
+def _devices() -> int | str:
+    """As many processes on this node as the launcher started; else all accelerators, or one CPU process."""
+    for name in ("LOCAL_WORLD_SIZE", "SLURM_NTASKS_PER_NODE"):
+        if os.environ.get(name, "").isdigit():
+            return int(os.environ[name])
+    return "auto"
+
+
+def _trainer(config: RunConfig, folder: Path, keeper: CheckpointKeeper, loggers: list[Any]) -> pl.Trainer:
+    t = config.train
+    is_terminal = sys.stderr.isatty()
+    callbacks: list[Any] = [
+        keeper,
+        Preemption(keeper),
+        Guard(),
+        RunLog(folder / "metrics.csv"),
+        TrainingProgress() if is_terminal else EpochLog(),
+    ]
+    return pl.Trainer(
+        accelerator="auto",
+        devices=_devices(),
+        num_nodes=int(os.environ.get("SLURM_NNODES") or 1),
+        max_epochs=t.epochs,
+        precision=_precision(t.precision),
+        accumulate_grad_batches=t.accumulate_grad_batches,
+        check_val_every_n_epoch=t.val_interval,
+        limit_train_batches=t.limit_train_batches,
+        limit_val_batches=t.limit_train_batches,
+        limit_test_batches=t.limit_train_batches,
+        profiler=None if t.profiler == "None" else t.profiler,
+        logger=loggers or False,
+        callbacks=callbacks,
+        plugins=[AtomicCheckpointIO()],
+        enable_checkpointing=False,
+        enable_progress_bar=is_terminal,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        log_every_n_steps=1,
+        default_root_dir=str(folder),
+    )
+
+
+def _loaders(
+    datasets: tuple[DatasetABC, ...], t: TrainSettings, module: AutoRegressiveLightning, trainer: pl.Trainer
+) -> list[Loader]:
+    pin = torch.cuda.is_available()
+    rank, size = trainer.global_rank, trainer.world_size
+    learning = LoaderSettings(batch_size=t.batch_size, shuffle=True, seed=t.seed, pin_memory=pin)
+    scoring = LoaderSettings(batch_size=t.batch_size, pin_memory=pin)
+    first = Loader(datasets[0], learning, rank, size)
+    per_epoch = min(len(first), t.limit_train_batches or len(first))
+    position = Loader(datasets[0], learning, rank, size, position=lambda: divmod(module.batches_done, per_epoch))
+    return [position, Loader(datasets[1], scoring, rank, size), Loader(datasets[2], scoring, rank, size)]
+
+
+def _observers(t: TrainSettings, prefix: str) -> list[ErrorObserver]:
+    found = [] if t.no_log else [observers.get(name)() for name in t.plots]
+    for observer in found:
+        observer.prefix = prefix
+    return found
+
+
+def _quiet() -> None:
+    """Silences what Lightning says about loaders that are not torch's; ours are resumable and read by threads."""
+    for message in (
+        ".*does not have many workers.*",
+        ".*your dataloader is not resumable.*",
+        ".*number of training batches.*",
+    ):
+        warnings.filterwarnings("ignore", message)
+    warnings.filterwarnings("ignore", ".*isinstance\\(treespec, LeafSpec\\).*")
+    warnings.filterwarnings("ignore", ".*Experiment logs directory.*")
+    for name in (
+        "pytorch_lightning",
+        "pytorch_lightning.utilities.rank_zero",
+        "pytorch_lightning.accelerators.cuda",
+    ):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def train(
+    config: RunConfig,
+    campaign: str = "default",
+    run_name: str = "run",
+    resume: bool = False,
+    weights: str | os.PathLike[str] | None = None,
+) -> Path:
+    """Trains, validates, keeps the best and the last state, tests the best, and returns the run's folder.
+
+    Args:
+        config: what to train on what, and how.
+        campaign: a name that groups runs.
+        run_name: the run's own name.
+        resume: whether to go on with a run of this name.
+        weights: a checkpoint or Forecaster whose network weights to start from.
+
+    Raises:
+        SettingsError, DataError, NumericalError, SpaceError: as the command line reports them.
+        Preempted: asked to stop; the state is saved.
+    """
+    _quiet()
+    for name in config.train.plots:
+        observers.get(name)
+    folder = run_folder(config, campaign, run_name)
+    t = config.train
+    loggers = loggers_of(folder, not t.no_log, t.mlflow, campaign, run_name) if process_rank() == 0 else []
+    # the other ranks of one job run the same command; the first one answers for the folder
+    is_first = process_rank() == 0
+    with lock(folder / ".lock") if is_first else nullcontext():
+        checkpoint = _begin(folder, config, resume) if is_first else _last_checkpoint(folder, resume)
+        try:
+            module, datasets = _make(config, folder, weights)
+        except BaseException:
+            # a run that never began leaves its name free
+            if is_first and not (folder / "checkpoints").exists():
+                for name in ("config.json", "dataset.json"):
+                    (folder / name).unlink(missing_ok=True)
+            raise
+        return _fit(config, folder, datasets, module, checkpoint, loggers)
+
+
+def _make(
+    config: RunConfig, folder: Path, weights: str | os.PathLike[str] | None
+) -> tuple[AutoRegressiveLightning, tuple[DatasetABC, DatasetABC, DatasetABC]]:
+    """The data and the module of a run."""
+    pl.seed_everything(config.train.seed, verbose=False)
+    config.check()
+    datasets = _load_data(config, folder)
+    info = datasets[0].info
+    for split, dataset in zip(("train", "valid", "test"), datasets, strict=True):
+        if len(dataset) == 0:
+            raise DataError(f"dataset {info.name!r}: the split {split} holds no sample")
+    forecaster = Forecaster.build(
+        info,
+        config.model.name,
+        config.strategy.name,
+        config.train.num_input_steps,
+        config.model.settings,
+        config.strategy.settings,
+        config.train.use_checkpoint,
+    )
+    if weights is not None:
+        load_weights(forecaster, Path(weights))
+    logger.info("%s", forecaster.describe())
+    # a ring where no truth is imposed is forecast like the rest, so it is learned like the rest
+    learned = info if forecaster.strategy.force_border else info.without_border()
+    module = AutoRegressiveLightning(
+        forecaster,
+        losses.get(config.train.loss)(learned),
+        config.optim,
+        config.train.seed,
+        _observers(config.train, "valid"),
+        _observers(config.train, "test"),
+        climatology=climatology_of(datasets[0]),
+        plots=None if config.train.no_log else folder / "plots",
+        scores=config.scores,
+    )
+    return module, datasets
+
+
+def _fit(
+    config: RunConfig,
+    folder: Path,
+    datasets: tuple[DatasetABC, ...],
+    module: AutoRegressiveLightning,
+    checkpoint: Path | None,
+    loggers: list[Any],
+) -> Path:
+    keeper = CheckpointKeeper(folder / "checkpoints", every_n_steps=config.train.save_every_n_steps)
+    trainer = _trainer(config, folder, keeper, loggers)
+    train_loader, valid_loader, test_loader = _loaders(datasets, config.train, module, trainer)
+    if checkpoint is not None:
+        # the position of the loader is asked for before Lightning hands the checkpoint to the module
+        module.on_load_checkpoint(AtomicCheckpointIO().load_checkpoint(checkpoint))
+    trainer.fit(module, train_loader, valid_loader, ckpt_path=checkpoint, weights_only=True)
+    best = keeper.best_path if keeper.best_path.exists() else keeper.last_path
+    module.load_state_dict(AtomicCheckpointIO().load_checkpoint(best)["state_dict"])
+    trainer.test(module, test_loader, verbose=False)
+    assert module.verification is not None, "the test makes it"
+    if trainer.is_global_zero:
+        scores = _finish(config, folder, module, datasets[2], best.name)
+        files = ("scores.json", "report.html", "forecaster.safetensors")
+        track_result(trainer, config.to_dict(), scores, {name: folder / name for name in files})
+    return folder
+
+
+def _finish(
+    config: RunConfig, folder: Path, module: AutoRegressiveLightning, test: DatasetABC, checkpoint: str
+) -> ScoreSet:
+    """Saves the Forecaster and the scores of the test, and the page that shows them."""
+    assert module.verification is not None, "the test makes it"
+    forecaster = module.forecaster.cpu().eval()
+    path, num_steps = folder / "forecaster.safetensors", config.train.num_pred_steps_val_test
+    scores = module.verification.scores()
+    forecaster.save(path, config=config.to_dict(), scores=scores.to_dict(), checkpoint=checkpoint, git=git_state())
+    # described once it is saved, with the lineage that it then has
+    described = document_of(forecaster, path, config.dataset.name, folder / "dataset.json", "test", num_steps)
+    scores.document = {**scores.document, **described}
+    write_scores(folder, scores)
+    write_page(
+        folder / "report.html", scores, SplitCase(forecaster, test, num_steps), f"{config.model.name}, {folder.name}"
+    )
+    return scores
+
+
+def load_weights(forecaster: Forecaster, path: Path) -> None:
+    """Gives the network of a Forecaster the weights of a checkpoint or of another Forecaster.
+
+    Raises:
+        DataError: the file cannot be read, or its weights do not fit.
+    """
+    if path.suffix == ".safetensors":
+        state = Forecaster.load(path).network.state_dict()
+    else:
+        prefix = "forecaster.network."
+        found = AtomicCheckpointIO().load_checkpoint(path)["state_dict"]
+        state = {k.removeprefix(prefix): v for k, v in found.items() if k.startswith(prefix)}
+    try:
+        forecaster.network.load_state_dict(state)
+    except RuntimeError as error:
+        raise DataError(f"{path}: its weights do not fit the network: {' '.join(str(error).split())[:300]}") from None

@@ -1,0 +1,221 @@
+"""verify: a Forecaster on a split of a dataset, beside persistence and climatology."""
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from py4cast.cubes.files import open_fields
+from py4cast.cubes.forecasts import Forecasts
+from py4cast.cubes.views.aligned import AlignedCube, match_variables
+from py4cast.dataset_info import DatasetInfo
+from py4cast.datasets import DatasetABC, get_datasets
+from py4cast.datasets.loader import Loader, LoaderSettings
+from py4cast.errors import DataError, SettingsError, nearest
+from py4cast.forecaster import Forecaster
+from py4cast.grid import Grid
+from py4cast.metrics import ScoreSettings
+from py4cast.metrics.batches import BatchVerification, FurtherForecast
+from py4cast.metrics.climatology import ClimatologyKind
+from py4cast.metrics.score_set import ScoreSet
+from py4cast.regrid import Method
+from py4cast.settings import apply_overrides, decode
+from py4cast.workflows.config import data_of
+from py4cast.workflows.terminal import Bar
+from py4cast.workflows.verify.climatology import climatology_of
+
+__all__ = ["SplitCase", "document_of", "score_settings", "verify"]
+
+logger = logging.getLogger(__name__)
+_CLIMATOLOGIES = ("auto", "day_of_year", "hour", "none")
+
+
+def score_settings(overrides: Sequence[str]) -> ScoreSettings:
+    """The settings of scores from `PLACE=VALUE` texts; SettingsError names what is wrong."""
+    return decode(ScoreSettings, apply_overrides({}, overrides), where="scores")
+
+
+class SplitCase:
+    """Creates what a verification of a Forecaster reads: the split, and any of its forecasts again.
+
+    Args:
+        model: the Forecaster.
+        data: the split.
+        num_steps: lead times.
+    """
+
+    def __init__(self, model: Forecaster, data: DatasetABC, num_steps: int) -> None:
+        self._model, self._data, self._num_steps = model, data, num_steps
+        self.grid: Grid | None = model.info.grid
+        self.features: Sequence[str] = model.info.predicted
+        self.lead_times: Sequence[np.timedelta64] = [model.info.step_duration * (i + 1) for i in range(num_steps)]
+
+    @classmethod
+    def again(cls, document: Mapping[str, Any]) -> "SplitCase":
+        """The case that a verification described.
+
+        Raises:
+            DataError: the Forecaster or its data are no longer there.
+        """
+        asked = document["asked"]
+        model, _, data = _opened(
+            document["forecaster"],
+            asked["dataset"],
+            asked["path"],
+            asked["split"],
+            asked["num_steps"],
+            asked["overrides"],
+        )
+        return cls(model, data, asked["num_steps"])
+
+    def fields(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
+        """Forecast and truth from a start, `(timestep, lat, lon, features)` each."""
+        index = int(np.flatnonzero(self._data.init_times == init_time)[0])
+        device = next(self._model.parameters()).device
+        batch = self._data.read_batch([index]).to(device)
+        outputs = batch.outputs
+        assert outputs is not None, "it was scored with them"
+        forecast = self._model.forecast(batch, self._num_steps).tensor[0]
+        return forecast.cpu(), outputs[self._model.info.predicted].tensor[0].cpu()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def verify(
+    forecaster: str | os.PathLike[str],
+    dataset: str | None = None,
+    path: str | os.PathLike[str] | None = None,
+    split: Literal["train", "valid", "test"] = "test",
+    num_steps: int = 5,
+    batch_size: int = 4,
+    overrides: Sequence[str] = (),
+    scores: ScoreSettings | None = None,
+    climatology: ClimatologyKind | Literal["none"] = "auto",
+    has_maps: bool = True,
+    references: Mapping[str, Sequence[str]] | None = None,
+    regrid: Method | None = None,
+) -> tuple[ScoreSet, SplitCase]:
+    """The scores of a saved Forecaster, and what its forecasts can be read from again.
+
+    Args:
+        forecaster: a saved Forecaster.
+        dataset: registered name of the dataset; by default the one of the training.
+        path: its JSON file; by default the settings of the training.
+        split: which period.
+        num_steps: lead times.
+        batch_size: forecasts at once.
+        overrides: dotted settings of the dataset.
+        scores: what is scored, and how.
+        climatology: of the training period: by day of the year, by hour, whichever it covers, or none.
+        has_maps: whether maps of the error are made.
+        references: files of further forecasts, by name; forecasts that one of them lacks are left out.
+        regrid: how they come to the dataset's grid, None where the grids must be the same.
+
+    Raises:
+        SettingsError: wrong settings.
+        DataError: the data do not fit the Forecaster.
+    """
+    if num_steps < 1 or batch_size < 1:
+        raise SettingsError(f"--num_steps {num_steps}, --batch_size {batch_size}: expected at least 1")
+    if climatology not in _CLIMATOLOGIES:
+        raise SettingsError(f"--climatology {climatology!r}{nearest(climatology, _CLIMATOLOGIES)}")
+    model, splits, data = _opened(forecaster, dataset, path, split, num_steps, overrides)
+    settings = scores or ScoreSettings()
+    normal = None if climatology == "none" else climatology_of(splits[0], climatology, dry_limit=settings.dry_limit)
+    further = _references(model.info, references or {}, regrid)
+    has_driver = bool(getattr(data, "has_boundary", False))
+    verification = BatchVerification(
+        model.info, normal, settings, is_compared=True, has_maps=has_maps, further=further, has_driver=has_driver
+    )
+    loader = data.torch_dataloader(LoaderSettings(batch_size=batch_size))
+    _score(model, loader, verification, num_steps, f"verifying {split}")
+    if verification.num_forecasts == 0:
+        raise DataError(f"no forecast of the split {split} is in all of {', '.join(references or {})}")
+    document = document_of(model, forecaster, dataset, path, split, num_steps, overrides)
+    return verification.scores(document), SplitCase(model, data, num_steps)
+
+
+def _score(model: Forecaster, loader: Loader, verification: BatchVerification, num_steps: int, what: str) -> None:
+    """Scores the forecasts of all batches, with a progress bar."""
+    with Bar() as bar:
+        bar.start(what, len(loader))
+        for batch in loader:
+            moved = batch.to(next(model.parameters()).device)
+            verification.update(moved, model.forecast(moved, num_steps).tensor)
+            bar.step()
+
+
+def _references(
+    info: DatasetInfo, files: Mapping[str, Sequence[str]], regrid: Method | None
+) -> dict[str, FurtherForecast]:
+    """Further forecasts, in the words, units and places of the data; NaN for what they lack."""
+    found: dict[str, FurtherForecast] = {}
+    for name, patterns in files.items():
+        if name in ("model", "persistence", "climatology", "driver"):
+            raise SettingsError(f"--reference {name}: the name is taken; choose another")
+        cube, predicted = open_fields(patterns), [info.variable(n) for n in info.predicted]
+        matched = match_variables(cube.variables, predicted)
+        source = Forecasts(AlignedCube(cube, matched, info.grid, regrid), f"--reference {name}")
+        held = [m.variable.name for m in matched]
+        found[name] = partial(_read_reference, source, [held.index(n) if n in held else -1 for n in info.predicted])
+    return found
+
+
+def _read_reference(
+    source: Forecasts, places: Sequence[int], init_time: np.datetime64, lead_times: NDArray[np.timedelta64]
+) -> Tensor | None:
+    """The forecast from a start in the order of the features (the mean of members); None where it lacks lead times."""
+    leads = np.asarray(lead_times, dtype="timedelta64[s]")
+    if not source.has(init_time) or not np.isin(leads, source.lead_times).all():
+        return None
+    read = source.read(init_time, leads)
+    read = read if read.dim() == 4 else read.mean(0)
+    nothing = torch.full_like(read[..., 0], torch.nan)
+    return torch.stack([read[..., p] if p >= 0 else nothing for p in places], -1)
+
+
+def _opened(
+    forecaster: str | os.PathLike[str], dataset: str | None, path: str | os.PathLike[str] | None, split: str,
+    num_steps: int, overrides: Sequence[str],
+) -> tuple[Forecaster, tuple[DatasetABC, ...], DatasetABC]:  # fmt: skip
+    """The Forecaster on its device, all splits, and the one that is verified."""
+    model = Forecaster.load(forecaster)
+    name, trained = data_of(model, dataset, path)
+    # each split is asked for as many steps as it is scored on, the others for the fewest
+    asked = (num_steps, 1) if split == "train" else (1, num_steps)
+    splits = get_datasets(name, model.num_input_steps, *asked, path, [*trained, *overrides])
+    data = splits[("train", "valid", "test").index(split)]
+    model.info.check_same(data.info)
+    return model.to("cuda" if torch.cuda.is_available() else "cpu"), splits, data
+
+
+def document_of(
+    model: Forecaster, file: str | os.PathLike[str], dataset: str | None, path: str | os.PathLike[str] | None,
+    split: str, num_steps: int, overrides: Sequence[str] = (),
+) -> dict[str, Any]:  # fmt: skip
+    """What was verified, as plain JSON values: the Forecaster of a file, and what opens the same data again."""
+    info = model.info
+    asked = {
+        "dataset": dataset, "path": None if path is None else os.fspath(path), "split": split, "num_steps": num_steps,
+        "overrides": list(overrides),
+    }  # fmt: skip
+    return {
+        "model": model.names["model"],
+        "strategy": model.names["strategy"],
+        "dataset": info.name,
+        "variables": [info.variable(n).to_dict() for n in info.predicted],
+        "num_members": 1,
+        "grid": info.grid.describe(),
+        "lineage": {k: v for k, v in model.lineage.items() if k != "scores"},
+        "forecaster": str(Path(file).absolute()),
+        "split": split,
+        "asked": asked,
+    }
