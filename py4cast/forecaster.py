@@ -11,23 +11,24 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from py4cast.batch import ItemBatch
 from py4cast.dataset_info import DatasetInfo
-from py4cast.errors import DataError, NumericalError, SettingsError
+from py4cast.entry import Entry, check_finite
+from py4cast.errors import DataError, SettingsError
+from py4cast.given import Given, Samples
 from py4cast.losses import LossABC
-from py4cast.models import GriddedNetwork, build_network, read_settings
+from py4cast.models import GriddedNetwork, ModelABC, build_network
 from py4cast.models import registry as models
 from py4cast.namedtensor import NamedTensor
 from py4cast.normalizer import Normalizer
 from py4cast.saved import FORMAT, bounded_parameters, damaged_as_errors, read_saved, write_saved
-from py4cast.settings import encode
-from py4cast.strategies import Given, StrategyABC
+from py4cast.settings import encode, settings_of
+from py4cast.strategies import StrategyABC
 from py4cast.strategies import registry as strategies
 
 __all__ = ["FORMAT", "Forecaster", "StepInputs"]
@@ -35,18 +36,8 @@ __all__ = ["FORMAT", "Forecaster", "StepInputs"]
 _STEP_DIMS = ["batch", "lat", "lon", "features"]
 
 
-class StepInputs(NamedTuple):
-    """What is given of one step to predict, physical units.
-
-    Args:
-        forcing: `(batch, lat, lon, features)`.
-        border: prognostic (or all predicted) features that are imposed in the border, NaN where they are not known.
-        inputs: further inputs by key.
-    """
-
-    forcing: Tensor | None = None
-    border: Tensor | None = None
-    inputs: Mapping[str, Tensor] = MappingProxyType({})
+# its name in the older interface
+StepInputs = Given
 
 
 class Forecaster(nn.Module):
@@ -80,11 +71,33 @@ class Forecaster(nn.Module):
         self.names = dict(names)
         self.model_settings = model_settings
         self.lineage: dict[str, Any] = dict(lineage or {})
-        self.states = Normalizer(info.prognostic, info.stats)
-        self.predictions = Normalizer(info.predicted, info.stats)
-        self.forcings = Normalizer(info.forcing, info.stats)
-        wanted = getattr(network.model, "further_inputs", ())
-        self.inputs = nn.ModuleDict({key: Normalizer(info.inputs[key].names, info.inputs[key].stats) for key in wanted})
+        assert isinstance(network.model, ModelABC), "the builder makes only models"
+        self.entry = Entry(info, network.model.further_inputs)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.strategy.border_mask.device
+
+    @property
+    def states(self) -> Normalizer:
+        """Of the prognostic features."""
+        return self.entry.states
+
+    @property
+    def predictions(self) -> Normalizer:
+        """Of the predicted features."""
+        return self.entry.predictions
+
+    @property
+    def forcings(self) -> Normalizer:
+        """Of the forcings."""
+        return self.entry.forcings
+
+    @property
+    def inputs(self) -> nn.ModuleDict:
+        """Of the further inputs, by key."""
+        return self.entry.inputs
 
     @classmethod
     def build(
@@ -106,7 +119,7 @@ class Forecaster(nn.Module):
         if num_input_steps < 1:
             raise SettingsError(f"num_input_steps {num_input_steps}: expected at least 1")
         kind = strategies.get(strategy)
-        plan = kind(read_settings(kind, strategy_settings or {}, "strategy"), info)
+        plan = kind(settings_of(kind, strategy_settings or {}, "strategy"), info)
         plan.check(num_input_steps)
         inputs = plan.num_input_features(info, num_input_steps)
         network, settings = build_network(
@@ -119,6 +132,7 @@ class Forecaster(nn.Module):
             source,
             use_checkpoint,
             info.inputs,
+            plan.condition_size,
         )
         names = {"model": model, "strategy": strategy}
         return cls(info, network, plan, num_input_steps, names, settings)
@@ -131,6 +145,7 @@ class Forecaster(nn.Module):
         forcing: Tensor | None = None,
         inputs: Mapping[str, Tensor] | None = None,
         border: Tensor | None = None,
+        noise: Tensor | None = None,
     ) -> Tensor:
         """The next state, physical in and out; this is the unit that is exported.
 
@@ -140,49 +155,43 @@ class Forecaster(nn.Module):
             inputs: further inputs of the step by key, `(batch, lat, lon, features)`, where the model asks for them.
             border: prognostic features of the step to predict, imposed in the border where the strategy does so,
                 `(batch, lat, lon, features)`; NaN where they are not known.
+            noise: of the step, standard normal, where the strategy takes it, `(batch, noise)` or `(batch, lat, lon, noise)`.
 
         Returns:
             Prognostic then diagnostic features, `(batch, lat, lon, features)`; NaN where the data have none.
         """
-        given = self._given(StepInputs(forcing, border, inputs or {}))
+        given = self.entry.given(Given(forcing, border, inputs or {}, noise))
         filled = None if given.forcing is None else self.strategy.fill_forcing(given.forcing)
         further = {k: self.strategy.fill(v) for k, v in given.inputs.items()}
         network = partial(self.network, inputs=further) if further else self.network
         window = self.strategy.fill_states(self.states.standardise(state))
-        return self._physical(self.strategy.step(network, window, filled, given.truth))
+        return self._physical(self.strategy.step(network, window, filled, given.border, given.noise))
 
-    def stream(self, state: Tensor, given: Iterable[StepInputs]) -> Iterator[Tensor]:
-        """Yields the forecast of each lead time, physical, `(batch, lat, lon, features)`; in operations.
+    def stream(self, state: Tensor, given: Iterable[Given[Tensor]], num_members: int = 1) -> Iterator[Tensor]:
+        """Yields the forecast of each lead time, physical, `(batch, (member,) lat, lon, features)`; in operations.
 
         Args:
             state: past states, `(batch, timestep, lat, lon, features)`.
             given: of each step in turn, physical, asked for when it is needed.
+            num_members: members of each forecast, for a strategy with noise.
         """
-        steps = map(self._given, given)
-        for prediction in self.strategy.unroll(self.network, self.states.standardise(state), steps):
+        steps = map(self.entry.given, given)
+        states = self.states.standardise(state)
+        unrolled = self.strategy.unroll(self.network, states, steps, num_members=num_members)
+        for prediction in self._without_own_noise(unrolled):
             yield self._physical(prediction)
 
-    def _given(self, step: StepInputs) -> Given:
-        """What is given of a step, standardised."""
-        forcing = None if step.forcing is None or not self.info.forcing else self.forcings.standardise(step.forcing)
-        border = None
-        if step.border is not None:
-            is_whole = step.border.shape[-1] == len(self.info.predicted)
-            border = (
-                self.predictions.standardise(step.border)
-                if is_whole
-                else self._widened(self.states.standardise(step.border))
-            )
-        return Given(forcing, border, {k: n.standardise(step.inputs[k]) for k, n in self._normalizers().items()})
-
-    def _widened(self, states: Tensor) -> Tensor:
-        """Prognostic features with NaN for the diagnostic ones, which have no border: they are never fed back."""
-        lacking = len(self.info.predicted) - states.shape[-1]
-        return nn.functional.pad(states, (0, lacking), value=torch.nan) if lacking else states
-
-    def _normalizers(self) -> dict[str, Normalizer]:
-        """Of the further inputs, by key."""
-        return {key: n for key, n in self.inputs.items() if isinstance(n, Normalizer)}
+    def _without_own_noise(self, predictions: Iterator[Tensor]) -> Iterator[Tensor]:
+        """The predictions; SettingsError where the first one has drawn random numbers that nobody gave it."""
+        before = None if self.training else torch.get_rng_state()
+        for prediction in predictions:
+            if before is not None and not torch.equal(before, torch.get_rng_state()):
+                raise SettingsError(
+                    f"strategy {self.names['strategy']!r} or model {self.names['model']!r} draws random numbers of its own, so that two "
+                    f"forecasts would differ; set noise and num_noise of the strategy, and it is given them"
+                )
+            before = None
+            yield prediction
 
     def _physical(self, prediction: Tensor) -> Tensor:
         values = self.predictions.physical(prediction.float())
@@ -190,87 +199,118 @@ class Forecaster(nn.Module):
             values = values.masked_fill(~self.strategy.valid_mask, torch.nan)
         return values
 
-    def _standardised(self, batch: ItemBatch) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """States, forcings and truth of a batch, standardised, features in the Forecaster's order."""
-        info = self.info
-        states = self.states.standardise(_ordered(batch.inputs, info.prognostic))
-        if batch.num_input_steps != self.num_input_steps:
-            raise DataError(f"{batch.num_input_steps} past states given; this Forecaster takes {self.num_input_steps}")
-        if info.forcing and batch.forcing is None:
-            raise DataError(f"no forcing given; this Forecaster needs {', '.join(info.forcing)}")
-        forcing, outputs = batch.forcing, batch.outputs
-        given = (
-            self.forcings.standardise(_ordered(forcing, info.forcing)) if info.forcing and forcing is not None else None
-        )
-        truth = None if outputs is None else self.predictions.standardise(_ordered(outputs, info.predicted))
-        return states, given, truth
+    def _standardised(self, batch: ItemBatch) -> tuple[Tensor, Tensor | None, Tensor]:
+        """States, forcings and truth of a batch, standardised."""
+        samples = self._samples(batch)
+        return samples.states, samples.forcing, samples.truth
 
-    def _further(self, batch: ItemBatch) -> dict[str, Tensor]:
-        """What the model asks for beside states and forcings, standardised."""
-        found = {}
-        for key, normalizer in self._normalizers().items():
-            if key not in batch:
-                raise DataError(f"no input {key!r} given; this Forecaster needs {', '.join(self.inputs)}")
-            found[key] = normalizer.standardise(_ordered(batch[key], self.info.inputs[key].names))
-        return found
+    def _samples(self, batch: ItemBatch) -> Samples:
+        return self.entry.samples(batch, self.num_input_steps, self.strategy.force_border)
 
-    def _border(self, batch: ItemBatch, truth: Tensor | None) -> Tensor | None:
-        """What is imposed in the border: a driving model's fields where the batch has them, else the truth."""
-        if "boundary" not in batch or not self.strategy.force_border:
-            return truth
-        return self._widened(self.states.standardise(_ordered(batch["boundary"], self.info.prognostic)))
+    def _num_members(self, asked: int | None) -> int:
+        """Members of a forecast: those asked for, else the strategy's; SettingsError where it can make but one."""
+        num_members = self.strategy.num_members if asked is None else asked
+        self.strategy.check_members(num_members)
+        return num_members
 
-    def rollout(self, batch: ItemBatch, num_steps: int | None = None) -> Iterator[NamedTensor]:
+    def noise(self, batch: ItemBatch, step: int, num_members: int, seed: int) -> Tensor:
+        """The noise of one step of a batch's forecasts, `(batch, (member,) …)`, a function of (seed, start, member, step).
+
+        Raises:
+            DataError: the batch does not say when its forecasts start.
+        """
+        if batch.init_time is None:
+            raise DataError("a batch without init_time: the noise of a member depends on the start of its forecast")
+        drawn = self.strategy.noise_of_step.draw(seed, batch.init_time, range(num_members), step, self.info.grid.shape)
+        tensor = torch.from_numpy(drawn).to(batch.inputs.device)
+        return tensor if num_members > 1 else tensor[:, 0]
+
+    def rollout(
+        self, batch: ItemBatch, num_steps: int | None = None, num_members: int | None = None, seed: int = 0
+    ) -> Iterator[NamedTensor]:
         """Yields the forecast of each lead time, `(batch, lat, lon, features)`, physical units.
 
         Args:
             batch: past states and forcings; where the strategy forces the border, the truth of the steps too.
             num_steps: how many; by default as many as the batch covers.
+            num_members: members of each forecast, which then have a dimension `member` behind `batch`; by default the
+                strategy's.
+            seed: of the members' noise.
 
         Raises:
             DataError: features, forcings or steps that the batch lacks.
             NumericalError: the forecast is no longer finite; names the variable and the lead time.
+            SettingsError: several members of a strategy without noise.
         """
-        states, forcing, truth = self._standardised(batch)
-        border, inputs = self._border(batch, truth), self._further(batch)
+        members = self._num_members(num_members)
+        samples = self._samples(batch)
         steps = batch.num_pred_steps if num_steps is None else num_steps
-        for name, given in (
-            ("forcing", forcing),
-            ("border truth", border if self.strategy.force_border else None),
-            *inputs.items(),
-        ):
+        border = samples.border if self.strategy.force_border else None
+        for name, given in (("forcing", samples.forcing), ("border truth", border), *samples.inputs.items()):
             if given is not None and given.shape[1] < steps:
                 raise DataError(f"{steps} steps asked for, {name} covers {given.shape[1]}")
-        for i, prediction in enumerate(self.strategy.rollout(self.network, states, forcing, steps, border, inputs)):
-            self._check_finite(prediction, i)
-            yield NamedTensor(self._physical(prediction), _STEP_DIMS, self.info.predicted)
+        noise = partial(self._noise_of, batch, members, seed) if self.strategy.noise_of_step else None
+        unrolled = self.strategy.rollout(
+            self.network, samples.states, samples.forcing, steps, samples.border, samples.inputs, members, noise
+        )
+        dims = _STEP_DIMS if members == 1 else [_STEP_DIMS[0], "member", *_STEP_DIMS[1:]]
+        for i, prediction in enumerate(self._without_own_noise(unrolled)):
+            check_finite(prediction, self.info, i)
+            yield NamedTensor(self._physical(prediction), dims, self.info.predicted)
 
-    def _check_finite(self, prediction: Tensor, step: int) -> None:
-        finite = torch.isfinite(prediction)
-        if not bool(finite.all()):
-            bad = [n for i, n in enumerate(self.info.predicted) if not bool(finite[..., i].all())]
-            lead = (step + 1) * self.info.step_duration
-            _, row, column, _ = (int(i) for i in torch.nonzero(~finite)[0])
-            grid = self.info.grid
-            place = f"{grid.latitude_2d()[row, column]:.2f} N {grid.longitude_2d()[row, column]:.2f} E"
-            raise NumericalError(
-                f"the forecast of {', '.join(bad)} is not finite at lead time {lead}, first at row {row}, column {column} ({place})"
-            )
+    def _noise_of(self, batch: ItemBatch, num_members: int, seed: int, step: int) -> Tensor:
+        return self.noise(batch, step, num_members, seed)
 
-    def forecast(self, batch: ItemBatch, num_steps: int | None = None) -> NamedTensor:
-        """All lead times at once, `(batch, timestep, lat, lon, features)`, physical units, without gradients."""
-        with torch.no_grad():
-            return NamedTensor.stack(list(self.rollout(batch, num_steps)), "timestep", dim=1)
-
-    def training_loss(self, batch: ItemBatch, loss: LossABC) -> Tensor:
-        """The strategy's objective on a batch, `(batch, timestep)`; DataError without truth."""
-        states, forcing, truth = self._standardised(batch)
-        if truth is None:
+    def _learned_samples(self, batch: ItemBatch, seed: int) -> Samples:
+        """A batch to learn from, with the noise of all its steps; DataError without truth."""
+        samples = self._samples(batch)
+        if batch.outputs is None:
             raise DataError("a batch without outputs cannot be trained on")
-        if not self.inputs and "boundary" not in batch:
-            return self.strategy.training_loss(self.network, loss, states, forcing, truth)
-        border, inputs = self._border(batch, truth), self._further(batch)
-        return self.strategy.training_loss(self.network, loss, states, forcing, truth, border, inputs)
+        if not self.strategy.noise_of_step:
+            return samples
+        members = self.strategy.num_members
+        steps = [self.noise(batch, step, members, seed) for step in range(samples.num_steps)]
+        return samples._replace(noise=torch.stack(steps, dim=1 if members == 1 else 2))
+
+    def forecast(
+        self, batch: ItemBatch, num_steps: int | None = None, num_members: int | None = None, seed: int = 0
+    ) -> NamedTensor:
+        """All lead times at once, `(batch, (member,) timestep, lat, lon, features)`, physical, without gradients.
+
+        It takes and raises what `rollout` does.
+        """
+        with torch.no_grad():
+            steps = list(self.rollout(batch, num_steps, num_members, seed))
+        return NamedTensor.stack(steps, "timestep", dim=steps[0].ndims - 3)
+
+    def training_loss(self, batch: ItemBatch, loss: LossABC, seed: int | None = None) -> Tensor:
+        """The strategy's objective on a batch, `(batch, timestep)`; DataError without truth.
+
+        Args:
+            batch: what is learned from.
+            loss: of the training.
+            seed: of the noise that a strategy takes; by default that of torch, which a training sets anew for every batch.
+        """
+        seed = torch.initial_seed() if seed is None else seed
+        value: Tensor = self.strategy.training_loss(self.network, loss, self._learned_samples(batch, seed))
+        return value
+
+    def validation_loss(self, batch: ItemBatch, loss: LossABC, forecast: NamedTensor, seed: int = 0) -> Tensor:
+        """What chooses the best epoch, `(batch, timestep)`, over the features that are learned.
+
+        Args:
+            batch: of the validation.
+            loss: of the training.
+            forecast: of the batch, physical, `(batch, (member,) timestep, lat, lon, features)`.
+            seed: of the noise, the same in every epoch.
+        """
+        learned = set(self.strategy.learned_features(self.info))
+        samples = self._learned_samples(batch, seed)
+        is_learned = torch.tensor([n in learned for n in self.info.predicted], device=samples.truth.device)
+        # what is missing does not count: the best epoch is that of what is learned
+        known = samples._replace(truth=torch.where(is_learned, samples.truth, torch.nan))
+        prediction = self.predictions.standardise(forecast.tensor)
+        return self.strategy.validation_loss(self.network, loss, known, prediction)
 
     def describe(self) -> str:
         """What it is: model, strategy, parameters, data."""
@@ -315,6 +355,8 @@ class Forecaster(nn.Module):
             "strategy_settings": encode(self.strategy.settings),
             "num_input_steps": self.num_input_steps,
             "forces_border": self.strategy.force_border,
+            "noise": self.strategy.noise_of_step.to_dict(),
+            "num_members": self.strategy.num_members,
             "further_inputs": list(self.inputs),
             "info": self.info.pack()[0],
             "lineage": self.lineage,
@@ -356,13 +398,3 @@ class Forecaster(nn.Module):
                     f"{source}: its weights do not fit the model {header['model']!r} installed here: {reason}"
                 ) from None
         return forecaster.eval()
-
-
-def _ordered(values: NamedTensor, names: list[str]) -> Tensor:
-    """The features `names` in this order; DataError names what lacks."""
-    if values.feature_names == names:
-        return values.tensor
-    lacking = [n for n in names if n not in values.feature_names]
-    if lacking:
-        raise DataError(f"features {lacking} are missing; given {values.feature_names}")
-    return cast(Tensor, values[names].tensor)

@@ -7,6 +7,7 @@ DeprecationWarning. Classes are the same objects under both names.
 import importlib
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -85,7 +86,10 @@ def _homes(module: str) -> tuple[str, ...] | None:
     if name in FORMER:
         return tuple(_PACKAGE + home for home in FORMER[name])
     room, _, file = name.rpartition(".")
-    return tuple(f"{_PACKAGE}{home}.{file}" for home in FORMER[room]) if room in FORMER else None
+    if room not in FORMER:
+        return None
+    files = [f"{_PACKAGE}{home}.{file}" for home in FORMER[room]]
+    return tuple(files) if all(importlib.util.find_spec(name) is not None for name in files) else None
 
 
 def offered(room: str, *modules: str) -> Callable[[str], Any]:

@@ -1,7 +1,8 @@
 """Grids: where the cells of a field are, how large they are, and which of them are border.
 
-A grid is either regular in latitude and longitude (1-D coordinates [degrees]) or regular on a map projection
-(1-D x, y [m] with 2-D latitude and longitude). Rows run along `lat`, columns along `lon`, as in the files.
+A grid is a rectangle or a set of points. A rectangle is regular in latitude and longitude (1-D coordinates [degrees]) or
+regular on a map projection (1-D x, y [m] with 2-D latitude and longitude). Rows run along `lat`, columns along `lon`, as
+in the files. Points are one row of cells, `(1, ngrid)`; what needs neighbours asks `is_rectangular`.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """A rectangular grid on the sphere.
+    """A grid on the sphere; `points` makes one that is no rectangle.
 
     Args:
         latitude: [degrees north], `(lat,)` when regular in latitude and longitude, else `(lat, lon)`.
@@ -34,6 +35,8 @@ class Grid:
         y: [m] along `lat` on a projection.
         projection: CF grid-mapping attributes (`grid_mapping_name`, ...); empty for latitude–longitude.
         name: what to call it.
+        areas: of points: area of every cell [m²], `(1, ngrid)`.
+        rows: of the points of a reduced grid: how many stand on each row, from the first to the last.
     """
 
     latitude: Array
@@ -42,9 +45,11 @@ class Grid:
     y: Array | None = None
     projection: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
+    areas: Array | None = None
+    rows: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        for key in ("latitude", "longitude", "x", "y"):
+        for key in ("latitude", "longitude", "x", "y", "areas"):
             value = getattr(self, key)
             if value is not None:
                 array = np.array(value, dtype=np.float64)
@@ -65,6 +70,34 @@ class Grid:
         shape = self.shape
         if min(shape) < 1 or (self.x is not None and self.y is not None and (self.y.size, self.x.size) != shape):
             raise DataError(f"grid: shape {shape} does not fit x and y")
+        if self.areas is not None:
+            self._check_points(self.areas)
+
+    def _check_points(self, areas: Array) -> None:
+        """Refuses points that are no cells: areas or rows of another number, a place that stands twice."""
+        count = self.shape[1]
+        if self.shape[0] != 1 or areas.shape != self.shape:
+            raise DataError(f"grid: {count} points with areas of shape {areas.shape}; expected {(1, count)}")
+        if not (np.isfinite(areas).all() and (areas > 0).all()):
+            raise DataError("grid: the area of a point is not positive")
+        if self.rows is not None and sum(self.rows) != count:
+            raise DataError(f"grid: rows of {sum(self.rows)} points in all, coordinates of {count}")
+        places = np.round(np.stack([self.latitude[0], self.longitude[0] % 360]) / _TOLERANCE).astype(np.int64)
+        unique, first = np.unique(places, axis=1, return_index=True)
+        if unique.shape[1] < count:
+            twice = int(np.setdiff1d(np.arange(count), first)[0])
+            where = f"{self.latitude[0, twice]:.4f} N {self.longitude[0, twice] % 360:.4f} E"
+            raise DataError(f"grid: {count - unique.shape[1]} points stand twice, such as number {twice} at {where}")
+
+    @property
+    def is_rectangular(self) -> bool:
+        """Whether cells have neighbours along rows and columns; false for points."""
+        return self.areas is None
+
+    @property
+    def kind(self) -> str:
+        """`rectangle` or `points`, as models say what they take."""
+        return "rectangle" if self.is_rectangular else "points"
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -88,6 +121,29 @@ class Grid:
         degrees = np.rad2deg((line - length / 2) / EARTH_RADIUS)
         longitude, latitude = np.meshgrid(degrees, degrees)
         return cls(latitude, longitude, line, line, {"grid_mapping_name": _PLANE, "length": float(length)}, name)
+
+    @classmethod
+    def points(
+        cls, latitude: Any, longitude: Any, areas: Any = None, rows: tuple[int, ...] | None = None, name: str = ""
+    ) -> "Grid":
+        """A set of points: one row of cells `(1, ngrid)` in the order that is given.
+
+        Args:
+            latitude: [degrees north], `(ngrid,)`.
+            longitude: [degrees east], `(ngrid,)`.
+            areas: of the cells [m²], `(ngrid,)`; by default those of the spherical Voronoi cells, for points round the globe.
+            rows: of a reduced grid: how many points stand on each row.
+            name: what to call it.
+
+        Raises:
+            DataError: points that stand twice, areas or rows of another number.
+        """
+        lat, lon = (np.asarray(values, dtype=np.float64).reshape(1, -1) for values in (latitude, longitude))
+        if areas is None:
+            if lat.shape != lon.shape:
+                raise DataError(f"grid: {lat.size} latitudes and {lon.size} longitudes of points")
+            areas = _voronoi_areas(lat[0], lon[0])
+        return cls(lat, lon, name=name, areas=np.asarray(areas, dtype=np.float64).reshape(1, -1), rows=rows)
 
     @property
     def is_plane(self) -> bool:
@@ -120,15 +176,16 @@ class Grid:
 
     def xyz(self) -> Array:
         """Unit vectors to the cells' centres, `(lat, lon, 3)`."""
-        phi, lam = np.deg2rad(self.latitude_2d()), np.deg2rad(self.longitude_2d())
-        return np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)], axis=-1)
+        return _unit_vectors(self.latitude_2d(), self.longitude_2d())
 
     def cell_areas(self) -> Array:
         """Area of every cell [m²], `(lat, lon)`.
 
         Latitude–longitude: R²·Δλ·(sin φ_north − sin φ_south), edges half-way between rows and at the poles.
-        Projection: R²·|∂r/∂i × ∂r/∂j| with r the unit vector to the centre.
+        Projection: R²·|∂r/∂i × ∂r/∂j| with r the unit vector to the centre. Points: as given.
         """
+        if self.areas is not None:
+            return self.areas
         if self.is_projected:
             r = self.xyz()
             if min(self.shape) < 2:
@@ -140,17 +197,23 @@ class Grid:
         return EARTH_RADIUS**2 * bands[:, None] * widths[None, :]
 
     def area_weights(self) -> Array:
-        """Weights of the cells in means, `(lat, lon)`, mean 1: areas on latitude–longitude, else 1.
+        """Weights of the cells in means, `(lat, lon)`, mean 1: areas on latitude–longitude and of points, else 1.
 
         The cells of a conformal projection are of one size by design, and services average over them as they are.
         """
-        if self.is_projected:
+        if self.is_projected and self.is_rectangular:
             return np.ones(self.shape)
         areas = self.cell_areas()
-        return np.asarray(areas / areas.mean())
+        mean = float(areas.mean())
+        if not mean > 0:
+            raise DataError("grid: its cells have no area: all rows, or all columns, are at one place")
+        return np.asarray(areas / mean)
 
     def spacing(self) -> tuple[float, float]:
-        """Mean distance between neighbours along `lat` and along `lon` [m]."""
+        """Mean distance between neighbours along `lat` and along `lon` [m]; of points, to the nearest one."""
+        if not self.is_rectangular:
+            nearest = _mean_nearest(self.xyz()[0])
+            return nearest, nearest
         if self.is_plane:
             length = float(self.projection["length"])
             return length / self.shape[0], length / self.shape[1]
@@ -168,8 +231,12 @@ class Grid:
         """True in the ring of `border_size` cells along the sides, `(lat, lon)`.
 
         Raises:
-            SettingsError: the ring leaves no interior, or the grid goes round the globe and has no side.
+            SettingsError: the ring leaves no interior, or the grid goes round the globe or is of points and has no side.
         """
+        if not self.is_rectangular:
+            if border_size:
+                raise SettingsError(f"border_size {border_size}: points have no sides; expected 0")
+            return np.zeros(self.shape, dtype=bool)
         if border_size < 0 or 2 * border_size >= min(self.shape):
             widest = (min(self.shape) - 1) // 2
             raise SettingsError(
@@ -183,7 +250,14 @@ class Grid:
         return mask
 
     def rows_columns(self, rows: slice, columns: slice) -> "Grid":
-        """The sub-grid of these rows and columns."""
+        """The sub-grid of these rows and columns; of points, those of these places in their order."""
+        if self.areas is not None:
+            chosen = (slice(None), columns)
+            whole = self.latitude[chosen].size == self.latitude.size
+            return Grid(
+                self.latitude[chosen], self.longitude[chosen], name=self.name, areas=self.areas[chosen],
+                rows=self.rows if whole else None,
+            )  # fmt: skip
         if self.is_projected:
             lat, lon = self.latitude[rows, columns], self.longitude[rows, columns]
         else:
@@ -219,16 +293,16 @@ class Grid:
         return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
     def fingerprint(self) -> str:
-        """SHA-256 of the rounded coordinates; differs for another shape, order, position or projection."""
-        digest = hashlib.sha256(json.dumps(self.shape).encode())
+        """SHA-256 of the rounded coordinates; differs for another shape, kind, order, position or projection."""
+        digest = hashlib.sha256(json.dumps(self.shape).encode() + (b"" if self.is_rectangular else b"points"))
         for degrees, period in ((self.latitude_2d(), None), (self.longitude_2d(), 360.0)):
             steps = np.round(np.asarray(degrees) / (10 * _TOLERANCE)).astype(np.int64)
             digest.update((steps % round(period / (10 * _TOLERANCE)) if period else steps).tobytes())
         return digest.hexdigest()
 
     def same_as(self, other: "Grid") -> bool:
-        """Whether both have the same cells in the same order, to 1e-4 degrees."""
-        if self.shape != other.shape:
+        """Whether both are of one kind and have the same cells in the same order, to 1e-4 degrees."""
+        if self.shape != other.shape or self.kind != other.kind:
             return False
         lat = np.abs(self.latitude_2d() - other.latitude_2d())
         lon = np.abs((self.longitude_2d() - other.longitude_2d() + 180.0) % 360.0 - 180.0)
@@ -236,6 +310,12 @@ class Grid:
 
     def describe(self) -> str:
         """One line: shape, kind, extent, spacing."""
+        if not self.is_rectangular:
+            lat, lon = self.latitude, self.longitude
+            return (
+                f"{self.shape[1]} points{f' ({self.name})' if self.name else ''}, latitudes {lat.min():.2f} to {lat.max():.2f}, "
+                f"longitudes {lon.min():.2f} to {lon.max():.2f}, spacing {self.spacing()[0] / 1000:.1f} km"
+            )
         kind = str(self.projection.get("grid_mapping_name", "projected")) if self.is_projected else "latitude_longitude"
         dy, dx = self.spacing()
         lat, lon = self.latitude_2d(), self.longitude_2d()
@@ -246,12 +326,10 @@ class Grid:
 
     def pack(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """A JSON description and the coordinate arrays, from which `unpack` makes it again."""
-        arrays = {k: v for k in ("latitude", "longitude", "x", "y") if (v := getattr(self, k)) is not None}
-        return {
-            "name": self.name,
-            "projection": dict(self.projection),
-            "fingerprint": self.fingerprint(),
-        }, arrays
+        keys = ("latitude", "longitude", "x", "y", "areas")
+        arrays = {k: v for k in keys if (v := getattr(self, k)) is not None}
+        meta = {"name": self.name, "projection": dict(self.projection), "fingerprint": self.fingerprint()}
+        return meta if self.rows is None else {**meta, "rows": list(self.rows)}, arrays
 
     @classmethod
     def unpack(cls, meta: Mapping[str, Any], arrays: Mapping[str, Any]) -> "Grid":
@@ -263,6 +341,8 @@ class Grid:
             arrays.get("y"),
             dict(meta["projection"]),
             str(meta["name"]),
+            arrays.get("areas"),
+            tuple(meta["rows"]) if "rows" in meta else None,
         )
 
 
@@ -272,3 +352,29 @@ def _edges(centres: Array) -> Array:
     middles = (centres[1:] + centres[:-1]) / 2
     first, last = 2 * centres[0] - middles[0], 2 * centres[-1] - middles[-1]
     return np.concatenate([[first], middles, [last]])
+
+
+def _unit_vectors(latitude: Array, longitude: Array) -> Array:
+    """`(points, 3)`."""
+    phi, lam = np.deg2rad(latitude), np.deg2rad(longitude)
+    return np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)], axis=-1)
+
+
+def _voronoi_areas(latitude: Array, longitude: Array) -> Array:
+    """Areas of the cells of points that are nearer to one than to any other, on the whole sphere [m²], `(points,)`."""
+    from scipy.spatial import SphericalVoronoi
+
+    try:
+        return np.asarray(SphericalVoronoi(_unit_vectors(latitude, longitude)).calculate_areas() * EARTH_RADIUS**2)
+    except ValueError as error:
+        raise DataError(f"grid: the cells of {latitude.size} points cannot be made: {error}") from None
+
+
+def _mean_nearest(vectors: Array) -> float:
+    """Mean distance of a point to its nearest neighbour [m]; NaN for one alone."""
+    from scipy.spatial import cKDTree
+
+    if len(vectors) < 2:
+        return float("nan")
+    chords = cKDTree(vectors).query(vectors, k=2)[0][:, 1]
+    return float(np.mean(2 * EARTH_RADIUS * np.arcsin(np.clip(chords / 2, 0, 1))))

@@ -20,6 +20,7 @@ from py4cast.metrics.climatology import Climatology
 from py4cast.models import GriddedNetwork
 from py4cast.namedtensor import NamedTensor
 from py4cast.observers import ErrorObserver
+from py4cast.observers.base import show_forecast
 from py4cast.observers.clock import PlotClock
 from py4cast.optim import OptimSettings, make_optimizer
 
@@ -61,7 +62,6 @@ class AutoRegressiveLightning(pl.LightningModule):
         self.optim, self.seed, self.plots = optim, seed, plots
         self.valid_plotters, self.test_plotters = list(valid_observers), list(test_observers)
         self._climatology, self._scores = climatology, scores
-        self._learned = set(forecaster.strategy.learned_features(forecaster.info))
         self.verification: BatchVerification | None = None
         self.validation: SampledVerification | None = None
         self.clock, self._draws, self._spent_before = PlotClock(), False, 0.0
@@ -176,14 +176,12 @@ class AutoRegressiveLightning(pl.LightningModule):
         """Prediction and target of a batch, physical units."""
         if batch.outputs is None:
             raise DataError("a batch without outputs cannot be scored")
-        return self.forecaster.forecast(batch), batch.outputs[self.info.predicted]
+        return self.forecaster.forecast(batch, seed=self.seed), batch.outputs[self.info.predicted]
 
     def validation_step(self, batch: ItemBatch, batch_idx: int) -> None:
         """Logs the loss per lead time and its mean; observers see the forecast."""
         prediction, target = self._forecast(batch)
-        learned = torch.tensor([n in self._learned for n in target.feature_names], device=target.device)
-        # what is missing does not count: the best epoch is that of what is learned
-        loss = self.loss(prediction, target.like(torch.where(learned, target.tensor, torch.nan)))
+        loss = self.forecaster.validation_loss(batch, self.training_objective, prediction, self.seed)
         options: dict[str, Any] = {"on_epoch": True, "sync_dist": True, "batch_size": batch.batch_size}
         self.log("val_mean_loss", loss.mean(), prog_bar=True, **options)
         for step, value in enumerate(loss.mean(0)):
@@ -191,11 +189,12 @@ class AutoRegressiveLightning(pl.LightningModule):
         assert self.validation is not None, "made when the validation begins"
         self.validation.update(batch, prediction.tensor)
         with self.clock.counting():
-            for observer in self.valid_plotters if self._draws else ():
-                observer.update(self, prediction, target)
+            show_forecast(self.valid_plotters if self._draws else (), self, prediction, target)
 
     def on_validation_epoch_start(self) -> None:
-        self.validation = SampledVerification(self.info, self._climatology, self._scores)
+        self.validation = SampledVerification(
+            self.info, self._climatology, self._scores, num_members=self.forecaster.strategy.num_members
+        )
         self._draws, self._spent_before = self.clock.allows(), self.clock.spent_s
 
     def on_validation_epoch_end(self) -> None:
@@ -210,15 +209,16 @@ class AutoRegressiveLightning(pl.LightningModule):
             self.clock.finish(self._spent_before)
 
     def on_test_epoch_start(self) -> None:
-        self.verification = BatchVerification(self.info, self._climatology, self._scores, True, has_maps=True)
+        self.verification = BatchVerification(
+            self.info, self._climatology, self._scores, True, True, self.forecaster.strategy.num_members
+        )
 
     def test_step(self, batch: ItemBatch, batch_idx: int) -> None:
         """Adds the batch to the scores; observers see the forecast."""
         assert self.verification is not None, "made when the test begins"
         prediction, target = self._forecast(batch)
         self.verification.update(batch, prediction.tensor)
-        for observer in self.test_plotters:
-            observer.update(self, prediction, target)
+        show_forecast(self.test_plotters, self, prediction, target)
 
     def on_test_epoch_end(self) -> None:
         assert self.verification is not None, "made when the test begins"

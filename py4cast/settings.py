@@ -13,13 +13,25 @@ import math
 import os
 import types
 import typing
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar, Union, cast, get_args, get_origin
 
 from py4cast.errors import SettingsError, nearest
 
-__all__ = ["Settings", "apply_overrides", "cache_dir", "decode", "digest", "encode", "read_json", "root_dir", "setting"]
+__all__ = [
+    "Settings",
+    "apply_overrides",
+    "cache_dir",
+    "decode",
+    "digest",
+    "encode",
+    "read_json",
+    "root_dir",
+    "setting",
+    "settings_of",
+]
 
 T = TypeVar("T")
 _MAX_BYTES = 16_000_000
@@ -357,3 +369,26 @@ class Settings:
             for kind in nested:
                 rows += kind.help(f"{prefix}{field.name}.")
         return rows
+
+
+def settings_of(kind: Any, document: Mapping[str, Any], what: str, source: str = "") -> Any:
+    """The settings object of an implementation; a plain dataclass of an older plugin is read strictly too.
+
+    Args:
+        kind: the class, with `settings_kls`.
+        document: plain JSON values.
+        what: its kind in messages, such as `model`.
+        source: the file that they came from, for messages.
+
+    Raises:
+        SettingsError: unknown or ill-typed settings, or a class without `settings_kls`.
+    """
+    settings_kls: Any = getattr(kind, "settings_kls", None)
+    if not (isinstance(settings_kls, type) and dataclasses.is_dataclass(settings_kls)):
+        raise SettingsError(f"{what} {kind.__name__}: settings_kls must be a dataclass, found {settings_kls!r}")
+    if not issubclass(settings_kls, Settings):
+        warnings.warn(
+            f"{what} {kind.__name__}: {settings_kls.__name__} is a plain dataclass; derive it from py4cast's Settings",
+            stacklevel=2,
+        )
+    return decode(settings_kls, dict(document), where=what, source=source)

@@ -91,7 +91,8 @@ def prepare_slowly(document: Path, seconds: float, append: bool = False) -> None
     """Prepares a store of blocks of 5 instants, with a pause after each instant, and says what stage has begun."""
     from py4cast.cubes.store import layout
     from py4cast.datasets.gridded import Gridded
-    from py4cast.datasets.preparing import Preparation, prepare
+    from py4cast.datasets.preparing import prepare
+    from py4cast.progress import Preparation
 
     class Slow:
         def start(self, what: str, total: int) -> None:

@@ -119,3 +119,57 @@ def test_impossible_grids_are_refused() -> None:
 def test_describe_says_what_it_is() -> None:
     assert region().describe().startswith("33 x 49 latitude_longitude, latitudes 50.00 to 58.00")
     assert "lambert_conformal_conic" in lambert().describe()
+
+
+def test_cells_without_area_are_refused() -> None:
+    with pytest.raises(DataError, match="its cells have no area"):
+        Grid([50, 40], [3, 3, 3]).area_weights()
+
+
+def globe_points(rows: int = 24) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
+    """Rows of fewer points towards the poles."""
+    latitudes = 90 - (np.arange(rows) + 0.5) * 180 / rows
+    counts = tuple(max(4, round(2 * rows * np.cos(np.deg2rad(phi)))) for phi in latitudes)
+    lat = np.concatenate([np.full(n, phi) for n, phi in zip(counts, latitudes, strict=True)])
+    lon = np.concatenate([np.arange(n) * 360 / n for n in counts])
+    return lat, lon, counts
+
+
+def test_points_are_one_row_of_cells() -> None:
+    lat, lon, counts = globe_points()
+    grid = Grid.points(lat, lon, rows=counts, name="small")
+    assert grid.shape == (1, lat.size) and not grid.is_rectangular and grid.kind == "points"
+    assert Grid([50, 40], [3, 4]).is_rectangular and Grid([50, 40], [3, 4]).kind == "rectangle"
+    np.testing.assert_allclose(grid.cell_areas().sum(), 4 * np.pi * EARTH_RADIUS**2, rtol=1e-9)
+    np.testing.assert_allclose(grid.area_weights().mean(), 1.0)
+    assert not grid.border_mask(0).any() and "points (small), latitudes -86.25 to 86.25" in grid.describe()
+    with pytest.raises(SettingsError, match="border_size 2: points have no sides"):
+        grid.border_mask(2)
+
+
+def test_points_are_packed_and_told_apart() -> None:
+    lat, lon, counts = globe_points()
+    grid = Grid.points(lat, lon, rows=counts)
+    again = Grid.unpack(*grid.pack())
+    assert again.same_as(grid) and again.rows == counts and again.fingerprint() == grid.fingerprint()
+    np.testing.assert_array_equal(again.cell_areas(), grid.cell_areas())
+    rectangle = Grid(lat[None], lon[None])
+    assert not rectangle.same_as(grid) and rectangle.fingerprint() != grid.fingerprint()
+    turned = Grid.points(lat[::-1], lon[::-1])
+    assert turned.fingerprint() != grid.fingerprint(), "the order is part of it"
+    part = grid.rows_columns(slice(None), slice(3, 9))
+    assert part.shape == (1, 6) and part.rows is None
+    np.testing.assert_array_equal(part.cell_areas(), grid.cell_areas()[:, 3:9])
+
+
+def test_points_that_are_no_grid_are_refused() -> None:
+    with pytest.raises(DataError, match=r"1 points stand twice, such as number 2 at 10\.0000 N 20\.0000 E"):
+        Grid.points([10, 30, 10], [20, 5, 380], areas=[1, 1, 1])
+    with pytest.raises(DataError, match="rows of 5 points in all, coordinates of 3"):
+        Grid.points([10, 30, 20], [20, 5, 0], areas=[1, 1, 1], rows=(2, 3))
+    with pytest.raises(DataError, match="3 points with areas of shape"):
+        Grid.points([10, 30, 20], [20, 5, 0], areas=[1, 1])
+    with pytest.raises(DataError, match="the area of a point is not positive"):
+        Grid.points([10, 30, 20], [20, 5, 0], areas=[1, 0, 1])
+    with pytest.raises(DataError, match="2 latitudes and 3 longitudes of points"):
+        Grid.points([10, 30], [20, 5, 0])

@@ -11,7 +11,18 @@ from typing import NamedTuple, NoReturn
 
 from py4cast.errors import SettingsError, nearest
 
-__all__ = ["Parser", "Verb", "add_catalogue", "add_data", "add_experiment", "by_comma", "renames", "strip", "whole"]
+__all__ = [
+    "Parser",
+    "Verb",
+    "add_catalogue",
+    "add_data",
+    "add_experiment",
+    "add_members",
+    "by_comma",
+    "renames",
+    "strip",
+    "whole",
+]
 
 
 class Verb(NamedTuple):
@@ -68,6 +79,15 @@ def add_data(parser: argparse.ArgumentParser, dataset: str | None, shown: str) -
         "--set", action="append", default=[], metavar="PLACE=VALUE", dest="overrides",
         help="override one setting, such as dataset.root=DIR or model.num_filters=64; may stand several times",
     )  # fmt: skip
+
+
+def add_members(parser: argparse.ArgumentParser) -> None:
+    """The flags that say how many members a strategy with noise makes."""
+    parser.add_argument(
+        "--num_members", type=whole, metavar="M",
+        help="members that a strategy with noise makes of each state (default: as many as it was trained on)",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=whole, default=0, metavar="N", help="of the members' noise (default: 0)")
 
 
 def add_experiment(p: argparse.ArgumentParser) -> None:

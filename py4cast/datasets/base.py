@@ -2,9 +2,8 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Self, cast, get_args
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Literal, Self, final, get_args
 
 import numpy as np
 import torch
@@ -14,15 +13,14 @@ from torch.utils.data import Dataset
 
 from py4cast.batch import Item, ItemBatch, Statics, collate_fn
 from py4cast.cubes.base import CubeABC
-from py4cast.cubes.driver import Driver
 from py4cast.dataset_info import DatasetInfo
-from py4cast.datasets.forcings import ComputedForcings
-from py4cast.datasets.loader import Loader, LoaderSettings
+from py4cast.datasets.loader import BatchSource, Loader, LoaderSettings, Window
 from py4cast.datasets.sampling import init_indices, require_samples
+from py4cast.datasets.splits import CubePart, Splits
 from py4cast.errors import DataError, SettingsError
 from py4cast.namedtensor import NamedTensor
-from py4cast.progress import Progress
-from py4cast.settings import apply_overrides, decode, read_json
+from py4cast.progress import Preparation
+from py4cast.settings import apply_overrides, read_json, settings_of
 from py4cast.statistics import Stats
 from py4cast.timeline import Period
 
@@ -38,6 +36,7 @@ __all__ = [
     "Splits",
     "Statics",
     "Stats",
+    "Window",
     "WindowDataset",
     "collate_fn",
 ]  # fmt: skip
@@ -47,11 +46,14 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 DIMS = ["batch", "timestep", "lat", "lon", "features"]
 
 
-class DatasetABC(Dataset[Item], ABC):
+class DatasetABC(BatchSource, Dataset[Item], ABC):
     """Abstract dataset: `len`, samples by index, `info`, and a way to make the three splits from JSON.
 
     Samples are in physical units; `inputs` are the prognostic features, `outputs` the prognostic then the
     diagnostic ones, `forcing` what is known at each predicted step.
+
+    Attributes:
+        settings_kls: its settings.
     """
 
     settings_kls: ClassVar[type]
@@ -70,8 +72,47 @@ class DatasetABC(Dataset[Item], ABC):
         """The sample `index`."""
 
     @classmethod
-    def make(cls, path: str | os.PathLike[str] | None, progress: Progress, overrides: Iterable[str] = ()) -> None:
-        """Makes what the samples are read from where it is not there and takes long to make; by default nothing."""
+    def read_settings(cls, path: str | os.PathLike[str] | None, overrides: Iterable[str] = ()) -> Any:
+        """The settings of a JSON file (None: the defaults), with dotted overrides; SettingsError names every mistake."""
+        document = apply_overrides(read_json(path) if path else {}, overrides)
+        return settings_of(cls, document, "dataset", str(path) if path else "")
+
+    @classmethod
+    def make(cls, settings: Any, how: Preparation | None = None) -> CubeABC | None:
+        """What the samples are read from, made where it is not there; None where nothing is made.
+
+        Args:
+            settings: of the dataset.
+            how: told of the work, and what does it.
+        """
+        return None
+
+    @final
+    @classmethod
+    def prepare(cls, settings: Any, how: Preparation | None = None) -> CubeABC | None:
+        """The older name of `make`."""
+        return cls.make(settings, how)
+
+    @property
+    def has_boundary(self) -> bool:
+        """Whether samples bring border values of their own, of a driving model, under the key `boundary`."""
+        return False
+
+    def at(self, init_time: np.datetime64, num_steps: int, with_outputs: bool) -> ItemBatch:
+        """The batch of one forecast from `init_time`, in the data or after their end; used in operations.
+
+        Args:
+            init_time: time of the last past state.
+            num_steps: steps to predict, for which forcings are made.
+            with_outputs: whether to read the truth too.
+
+        Raises:
+            DataError: the data lack a state, a forcing or a border value that is needed.
+            SettingsError: a dataset that gives samples alone.
+        """
+        raise SettingsError(
+            f"dataset {self.info.name!r}: {type(self).__name__} has no method at(init_time, num_steps, with_outputs)"
+        )
 
     @classmethod
     @abstractmethod
@@ -94,7 +135,7 @@ class DatasetABC(Dataset[Item], ABC):
         num_input_steps: int,
         num_steps: int,
         overrides: Iterable[str] = (),
-    ) -> "WindowDataset":
+    ) -> "DatasetABC":
         """A dataset whose `at(init_time, ...)` gives the batch of one forecast; by default the test split.
 
         Args:
@@ -110,37 +151,24 @@ class DatasetABC(Dataset[Item], ABC):
         """
         dataset = cls.from_json(path, num_input_steps, 1, 1, overrides)[2]
         info.check_same(dataset.info)
-        return as_window_dataset(dataset)
+        return dataset
 
     @property
     def init_times(self) -> NDArray[np.datetime64]:
         """The `init_time` of every sample; by default from the samples themselves."""
         return np.array([self[i].init_time for i in range(len(self))], dtype="datetime64[s]")
 
-    def read_batch(self, indices: Sequence[int]) -> ItemBatch:
-        """The batch of these samples; override to fill a batch without a copy."""
-        return collate_fn([self[i] for i in indices])
+    def read_batch(self, indices: Sequence[int], window: Window | None = None, pin_memory: bool = False) -> ItemBatch:
+        batch = collate_fn([self[i] for i in indices])
+        if window is not None:
+            kept = self.info.inputs
+            fields = {k: v if k in kept else v.isel(lat=window[0], lon=window[1]) for k, v in batch.fields.items()}
+            batch = ItemBatch(fields, init_time=batch.init_time)
+        return batch.pin_memory() if pin_memory else batch
 
     def torch_dataloader(self, settings: LoaderSettings | None = None) -> Loader:
         """A loader of batches."""
         return Loader(self, settings or LoaderSettings())
-
-
-@dataclass(frozen=True, slots=True)
-class Splits:
-    """What the splits of one cube share.
-
-    Args:
-        cube: where the planes lie.
-        info: what they are.
-        computed: forcings that are made.
-        drivers: further sources by key: `boundary`, and the inputs that the settings name.
-    """
-
-    cube: CubeABC
-    info: DatasetInfo
-    computed: ComputedForcings
-    drivers: Mapping[str, Driver] = field(default_factory=dict)
 
 
 class WindowDataset(DatasetABC):
@@ -149,6 +177,8 @@ class WindowDataset(DatasetABC):
     A batch is filled plane by plane: in memory it is `(batch, features, timestep, lat, lon)`, which the names
     `(batch, timestep, lat, lon, features)` see through a permutation.
     """
+
+    pins_memory: ClassVar[bool] = True
 
     def __init__(self, shared: Splits, inits: NDArray[np.int64], num_input_steps: int, num_pred_steps: int) -> None:
         self._shared, self._inits = shared, inits
@@ -160,13 +190,11 @@ class WindowDataset(DatasetABC):
 
     @property
     def sample_blocks(self) -> NDArray[np.int64] | None:
-        """The stretch of the disk of every sample, where the order of reading matters to it; else None."""
         block = self.cube.disk_block
         return None if block is None else self._inits // block
 
     @property
     def has_boundary(self) -> bool:
-        """Whether samples bring border values of their own."""
         return "boundary" in self._shared.drivers
 
     @property
@@ -194,21 +222,11 @@ class WindowDataset(DatasetABC):
         fields = {key: value.select(batch=0) for key, value in batch.fields.items()}
         return Item(fields, init_time=self.cube.times[self._inits[index]])
 
-    def read_batch(self, indices: Sequence[int], pin_memory: bool = False) -> ItemBatch:
+    def read_batch(self, indices: Sequence[int], window: Window | None = None, pin_memory: bool = False) -> ItemBatch:
         inits = self._inits[np.asarray(indices, dtype=np.int64)]
-        return self.read_at(inits, self._num_pred_steps, pin_memory=pin_memory)
+        return self.read_at(inits, self._num_pred_steps, pin_memory=pin_memory, window=window)
 
     def at(self, init_time: np.datetime64, num_steps: int, with_outputs: bool) -> ItemBatch:
-        """The batch of one forecast from `init_time`, in the data or after their end; used in operations.
-
-        Args:
-            init_time: time of the last past state.
-            num_steps: steps to predict, for which forcings are made.
-            with_outputs: whether to read the truth too.
-
-        Raises:
-            DataError: the data lack a state, a forcing or a border value that is needed.
-        """
         times, axis = self.cube.times, self.cube.axis
         index = axis.find(init_time)
         if index is None:
@@ -239,12 +257,14 @@ class WindowDataset(DatasetABC):
         return self.read_at(np.array([index]), num_steps, with_outputs)
 
     def read_at(
-        self, inits: NDArray[np.int64], num_steps: int, with_outputs: bool = True, pin_memory: bool = False
-    ) -> ItemBatch:
-        """The batch of windows whose last past state stands at `inits` in the cube."""
-        info, cube, past = self.info, self.cube, self._num_input_steps
+        self, inits: NDArray[np.int64], num_steps: int, with_outputs: bool = True, pin_memory: bool = False,
+        window: Window | None = None,
+    ) -> ItemBatch:  # fmt: skip
+        """The batch of windows whose last past state stands at `inits` in the cube; see `read_batch`."""
+        info, past = self.info, self._num_input_steps
+        part = CubePart(self.cube, window)
 
-        def room(features: int, steps: int, cells: tuple[int, int] = cube.shape) -> Tensor:
+        def room(features: int, steps: int, cells: tuple[int, int] = part.shape) -> Tensor:
             return torch.empty((len(inits), features, steps, *cells), pin_memory=pin_memory)
 
         if with_outputs and not info.diagnostic:
@@ -258,30 +278,32 @@ class WindowDataset(DatasetABC):
         further = {k: room(len(d.names), num_steps, d.shape) for k, d in self._shared.drivers.items()}
         for row, init in enumerate(inits.tolist()):
             first = init - past + 1
-            cube.read(info.prognostic, first, first + series.shape[2], series[row].numpy())
+            part.read(info.prognostic, first, first + series.shape[2], series[row].numpy())
             if with_outputs and info.diagnostic:
-                cube.read(info.predicted, init + 1, init + 1 + num_steps, outputs[row].numpy())
-            self._read_forcings(init, num_steps, forcing[row].numpy())
-            valid = cube.times[init] + np.arange(1, num_steps + 1) * info.step_duration
+                part.read(info.predicted, init + 1, init + 1 + num_steps, outputs[row].numpy())
+            self._read_forcings(part, init, num_steps, forcing[row].numpy())
+            valid = self.cube.times[init] + np.arange(1, num_steps + 1) * info.step_duration
             for key, driver in self._shared.drivers.items():
-                driver.read(cube.times[init], valid, further[key][row].numpy())
+                driver.read(self.cube.times[init], valid, further[key][row].numpy())
         fields = {"inputs": _named(inputs, info.prognostic)}
         if info.forcing:
             fields["forcing"] = _named(forcing, info.forcing)
         if with_outputs:
             fields["outputs"] = _named(outputs, info.predicted)
         fields |= {key: _named(further[key], driver.names) for key, driver in self._shared.drivers.items()}
-        return ItemBatch(fields, init_time=cube.times[inits])
+        if window is not None and "boundary" in fields:
+            fields["boundary"] = fields["boundary"].isel(lat=window[0], lon=window[1])
+        return ItemBatch(fields, init_time=self.cube.times[inits])
 
-    def _read_forcings(self, init: int, num_steps: int, out: NDArray[np.float32]) -> None:
+    def _read_forcings(self, part: "CubePart", init: int, num_steps: int, out: NDArray[np.float32]) -> None:
         """Forcings of the steps after an instant, those of the data and then those that are computed."""
-        info, cube, computed = self.info, self.cube, self._shared.computed
+        info, computed = self.info, self._shared.computed
         stored = [n for n in info.forcing if n not in computed.names]
         if stored:
-            cube.read(stored, init + 1, init + 1 + num_steps, out[: len(stored)])
+            part.read(stored, init + 1, init + 1 + num_steps, out[: len(stored)])
         if computed.names and num_steps:
-            valid = cube.times[init] + np.arange(1, num_steps + 1) * info.step_duration
-            computed.fill(valid, out[len(stored) :])
+            valid = self.cube.times[init] + np.arange(1, num_steps + 1) * info.step_duration
+            part.fill(computed, valid, out[len(stored) :])
 
     @classmethod
     def of_period(cls, shared: Splits, split: str, period: Period, num_input_steps: int, num_pred_steps: int) -> Self:
@@ -343,22 +365,7 @@ class WindowDataset(DatasetABC):
             cls.read_settings(path, overrides), num_input_steps, num_pred_steps_train, num_pred_steps_val_test
         )
 
-    @classmethod
-    def read_settings(cls, path: str | os.PathLike[str] | None, overrides: Iterable[str] = ()) -> Any:
-        """The settings of a JSON file (None: the defaults), with dotted overrides."""
-        document = apply_overrides(read_json(path) if path else {}, overrides)
-        return decode(cls.settings_kls, document, where="dataset", source=str(path) if path else "")
-
 
 def _named(planes: Tensor, names: Sequence[str]) -> NamedTensor:
     """`(batch, features, timestep, lat, lon)` under its names, without a copy."""
     return NamedTensor(planes.permute(0, 2, 3, 4, 1), DIMS, names)
-
-
-def as_window_dataset(dataset: DatasetABC) -> WindowDataset:
-    """The dataset as one of windows on a series, which forecasts from any time need; SettingsError when it is none."""
-    if not hasattr(dataset, "at"):
-        raise SettingsError(
-            f"dataset {dataset.info.name!r}: {type(dataset).__name__} has no method at(init_time, num_steps, with_outputs)"
-        )
-    return cast(WindowDataset, dataset)

@@ -22,9 +22,10 @@ from py4cast.datasets.base import Splits, WindowDataset
 from py4cast.datasets.describe import describe, fitted, open_drivers
 from py4cast.datasets.forcings import ComputedForcings
 from py4cast.datasets.gridded_settings import GriddedSettings
-from py4cast.datasets.preparing import Preparation, files_of, prepare
+from py4cast.datasets.preparing import files_of, prepare
 from py4cast.planes.catalog import Catalog
 from py4cast.planes.reader import PlaneReader
+from py4cast.progress import Preparation
 from py4cast.timeline import duration
 
 __all__ = ["FilesDataset"]
@@ -43,7 +44,7 @@ class FilesDataset(WindowDataset):
         """The same in the words of `gridded`; SettingsError for what it does not know."""
 
     @classmethod
-    def prepare(cls, settings: Any, how: Preparation | None = None) -> PreparedStore:
+    def make(cls, settings: Any, how: Preparation | None = None) -> PreparedStore:
         """The store of these settings, built where it is not finished."""
         return prepare(cls.gridded(settings), how or Preparation())
 
@@ -52,7 +53,7 @@ class FilesDataset(WindowDataset):
         cls, settings: Any, num_input_steps: int, num_pred_steps_train: int, num_pred_steps_val_test: int
     ) -> tuple[Self, Self, Self]:
         own = cls.gridded(settings)
-        store = prepare(own, Preparation())
+        store = cls.make(settings)
         logger.info(
             "store %s of %d files; `py4cast prepare` looks whether they have changed",
             store.path,

@@ -5,13 +5,13 @@ goes on with the batch that would have come. Threads beat processes here: a batc
 copied between processes.
 """
 
-import inspect
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +19,62 @@ from numpy.typing import NDArray
 from py4cast.batch import ItemBatch
 from py4cast.settings import Settings, setting
 
-__all__ = ["Loader", "LoaderSettings"]
+__all__ = ["BatchSource", "Loader", "LoaderSettings", "Window"]
 
+Window = tuple[slice, slice]
 
 _TOGETHER = 4
 
 
-class _Source(Protocol):
+class BatchSource(ABC):
+    """Abstract source of batches: what a loader asks of a dataset.
+
+    Attributes:
+        pins_memory: whether `read_batch` fills page-locked memory itself where it is asked to.
+    """
+
+    pins_memory: ClassVar[bool] = False
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of samples."""
+
+    @abstractmethod
+    def read_batch(self, indices: Sequence[int], window: Window | None = None, pin_memory: bool = False) -> ItemBatch:
+        """The batch of these samples.
+
+        Args:
+            indices: of the samples.
+            window: rows and columns of the grid to read, where a rank has a part of it; inputs on grids of their own stay
+                whole.
+            pin_memory: whether it is to lie in page-locked memory.
+        """
+
+    @property
+    def sample_blocks(self) -> NDArray[np.int64] | None:
+        """The stretch of the disk of every sample, where the order of reading matters to it; else None."""
+        return None
+
+
+class _Numbered(Protocol):
+    """Anything with a length that reads batches by number."""
+
     def __len__(self) -> int: ...
 
     def read_batch(self, indices: Sequence[int]) -> ItemBatch: ...
+
+
+class _PlainSource(BatchSource):
+    """Creates the source of what has a length and reads batches, and no more."""
+
+    def __init__(self, numbered: _Numbered) -> None:
+        self._numbered = numbered
+
+    def __len__(self) -> int:
+        return len(self._numbered)
+
+    def read_batch(self, indices: Sequence[int], window: Window | None = None, pin_memory: bool = False) -> ItemBatch:
+        return self._numbered.read_batch(indices)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,18 +122,18 @@ class Loader:
 
     def __init__(
         self,
-        dataset: _Source,
+        dataset: BatchSource | _Numbered,
         settings: LoaderSettings,
         rank: int = 0,
         world_size: int = 1,
         position: Callable[[], tuple[int, int]] | None = None,
     ) -> None:
-        self.dataset, self.settings = dataset, settings
+        self.dataset = dataset if isinstance(dataset, BatchSource) else _PlainSource(dataset)
+        self.settings = settings
         self.rank, self.world_size = rank, world_size
         self._position = position
         self._epoch = 0
-        self._blocks: NDArray[np.int64] | None = getattr(dataset, "sample_blocks", None)
-        self._pins = "pin_memory" in inspect.signature(dataset.read_batch).parameters
+        self._blocks = self.dataset.sample_blocks
         self.waited_s = 0.0
 
     @property
@@ -116,8 +162,8 @@ class Loader:
         chosen = indices.tolist()
         if not self.settings.pin_memory:
             return self.dataset.read_batch(chosen)
-        if self._pins:
-            return self.dataset.read_batch(chosen, pin_memory=True)  # type: ignore[call-arg]
+        if self.dataset.pins_memory:
+            return self.dataset.read_batch(chosen, pin_memory=True)
         return self.dataset.read_batch(chosen).pin_memory()
 
     def __iter__(self) -> Iterator[ItemBatch]:

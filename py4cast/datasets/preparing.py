@@ -3,8 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,35 +21,16 @@ from py4cast.errors import DataError, SettingsError
 from py4cast.grid import Grid
 from py4cast.planes.catalog import Catalog, expand_patterns
 from py4cast.planes.reader import FieldPlan, PlaneReader
-from py4cast.progress import Progress, Silent
+from py4cast.progress import Preparation
 from py4cast.regrid import Regridder
 from py4cast.settings import cache_dir, digest, read_json
 from py4cast.timeline import Period, Periods, duration
 
-__all__ = ["Preparation", "files_of", "prepare", "report_missing", "time_axis"]
+__all__ = ["files_of", "prepare", "report_missing", "time_axis"]
 
 logger = logging.getLogger(__name__)
 _SAMPLED = 24
 _UNSTORED = ("forcings", "statics", "boundary", "inputs")
-
-
-@dataclass(frozen=True, slots=True)
-class Preparation:
-    """How a store is made.
-
-    Args:
-        progress: told of the work done.
-        executor: what scans and writes; this process alone when None.
-        num_jobs: blocks handed to it at a time.
-        append: whether a finished store may be given further instants.
-        check_files: whether a store that is found is compared with the files, which are then listed.
-    """
-
-    progress: Progress = field(default_factory=Silent)
-    executor: Executor | None = None
-    num_jobs: int = 1
-    append: bool = False
-    check_files: bool = False
 
 
 def files_of(settings: GriddedSettings, plans: Sequence[FieldPlan]) -> dict[str, list[Path]]:

@@ -11,7 +11,7 @@ Reference: M. Ballarotta, et al. (2020), ocean-data-challenges 2020a, SSH mappin
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -24,12 +24,11 @@ from py4cast.cubes.store.store import PreparedStore
 from py4cast.dataset_info import DatasetInfo
 from py4cast.datasets.base import SPLITS, Splits, WindowDataset
 from py4cast.datasets.forcings import ComputedForcings
-from py4cast.datasets.preparing import Preparation
 from py4cast.datasets.qg import Qg
 from py4cast.datasets.qg.settings import QgSettings
 from py4cast.datasets.statics import build_statics
 from py4cast.grid import Grid
-from py4cast.progress import Progress
+from py4cast.progress import Preparation
 from py4cast.settings import Settings, setting
 from py4cast.statistics import Stats
 from py4cast.timeline import Period
@@ -146,13 +145,9 @@ class Tracks(WindowDataset):
     settings_kls: ClassVar[type] = TracksSettings
 
     @classmethod
-    def make(cls, path: Any, progress: Progress, overrides: Iterable[str] = ()) -> None:
-        cls.prepare(cls.read_settings(path, overrides), Preparation(progress))
-
-    @classmethod
-    def prepare(cls, settings: TracksSettings, how: Preparation | None = None) -> PreparedStore:
+    def make(cls, settings: TracksSettings, how: Preparation | None = None) -> PreparedStore:
         """The store of the flow's training split; those of the others are made too."""
-        return Qg.prepare(settings.flow, how)
+        return Qg.make(settings.flow, how)
 
     @classmethod
     def splits(

@@ -7,6 +7,7 @@ from py4cast.formats.base import ArrayDescription, Fields, Heading, Put, PutStep
 from py4cast.registry import Registry
 
 __all__ = [
+    "BEGINNINGS",
     "ENDINGS",
     "ArrayDescription",
     "Fields",
@@ -53,8 +54,8 @@ ENDINGS = {
     ".csv": "table",
 }
 
-_EXPECTED = "GRIB, NetCDF, Zarr or NumPy"
-_MAGIC = {
+# the same of readers: how their files begin
+BEGINNINGS = {
     b"GRIB": "grib",
     b"CDF\x01": "netcdf",
     b"CDF\x02": "netcdf",
@@ -63,20 +64,28 @@ _MAGIC = {
     b"\x93NUM": "numpy",
     b"PK\x03\x04": "numpy",
 }
+_EXPECTED = "GRIB, NetCDF, Zarr or NumPy"
 
 
 def open_reader(path: str | Path, arrays: ArrayDescription | None = None) -> ReaderABC:
-    """The reader of a file, chosen by its first bytes; of a folder, when it is a Zarr store.
+    """The reader of a file or folder: that of a plugin that says it fits, else by the first bytes.
 
     Args:
-        path: the file.
+        path: the file; of a folder a Zarr store is expected.
         arrays: what NumPy files hold, which they do not say themselves.
 
     Raises:
         DataError: the file is missing, empty, or of no known format.
+        SettingsError: several plugins say that they read it.
     """
     file = Path(path)
-    kind = "zarr" if file.is_dir() else _kind(file)
+    first_bytes = b"" if file.is_dir() else _first_bytes(file)
+    fitting = [name for name in _plugins() if readers.get(name).fits(file, first_bytes)]
+    if len(fitting) > 1:
+        raise SettingsError(f"{file}: the readers {' and '.join(fitting)} both say that they read it; remove one")
+    if fitting:
+        return readers.get(fitting[0])(file)
+    kind = "zarr" if file.is_dir() else _kind(file, first_bytes)
     if kind == "netcdf" and arrays is not None and arrays.names:
         kind = "bare_netcdf"
     if kind not in ("numpy", "bare_netcdf"):
@@ -86,19 +95,30 @@ def open_reader(path: str | Path, arrays: ArrayDescription | None = None) -> Rea
     return readers.builtin(kind)(file, arrays)  # type: ignore[call-arg]
 
 
-def _kind(file: Path) -> str:
+def _plugins() -> list[str]:
+    """Readers that others have brought and that can be used."""
+    return [e.name for e in readers.entries() if e.origin != "py4cast" and e.state == "ready"]
+
+
+def _first_bytes(file: Path) -> bytes:
     try:
         with file.open("rb") as stream:
-            start = stream.read(64)
+            first_bytes = stream.read(64)
     except FileNotFoundError:
         raise DataError(f"{file}: no such file") from None
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror}") from None
-    if not start:
+    if not first_bytes:
         raise DataError(f"{file}: empty file, expected {_EXPECTED}")
-    kind = _MAGIC.get(start[:4]) or ("grib" if b"GRIB" in start else None)
+    return first_bytes
+
+
+def _kind(file: Path, first_bytes: bytes) -> str:
+    """Which of this package's own readers it is for."""
+    kind = BEGINNINGS.get(first_bytes[:4]) or ("grib" if b"GRIB" in first_bytes else None)
     if kind is None:
-        looks = "HTML" if b"<html" in start.lower() or b"<!doctype" in start.lower() else f"bytes {start[:4]!r}"
+        is_page = b"<html" in first_bytes.lower() or b"<!doctype" in first_bytes.lower()
+        looks = "HTML" if is_page else f"bytes {first_bytes[:4]!r}"
         raise DataError(f"{file}: expected {_EXPECTED}, found {looks}")
     return kind
 

@@ -101,15 +101,30 @@ class ArrayDescription:
 class ReaderABC(ABC):
     """Abstract reader of one file.
 
+    Attributes:
+        suffixes: endings that its files have.
+        beginnings: first bytes that tell them.
+
     Raises (all methods):
         DataError: the file is missing, truncated, of another format, or holds a grid that is not rectangular;
             names the file.
     """
 
     suffixes: ClassVar[tuple[str, ...]]
+    beginnings: ClassVar[tuple[bytes, ...]] = ()
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    @classmethod
+    def fits(cls, path: Path, first_bytes: bytes) -> bool:
+        """Whether it reads a file or folder; cheap. By default a file that begins as one of `beginnings`.
+
+        Args:
+            path: of the file or folder.
+            first_bytes: the first 64 bytes of a file; empty for a folder.
+        """
+        return first_bytes.startswith(cls.beginnings) if cls.beginnings else False
 
     @abstractmethod
     def records(self) -> list[Record]:

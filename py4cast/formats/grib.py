@@ -102,6 +102,12 @@ class GribReader(ReaderABC):
     """Creates a reader of the messages of one GRIB file."""
 
     suffixes: ClassVar[tuple[str, ...]] = (".grib", ".grb", ".grib1", ".grib2", ".grb2")
+    beginnings: ClassVar[tuple[bytes, ...]] = (b"GRIB",)
+
+    @classmethod
+    def fits(cls, path: Path, first_bytes: bytes) -> bool:
+        # a header of a transmission may stand before the first message
+        return b"GRIB" in first_bytes
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)

@@ -18,6 +18,7 @@ class NetcdfReader(CfReader):
     """Creates a reader of the fields of one NetCDF file."""
 
     suffixes: ClassVar[tuple[str, ...]] = (".nc", ".nc4", ".cdf", ".netcdf")
+    beginnings: ClassVar[tuple[bytes, ...]] = (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF")
     what = "NetCDF file"
 
     def open(self, path: Path) -> xr.Dataset:

@@ -70,6 +70,7 @@ class NumpyReader(ReaderABC):
     """Creates a reader of the fields of one NumPy file; it is mapped, and read where it is asked for."""
 
     suffixes: ClassVar[tuple[str, ...]] = (".npy", ".npz")
+    beginnings: ClassVar[tuple[bytes, ...]] = (b"\x93NUM", b"PK\x03\x04")
 
     def __init__(self, path: Path, arrays: ArrayDescription) -> None:
         super().__init__(path)

@@ -28,6 +28,11 @@ class ZarrReader(CfReader):
     """Creates a reader of the fields of one Zarr store."""
 
     suffixes: ClassVar[tuple[str, ...]] = (".zarr",)
+
+    @classmethod
+    def fits(cls, path: Path, first_bytes: bytes) -> bool:
+        return is_zarr(path)
+
     what = "Zarr store"
 
     def open(self, path: Path) -> xr.Dataset:

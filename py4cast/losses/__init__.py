@@ -1,12 +1,16 @@
 """PLUG POINT: losses. A new one is one file here and one line below, or an entry point in `py4cast.losses`."""
 
-from py4cast.losses.base import LossABC
+from py4cast.losses.base import LossABC, LossTerms
 from py4cast.registry import Registry
 
-__all__ = ["LossABC", "registry"]
+__all__ = ["LossABC", "LossTerms", "registry"]
 
 registry: Registry[LossABC] = Registry(
     "loss",
     "py4cast.losses.base:LossABC",
-    {"mse": "py4cast.losses.weighted:WeightedMSE", "mae": "py4cast.losses.weighted:WeightedMAE"},
+    {
+        "mse": "py4cast.losses.weighted:WeightedMSE",
+        "mae": "py4cast.losses.weighted:WeightedMAE",
+        "crps": "py4cast.losses.crps:CRPS",
+    },
 )

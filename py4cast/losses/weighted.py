@@ -1,12 +1,12 @@
 """Weighted mean error: every feature counts by its weight and in units of what changes in one step."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from py4cast.dataset_info import DatasetInfo
-from py4cast.losses.base import LossABC
+from py4cast.losses.base import LossABC, LossTerms
 from py4cast.namedtensor import NamedTensor
 
 __all__ = ["WeightedMAE", "WeightedMSE"]
@@ -28,47 +28,52 @@ class _WeightedLoss(LossABC):
     full_weights: Tensor
     valid_mask: Tensor
 
-    def __init__(self, info: DatasetInfo) -> None:
-        super().__init__(info)
+    def __init__(self, info: DatasetInfo, settings: Any = None) -> None:
+        super().__init__(info, settings)
         std = info.diff_stats.to_list("std", info.predicted, torch.float64)
         std = torch.where(std > 0, std, torch.ones_like(std))
         weights = torch.tensor([info.state_weights[n] for n in info.predicted], dtype=torch.float64)
         self.register_buffer("feature_weights", (weights / std**self.power).float(), persistent=False)
-        cells = info.statics.cell_weights
-        self.register_buffer("cell_weights", cells.float(), persistent=False)
+        # shares of the whole grid, so that the weights of its parts add up to 1
+        cells = info.statics.cell_weights.double()
+        shares = cells / cells.sum()
+        self.register_buffer("cell_weights", shares.float(), persistent=False)
         self.register_buffer("valid_mask", info.statics.valid_mask.clone(), persistent=False)
         self.has_holes = not bool(info.statics.valid_mask.all())
-        full = cells.double() / cells.double().sum() * (weights / std**self.power)
-        self.register_buffer("full_weights", full.float(), persistent=False)
+        self.register_buffer("full_weights", (shares * (weights / std**self.power)).float(), persistent=False)
 
-    def forward(
-        self,
-        prediction: Tensor | NamedTensor,
-        target: Tensor | NamedTensor,
-        mask: Tensor | None = None,
-        reduce_spatial_dim: bool = True,
-    ) -> Tensor:
-        y, truth = _tensor(prediction).float(), _tensor(target).float()
-        counted = torch.isfinite(truth)
+    def _counted(self, target: Tensor, mask: Tensor | None) -> Tensor:
+        """Where a target counts, of its shape."""
+        counted = torch.isfinite(target)
         if self.has_holes:
             # one variable may have truth where another has none: no forecast is made there
             counted = counted & self.valid_mask
-        if mask is None and reduce_spatial_dim and bool(counted.all()):
+        return counted if mask is None else counted & mask.bool()
+
+    def _error(self, difference: Tensor) -> Tensor:
+        return difference.square() if self.power == 2 else difference.abs()
+
+    def terms(
+        self, prediction: Tensor | NamedTensor, target: Tensor | NamedTensor, mask: Tensor | None = None
+    ) -> LossTerms:
+        y, truth = _tensor(prediction).float(), _tensor(target).float()
+        counted = self._counted(truth, mask)
+        if mask is None and bool(counted.all()):
             # nothing is missing: the weights of cells and features are one constant field
-            error = (y - truth).square() if self.power == 2 else (y - truth).abs()
-            return (error * self.full_weights).sum((2, 3, 4))
-        if mask is not None:
-            counted = counted & mask.bool()
+            total = (self._error(y - truth) * self.full_weights).sum((2, 3))
+            return LossTerms(total, torch.ones_like(total))
         # the difference is masked before the power: 0·NaN would be NaN, in the gradient too
-        error = (y - truth).masked_fill(~counted, 0.0)
-        error = error.square() if self.power == 2 else error.abs()
-        if not reduce_spatial_dim:
-            return (error * self.feature_weights * (self.cell_weights > 0)).sum(-1)
+        error = self._error((y - truth).masked_fill(~counted, 0.0))
         weights = self.cell_weights.squeeze(-1)
-        total = torch.einsum("btxyf,xy->btf", error, weights)
-        count = torch.einsum("btxyf,xy->btf", counted.float(), weights)
-        mean = total / count.clamp_min(torch.finfo(total.dtype).tiny)
-        return (mean * self.feature_weights).sum(-1)
+        total = torch.einsum("btxyf,xy->btf", error, weights) * self.feature_weights
+        return LossTerms(total, torch.einsum("btxyf,xy->btf", counted.float(), weights))
+
+    def cells(
+        self, prediction: Tensor | NamedTensor, target: Tensor | NamedTensor, mask: Tensor | None = None
+    ) -> Tensor:
+        y, truth = _tensor(prediction).float(), _tensor(target).float()
+        error = self._error((y - truth).masked_fill(~self._counted(truth, mask), 0.0))
+        return (error * self.feature_weights * (self.cell_weights > 0)).sum(-1)
 
 
 class WeightedMSE(_WeightedLoss):

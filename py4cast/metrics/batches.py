@@ -148,6 +148,7 @@ class SampledVerification:
         climatology: gives `(n, lat, lon, features)` for n valid times; None to leave it out.
         settings: what is scored, and how.
         every: of so many starts one is scored in full.
+        num_members: of each forecast.
     """
 
     def __init__(
@@ -156,14 +157,15 @@ class SampledVerification:
         climatology: Climatology | TimeFunction | None = None,
         settings: ScoreSettings | None = None,
         every: int = 16,
+        num_members: int = 1,
     ) -> None:
         light = replace(settings or ScoreSettings(), metrics=_LIGHT)
-        self._all = BatchVerification(info, None, light, has_references=False)
-        self._some = BatchVerification(info, climatology, settings, has_references=False)
+        self._all = BatchVerification(info, None, light, has_references=False, num_members=num_members)
+        self._some = BatchVerification(info, climatology, settings, has_references=False, num_members=num_members)
         self._every, self._step = every, max(1, int(info.step_duration / np.timedelta64(1, "s")))
 
     def update(self, batch: ItemBatch, prediction: Tensor) -> None:
-        """Adds forecasts `(batch, timestep, lat, lon, features)`, physical units, with the truth of the batch."""
+        """Adds forecasts `(batch, (member,) timestep, lat, lon, features)`, physical units, with the truth of the batch."""
         self._all.update(batch, prediction)
         count = prediction.shape[0]
         if batch.init_time is None:

@@ -3,9 +3,8 @@ class in a top-level module `py4cast_plugin_*`.
 """
 
 import inspect
-import warnings
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
 from torch import nn
@@ -17,7 +16,7 @@ from py4cast.grid import Grid
 from py4cast.models.base import GriddedNetwork, GridModel, ModelABC, NodeModel
 from py4cast.models.image import ImageModel
 from py4cast.registry import Registry
-from py4cast.settings import Settings, decode
+from py4cast.settings import settings_of
 
 __all__ = [
     "GridModel",
@@ -29,6 +28,9 @@ __all__ = [
     "read_settings",
     "registry",
 ]
+
+# its name in the older interface
+read_settings = settings_of
 
 registry: Registry[ModelABC] = Registry(
     "model",
@@ -48,23 +50,6 @@ registry: Registry[ModelABC] = Registry(
 )
 
 
-def read_settings(kind: Any, document: Mapping[str, Any], what: str, source: str = "") -> Any:
-    """The settings object of an implementation; a plain dataclass of an older plugin is read strictly too.
-
-    Raises:
-        SettingsError: unknown or ill-typed settings, or a class without `settings_kls`.
-    """
-    settings_kls: Any = getattr(kind, "settings_kls", None)
-    if not (isinstance(settings_kls, type) and is_dataclass(settings_kls)):
-        raise SettingsError(f"{what} {kind.__name__}: settings_kls must be a dataclass, found {settings_kls!r}")
-    if not issubclass(settings_kls, Settings):
-        warnings.warn(
-            f"{what} {kind.__name__}: {settings_kls.__name__} is a plain dataclass; derive it from py4cast's Settings",
-            stacklevel=2,
-        )
-    return decode(settings_kls, dict(document), where=what, source=source)
-
-
 def build_network(
     name: str,
     num_input_features: int,
@@ -75,24 +60,32 @@ def build_network(
     source: str = "",
     use_checkpoint: bool = False,
     inputs: Mapping[str, InputInfo] | None = None,
+    num_conditions: int = 0,
 ) -> tuple[GriddedNetwork, Any]:
     """The model `name` behind its GriddedNetwork, and its settings.
 
     Raises:
-        SettingsError: an unknown model, wrong settings, a constructor that does not take them, or a model that asks
-            for an input that the data do not have.
+        SettingsError: an unknown model, wrong settings, a constructor that does not take them, a model that asks for an
+            input that the data do not have, that does not take the kind of grid, or that takes no condition.
     """
     kind = registry.get(name)
-    for key in getattr(kind, "further_inputs", ()):
+    if grid.kind not in kind.grids:
+        fitting = _names_of(lambda other: grid.kind in other.grids)
+        raise SettingsError(f"model {name!r} takes no grid of {grid.kind}; models that do: {fitting}")
+    if num_conditions and not kind.conditioned:
+        fitting = _names_of(lambda other: other.conditioned)
+        raise SettingsError(f"model {name!r} takes no condition, which the strategy gives; models that do: {fitting}")
+    for key in kind.further_inputs:
         if key not in (inputs or {}):
             raise SettingsError(
                 f"model {name!r} asks for the input {key!r}{nearest(key, inputs or {})}; set dataset.inputs"
             )
-    settings = read_settings(kind, document, "model", source)
+    settings = settings_of(kind, document, "model", source)
     own = statics.copy()
     kind.rank_zero_setup(settings, own)
     parameters = inspect.signature(kind.__init__).parameters
     offered: dict[str, Any] = {"grid": grid, "grid_shape": grid.shape, "statics": own, "inputs": inputs or {}}
+    offered["num_conditions"] = num_conditions
     wanted = {key: value for key, value in offered.items() if key in parameters}
     try:
         model: Any = kind(num_input_features, num_output_features, settings, **wanted)  # type: ignore[call-arg]
@@ -105,6 +98,11 @@ def build_network(
         raise SettingsError(f"model {name!r}: {kind.__name__} is no torch.nn.Module")
     model.transform_statics(statics.copy())
     return GriddedNetwork(model, grid.shape, use_checkpoint), settings
+
+
+def _names_of(fits: Callable[[type[ModelABC]], bool]) -> str:
+    """Models that fit, by comma."""
+    return ", ".join(name for name, kind in registry.items() if fits(kind)) or "none"
 
 
 def _shown(settings: Any) -> str:

@@ -40,12 +40,17 @@ class ModelABC(ABC):
         reference: its paper.
         further_inputs: keys of inputs on other grids that `forward` takes by keyword beside x, standardised,
             `(batch, lat, lon, features)` on their own grid; `inputs` in the constructor tells their grids and features.
+        grids: kinds of grids that it takes, `rectangle` and `points`.
+        conditioned: whether `forward` takes a vector `condition`, `(batch, num_conditions)`, by keyword: noise of a member,
+            the noise level of a diffusion, a lead time. `num_conditions` in the constructor tells its size.
     """
 
     settings_kls: ClassVar[Any]
     onnx_supported: ClassVar[bool] = False
     reference: ClassVar[str] = ""
     further_inputs: ClassVar[tuple[str, ...]] = ()
+    grids: ClassVar[frozenset[str]] = frozenset({"rectangle"})
+    conditioned: ClassVar[bool] = False
 
     @abstractmethod
     def transform_statics(self, statics: Statics) -> Statics:
@@ -138,28 +143,43 @@ class GriddedNetwork(nn.Module):
         """Two spatial dimensions, whatever the model's own layout."""
         return ModelInfo(output_dim=2)
 
-    def _call(self, x: Tensor, terms: Any = None, inputs: Mapping[str, Tensor] | None = None) -> Tensor:
+    def _call(
+        self,
+        x: Tensor,
+        terms: Any = None,
+        inputs: Mapping[str, Tensor] | None = None,
+        condition: Tensor | None = None,
+    ) -> Tensor:
         further = () if terms is None else (terms,)
         assert isinstance(self.model, ModelABC), "the builder makes only models"
-        own = {key: (inputs or {})[key] for key in self.model.further_inputs}
+        named = {key: (inputs or {})[key] for key in self.model.further_inputs}
+        if condition is not None:
+            named["condition"] = condition
         if not self._is_flat:
-            return self.model(x, *further, **own)  # type: ignore[no-any-return]
-        return self.model(x.flatten(1, 2), *further, **own).unflatten(1, self.grid_shape)  # type: ignore[no-any-return]
+            return self.model(x, *further, **named)  # type: ignore[no-any-return]
+        return self.model(x.flatten(1, 2), *further, **named).unflatten(1, self.grid_shape)  # type: ignore[no-any-return]
 
-    def forward(self, x: Tensor, terms: Any = None, inputs: Mapping[str, Tensor] | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        terms: Any = None,
+        inputs: Mapping[str, Tensor] | None = None,
+        condition: Tensor | None = None,
+    ) -> Tensor:
         """`(batch, lat, lon, features)` → `(batch, lat, lon, features)`.
 
         Args:
             x: the input.
             terms: of the model's `precompute`, where several steps share them.
             inputs: further inputs by key; those that the model asks for reach it.
+            condition: a vector for a model that is conditioned, `(batch, num_conditions)`.
         """
         if self.use_checkpoint and torch.is_grad_enabled() and self.training:
             result: Tensor = checkpoint(
-                self._call, x, terms, inputs, use_reentrant=False, context_fn=recomputation(self)
+                self._call, x, terms, inputs, condition, use_reentrant=False, context_fn=recomputation(self)
             )
             return result
-        return self._call(x, terms, inputs)
+        return self._call(x, terms, inputs, condition)
 
     def for_rollout(self) -> Callable[..., Tensor]:
         """The network with what its steps share computed once; for one rollout, as it goes stale with the weights."""

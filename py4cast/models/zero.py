@@ -15,6 +15,7 @@ class Zero(GridModel):
 
     settings_kls: ClassVar[Any] = NoSettings
     onnx_supported = True
+    grids: ClassVar[frozenset[str]] = frozenset({"rectangle", "points"})
 
     def __init__(self, num_input_features: int, num_output_features: int, settings: Any) -> None:
         super().__init__()

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from py4cast.atomic import atomic_path
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.figure import Figure
 
     from py4cast.namedtensor import NamedTensor
@@ -23,10 +25,12 @@ class ErrorObserver(ABC):
     """Abstract observer of validation or test.
 
     Everything is gridded and in physical units: `prediction` and `target` are `(batch, timestep, lat, lon,
-    features)`, of an ensemble with a leading `member` behind `batch`. `obj` is the Lightning module: `obj.loss(prediction, target, reduce_spatial_dim=False)`,
+    features)`. Of an ensemble an observer sees the mean, or all members in a dimension `member` behind `batch` where
+    `takes_members` says so. `obj` is the Lightning module: `obj.loss(prediction, target, reduce_spatial_dim=False)`,
     `obj.grid_shape`, `obj.model.info.output_dim`, `obj.info`, `obj.logger`, `obj.current_epoch`, `obj.plots`.
     """
 
+    takes_members: ClassVar[bool] = False
     prefix: str = "test"  # first part of the figures' names; "valid" in validation
 
     @abstractmethod
@@ -36,6 +40,17 @@ class ErrorObserver(ABC):
     @abstractmethod
     def on_step_end(self, obj: Any) -> None:
         """Draws or logs, at the end of the epoch."""
+
+
+def show_forecast(
+    observers: "Sequence[ErrorObserver]", module: Any, prediction: "NamedTensor", target: "NamedTensor"
+) -> None:
+    """Shows a forecast and its truth to observers; the mean of its members to those that take one forecast."""
+    mean = prediction
+    if "member" in prediction.names:
+        mean = prediction.new_like(prediction.tensor.mean(1), target)
+    for observer in observers:
+        observer.update(module, prediction if observer.takes_members else mean, target)
 
 
 def emit(obj: Any, name: str, figure: "Figure") -> None:

@@ -1,6 +1,6 @@
 """SpreadPlot: does the spread of an ensemble tell its error?"""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,6 +18,8 @@ class SpreadPlot(ErrorObserver):
 
     Nothing is drawn of forecasts without a dimension `member`.
     """
+
+    takes_members: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self._aggregator: Aggregator | None = None

@@ -7,14 +7,14 @@ as it is there, so that memory does not grow with the number of steps.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
-from typing import NamedTuple, final
+from collections.abc import Iterable, Iterator
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.errors import NumericalError
+from py4cast.given import Given
 from py4cast.steppers.info import StepInfo
 
 __all__ = ["Array", "StepGiven", "StepperABC"]
@@ -22,18 +22,8 @@ __all__ = ["Array", "StepGiven", "StepperABC"]
 Array = NDArray[np.float32]
 
 
-class StepGiven(NamedTuple):
-    """What is given of one step to predict.
-
-    Args:
-        forcing: `(batch, lat, lon, features)`, None where there is none.
-        border: prognostic features, imposed in the border, `(batch, lat, lon, features)`; NaN where they are not known.
-        inputs: further inputs by key, `(batch, lat, lon, features)` each.
-    """
-
-    forcing: Array | None = None
-    border: Array | None = None
-    inputs: Mapping[str, Array] = MappingProxyType({})
+# its name in the older interface
+StepGiven = Given
 
 
 class StepperABC(ABC):
@@ -46,11 +36,11 @@ class StepperABC(ABC):
     info: StepInfo
 
     @abstractmethod
-    def advance(self, states: Array, given: Iterable[StepGiven]) -> Iterator[Array]:
+    def advance(self, states: Array, given: Iterable[Given[Array]]) -> Iterator[Array]:
         """Yields what each step predicts, `(batch, lat, lon, features)`, prognostic then diagnostic."""
 
     @final
-    def rollout(self, states: Array, given: Iterable[StepGiven]) -> Iterator[Array]:
+    def rollout(self, states: Array, given: Iterable[Given[Array]]) -> Iterator[Array]:
         """Yields the forecast of each lead time, `(batch, lat, lon, features)`, prognostic then diagnostic features.
 
         Args:
@@ -67,7 +57,7 @@ class StepperABC(ABC):
         for step, prediction in enumerate(self.advance(states, given)):
             finite = np.isfinite(prediction[:, info.valid])
             if not finite.all():
-                bad = [v.name for i, v in enumerate(info.predicted) if not finite[..., i].all()]
+                bad = [n for i, n in enumerate(info.predicted) if not finite[..., i].all()]
                 lead = (step + 1) * info.step_duration
                 raise NumericalError(f"the forecast of {', '.join(bad)} is not finite at lead time {lead}")
             yield prediction

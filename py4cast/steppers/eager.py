@@ -8,8 +8,9 @@ from typing import Any
 import torch
 
 from py4cast.errors import SettingsError, nearest
-from py4cast.forecaster import Forecaster, StepInputs
-from py4cast.steppers.base import Array, StepGiven, StepperABC
+from py4cast.forecaster import Forecaster
+from py4cast.given import Given
+from py4cast.steppers.base import Array, StepperABC
 from py4cast.steppers.info import StepInfo
 
 __all__ = ["EagerStepper"]
@@ -39,7 +40,7 @@ class EagerStepper(StepperABC):
         self.info = StepInfo.from_header(self.forecaster.header(), {k: v.numpy() for k, v in tensors.items()})
         self.forecaster.to(self._device)
 
-    def advance(self, states: Array, given: Iterable[StepGiven]) -> Iterator[Array]:
+    def advance(self, states: Array, given: Iterable[Given[Array]]) -> Iterator[Array]:
         steps = self.forecaster.stream(self._tensor(states), map(self._inputs, given))
         while True:
             with torch.inference_mode(), self._autocast():
@@ -52,9 +53,10 @@ class EagerStepper(StepperABC):
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self._device.type, self._dtype, enabled=self._dtype is not None)
 
-    def _inputs(self, given: StepGiven) -> StepInputs:
+    def _inputs(self, given: Given[Array]) -> Given[torch.Tensor]:
         forcing, border = (None if x is None else self._tensor(x) for x in (given.forcing, given.border))
-        return StepInputs(forcing, border, {k: self._tensor(v) for k, v in given.inputs.items()})
+        noise = None if given.noise is None else self._tensor(given.noise)
+        return Given(forcing, border, {k: self._tensor(v) for k, v in given.inputs.items()}, noise)
 
     def _tensor(self, values: Array) -> torch.Tensor:
         return torch.tensor(values, device=self._device)

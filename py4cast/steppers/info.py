@@ -3,7 +3,7 @@
 It is read from the JSON header and the few arrays (grid, valid cells) that a Forecaster's file and its exports carry.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.grid import Grid
+from py4cast.noise import Noise
 from py4cast.variables import Variable, names_of
 
 __all__ = ["StepInfo", "StepInput"]
@@ -42,6 +43,8 @@ class StepInfo:
         border: cells that are imposed at every step, `(lat, lon)`; None where none are.
         valid: False where a field never holds data, `(lat, lon)`.
         inputs: further inputs by key.
+        noise: what it takes of noise at each step.
+        num_members: members of a forecast where no number is asked for.
     """
 
     header: Mapping[str, Any]
@@ -52,6 +55,8 @@ class StepInfo:
     border: NDArray[np.bool_] | None
     valid: NDArray[np.bool_]
     inputs: Mapping[str, StepInput]
+    noise: Noise = Noise()
+    num_members: int = 1
 
     @classmethod
     def from_header(cls, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> "StepInfo":
@@ -83,22 +88,27 @@ class StepInfo:
             border=grid.border_mask(info["border_size"]) if forces and info["border_size"] else None,
             valid=np.asarray(arrays["statics.valid_mask"], dtype=bool).reshape(grid.shape),
             inputs=inputs,
+            noise=Noise.from_dict(header.get("noise", {})),
+            num_members=int(header.get("num_members", 1)),
         )
 
     @property
-    def prognostic(self) -> list[Variable]:
-        """What is predicted and fed back."""
-        return [v for v in self.variables if v.role == "prognostic"]
+    def prognostic(self) -> list[str]:
+        """Features that are predicted and fed back."""
+        return names_of(self.variables, "prognostic")
 
     @property
-    def forcing(self) -> list[Variable]:
-        """What is given at each predicted step."""
-        return [v for v in self.variables if v.role == "forcing"]
+    def forcing(self) -> list[str]:
+        """Features that are given at each predicted step."""
+        return names_of(self.variables, "forcing")
 
     @property
-    def predicted(self) -> list[Variable]:
+    def predicted(self) -> list[str]:
         """Features of the outputs: prognostic, then diagnostic."""
-        names = names_of(self.variables, "prognostic", "diagnostic")
+        return names_of(self.variables, "prognostic", "diagnostic")
+
+    def variables_of(self, names: Sequence[str]) -> list[Variable]:
+        """The variables of some features, in their order."""
         by_name = {v.name: v for v in self.variables}
         return [by_name[n] for n in names]
 

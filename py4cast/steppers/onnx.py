@@ -1,6 +1,6 @@
 """OnnxStepper: an exported Forecaster in ONNX Runtime; neither torch nor Lightning is needed.
 
-The graph takes `state`, and where the Forecaster needs them `forcing`, `border` and `input.KEY`, in physical units,
+The graph takes `state`, and where the Forecaster needs them `forcing`, `border`, `noise` and `input.KEY`, in physical units,
 and gives `next_state`. Its metadata hold the Forecaster's header (`py4cast`) and a few arrays (`py4cast.arrays`).
 """
 
@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.errors import DataError, SettingsError
+from py4cast.given import Given
 from py4cast.saved import check_header, damaged_as_errors
 from py4cast.settings import parse_json
-from py4cast.steppers.base import Array, StepGiven, StepperABC
+from py4cast.steppers.base import Array, StepperABC
 from py4cast.steppers.info import StepInfo
 
 __all__ = ["ARRAYS", "HEADER", "INPUT_PREFIX", "SEAL", "UNSEALED", "OnnxStepper", "packed_arrays", "sealed"]
@@ -66,17 +67,21 @@ class OnnxStepper(StepperABC):
             self.info = StepInfo.from_header(header, unpacked_arrays(metadata.get(ARRAYS, "{}")))
         self._inputs = {i.name for i in self._session.get_inputs()}
 
-    def advance(self, states: Array, given: Iterable[StepGiven]) -> Iterator[Array]:
+    def advance(self, states: Array, given: Iterable[Given[Array]]) -> Iterator[Array]:
         window, count = np.ascontiguousarray(states, dtype=np.float32), len(self.info.prognostic)
         for step in given:
             prediction: Array = self._session.run(None, self._feed(window, step))[0]
             yield prediction
             window = np.concatenate([window[:, 1:], prediction[:, None, ..., :count]], axis=1)
 
-    def _feed(self, window: Array, step: StepGiven) -> dict[str, Array]:
+    def _feed(self, window: Array, step: Given[Array]) -> dict[str, Array]:
         feed = {"state": window} if "state" in self._inputs else {}
         if "forcing" in self._inputs and step.forcing is not None:
             feed["forcing"] = np.ascontiguousarray(step.forcing)
+        if "noise" in self._inputs:
+            if step.noise is None:
+                raise ValueError(f"the step takes noise ({self.info.noise.kind} of {self.info.noise.size}), none given")
+            feed["noise"] = np.ascontiguousarray(step.noise, dtype=np.float32)
         if "border" in self._inputs:
             unknown = np.broadcast_to(np.float32(np.nan), window[:, -1].shape)
             feed["border"] = np.ascontiguousarray(unknown if step.border is None else step.border)

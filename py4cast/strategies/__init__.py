@@ -1,9 +1,9 @@
 """PLUG POINT: strategies. A new one is one file here and one line below, or an entry point in `py4cast.strategies`."""
 
 from py4cast.registry import Registry
-from py4cast.strategies.base import Given, StrategyABC
+from py4cast.strategies.base import Given, Samples, StrategyABC
 
-__all__ = ["Given", "StrategyABC", "registry"]
+__all__ = ["Given", "Samples", "StrategyABC", "registry"]
 
 registry: Registry[StrategyABC] = Registry(
     "strategy",

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from py4cast.errors import SettingsError
 from py4cast.losses import registry as losses
 from py4cast.metrics import ScoreSettings
-from py4cast.models import read_settings
 from py4cast.models import registry as models
 from py4cast.optim import OptimSettings
-from py4cast.settings import Settings, apply_overrides, decode, read_json, setting
+from py4cast.settings import Settings, apply_overrides, decode, read_json, setting, settings_of
 from py4cast.strategies import registry as strategies
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ class RunConfig(Settings):
             (models.get(self.model.name), self.model, "model"),
             (strategies.get(self.strategy.name), self.strategy, "strategy"),
         ):
-            read_settings(kind, named.settings, what)
+            settings_of(kind, named.settings, what)
 
 
 def named_from(name: str, path: str | os.PathLike[str] | None) -> dict[str, Any]:

@@ -9,13 +9,13 @@ import numpy as np
 from py4cast.atomic import atomic_path
 from py4cast.datasets import get_datasets
 from py4cast.errors import SettingsError
-from py4cast.models import read_settings, registry
+from py4cast.models import registry
 from py4cast.models.graph.base import GraphModel
 from py4cast.models.graph.cache import cached_graph, graph_path
 from py4cast.models.graph.geometry import geometry_of
 from py4cast.models.graph.graph import Graph
 from py4cast.observers.graph import draw_graph
-from py4cast.settings import apply_overrides, read_json
+from py4cast.settings import apply_overrides, read_json, settings_of
 from py4cast.workflows.terminal import table_of
 
 __all__ = ["graph"]
@@ -49,7 +49,7 @@ def graph(
     if not os.fspath(output).endswith(".png"):
         raise SettingsError(f"--output {output}: expected a name that ends in .png")
     own = [o.removeprefix("model.") for o in overrides if o.startswith("model.")]
-    settings = read_settings(kind, apply_overrides(read_json(model_path) if model_path else {}, own), "model")
+    settings = settings_of(kind, apply_overrides(read_json(model_path) if model_path else {}, own), "model")
     others = [o.removeprefix("dataset.") for o in overrides if not o.startswith("model.")]
     info = get_datasets(dataset, 1, 1, 1, dataset_path, others)[0].info
     found = cached_graph(info.grid, settings, kind.is_hierarchical)

@@ -11,10 +11,11 @@ from typing import Any
 
 from py4cast.cubes.store.store import PreparedStore
 from py4cast.datasets import registry
+from py4cast.datasets.base import DatasetABC
 from py4cast.datasets.files_dataset import FilesDataset
-from py4cast.datasets.preparing import Preparation
 from py4cast.errors import SettingsError
 from py4cast.process import end_with_parent
+from py4cast.progress import Preparation
 from py4cast.workflows.terminal import Bar
 
 __all__ = ["prepare"]
@@ -82,7 +83,7 @@ def prepare(
         DataError: files that cannot be read or do not fit together; names them.
     """
     kind: Any = registry.get(dataset)
-    if not hasattr(kind, "prepare"):
+    if kind.make.__func__ is DatasetABC.make.__func__:  # type: ignore[attr-defined]
         raise SettingsError(f"dataset {dataset!r} has nothing to prepare; it is made or read as it is")
     if num_workers is not None and num_workers < 1:
         raise SettingsError(f"--num_workers {num_workers}: expected at least 1")
@@ -94,7 +95,7 @@ def prepare(
     settings = kind.read_settings(path, [*overrides, *store])
     count = num_workers if num_workers is not None else len(os.sched_getaffinity(0))
     with Bar() as bar, _workers(count, scheduler) as (executor, num_jobs):
-        prepared: PreparedStore = kind.prepare(settings, Preparation(bar, executor, num_jobs, append, check_files=True))
+        prepared: PreparedStore = kind.make(settings, Preparation(bar, executor, num_jobs, append, check_files=True))
     meta = prepared.meta
     logger.info(
         "%d files, %d instants from %s, digest %s",

@@ -13,9 +13,9 @@ import pytest
 import py4cast.cubes.store.layout as layout
 from py4cast.cubes.store.store import MARKER, PreparedStore
 from py4cast.datasets.gridded import Gridded
-from py4cast.datasets.preparing import Preparation
 from py4cast.datasets.preparing import prepare as prepare_store
 from py4cast.errors import DataError, SettingsError
+from py4cast.progress import Preparation
 from tests.command import begin, prepare_slowly, py4cast, start, wait_for
 from tests.datasets.test_builder import files_of
 from tests.datasets.test_store import Quiet, prepare

@@ -79,7 +79,7 @@ def test_work_that_is_killed_goes_on_to_the_same_bytes(monkeypatch: pytest.Monke
     import py4cast.datasets.qg.dataset as dataset
 
     monkeypatch.setattr(dataset, "_BLOCK", 3)
-    whole = Qg.prepare(settings("num_train=9"))
+    whole = Qg.make(settings("num_train=9"))
     monkeypatch.setenv("PY4CAST_ROOTDIR", str(tmp_path / "other"))
     planes, steps = Simulation.planes, []
 
@@ -91,11 +91,11 @@ def test_work_that_is_killed_goes_on_to_the_same_bytes(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(Simulation, "planes", killed)
     with pytest.raises(KeyboardInterrupt):
-        Qg.prepare(settings("num_train=9"))
+        Qg.make(settings("num_train=9"))
     spun: list[int] = []
     run = Simulation._spun_up
     monkeypatch.setattr(Simulation, "_spun_up", lambda self: (spun.append(self.seed), run(self))[1])
-    resumed = Qg.prepare(settings("num_train=9"))
+    resumed = Qg.make(settings("num_train=9"))
     assert resumed.meta["digest"] == whole.meta["digest"]
     assert 0 not in spun, "the training run goes on from its last state on disk"
     assert not list((tmp_path / "other").rglob("*-states")), "what is needed no longer is gone"
@@ -112,15 +112,15 @@ def test_a_longer_flow_begins_where_the_shorter_one_did(monkeypatch: pytest.Monk
 
 
 def test_a_store_is_named_by_what_it_is_made_from(own_root: Path) -> None:
-    first = Qg.prepare(settings())
+    first = Qg.make(settings())
     known = {p.name for p in (own_root / "cache" / "qg").iterdir()}
-    assert Qg.prepare(settings("num_test=7")).path == first.path, "a longer test is no reason to learn anew"
-    assert Qg.prepare(settings("drag=0.03")).path != first.path
+    assert Qg.make(settings("num_test=7")).path == first.path, "a longer test is no reason to learn anew"
+    assert Qg.make(settings("drag=0.03")).path != first.path
     assert len({p.name for p in (own_root / "cache" / "qg").iterdir()} - known) == 1 + 3
 
 
 def test_progress_is_told_step_by_step() -> None:
-    from py4cast.datasets.preparing import Preparation
+    from py4cast.progress import Preparation
 
     class Told:
         def __init__(self) -> None:
@@ -134,7 +134,7 @@ def test_progress_is_told_step_by_step() -> None:
             self.done += count
 
     told = Told()
-    Qg.prepare(settings(), Preparation(told))
+    Qg.make(settings(), Preparation(told))
     assert [what for what, _ in told.stages] == ["simulating train", "simulating valid", "simulating test"]
     assert told.done == sum(total for _, total in told.stages)
 

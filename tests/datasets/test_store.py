@@ -9,9 +9,9 @@ from py4cast.atomic import write_json
 from py4cast.cubes.store.store import MARKER, PreparedStore
 from py4cast.datasets.gridded import Gridded
 from py4cast.datasets.gridded_settings import GriddedSettings
-from py4cast.datasets.preparing import Preparation
 from py4cast.datasets.preparing import prepare as prepare_store
 from py4cast.errors import DataError
+from py4cast.progress import Preparation
 from tests.weather_files import describe, wave_fields, write_netcdf
 
 

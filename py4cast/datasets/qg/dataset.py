@@ -12,9 +12,8 @@ it is made from, goes on where a killed one stopped, and is read like any other.
 """
 
 import logging
-import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -27,12 +26,11 @@ from py4cast.cubes.store.store import MARKER, VERSION, PreparedStore
 from py4cast.dataset_info import DatasetInfo
 from py4cast.datasets.base import SPLITS, Splits, WindowDataset
 from py4cast.datasets.forcings import ComputedForcings
-from py4cast.datasets.preparing import Preparation
 from py4cast.datasets.qg.settings import LENGTH, TIME_UNIT, Plan, QgSettings
 from py4cast.datasets.qg.simulation import Simulation
 from py4cast.datasets.statics import build_statics
 from py4cast.grid import Grid
-from py4cast.progress import Progress, Silent
+from py4cast.progress import Preparation, Progress, Silent
 from py4cast.settings import cache_dir, digest
 from py4cast.timeline import Period
 from py4cast.variables import Variable
@@ -88,11 +86,7 @@ class Qg(WindowDataset):
     settings_kls: ClassVar[type] = QgSettings
 
     @classmethod
-    def make(cls, path: str | os.PathLike[str] | None, progress: Progress, overrides: Iterable[str] = ()) -> None:
-        cls.prepare(cls.read_settings(path, overrides), Preparation(progress))
-
-    @classmethod
-    def prepare(cls, settings: QgSettings, how: Preparation | None = None) -> PreparedStore:
+    def make(cls, settings: QgSettings, how: Preparation | None = None) -> PreparedStore:
         """The store of the training split; those of the others are made too."""
         how = how or Preparation()
         stores = [cls.make_split(settings, split, how.progress) for split in SPLITS]

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -10,36 +10,13 @@ from torch.utils.checkpoint import checkpoint
 
 from py4cast.dataset_info import DatasetInfo
 from py4cast.errors import SettingsError
+from py4cast.given import Samples
 from py4cast.models.base import recomputation
 from py4cast.strategies.base import Loss, Network
 from py4cast.strategies.hybrid.settings import HybridSettings
 from py4cast.strategies.hybrid.step import HybridStep
 
-__all__ = ["OBJECTIVES", "ObjectiveABC", "Samples", "segment_length"]
-
-
-class Samples(NamedTuple):
-    """A batch to learn from, standardised.
-
-    Args:
-        states: past states, `(batch, timestep, lat, lon, features)`.
-        forcing: of every step.
-        truth: predicted features of every step.
-        border: what is imposed in the border where it is not the truth.
-    """
-
-    states: Tensor
-    forcing: Tensor | None
-    truth: Tensor
-    border: Tensor | None
-
-    def forcing_of(self, step: int) -> Tensor | None:
-        """Of one step, `(batch, lat, lon, features)`."""
-        return None if self.forcing is None else self.forcing[:, step]
-
-    def border_of(self, step: int) -> Tensor:
-        """Of one step."""
-        return (self.truth if self.border is None else self.border)[:, step]
+__all__ = ["OBJECTIVES", "ObjectiveABC", "segment_length"]
 
 
 class ObjectiveABC(ABC):

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from py4cast.dataset_info import DatasetInfo
 from py4cast.errors import NumericalError, SettingsError, nearest
-from py4cast.models import read_settings
 from py4cast.normalizer import Normalizer
 from py4cast.physics import PhysicsABC
 from py4cast.physics import registry as physics
+from py4cast.settings import settings_of
 from py4cast.statistics import Stats
 from py4cast.strategies.base import Network, StrategyABC
 from py4cast.strategies.hybrid.couplings import COUPLINGS
@@ -44,7 +44,7 @@ class HybridStep(StrategyABC):
         self._check_features(info, kind)
         # what the data say of their own physics is where the settings say nothing
         told = info.lineage.get("physics", {}).get(settings.physics, {})
-        self.physics = kind(read_settings(kind, {**told, **settings.physics_settings}, "physics"), info.grid)
+        self.physics = kind(settings_of(kind, {**told, **settings.physics_settings}, "physics"), info.grid)
         self.coupling = COUPLINGS[settings.coupling](self.physics, settings.term)
         self.step_s = float(info.step_duration / np.timedelta64(1, "s")) / self.num_inter_steps
         self.names, self.num_forcing = info.predicted, info.forcing_dim

@@ -1,14 +1,14 @@
 """The strategy hybrid: physics and a network in one step, and what the network is trained on."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor
 
 from py4cast.dataset_info import DatasetInfo
 from py4cast.errors import SettingsError, nearest
+from py4cast.given import Samples
 from py4cast.strategies.base import Loss, Network
-from py4cast.strategies.hybrid.objectives import OBJECTIVES, Samples
+from py4cast.strategies.hybrid.objectives import OBJECTIVES
 from py4cast.strategies.hybrid.settings import HybridSettings
 from py4cast.strategies.hybrid.step import HybridStep
 
@@ -33,6 +33,9 @@ class Hybrid(HybridStep):
     settings_kls: ClassVar[type] = HybridSettings
     reference = "Frezat et al. (2022), doi 10.1029/2022MS003124"
     exports: ClassVar[bool] = False
+    unexported: ClassVar[str] = (
+        "a step of its physics has no ONNX; export what the network gives to a solver with --rate"
+    )
 
     def __init__(self, settings: Any, info: DatasetInfo) -> None:
         super().__init__(settings, info)
@@ -61,24 +64,14 @@ class Hybrid(HybridStep):
                 f"training=offline: {chosen.subgrid} is given once per step of the data; num_inter_steps=1, or training=online"
             )
 
-    def training_loss(
-        self,
-        model: Network,
-        loss: Loss,
-        states: Tensor,
-        forcing: Tensor | None,
-        truth: Tensor,
-        border: Tensor | None = None,
-        inputs: Mapping[str, Tensor] | None = None,
-    ) -> Tensor:
-        if inputs:
+    def training_loss(self, model: Network, loss: Loss, samples: Samples) -> Any:
+        if samples.inputs:
             raise SettingsError("hybrid: models with further inputs are not trained through physics")
-        samples = Samples(
-            self.fill_states(states), None if forcing is None else self.fill_forcing(forcing), truth, border
-        )
+        forcing = None if samples.forcing is None else self.fill_forcing(samples.forcing)
+        filled = samples._replace(states=self.fill_states(samples.states), forcing=forcing)
         if self.objective.steps_physics:
-            self.start(samples.states)
-        found: Tensor = self.objective.loss(self, model, loss, samples)
+            self.start(filled.states)
+        found: Tensor = self.objective.loss(self, model, loss, filled)
         if self.training:
             self.updates += 1
         return found

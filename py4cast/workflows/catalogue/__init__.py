@@ -2,4 +2,4 @@
 
 from py4cast.former import offered
 
-__getattr__ = offered(__name__, "catalogue", "view")
+__getattr__ = offered(__name__, "catalogue")

@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from py4cast.atomic import atomic_path
 from py4cast.errors import Py4castError, SettingsError
 from py4cast.forecaster import Forecaster
+from py4cast.given import Given
 from py4cast.saved import identity_of, read_info
-from py4cast.steppers import Array, StepGiven, StepInfo
+from py4cast.steppers import Array, StepInfo
 from py4cast.steppers.eager import EagerStepper
 from py4cast.steppers.onnx import ARRAYS, HEADER, INPUT_PREFIX, SEAL, UNSEALED, OnnxStepper, packed_arrays, sealed
 from py4cast.workflows.export.compress import Weights, compressed
@@ -85,7 +86,9 @@ class _Step(nn.Module):
     def forward(self, *values: Tensor) -> Tensor:
         given = dict(zip(self.names, values, strict=True))
         inputs = {n.removeprefix(INPUT_PREFIX): v for n, v in given.items() if n.startswith(INPUT_PREFIX)}
-        found: Tensor = self.forecaster(given["state"], given.get("forcing"), inputs, given.get("border"))
+        found: Tensor = self.forecaster(
+            given["state"], given.get("forcing"), inputs, given.get("border"), given.get("noise")
+        )
         return found
 
 
@@ -102,8 +105,7 @@ def export(asked: Export) -> Drift:
     require_onnx(forecaster)
     if not forecaster.strategy.exports:
         raise SettingsError(
-            f"strategy {forecaster.names['strategy']!r}: a step of its physics has no ONNX; export what the network gives to a "
-            f"solver with --rate, or forecast with the Forecaster itself"
+            f"strategy {forecaster.names['strategy']!r}: {forecaster.strategy.unexported}; forecast with the Forecaster itself"
         )
     examples = dict(_examples(forecaster, stepper.info.border is not None))
     step = _Step(forecaster, list(examples)).eval()
@@ -146,6 +148,8 @@ def _examples(forecaster: Forecaster, has_border: bool, batch_size: int = 2) -> 
         border = field(info.stats, info.prognostic, shape, batch_size)
         border[:, : shape[0] // 2] = torch.nan
         yield "border", border
+    if noise := forecaster.strategy.noise_of_step:
+        yield "noise", torch.randn(batch_size, *noise.shape(shape), generator=generator)
     for key in forecaster.inputs:
         own = info.inputs[key]
         yield INPUT_PREFIX + key, field(own.stats, own.names, own.grid.shape, batch_size)
@@ -178,7 +182,7 @@ def _drift(eager: EagerStepper, other: OnnxStepper, examples: dict[str, Tensor],
     for count in (1, 2):
         own: dict[str, Array] = {name: values[:count].numpy() for name, values in examples.items()}
         inputs = {n.removeprefix(INPUT_PREFIX): v for n, v in own.items() if n.startswith(INPUT_PREFIX)}
-        given = [StepGiven(own.get("forcing"), own.get("border"), inputs)] * num_steps
+        given = [Given(own.get("forcing"), own.get("border"), inputs, own.get("noise"))] * num_steps
         pairs = zip(eager.advance(own["state"], given), other.advance(own["state"], given), strict=True)
         for step, (expected, found) in enumerate(pairs):
             difference = np.abs(expected[:, valid] - found[:, valid]).astype(np.float64) / std

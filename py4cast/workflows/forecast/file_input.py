@@ -15,9 +15,10 @@ from py4cast.cubes.files import open_fields
 from py4cast.cubes.views.aligned import AlignedCube, Matched, match_variables
 from py4cast.datasets.forcings import GROUPS, ComputedForcings
 from py4cast.errors import DataError, SettingsError, nearest
+from py4cast.given import Given
 from py4cast.grid import Grid
 from py4cast.regrid import Method
-from py4cast.steppers import Array, StepGiven, StepInfo
+from py4cast.steppers import Array, StepInfo
 from py4cast.variables import Variable
 
 __all__ = ["FileInput"]
@@ -46,14 +47,13 @@ class FileInput:
         self.info, self._opened, self._renamed = info, list[CubeABC](), dict(renamed or {})
         try:
             source = self._cube(files, accumulated)
-            self._states = self._aligned("input", source, info.prognostic, info.grid, regrid)
+            prognostic = info.variables_of(info.prognostic)
+            self._states = self._aligned("input", source, prognostic, info.grid, regrid)
             self.members = source.axis.members
             driving = self._cube(boundary) if boundary else None
             self._border = None
             if info.border is not None and driving is not None and imposes_border:
-                self._border = Driver(
-                    self._driving("boundary", driving, info.prognostic, info.grid), _names(info.prognostic)
-                )
+                self._border = Driver(self._driving("boundary", driving, prognostic, info.grid), info.prognostic)
             self._set_forcings(source, driving, regrid)
             self._inputs = {
                 key: Driver(
@@ -108,9 +108,9 @@ class FileInput:
         """Forcings that are computed, and those that are read: from the driving model, else from the input."""
         info = self.info
         made = {name: group for group, names in GROUPS.items() for name in names}
-        groups = list(dict.fromkeys(made[v.name] for v in info.forcing if v.name in made))
+        groups = list(dict.fromkeys(made[n] for n in info.forcing if n in made))
         self._computed = ComputedForcings(groups, info.grid, info.step_duration)
-        read = [v for v in info.forcing if v.name not in made]
+        read = info.variables_of([n for n in info.forcing if n not in made])
         self._read: Driver | None = None
         if read:
             cube = self._aligned("input", source, read, info.grid, regrid) if driving is None else self._driving("boundary", driving, read, info.grid)  # fmt: skip
@@ -170,13 +170,13 @@ class FileInput:
 
     def _check(self, planes: Array, time: np.datetime64) -> None:
         """Refuses missing values in cells that held data in training, but in variables that may lack some."""
-        for plane, variable in zip(planes, self.info.prognostic, strict=True):
+        for plane, variable in zip(planes, self.info.variables_of(self.info.prognostic), strict=True):
             values = plane[self.info.valid]
             holes = int(np.count_nonzero(~np.isfinite(values)))
             if holes and (variable.nan == "forbid" or holes == values.size):
                 raise DataError(f"--input: {variable.name} at {time} has no value in {holes} of {values.size} cells")
 
-    def given(self, init_time: np.datetime64, num_steps: int, num_members: int = 1) -> Iterator[StepGiven]:
+    def given(self, init_time: np.datetime64, num_steps: int, num_members: int = 1) -> Iterator[Given[Array]]:
         """What is given of each step, read when its turn comes; DataError first of all when something is missing."""
         info = self.info
         valid = init_time + np.arange(1, num_steps + 1) * info.step_duration
@@ -188,11 +188,11 @@ class FileInput:
             border = None if self._border is None else _fields(self._border, init_time, time)
             inputs = {key: _wide(_fields(driver, init_time, time), num_members) for key, driver in self._inputs.items()}
             wide = [None if x is None else _wide(x, num_members) for x in (forcing, border)]
-            yield StepGiven(wide[0], wide[1], inputs)
+            yield Given(wide[0], wide[1], inputs)
 
     def _forcing(self, init_time: np.datetime64, time: np.datetime64) -> Array | None:
         """`(lat, lon, features)` in the Forecaster's order; None where it has none."""
-        names = _names(self.info.forcing)
+        names = self.info.forcing
         if not names:
             return None
         found = dict(zip(self._computed.names, self._computed.compute(time.reshape(1))[:, 0], strict=True))

@@ -28,6 +28,8 @@ class Forecast:
         accumulated: variables that the input holds as sums since the start.
         regrid: how the input comes to the Forecaster's grid.
         members: of the input to forecast; all by default.
+        num_members: that a strategy with noise makes of each state; by default as many as it was trained on.
+        seed: of the members' noise.
         device: where torch runs.
         precision: of torch's inner products.
         free_border: forecast without truth in the border, for a strategy that imposes it.
@@ -49,6 +51,8 @@ class Forecast:
     accumulated: Sequence[str] = ()
     regrid: Method | None = None
     members: Sequence[int] = ()
+    num_members: int | None = None
+    seed: int = 0
     device: str | None = None
     precision: str = "32"
     free_border: bool = False
@@ -59,6 +63,8 @@ class Forecast:
     def __post_init__(self) -> None:
         if self.num_steps < 1:
             raise SettingsError(f"--num_steps {self.num_steps}: expected at least 1")
+        if self.num_members is not None and self.num_members < 1:
+            raise SettingsError(f"--num_members {self.num_members}: expected at least 1")
         if bool(self.stations) != bool(self.series):
             raise SettingsError("--stations FILE and --series FILE come together")
         if not (self.output or self.series or self.overlay):

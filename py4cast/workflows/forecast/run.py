@@ -16,6 +16,7 @@ from py4cast.steppers import Array, StepperABC, open_stepper
 from py4cast.timeline import instant
 from py4cast.version import __version__
 from py4cast.workflows.forecast.file_input import FileInput
+from py4cast.workflows.forecast.members import Members
 from py4cast.workflows.forecast.outputs import Outputs, Series, path_of
 from py4cast.workflows.forecast.request import Forecast
 from py4cast.workflows.terminal import Bar
@@ -47,16 +48,17 @@ def run(asked: Forecast, stepper: StepperABC, bar: Bar | None = None) -> list[Pa
             stack.callback(source.close)
             start = instant(asked.init_time) if asked.init_time else source.latest()
             _check_border(asked, stepper)
-            members = source.chosen_members(asked.members)
-            states = source.states(start, members)
+            chosen = source.chosen_members(asked.members)
+            states = source.states(start, chosen)
             given = source.given(start, asked.num_steps, states.shape[0])
         else:
             from py4cast.workflows.forecast.dataset_input import read_dataset
 
             assert asked.init_time is not None, "checked before"
-            start, members = instant(asked.init_time), []
+            start, chosen = instant(asked.init_time), []
             states, given = read_dataset(asked, stepper, start)
-        heading = _heading(asked, stepper, start, tuple(members))
+        members = Members(stepper.info, start, chosen, asked.num_members, asked.seed)
+        heading = _heading(asked, stepper, start, members.numbers)
         series = Series(asked.series, asked.stations, heading) if asked.series and asked.stations else None
         outputs = stack.enter_context(Outputs(asked.output, heading, series))
         overlay = None
@@ -67,7 +69,7 @@ def run(asked: Forecast, stepper: StepperABC, bar: Bar | None = None) -> list[Pa
                 path_of(asked.overlay, start, heading.lead_times[0]), heading, stepper.info.header["info"]["stats"]
             )
         puts = [outputs.put, *([overlay.put] if overlay else [])]
-        _write(asked.num_steps, stepper.rollout(states, given), heading, puts, bar)
+        _write(asked.num_steps, stepper.rollout(members.states(states), members.given(given)), heading, puts, bar)
         if overlay is not None:
             overlay.finish()
     logger.info("forecast of %d variables from %s over %d steps", len(heading.variables), start, asked.num_steps)
@@ -90,7 +92,7 @@ def _heading(asked: Forecast, stepper: StepperABC, start: np.datetime64, members
         "history": f"{np.datetime64('now', 's')}Z py4cast {__version__} forecast",
     }
     leads = [info.step_duration * (i + 1) for i in range(asked.num_steps)]
-    return Heading(info.predicted, info.grid, start, leads, attributes, members)
+    return Heading(info.variables_of(info.predicted), info.grid, start, leads, attributes, members)
 
 
 def _write(num_steps: int, steps: Iterator[Array], heading: Heading, puts: Sequence[Put], bar: Bar | None) -> None:

@@ -29,6 +29,7 @@ from py4cast.losses import registry as losses
 from py4cast.metrics.score_set import ScoreSet
 from py4cast.observers import ErrorObserver
 from py4cast.observers import registry as observers
+from py4cast.progress import Preparation
 from py4cast.settings import read_json, root_dir
 from py4cast.tracking import RunLog, loggers_of, track_result
 from py4cast.workflows.config import RunConfig, TrainSettings
@@ -102,7 +103,8 @@ def _load_data(config: RunConfig, folder: Path) -> tuple[DatasetABC, DatasetABC,
     write_json(settings, config.dataset.settings)
     if process_rank() == 0:
         with Bar() as bar:
-            registry.get(config.dataset.name).make(settings, bar)
+            kind = registry.get(config.dataset.name)
+            kind.make(kind.read_settings(settings), Preparation(bar))
     t = config.train
     return get_datasets(
         config.dataset.name, t.num_input_steps, t.num_pred_steps_train, t.num_pred_steps_val_test, settings
@@ -263,9 +265,11 @@ def _make(
     logger.info("%s", forecaster.describe())
     # a ring where no truth is imposed is forecast like the rest, so it is learned like the rest
     learned = info if forecaster.strategy.force_border else info.without_border()
+    loss = losses.get(config.train.loss)(learned)
+    forecaster.strategy.check_loss(loss)
     module = AutoRegressiveLightning(
         forecaster,
-        losses.get(config.train.loss)(learned),
+        loss,
         config.optim,
         config.train.seed,
         _observers(config.train, "valid"),

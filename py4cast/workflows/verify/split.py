@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from py4cast.batch import ItemBatch
 from py4cast.cubes.files import open_fields
 from py4cast.cubes.forecasts import Forecasts
 from py4cast.cubes.views.aligned import AlignedCube, match_variables
@@ -25,6 +26,7 @@ from py4cast.metrics import ScoreSettings
 from py4cast.metrics.batches import BatchVerification, FurtherForecast
 from py4cast.metrics.climatology import ClimatologyKind
 from py4cast.metrics.score_set import ScoreSet
+from py4cast.namedtensor import NamedTensor
 from py4cast.regrid import Method
 from py4cast.settings import apply_overrides, decode
 from py4cast.workflows.config import data_of
@@ -49,10 +51,15 @@ class SplitCase:
         model: the Forecaster.
         data: the split.
         num_steps: lead times.
+        num_members: of each forecast; by default as many as the Forecaster was trained on.
+        seed: of the members' noise.
     """
 
-    def __init__(self, model: Forecaster, data: DatasetABC, num_steps: int) -> None:
+    def __init__(
+        self, model: Forecaster, data: DatasetABC, num_steps: int, num_members: int | None = None, seed: int = 0
+    ) -> None:
         self._model, self._data, self._num_steps = model, data, num_steps
+        self._num_members, self._seed = num_members, seed
         self.grid: Grid | None = model.info.grid
         self.features: Sequence[str] = model.info.predicted
         self.lead_times: Sequence[np.timedelta64] = [model.info.step_duration * (i + 1) for i in range(num_steps)]
@@ -73,16 +80,16 @@ class SplitCase:
             asked["num_steps"],
             asked["overrides"],
         )
-        return cls(model, data, asked["num_steps"])
+        return cls(model, data, asked["num_steps"], asked.get("num_members"), asked.get("seed", 0))
 
     def fields(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
-        """Forecast and truth from a start, `(timestep, lat, lon, features)` each."""
+        """Forecast (the mean of members) and truth from a start, `(timestep, lat, lon, features)` each."""
         index = int(np.flatnonzero(self._data.init_times == init_time)[0])
-        device = next(self._model.parameters()).device
-        batch = self._data.read_batch([index]).to(device)
+        batch = self._data.read_batch([index]).to(self._model.device)
         outputs = batch.outputs
         assert outputs is not None, "it was scored with them"
-        forecast = self._model.forecast(batch, self._num_steps).tensor[0]
+        members = self._model.forecast(batch, self._num_steps, self._num_members, self._seed).tensor[0]
+        forecast = members if members.ndim == 4 else members.mean(0)
         return forecast.cpu(), outputs[self._model.info.predicted].tensor[0].cpu()
 
     def close(self) -> None:
@@ -102,6 +109,8 @@ def verify(
     has_maps: bool = True,
     references: Mapping[str, Sequence[str]] | None = None,
     regrid: Method | None = None,
+    num_members: int | None = None,
+    seed: int = 0,
 ) -> tuple[ScoreSet, SplitCase]:
     """The scores of a saved Forecaster, and what its forecasts can be read from again.
 
@@ -118,6 +127,8 @@ def verify(
         has_maps: whether maps of the error are made.
         references: files of further forecasts, by name; forecasts that one of them lacks are left out.
         regrid: how they come to the dataset's grid, None where the grids must be the same.
+        num_members: of each forecast, for a strategy with noise; by default as many as it was trained on.
+        seed: of the members' noise.
 
     Raises:
         SettingsError: wrong settings.
@@ -131,25 +142,31 @@ def verify(
     settings = scores or ScoreSettings()
     normal = None if climatology == "none" else climatology_of(splits[0], climatology, dry_limit=settings.dry_limit)
     further = _references(model.info, references or {}, regrid)
-    has_driver = bool(getattr(data, "has_boundary", False))
+    count = model.strategy.num_members if num_members is None else num_members
+    model.strategy.check_members(count)
     verification = BatchVerification(
-        model.info, normal, settings, is_compared=True, has_maps=has_maps, further=further, has_driver=has_driver
-    )
+        model.info, normal, settings, is_compared=True, has_maps=has_maps, further=further,
+        has_driver=data.has_boundary, num_members=count,
+    )  # fmt: skip
     loader = data.torch_dataloader(LoaderSettings(batch_size=batch_size))
-    _score(model, loader, verification, num_steps, f"verifying {split}")
+    _score(
+        verification, loader, partial(model.forecast, num_steps=num_steps, num_members=count, seed=seed), model.device
+    )
     if verification.num_forecasts == 0:
         raise DataError(f"no forecast of the split {split} is in all of {', '.join(references or {})}")
-    document = document_of(model, forecaster, dataset, path, split, num_steps, overrides)
-    return verification.scores(document), SplitCase(model, data, num_steps)
+    document = document_of(model, forecaster, dataset, path, split, num_steps, overrides, count, seed)
+    return verification.scores(document), SplitCase(model, data, num_steps, count, seed)
 
 
-def _score(model: Forecaster, loader: Loader, verification: BatchVerification, num_steps: int, what: str) -> None:
+def _score(
+    verification: BatchVerification, loader: Loader, forecast: Callable[[ItemBatch], NamedTensor], device: torch.device
+) -> None:
     """Scores the forecasts of all batches, with a progress bar."""
     with Bar() as bar:
-        bar.start(what, len(loader))
+        bar.start("verifying", len(loader))
         for batch in loader:
-            moved = batch.to(next(model.parameters()).device)
-            verification.update(moved, model.forecast(moved, num_steps).tensor)
+            moved = batch.to(device)
+            verification.update(moved, forecast(moved).tensor)
             bar.step()
 
 
@@ -199,20 +216,20 @@ def _opened(
 
 def document_of(
     model: Forecaster, file: str | os.PathLike[str], dataset: str | None, path: str | os.PathLike[str] | None,
-    split: str, num_steps: int, overrides: Sequence[str] = (),
+    split: str, num_steps: int, overrides: Sequence[str] = (), num_members: int | None = None, seed: int = 0,
 ) -> dict[str, Any]:  # fmt: skip
     """What was verified, as plain JSON values: the Forecaster of a file, and what opens the same data again."""
     info = model.info
     asked = {
         "dataset": dataset, "path": None if path is None else os.fspath(path), "split": split, "num_steps": num_steps,
-        "overrides": list(overrides),
+        "overrides": list(overrides), "num_members": num_members, "seed": seed,
     }  # fmt: skip
     return {
         "model": model.names["model"],
         "strategy": model.names["strategy"],
         "dataset": info.name,
         "variables": [info.variable(n).to_dict() for n in info.predicted],
-        "num_members": 1,
+        "num_members": model.strategy.num_members if num_members is None else num_members,
         "grid": info.grid.describe(),
         "lineage": {k: v for k, v in model.lineage.items() if k != "scores"},
         "forecaster": str(Path(file).absolute()),

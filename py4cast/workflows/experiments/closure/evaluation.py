@@ -23,7 +23,8 @@ from torch import Tensor
 
 from py4cast.datasets.base import WindowDataset
 from py4cast.errors import SettingsError
-from py4cast.forecaster import Forecaster, StepInputs
+from py4cast.forecaster import Forecaster
+from py4cast.given import Given
 from py4cast.physics.barotropic import Barotropic
 from py4cast.physics.invariants import (
     energy,
@@ -128,9 +129,9 @@ class Judge:
         states = self.truth[torch.as_tensor(starts)].unsqueeze(1).unsqueeze(-1)
         index = torch.as_tensor(starts)
 
-        def given() -> Iterator[StepInputs]:
+        def given() -> Iterator[Given[Tensor]]:
             for step in range(steps):
-                yield StepInputs(None if self.forcing is None else self.forcing[index + step])
+                yield Given(None if self.forcing is None else self.forcing[index + step])
 
         place = forecaster.info.predicted.index("vorticity")
         for prediction in forecaster.stream(states, given()):

@@ -13,11 +13,10 @@ from torch import Tensor
 
 from py4cast.atomic import write_json
 from py4cast.datasets.base import WindowDataset
-from py4cast.datasets.preparing import Preparation
 from py4cast.datasets.tracks import MAPPED, Tracks, TracksSettings
 from py4cast.errors import NumericalError
 from py4cast.forecaster import Forecaster
-from py4cast.progress import Progress
+from py4cast.progress import Preparation, Progress
 from py4cast.settings import encode
 from py4cast.version import __version__
 from py4cast.workflows.config import RunConfig
@@ -74,7 +73,7 @@ def mapping(
     for name in asked.methods:
         _config(asked, name, asked.seeds[0])
     if progress is not None:
-        Tracks.prepare(data, Preparation(progress))
+        Tracks.make(data, Preparation(progress))
     train, _, test = Tracks.splits(data, 1, 1, 1)
     truth, observed = _series(test)
     methods = _baselines(asked, train, truth, observed)
