@@ -3,7 +3,7 @@
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Literal, Self, final, get_args
+from typing import Any, ClassVar, Literal, Self, cast, final, get_args
 
 import numpy as np
 import torch
@@ -369,3 +369,8 @@ class WindowDataset(DatasetABC):
 def _named(planes: Tensor, names: Sequence[str]) -> NamedTensor:
     """`(batch, features, timestep, lat, lon)` under its names, without a copy."""
     return NamedTensor(planes.permute(0, 2, 3, 4, 1), DIMS, names)
+
+
+def as_window_dataset(dataset: DatasetABC) -> WindowDataset:
+    """The older name of a dataset that has `at`, which all have; those that give samples alone refuse it when asked."""
+    return cast(WindowDataset, dataset)

@@ -15,7 +15,7 @@ __all__ = ["check_reader", "check_writer", "make_forecast"]
 
 def make_forecast(members: tuple[int, ...] = ()) -> Fields:
     """A forecast of two variables over three hours on a small grid, to be written."""
-    grid = Grid(np.linspace(60.0, 50.0, 6), np.linspace(0.0, 12.0, 9))
+    grid = Grid(np.linspace(60.0, 50.0, 6), np.linspace(0.0, 16.0, 9))
     variables = [
         Variable(name="t2m", short_name="2t", units="K", level=2.0, type_of_level="heightAboveGround"),
         Variable(name="msl", short_name="msl", units="Pa", type_of_level="meanSea"),

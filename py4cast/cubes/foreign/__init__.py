@@ -42,10 +42,12 @@ def open_cube(path: Path, kind: str | None = None) -> CubeABC:
             raise SettingsError(f"kind {kind!r}{nearest(kind, ['prepared', *registry.names()])}")
         return registry.get(kind)(path)
     # the kind without marks of its own comes last
-    for name in sorted(registry.names(), key=lambda n: n == "cf"):
-        found = registry.get(name)
-        if found.fits(path):
-            return found(path)
+    fitting = [name for name in registry.names() if registry.get(name).fits(path)]
+    marked = [name for name in fitting if name != "cf"]
+    if len(marked) > 1:
+        raise SettingsError(f"{path}: bears the marks of {' and of '.join(marked)}; set kind to one of them")
+    if fitting:
+        return registry.get((marked or fitting)[0])(path)
     if (path / "recipe.json").is_file():
         return PreparedStore(path)  # says that it is unfinished
     raise DataError(f"{path}: no store that is known; expected a prepared one, or {', '.join(registry.names())}")
