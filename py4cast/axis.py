@@ -122,10 +122,10 @@ class TimeAxis:
 
     def find(self, init_time: np.datetime64) -> int | None:
         """The first instant that is valid at `init_time`: the freshest forecast's, where there are several."""
-        found = np.flatnonzero(self.times == init_time)
-        if not found.size:
+        places = np.flatnonzero(self.times == init_time)
+        if not places.size:
             return None
-        return int(found[np.argmin(found % self.length)])
+        return int(places[np.argmin(places % self.length)])
 
     def run_end(self, index: int) -> int:
         """One past the last instant of the run of `index`."""

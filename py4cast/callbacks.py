@@ -136,9 +136,9 @@ class CheckpointKeeper(Callback):
         """Saves the epoch, and the best one."""
         value = trainer.callback_metrics.get(self.monitor)
         if value is not None and trainer.current_epoch + 1 == getattr(pl_module, "validated_epoch", 0):
-            found = float(value)
-            if self.best is None or found < self.best:
-                self.best = found
+            loss = float(value)
+            if self.best is None or loss < self.best:
+                self.best = loss
                 trainer.save_checkpoint(self.best_path)
         self.save_last(trainer)
 
@@ -234,7 +234,9 @@ class EpochLog(Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Logs the epoch's losses."""
-        found = {k: float(v) for k, v in trainer.callback_metrics.items() if k in ("train_loss_epoch", "val_mean_loss")}
-        shown = ", ".join(f"{k} {v:.5g}" for k, v in found.items())
+        logged = {
+            k: float(v) for k, v in trainer.callback_metrics.items() if k in ("train_loss_epoch", "val_mean_loss")
+        }
+        shown = ", ".join(f"{k} {v:.5g}" for k, v in logged.items())
         extra = f", {getattr(pl_module, 'samples_per_s', 0):.1f} samples/s, waiting {100 * getattr(pl_module, 'waiting_share', 0):.1f} %"
         logger.info("epoch %d of %s: %s%s", trainer.current_epoch + 1, trainer.max_epochs, shown, extra)

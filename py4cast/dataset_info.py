@@ -161,22 +161,22 @@ class DatasetInfo:
                 raise DataError(
                     f"dataset {other.name!r}: lacks {mine.role} {mine.name!r} of the Forecaster{nearest(mine.name, theirs)}"
                 )
-            found = theirs[mine.name]
+            their_variable = theirs[mine.name]
             if (
-                mine.role != found.role
-                or mine.level != found.level
-                or not same_units(mine.units or "1", found.units or "1")
+                mine.role != their_variable.role
+                or mine.level != their_variable.level
+                or not same_units(mine.units or "1", their_variable.units or "1")
             ):
                 raise DataError(
-                    f"dataset {other.name!r}: {mine.name} is {found.role}, level {found.level}, [{found.units}]; "
+                    f"dataset {other.name!r}: {mine.name} is {their_variable.role}, level {their_variable.level}, [{their_variable.units}]; "
                     f"the Forecaster expects {mine.role}, level {mine.level}, [{mine.units}]"
                 )
-        for key, own in self.inputs.items():
+        for key, input_info in self.inputs.items():
             given = other.inputs.get(key)
-            if given is None or given.names != own.names or not own.grid.same_as(given.grid):
+            if given is None or given.names != input_info.names or not input_info.grid.same_as(given.grid):
                 what = "none" if given is None else f"{given.names} on {given.grid.describe()}"
                 raise DataError(
-                    f"dataset {other.name!r}: input {key!r} is {what}; the Forecaster expects {own.names} on {own.grid.describe()}"
+                    f"dataset {other.name!r}: input {key!r} is {what}; the Forecaster expects {input_info.names} on {input_info.grid.describe()}"
                 )
         if self.static != other.static:
             raise DataError(

@@ -106,12 +106,12 @@ class Forecaster(nn.Module):
         model: str,
         strategy: str,
         num_input_steps: int,
-        model_settings: Mapping[str, Any] | None = None,
-        strategy_settings: Mapping[str, Any] | None = None,
+        model_settings: Any = None,
+        strategy_settings: Any = None,
         use_checkpoint: bool = False,
         source: str = "",
     ) -> "Forecaster":
-        """A Forecaster with fresh weights, from registered names and plain settings.
+        """A Forecaster with fresh weights, from registered names and settings, plain or decoded.
 
         Raises:
             SettingsError: unknown names, wrong settings, or ones that do not fit together.

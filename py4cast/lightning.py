@@ -233,14 +233,14 @@ class AutoRegressiveLightning(pl.LightningModule):
         checkpoint["py4cast"] = {"batches_done": self.batches_done, "validated_epoch": self.validated_epoch}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        own = checkpoint.get("py4cast")
-        if own is None:
+        state = checkpoint.get("py4cast")
+        if state is None:
             raise DataError("a checkpoint of another program; expected one that py4cast wrote")
-        self.batches_done, self.validated_epoch = own["batches_done"], own["validated_epoch"]
+        self.batches_done, self.validated_epoch = state["batches_done"], state["validated_epoch"]
 
 
-def _gathered(own: Any) -> list[Any]:
+def _gathered(mine: Any) -> list[Any]:
     """The object of every rank."""
-    found: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(found, own)
-    return found
+    objects: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(objects, mine)
+    return objects

@@ -56,10 +56,10 @@ def _fraction(axis: Array, wanted: Array) -> Array:
         return np.zeros(wanted.shape)
     sign = 1.0 if axis[-1] > axis[0] else -1.0
     rising = axis * sign
-    found = np.interp(wanted * sign, rising, np.arange(axis.size, dtype=np.float64))
+    positions = np.interp(wanted * sign, rising, np.arange(axis.size, dtype=np.float64))
     below, above = rising[0] - wanted * sign, wanted * sign - rising[-1]
-    found = np.where(below > 0, -below / (rising[1] - rising[0]), found)
-    return np.asarray(np.where(above > 0, axis.size - 1 + above / (rising[-1] - rising[-2]), found))
+    positions = np.where(below > 0, -below / (rising[1] - rising[0]), positions)
+    return np.asarray(np.where(above > 0, axis.size - 1 + above / (rising[-1] - rising[-2]), positions))
 
 
 def _edges(centres: Array, is_latitude: bool) -> Array:
@@ -79,10 +79,10 @@ def _overlap(source: Array, target: Array, period: float | None) -> Any:
         for turn in (-1, 0, 1) if period else (0,):
             shift = turn * (period or 0.0)
             shared = np.minimum(high + shift, last) - np.maximum(low + shift, first)
-            found = np.flatnonzero(shared > 1e-12)
-            rows += [i] * found.size
-            columns += found.tolist()
-            values += (shared[found] / (last - first)).tolist()
+            shared_places = np.flatnonzero(shared > 1e-12)
+            rows += [i] * shared_places.size
+            columns += shared_places.tolist()
+            values += (shared[shared_places] / (last - first)).tolist()
     shape = (target.size - 1, source.size - 1)
     return _sparse(np.array(values), np.array(rows, dtype=np.int64), np.array(columns, dtype=np.int64), shape)
 
@@ -127,8 +127,8 @@ class Regridder:
             index, weights = _along(positions, size, self.method)
             if name == "_columns" and source.is_periodic:
                 index, weights = self._around(positions, size)
-            own = np.broadcast_to(np.arange(positions.size), index.shape)
-            setattr(self, name, _sparse(weights, own, index, (positions.size, size)))
+            positions_of = np.broadcast_to(np.arange(positions.size), index.shape)
+            setattr(self, name, _sparse(weights, positions_of, index, (positions.size, size)))
         return self._on(rows, source.shape[0])[:, None] & self._on_columns(columns)[None, :]
 
     def _longitudes(self, wanted: Array) -> Array:
@@ -172,8 +172,8 @@ class Regridder:
             column_index, column_weights = self._around(columns, source.shape[1])
         cells = row_index[:, None] * source.shape[1] + column_index[None]
         weights = row_weights[:, None] * column_weights[None]
-        own = np.broadcast_to(np.arange(lat.size), cells.shape)
-        self._cells = _sparse(weights, own, cells, (lat.size, source.shape[0] * source.shape[1]))
+        places = np.broadcast_to(np.arange(lat.size), cells.shape)
+        self._cells = _sparse(weights, places, cells, (lat.size, source.shape[0] * source.shape[1]))
         return np.asarray(inside.reshape(target.shape))
 
     def _by_tree(self) -> NDArray[np.bool_]:
@@ -181,9 +181,9 @@ class Regridder:
         from scipy.spatial import KDTree
 
         distance, index = KDTree(self.source.xyz().reshape(-1, 3)).query(self.target.xyz().reshape(-1, 3))
-        own = np.arange(index.size)
+        places = np.arange(index.size)
         self._cells = _sparse(
-            np.ones(index.size), own, index, (index.size, self.source.shape[0] * self.source.shape[1])
+            np.ones(index.size), places, index, (index.size, self.source.shape[0] * self.source.shape[1])
         )
         limit = max(self.source.spacing()) / 6_371_229.0
         return np.asarray((distance <= limit).reshape(self.target.shape))

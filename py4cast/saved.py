@@ -125,8 +125,8 @@ def check_header(document: Any, where: str) -> dict[str, Any]:
 
 
 def _header_digest(header: Mapping[str, Any]) -> str:
-    own = {k: v for k, v in header.items() if k != "header_sha256"}
-    return hashlib.sha256(json.dumps(own, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    rest = {k: v for k, v in header.items() if k != "header_sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _digest(tensors: Mapping[str, "Tensor"]) -> str:

@@ -62,12 +62,12 @@ def setting(default: Any = dataclasses.MISSING, help: str = "", *, factory: Any 
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    document: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found:
+        if key in document:
             raise SettingsError(f"the key {key!r} stands twice in one object")
-        found[key] = value
-    return found
+        document[key] = value
+    return document
 
 
 def _no_constant(name: str) -> Any:
@@ -371,12 +371,12 @@ class Settings:
         return rows
 
 
-def settings_of(kind: Any, document: Mapping[str, Any], what: str, source: str = "") -> Any:
+def settings_of(kind: Any, document: Any, what: str, source: str = "") -> Any:
     """The settings object of an implementation; a plain dataclass of an older plugin is read strictly too.
 
     Args:
         kind: the class, with `settings_kls`.
-        document: plain JSON values.
+        document: plain JSON values; settings that are decoded already are given back.
         what: its kind in messages, such as `model`.
         source: the file that they came from, for messages.
 
@@ -386,6 +386,8 @@ def settings_of(kind: Any, document: Mapping[str, Any], what: str, source: str =
     settings_kls: Any = getattr(kind, "settings_kls", None)
     if not (isinstance(settings_kls, type) and dataclasses.is_dataclass(settings_kls)):
         raise SettingsError(f"{what} {kind.__name__}: settings_kls must be a dataclass, found {settings_kls!r}")
+    if isinstance(document, settings_kls):
+        return document
     if not issubclass(settings_kls, Settings):
         warnings.warn(
             f"{what} {kind.__name__}: {settings_kls.__name__} is a plain dataclass; derive it from py4cast's Settings",

@@ -28,7 +28,7 @@ _HEAD = ("epoch", "step", "name", "value")
 
 def scalars_of(scores: ScoreSet, prefix: str) -> dict[str, float]:
     """`val_rmse/t2m_6h` → value, of every metric without further dimensions."""
-    found = {}
+    scalars = {}
     for metric in scores.metrics:
         array = scores.arrays[metric]
         if array.values.ndim != 3:
@@ -37,22 +37,22 @@ def scalars_of(scores: ScoreSet, prefix: str) -> dict[str, float]:
             for step, hours in enumerate(scores.lead_hours):
                 value = float(array.values[0, step, v])
                 if math.isfinite(value):
-                    found[f"{prefix}_{metric}/{variable}_{hours:g}h"] = value
-    return found
+                    scalars[f"{prefix}_{metric}/{variable}_{hours:g}h"] = value
+    return scalars
 
 
 def flat_settings(document: Mapping[str, Any], place: str = "") -> dict[str, Any]:
     """Settings under dotted names, as numbers and text."""
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for key, value in document.items():
         name = f"{place}.{key}" if place else str(key)
         if isinstance(value, Mapping):
-            found |= flat_settings(value, name)
+            settings |= flat_settings(value, name)
         elif isinstance(value, bool | int | float | str):
-            found[name] = value
+            settings[name] = value
         elif value is not None:
-            found[name] = json.dumps(value)
-    return found
+            settings[name] = json.dumps(value)
+    return settings
 
 
 def loggers_of(folder: Path, has_board: bool, mlflow: str | None, experiment: str, run_name: str) -> list[Logger]:
@@ -68,7 +68,7 @@ def loggers_of(folder: Path, has_board: bool, mlflow: str | None, experiment: st
     Raises:
         SettingsError: MLflow is asked for and not installed.
     """
-    found: list[Logger] = [TensorBoardLogger(save_dir=str(folder), name="", version="")] if has_board else []
+    loggers: list[Logger] = [TensorBoardLogger(save_dir=str(folder), name="", version="")] if has_board else []
     if mlflow is not None:
         if "://" not in mlflow or mlflow.startswith("file:"):
             # files are what a laptop has; MLflow wants to be told that they are meant
@@ -76,13 +76,13 @@ def loggers_of(folder: Path, has_board: bool, mlflow: str | None, experiment: st
         try:
             from pytorch_lightning.loggers import MLFlowLogger
 
-            found.append(MLFlowLogger(experiment, run_name, tracking_uri=mlflow))
+            loggers.append(MLFlowLogger(experiment, run_name, tracking_uri=mlflow))
         except ModuleNotFoundError as error:
             raise SettingsError(f"train.mlflow: {error}; pip install py4cast[mlflow]") from None
         except Exception as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise SettingsError(f"train.mlflow {mlflow!r}: {reason}") from None
-    return found
+    return loggers
 
 
 def track_result(

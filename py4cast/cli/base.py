@@ -114,13 +114,13 @@ def by_comma(text: str | None) -> list[str]:
 
 def renames(texts: Sequence[str], form: str) -> dict[str, str]:
     """Name in the first source by name in the second, from `FIRST=SECOND` texts."""
-    found = {}
+    by_second = {}
     for text in texts:
         first, equals, second = text.partition("=")
         if not (first and equals and second):
             raise SettingsError(f"--rename {text!r}: expected {form}")
-        found[second] = first
-    return found
+        by_second[second] = first
+    return by_second
 
 
 def strip(overrides: Sequence[str]) -> list[str]:

@@ -35,8 +35,8 @@ def _run(a: argparse.Namespace) -> None:
         raise SettingsError(f"--num_workers {a.num_workers}: expected at least 1")
     output = Path(a.output or Path(a.experiment).stem)
     with Bar() as bar:
-        found = closure(a.experiment, output, a.overrides, a.num_workers, bar)
-    show(closure_table(found))
+        summaries = closure(a.experiment, output, a.overrides, a.num_workers, bar)
+    show(closure_table(summaries))
     sys.stdout.write(f"{output}\n")
 
 

@@ -120,14 +120,14 @@ def _run(a: argparse.Namespace) -> None:
             )
         document["strategy"]["settings"]["num_inter_steps"] = a.num_inter_steps
     config = build_config(document, a.overrides)
-    config.check()
+    decoded = config.check()
     if a.resume and not a.run_name:
         raise SettingsError("--resume needs the --run_name of the run to go on with")
     # mistakes are told before Lightning is loaded, which takes seconds
     from py4cast.workflows.terminal import score_table, show
     from py4cast.workflows.train.run import process_rank, train
 
-    folder = train(config, a.campaign_name, a.run_name or _default_run_name(), a.resume, a.load_model_ckpt)
+    folder = train(config, a.campaign_name, a.run_name or _default_run_name(), a.resume, a.load_model_ckpt, decoded)
     if process_rank() == 0:
         show(score_table(read_json(folder / "scores.json")))
         sys.stdout.write(f"{folder}\n")

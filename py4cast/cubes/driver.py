@@ -83,11 +83,11 @@ class Driver:
 
     def read(self, init_time: np.datetime64, valid: Times, out: Planes) -> None:
         """The fields at the valid times into `out`, `(names, timestep, lat, lon)`; NaN where there are none."""
-        found = self._around(init_time, valid)
-        if found is None:
+        around = self._around(init_time, valid)
+        if around is None:
             out[:] = np.nan
             return
-        indices, share = found
+        indices, share = around
         if not share.any() and (np.diff(indices) == 1).all():
             self.cube.read(self.names, int(indices[0]), int(indices[-1]) + 1, out)
             return

@@ -154,15 +154,15 @@ def _identity(record: Record) -> Identity:
     return record.short_name, record.level, record.type_of_level
 
 
-def _names(found: Iterable[Identity]) -> dict[Identity, str]:
+def _names(identities: Iterable[Identity]) -> dict[Identity, str]:
     """A name for each field: its short name alone where that says enough."""
-    found = list(dict.fromkeys(found))
-    counts = Counter(short for short, _, _ in found)
+    identities = list(dict.fromkeys(identities))
+    counts = Counter(short for short, _, _ in identities)
     return {
         (short, level, kind): short
         if counts[short] == 1 and kind in _PLAIN_LEVELS
         else feature_name(short, level, kind)
-        for short, level, kind in found
+        for short, level, kind in identities
     }
 
 

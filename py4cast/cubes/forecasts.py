@@ -47,20 +47,20 @@ class Forecasts:
         place = np.searchsorted(self.lead_times, lead_times)
         first, stop = int(place[0]), int(place[-1]) + 1
         names, shape = self.cube.names, self.cube.shape
-        found = torch.empty((self.num_members, len(names), stop - first, *shape))
+        read_fields = torch.empty((self.num_members, len(names), stop - first, *shape))
         for member in range(self.num_members):
             begin = (start * self.num_members + member) * self.lead_times.size
-            self.cube.read(names, begin + first, begin + stop, found[member].numpy())
-        self._check_members(found, init_time)
-        chosen = found if stop - first == place.size else found[:, :, place - first]
+            self.cube.read(names, begin + first, begin + stop, read_fields[member].numpy())
+        self._check_members(read_fields, init_time)
+        chosen = read_fields if stop - first == place.size else read_fields[:, :, place - first]
         fields = chosen.permute(0, 2, 3, 4, 1)
         return fields if self.num_members > 1 else fields[0]
 
-    def _check_members(self, found: Tensor, init_time: np.datetime64) -> None:
+    def _check_members(self, fields: Tensor, init_time: np.datetime64) -> None:
         """DataError where some members lack a field that others have; names the first."""
         if self.num_members < 2:
             return
-        is_lacking = torch.isnan(found).flatten(3).all(-1)
+        is_lacking = torch.isnan(fields).flatten(3).all(-1)
         odd = is_lacking & ~is_lacking.all(0)
         if bool(odd.any()):
             member, feature, _ = (int(x) for x in odd.nonzero()[0])

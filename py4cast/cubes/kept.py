@@ -85,9 +85,11 @@ class KeptMoments:
         lead = 1 if start else 0
         planes = np.empty((1, stop - start + lead, *self._cube.shape), dtype=np.float32)
         self._cube.read([name], start - lead, stop, planes)
-        own = planes[0, lead:, None]
-        fields, differences = block_moments(own, planes[:, 0] if lead else None, self._cube.axis.is_first[start:stop])
-        counts = np.isfinite(own[:, 0]).sum(axis=0)
+        planes_here = planes[0, lead:, None]
+        fields, differences = block_moments(
+            planes_here, planes[:, 0] if lead else None, self._cube.axis.is_first[start:stop]
+        )
+        counts = np.isfinite(planes_here[:, 0]).sum(axis=0)
         with atomic_path(path) as temporary, temporary.open("xb") as stream:
             np.savez(stream, fields=fields[:, 0], differences=differences[:, 0], counts=counts)
 

@@ -2,7 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self, cast, final, get_args
 
 import numpy as np
@@ -75,7 +75,20 @@ class DatasetABC(BatchSource, Dataset[Item], ABC):
     def read_settings(cls, path: str | os.PathLike[str] | None, overrides: Iterable[str] = ()) -> Any:
         """The settings of a JSON file (None: the defaults), with dotted overrides; SettingsError names every mistake."""
         document = apply_overrides(read_json(path) if path else {}, overrides)
-        return settings_of(cls, document, "dataset", str(path) if path else "")
+        return cls.decode_settings(document, str(path) if path else "")
+
+    @classmethod
+    def decode_settings(cls, document: Mapping[str, Any], source: str = "") -> Any:
+        """The settings of plain JSON values; SettingsError names every mistake, and the file `source`."""
+        return settings_of(cls, document, "dataset", source)
+
+    @classmethod
+    def from_settings(
+        cls, settings: Any, path: str | os.PathLike[str] | None, *steps: int
+    ) -> tuple["DatasetABC", "DatasetABC", "DatasetABC"]:
+        """The splits of decoded settings, with the steps of `from_json`; by default of the JSON file that holds them."""
+        num_input_steps, num_pred_steps_train, num_pred_steps_val_test = steps
+        return cls.from_json(path, num_input_steps, num_pred_steps_train, num_pred_steps_val_test)
 
     @classmethod
     def make(cls, settings: Any, how: Preparation | None = None) -> CubeABC | None:
@@ -339,11 +352,11 @@ class WindowDataset(DatasetABC):
     ) -> tuple[Self, Self, Self]:
         """The train, valid and test splits, each of its cube and its period; DataError for one without samples."""
         steps = (num_pred_steps_train, num_pred_steps_val_test, num_pred_steps_val_test)
-        found = [
-            cls.of_period(own, split, period, num_input_steps, count)
-            for own, split, period, count in zip(shared, SPLITS, periods, steps, strict=True)
+        splits = [
+            cls.of_period(of_split, split, period, num_input_steps, count)
+            for of_split, split, period, count in zip(shared, SPLITS, periods, steps, strict=True)
         ]
-        return found[0], found[1], found[2]
+        return splits[0], splits[1], splits[2]
 
     @classmethod
     @abstractmethod
@@ -361,9 +374,12 @@ class WindowDataset(DatasetABC):
         num_pred_steps_val_test: int,
         overrides: Iterable[str] = (),
     ) -> tuple[Self, Self, Self]:
-        return cls.splits(
-            cls.read_settings(path, overrides), num_input_steps, num_pred_steps_train, num_pred_steps_val_test
-        )
+        steps = (num_input_steps, num_pred_steps_train, num_pred_steps_val_test)
+        return cls.splits(cls.read_settings(path, overrides), *steps)
+
+    @classmethod
+    def from_settings(cls, settings: Any, path: str | os.PathLike[str] | None, *steps: int) -> tuple[Self, Self, Self]:
+        return cls.splits(settings, *steps)
 
 
 def _named(planes: Tensor, names: Sequence[str]) -> NamedTensor:

@@ -91,7 +91,7 @@ def fitted(drivers: Mapping[str, Driver], info: DatasetInfo) -> dict[str, Driver
     for key in info.inputs:
         if key not in drivers:
             raise DataError(f"no input {key!r} given; the Forecaster was trained with it: set dataset.inputs.{key}")
-    found = {}
+    fitting = {}
     for key, driver in drivers.items():
         if key != "boundary" and key not in info.inputs:
             continue
@@ -101,10 +101,10 @@ def fitted(drivers: Mapping[str, Driver], info: DatasetInfo) -> dict[str, Driver
         if not driver.cube.grid.same_as(grid):
             raise DataError(f"{key}: on {driver.cube.grid.describe()}; expected {grid.describe()}")
         try:
-            found[key] = Driver(driver.cube, names)
+            fitting[key] = Driver(driver.cube, names)
         except DataError as error:
             raise DataError(f"{key}: {error}") from None
-    return found
+    return fitting
 
 
 def _input_info(driver: Driver, settings: SeriesSettings) -> InputInfo:
@@ -116,7 +116,7 @@ def _input_info(driver: Driver, settings: SeriesSettings) -> InputInfo:
 
 def open_drivers(settings: SeriesSettings, grid: Grid) -> dict[str, Driver]:
     """The further sources of a dataset by key; border values come to the dataset's grid, inputs stay on their own."""
-    found: dict[str, Driver] = {}
+    drivers: dict[str, Driver] = {}
     sources = dict(settings.inputs)
     if settings.boundary is not None:
         boundary = settings.boundary
@@ -125,7 +125,7 @@ def open_drivers(settings: SeriesSettings, grid: Grid) -> dict[str, Driver]:
         place = key if key == "boundary" else f"inputs.{key}"
         try:
             cube = open_source(source, grid)
-            found[key] = Driver(cube, cube.names)
+            drivers[key] = Driver(cube, cube.names)
         except Py4castError as error:
             raise type(error)(f"{place}: {error}") from None
-    return found
+    return drivers

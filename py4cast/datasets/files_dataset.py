@@ -52,22 +52,22 @@ class FilesDataset(WindowDataset):
     def splits(
         cls, settings: Any, num_input_steps: int, num_pred_steps_train: int, num_pred_steps_val_test: int
     ) -> tuple[Self, Self, Self]:
-        own = cls.gridded(settings)
+        gridded = cls.gridded(settings)
         store = cls.make(settings)
         logger.info(
             "store %s of %d files; `py4cast prepare` looks whether they have changed",
             store.path,
             store.meta["num_inputs"],
         )
-        weights = {v.name: v.weight for key, s in own.variables.items() for v in s.variables(key)}
+        weights = {v.name: v.weight for key, s in gridded.variables.items() for v in s.variables(key)}
         variables = [replace(v, weight=weights.get(v.name)) for v in store.variables]
         lineage = {
             "store": store.meta["digest"],
             "inputs": store.meta["inputs_digest"],
             "files": store.meta["num_inputs"],
         }
-        shared = describe(own, store, variables, lineage, open_drivers(own, store.grid))
-        periods = own.periods.in_order
+        shared = describe(gridded, store, variables, lineage, open_drivers(gridded, store.grid))
+        periods = gridded.periods.in_order
         return cls.of_periods([shared] * 3, periods, num_input_steps, num_pred_steps_train, num_pred_steps_val_test)
 
     @classmethod
@@ -98,14 +98,14 @@ class FilesDataset(WindowDataset):
         grid = catalog.grid.rows_columns(*window)
         computed = ComputedForcings(settings.forcings, grid, step)
         drivers = fitted(open_drivers(settings, grid), info)
-        own = replace(
+        of_files = replace(
             info,
             name=settings.name,
             grid=grid,
             variables=[*planes.stored, *computed.variables],
             step_duration=step,
         )
-        info.check_same(own)
+        info.check_same(of_files)
         try:
             times = init_time + np.arange(1 - num_input_steps, num_steps + 1) * step
             cube = read_planes(planes, times, grid)
@@ -125,7 +125,7 @@ def read_planes(planes: PlaneReader, times: NDArray[np.datetime64], grid: Any) -
     values = np.full((len(planes.stored), times.size, *planes.shape), np.nan, dtype=np.float32)
     for row, variable in enumerate(planes.stored):
         for column in range(axis.size):
-            found = planes.read(variable.name, axis.instant(column))
-            if found is not None:
-                values[row, column] = found
+            plane = planes.read(variable.name, axis.instant(column))
+            if plane is not None:
+                values[row, column] = plane
     return MemoryCube(planes.stored, axis, grid, values)

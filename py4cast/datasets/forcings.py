@@ -147,13 +147,13 @@ class ComputedForcings:
     def _radiation(self, time: np.datetime64) -> NDArray[np.float32]:
         """The plane of one time, `(lat, lon)`; kept, since every epoch asks for the same ones."""
         key = int(time.astype("datetime64[s]").astype("int64"))
-        found = self._kept.get(key)
-        if found is None:
-            found = toa_radiation(time.reshape(1), self._rows, self._columns, self.step)[0]
-            if len(self._kept) * found.nbytes >= _KEPT_BYTES:
+        radiation = self._kept.get(key)
+        if radiation is None:
+            radiation = toa_radiation(time.reshape(1), self._rows, self._columns, self.step)[0]
+            if len(self._kept) * radiation.nbytes >= _KEPT_BYTES:
                 self._kept.clear()
-            self._kept[key] = found
-        return found
+            self._kept[key] = radiation
+        return radiation
 
     def stats(self, times: NDArray[np.datetime64]) -> Stats:
         """Statistics: radiation over (at most 512 of) these times; sin and cos stay as they are (mean 0, std 1)."""

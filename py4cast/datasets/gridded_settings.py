@@ -92,11 +92,11 @@ class VariableSettings(Settings):
     def plans(self, key: str, others: dict[str, "VariableSettings"]) -> list[FieldPlan]:
         """How its variables come to be."""
         restart = None if self.restart is None else duration(self.restart)
-        found = []
+        plans = []
         for variable in self.variables(key):
             plan = FieldPlan(variable, self.role != NONE, self.regrid, restart)
-            found.append(plan if self.made_from is None else _derived(key, self.made_from, plan, others))
-        return found
+            plans.append(plan if self.made_from is None else _derived(key, self.made_from, plan, others))
+        return plans
 
 
 def _derived(key: str, made_from: dict[str, Any], plan: FieldPlan, others: dict[str, VariableSettings]) -> FieldPlan:
@@ -191,17 +191,17 @@ class GriddedSettings(SeriesSettings):
         """
         if not self.variables:
             raise SettingsError("variables: none given; at least one prognostic or diagnostic variable is needed")
-        found: dict[str, FieldPlan] = {}
+        plans: dict[str, FieldPlan] = {}
         for key, described in self.variables.items():
             for plan in described.plans(key, self.variables):
-                if plan.variable.name in found:
+                if plan.variable.name in plans:
                     raise SettingsError(f"variables.{key}: the feature {plan.variable.name!r} stands twice")
-                found[plan.variable.name] = plan
-        if not any(p.variable.is_predicted and p.is_stored for p in found.values()):
+                plans[plan.variable.name] = plan
+        if not any(p.variable.is_predicted and p.is_stored for p in plans.values()):
             raise SettingsError("variables: none is prognostic or diagnostic; there is nothing to predict")
         ordered: dict[str, FieldPlan] = {}
-        for name in found:
-            _visit(name, found, ordered, ())
+        for name in plans:
+            _visit(name, plans, ordered, ())
         # what feeds a fixed field alone is fixed itself
         fixed = {i for p in ordered.values() if p.variable.role == "static" for i in p.inputs.values()}
         fixed -= {i for p in ordered.values() if p.variable.role != "static" for i in p.inputs.values()}

@@ -64,10 +64,10 @@ def periods_of(older: OlderPeriods) -> Periods:
 
 def obs_step(older: OlderPeriods, default: str) -> str:
     """The step between two states where the periods give one; SettingsError when they differ."""
-    found = {p.obs_step for p in (older.train, older.valid, older.test) if p.obs_step is not None}
-    if len(found) > 1:
-        raise SettingsError(f"periods: obs_step differs between them: {', '.join(str(f) for f in sorted(found))}")
-    return show_duration(duration(f"{found.pop()}s")) if found else default
+    steps = {p.obs_step for p in (older.train, older.valid, older.test) if p.obs_step is not None}
+    if len(steps) > 1:
+        raise SettingsError(f"periods: obs_step differs between them: {', '.join(str(f) for f in sorted(steps))}")
+    return show_duration(duration(f"{steps.pop()}s")) if steps else default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

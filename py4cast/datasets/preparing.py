@@ -37,7 +37,7 @@ def files_of(settings: GriddedSettings, plans: Sequence[FieldPlan]) -> dict[str,
     """The files that may hold each variable; those made by filters have none."""
     root, known = settings.root_folder(), dict[tuple[str, ...], list[Path]]()
     by_feature = {v.name: key for key, s in settings.variables.items() for v in s.variables(key)}
-    found: dict[str, list[Path]] = {}
+    files: dict[str, list[Path]] = {}
     for plan in plans:
         if not plan.is_file:
             continue
@@ -47,29 +47,29 @@ def files_of(settings: GriddedSettings, plans: Sequence[FieldPlan]) -> dict[str,
             raise SettingsError(f"variables.{key}: no files given, neither here nor in dataset.files")
         if patterns not in known:
             known[patterns] = expand_patterns(root, patterns)
-        found[plan.variable.name] = known[patterns]
-    return found
+        files[plan.variable.name] = known[patterns]
+    return files
 
 
-def time_axis(found: NDArray[np.datetime64], periods: Periods, step: np.timedelta64) -> NDArray[np.datetime64]:
+def time_axis(instants: NDArray[np.datetime64], periods: Periods, step: np.timedelta64) -> NDArray[np.datetime64]:
     """Evenly spaced instants over the periods, at the phase at which most of the files' instants lie.
 
     Raises:
         DataError: a period in which the files hold nothing.
     """
-    inside = np.zeros(found.size, dtype=bool)
+    inside = np.zeros(instants.size, dtype=bool)
     for split in ("train", "valid", "test"):
         period: Period = getattr(periods, split)
-        here = (found >= period.first) & (found <= period.last)
+        here = (instants >= period.first) & (instants <= period.last)
         if not here.any():
-            span = f"{found[0]} to {found[-1]}" if found.size else "nothing"
+            span = f"{instants[0]} to {instants[-1]}" if instants.size else "nothing"
             raise DataError(f"period {split} ({period.start} to {period.end}) holds no data; the files hold {span}")
         inside |= here
-    seconds = found[inside].astype("int64")
+    seconds = instants[inside].astype("int64")
     length = int(step / np.timedelta64(1, "s"))
     phases, counts = np.unique(seconds % length, return_counts=True)
     phase = int(phases[np.argmax(counts)])
-    used = found[inside & (found.astype("int64") % length == phase)]
+    used = instants[inside & (instants.astype("int64") % length == phase)]
     return np.arange(used[0], used[-1] + step, step)
 
 
@@ -146,7 +146,7 @@ def _portable(document: dict[str, Any]) -> dict[str, Any]:
 
 def _listed(files: Mapping[str, Sequence[Path]]) -> str:
     """Changes with the name, size or time of any file."""
-    paths = sorted({path for found in files.values() for path in found})
+    paths = sorted({path for known in files.values() for path in known})
     return _hash([(str(path.absolute()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths])
 
 
@@ -206,11 +206,11 @@ def _packings(settings: GriddedSettings, planes: PlaneReader, axis: TimeAxis) ->
     asked = {v.name: s.range for key, s in settings.variables.items() for v in s.variables(key)}
     known = settings.store and (settings.store / MARKER).exists() and PreparedStore(settings.store).packings
     chosen = np.unique(np.linspace(0, axis.size - 1, _SAMPLED).astype(int))
-    found = {}
+    packings = {}
     for variable in planes.stored:
         limits = asked[variable.name]
         if known and variable.name in known:
-            found[variable.name] = known[variable.name]
+            packings[variable.name] = known[variable.name]
             continue
         if limits is None:
             read = [planes.read(variable.name, axis.instant(int(i))) for i in chosen]
@@ -219,8 +219,8 @@ def _packings(settings: GriddedSettings, planes: PlaneReader, axis: TimeAxis) ->
                 raise DataError(f"{variable.name}: no values to find the range for the packing; give its range")
             low, high = float(min(np.nanmin(p) for p in values)), float(max(np.nanmax(p) for p in values))
             limits = low - (high - low), high + (high - low)
-        found[variable.name] = Packing.over(settings.store_type, *limits)
-    return found
+        packings[variable.name] = Packing.over(settings.store_type, *limits)
+    return packings
 
 
 def report_missing(store: PreparedStore) -> None:

@@ -95,7 +95,7 @@ class SmeagolSettings(ServiceSettings):
 
 
 def _variables(source: SmeagolSource, folder: str) -> dict[str, VariableSettings]:
-    found: dict[str, VariableSettings] = {}
+    variables: dict[str, VariableSettings] = {}
     for name, asked in source.var.items():
         if name not in PARAMETERS:
             raise SettingsError(f"dataset: unknown variable {name!r}{nearest(name, PARAMETERS)}")
@@ -104,16 +104,16 @@ def _variables(source: SmeagolSource, folder: str) -> dict[str, VariableSettings
             if level is not None and not 1 <= level <= _LEVELS:
                 raise SettingsError(f"dataset: {name} has model levels 1 to {_LEVELS}, not {level}")
             key = asked.shortname if level is None else f"{asked.shortname}_{level}"
-            if key in found:
+            if key in variables:
                 raise SettingsError(f"dataset: two variables are called {key!r}")
             file = "surface" if level is None else name
-            found[key] = VariableSettings(
+            variables[key] = VariableSettings(
                 role=asked.kind, short_name=grib, file_name=name, units=units, standard_name=standard, level=level,
                 type_of_level=None if level is None else "hybrid", accumulated=is_sum,
                 weight=None if level is None else 1 + level / _LEVELS,
                 files=(f"{folder}/%Y%m%dH%H/mb_[0-9][0-9][0-9]_{file}.nc",),
             )  # fmt: skip
-    return found
+    return variables
 
 
 class Smeagol(FilesDataset):
@@ -127,7 +127,7 @@ class Smeagol(FilesDataset):
         if len(settings.dataset) != 1:
             raise SettingsError(f"dataset: expected one source, found {', '.join(settings.dataset) or 'none'}")
         source = next(iter(settings.dataset.values()))
-        files, own = source.grid or settings.grid, settings.grid
+        files, wanted = source.grid or settings.grid, settings.grid
         folder = f"nc/{files.domain}/{files.model}_{files.geometry}"
         term, step = source.term, hours(source.term.timestep)
         constant = f"{folder}/constant/Mesh_and_SurfGeo.nc"
@@ -145,9 +145,9 @@ class Smeagol(FilesDataset):
             step=step,
             variables={**_variables(source, folder), **fixed},
             grid=GridSettings(
-                name=own.geometry,
-                border_size=own.border_size,
-                subgrid=own.subgrid if own.subgrid and any(own.subgrid) else None,
+                name=wanted.geometry,
+                border_size=wanted.border_size,
+                subgrid=wanted.subgrid if wanted.subgrid and any(wanted.subgrid) else None,
             ),
             forecasts=ForecastSettings(
                 first="0s" if first == 0 else hours(first), last=hours(last), members=source.members

@@ -67,7 +67,7 @@ def _levels(name: str, parameter: TitanParameter, asked: tuple[float, ...]) -> t
 
 
 def _variables(settings: TitanSettings) -> dict[str, VariableSettings]:
-    found: dict[str, VariableSettings] = {}
+    variables: dict[str, VariableSettings] = {}
     step, folder = settings.settings.step_duration, settings.settings.file_format
     for name, asked in settings.params.items():
         if name not in PARAMETERS:
@@ -87,11 +87,11 @@ def _variables(settings: TitanSettings) -> dict[str, VariableSettings]:
                 "nan": "mask" if name.startswith("ant_") else "forbid",
             }  # fmt: skip
             if parameter.is_sum and step > 1:
-                found[f"{feature}_1h"] = VariableSettings(role=NONE, **described)
+                variables[f"{feature}_1h"] = VariableSettings(role=NONE, **described)
                 made = {"filter": "sum_over", "input": f"{feature}_1h", "step": "1h", "window": hours(step)}
                 described = {k: v for k, v in described.items() if k not in ("files", "regrid")} | {"made_from": made}
-            found[feature] = VariableSettings(role=asked.kind, **described)
-    return found
+            variables[feature] = VariableSettings(role=asked.kind, **described)
+    return variables
 
 
 class Titan(FilesDataset):

@@ -165,14 +165,14 @@ class Tracks(WindowDataset):
 
 
 def _describe(settings: TracksSettings, cube: ObservedCube, stats: Stats, differences: Stats) -> DatasetInfo:
-    own = stats[MAPPED]
+    of_field = stats[MAPPED]
     return DatasetInfo(
         name="tracks",
         grid=cube.grid,
         variables=cube.variables,
         step_duration=cube.axis.step,
         # observations are standardised as what they are of
-        stats=stats | Stats(dict.fromkeys(cube.offsets, own)),
+        stats=stats | Stats(dict.fromkeys(cube.offsets, of_field)),
         diff_stats=differences.standardised_by(stats),
         statics=build_statics(cube.grid, (), {}, 0),
         lineage={"dataset": "tracks", "settings": settings.to_dict(), "store": cube.fingerprint},

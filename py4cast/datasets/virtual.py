@@ -48,15 +48,15 @@ class VirtualSettings(SeriesSettings):
 def _roles(settings: VirtualSettings, cube: CubeABC) -> list[Variable]:
     if settings.variables is None:
         return list(cube.variables)
-    found = []
+    chosen = []
     for name, described in settings.variables.items():
         if name not in cube.names:
             raise SettingsError(f"variables.{name}: not in the source{nearest(name, cube.names)}")
         role = role_of(described.role)
         if role == "static":
             raise SettingsError(f"variables.{name}: static fields come with the source; they need no role")
-        found.append(replace(cube.variable(name), role=role, weight=described.weight))
-    return found
+        chosen.append(replace(cube.variable(name), role=role, weight=described.weight))
+    return chosen
 
 
 class Virtual(WindowDataset):

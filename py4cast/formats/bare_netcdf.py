@@ -43,7 +43,7 @@ class BareNetcdfReader(ReaderABC):
         return [(i, float(v)) for i, v in enumerate(values)]
 
     def records(self) -> list[Record]:
-        found = []
+        records = []
         start = None if self._told is None else self._told.time
         member = None if self._told is None else self._told.member
         for name, array in self._data.data_vars.items():
@@ -52,17 +52,17 @@ class BareNetcdfReader(ReaderABC):
             units = str(array.attrs.get("units", self._arrays.units.get(str(name), "")))
             for (i, hours), (j, level) in itertools.product(self._axis(array, "lead_time"), self._axis(array, "level")):
                 seconds = round(3600 * (hours or 0.0))
-                found.append(
+                records.append(
                     Record(
                         short_name=str(name), level=level, type_of_level=None if level is None else self._arrays.level_type,
                         init_time=start, lead_time=np.timedelta64(seconds, "s"), member=member, units=units,
                         locator=(str(name), i, j), grid_key="arrays",
                     )
                 )  # fmt: skip
-        if not found:
+        if not records:
             wanted = f"{self._names['lat']!r} and {self._names['lon']!r}"
             raise DataError(f"{self.path}: holds no variable with the dimensions {wanted}")
-        return found
+        return records
 
     def grid(self, record: Record) -> Grid:
         return self._arrays.grid

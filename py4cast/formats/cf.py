@@ -84,14 +84,14 @@ class CfReader(ReaderABC):
         """The dataset; nothing is read but what tells what is there."""
 
     def records(self) -> list[Record]:
-        found: list[Record] = []
+        records: list[Record] = []
         for name, array in self.data.data_vars.items():
             spatial = self.spatial_dims(array)
             if spatial is not None and np.issubdtype(array.dtype, np.number):
-                found += self._records(str(name), array, spatial)
-        if not found:
+                records += self._records(str(name), array, spatial)
+        if not records:
             raise DataError(f"{self.path}: holds no variable on a latitude-longitude or projected grid")
-        return found
+        return records
 
     def coordinate(self, dim: Hashable) -> xr.DataArray | None:
         """The coordinate of a dimension: its own, else a 1-D time or lead time along it."""

@@ -47,9 +47,9 @@ def grid_coordinates(grid: Grid) -> tuple[tuple[str, str], dict[str, Any], dict[
 
 def _station_coordinates(heading: Heading) -> tuple[tuple[str, ...], dict[str, Any], None]:
     """Those of points, as CF's time series have them."""
-    _, found, _ = grid_coordinates(heading.grid)
+    _, coordinates, _ = grid_coordinates(heading.grid)
     coords: dict[str, Any] = {
-        name: ("station", np.ravel(found[name][1]), found[name][2]) for name in ("latitude", "longitude")
+        name: ("station", np.ravel(coordinates[name][1]), coordinates[name][2]) for name in ("latitude", "longitude")
     }
     names = np.array(heading.stations, dtype=object)
     coords["station"] = ("station", names, {"long_name": "name of the station", "cf_role": "timeseries_id"})
@@ -75,10 +75,10 @@ def shape_of(heading: Heading) -> tuple[int, ...]:
 
 def forecast_coordinates(heading: Heading) -> dict[str, Coordinate]:
     """The coordinates of a forecast by name, `(dims, values, attributes)`: grid, init, lead and valid time, member."""
-    _, found, _ = _station_coordinates(heading) if heading.stations else grid_coordinates(heading.grid)
+    _, coordinates, _ = _station_coordinates(heading) if heading.stations else grid_coordinates(heading.grid)
     coords: dict[str, Coordinate] = {
         name: (dims if isinstance(dims, tuple) else (dims,), np.asarray(values), attrs)
-        for name, (dims, values, attrs) in found.items()
+        for name, (dims, values, attrs) in coordinates.items()
     }
     leads = np.array(heading.lead_times, dtype="timedelta64[s]")
     init = np.asarray(heading.init_time, dtype="datetime64[s]")
@@ -98,7 +98,11 @@ def variable_attributes(variable: Variable, heading: Heading) -> dict[str, Any]:
     """What a file says of a variable of a forecast."""
     # other tools find two-dimensional and scalar coordinates by this attribute alone
     dims = dims_of(heading)
-    beside = " ".join(n for n, (own, _, _) in forecast_coordinates(heading).items() if own != (n,) or n not in dims)
+    beside = " ".join(
+        n
+        for n, (coordinate_dims, _, _) in forecast_coordinates(heading).items()
+        if coordinate_dims != (n,) or n not in dims
+    )
     attrs: dict[str, Any] = {"units": variable.units, "long_name": variable.name, "coordinates": beside}
     if variable.standard_name:
         attrs["standard_name"] = variable.standard_name

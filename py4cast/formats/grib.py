@@ -145,7 +145,7 @@ class GribReader(ReaderABC):
         headers = headers_of(self.path)
         if headers is None:
             return [self._record(handle, offset) for handle, offset in self._messages()]
-        found = []
+        records = []
         for header in headers:
             known = _KNOWN.get((header.identity, header.geometry))
             if known is None:
@@ -156,10 +156,10 @@ class GribReader(ReaderABC):
                     _KNOWN[header.identity, header.geometry] = known
                     if len(_KNOWN) > _MAX_KNOWN:
                         _KNOWN.popitem(last=False)
-                found.append(known)
+                records.append(known)
                 continue
-            found.append(replace(known, init_time=header.init_time, locator=(header.offset,)))
-        return found
+            records.append(replace(known, init_time=header.init_time, locator=(header.offset,)))
+        return records
 
     def _record(self, handle: int, offset: int) -> Record:
         level_type = get_key(handle, "typeOfLevel", str)

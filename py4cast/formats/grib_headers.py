@@ -28,7 +28,7 @@ class Header(NamedTuple):
 
 def headers_of(path: Path) -> list[Header] | None:
     """The headers of a file's messages; None where anything is out of the ordinary, for ecCodes to tell what."""
-    found: list[Header] = []
+    headers: list[Header] = []
     with path.open("rb") as stream:
         try:
             data = mmap.mmap(stream.fileno(), 0, prot=mmap.PROT_READ)
@@ -44,9 +44,9 @@ def headers_of(path: Path) -> list[Header] | None:
                 header, length = parsed
                 if at + length > len(data) or data[at + length - 4 : at + length] != _END:
                     return None
-                found.append(header)
+                headers.append(header)
                 at = data.find(b"GRIB", at + length)
-    return found or None
+    return headers or None
 
 
 def _unknown(data: mmap.mmap, at: int) -> tuple[Header, int] | None:
@@ -91,9 +91,9 @@ def _second(data: mmap.mmap, at: int) -> tuple[Header, int] | None:
             return None  # damaged, or several fields in one message
         sections[number] = data[place : place + size] if number in (1, 3, 4) else b""
         place += size
-    own = sections.get(1, b"")
-    if len(own) < 21 or not sections.get(3) or not sections.get(4):
+    section = sections.get(1, b"")
+    if len(section) < 21 or not sections.get(3) or not sections.get(4):
         return None
-    when = _time(struct.unpack(">H", own[12:14])[0], own[14], own[15], own[16], own[17])
-    identity = b"2" + data[at + 6 : at + 7] + own[:12] + own[19:] + sections[4]
+    when = _time(struct.unpack(">H", section[12:14])[0], section[14], section[15], section[16], section[17])
+    identity = b"2" + data[at + 6 : at + 7] + section[:12] + section[19:] + sections[4]
     return Header(at, identity, sections[3], when), length

@@ -41,16 +41,18 @@ class GribWriter(WriterABC):
             for variable in heading.variables:
                 # finding a parameter by its name takes ecCodes as long as packing several fields
                 other = next((t for t in templates if t.is_like(variable)), None)
-                own = _Template(bare, variable, len(heading.members)) if other is None else other.on_level(variable)
-                stack.callback(own.close)
-                templates.append(own)
+                level_template = (
+                    _Template(bare, variable, len(heading.members)) if other is None else other.on_level(variable)
+                )
+                stack.callback(level_template.close)
+                templates.append(level_template)
 
             def put(step: int, values: NDArray[np.float32]) -> None:
                 # each feature's cells together, in the precision that ecCodes takes
                 planes = np.ascontiguousarray(np.moveaxis(values, -1, 0), dtype=np.float64)
-                for template, own in zip(templates, planes, strict=True):
+                for template, level_template in zip(templates, planes, strict=True):
                     template.set_steps(before[step], heading.lead_times[step])
-                    fields = own if heading.members else own[None]
+                    fields = level_template if heading.members else level_template[None]
                     for number, field in zip(heading.members or (None,), fields, strict=True):
                         template.write(stream, field, number)
 
@@ -76,8 +78,8 @@ class _Template:
 
     def is_like(self, variable: Variable) -> bool:
         """Whether a variable differs from this one by its name and its pressure level alone."""
-        own = self._variable
-        names = (own.short_name, own.type_of_level, own.units, own.accumulated, dict(own.grib))
+        mine = self._variable
+        names = (mine.short_name, mine.type_of_level, mine.units, mine.accumulated, dict(mine.grib))
         others = (
             variable.short_name,
             variable.type_of_level,
@@ -87,8 +89,8 @@ class _Template:
         )
         return (
             names == others
-            and bool(own.short_name)
-            and own.type_of_level == "isobaricInhPa"
+            and bool(mine.short_name)
+            and mine.type_of_level == "isobaricInhPa"
             and variable.level is not None
         )
 

@@ -64,8 +64,8 @@ def read_arrays(path: Path) -> tuple[dict[str, tuple[tuple[str, ...], Any, dict[
     """
     try:
         with xr.open_dataset(path, engine="netcdf4", decode_timedelta=False) as data:
-            found = {str(n): (tuple(map(str, a.dims)), a.to_numpy(), dict(a.attrs)) for n, a in data.variables.items()}
-            return found, dict(data.attrs)
+            arrays = {str(n): (tuple(map(str, a.dims)), a.to_numpy(), dict(a.attrs)) for n, a in data.variables.items()}
+            return arrays, dict(data.attrs)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (OSError, ValueError, RuntimeError) as error:

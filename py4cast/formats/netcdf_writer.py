@@ -49,8 +49,8 @@ def _define(file: netCDF4.Dataset, heading: Heading) -> None:
     dims, shape = conventions.dims_of(heading), conventions.shape_of(heading)
     for name, size in zip(dims, shape, strict=True):
         file.createDimension(name, size)
-    for name, (own, values, attrs) in conventions.forecast_coordinates(heading).items():
-        created = file.createVariable(name, str if values.dtype == object else values.dtype, own)
+    for name, (coordinate_dims, values, attrs) in conventions.forecast_coordinates(heading).items():
+        created = file.createVariable(name, str if values.dtype == object else values.dtype, coordinate_dims)
         created.setncatts(attrs)
         created[...] = values
     _, _, mapping = conventions.grid_coordinates(heading.grid)

@@ -51,10 +51,10 @@ def told_by(path: Path, arrays: ArrayDescription) -> Told | None:
     Raises:
         DataError: it holds no valid time.
     """
-    found = path_pattern(arrays.path).search(path.as_posix())
-    if found is None:
+    match = path_pattern(arrays.path).search(path.as_posix())
+    if match is None:
         return None
-    parts = found.groupdict()
+    parts = match.groupdict()
     time: np.datetime64 | None = None
     if {"Y", "m", "d"} <= set(parts):
         clock = ":".join(parts.get(c) or "00" for c in "HMS")
@@ -75,10 +75,10 @@ class NumpyReader(ReaderABC):
     def __init__(self, path: Path, arrays: ArrayDescription) -> None:
         super().__init__(path)
         self._arrays = arrays
-        found = told_by(path, arrays)
-        self._name, self._time = (path.stem, None) if found is None else (found.name, found.time)
-        self._member = None if found is None else found.member
-        self._dims = ("lat", "lon") if found is None else arrays.dims
+        told = told_by(path, arrays)
+        self._name, self._time = (path.stem, None) if told is None else (told.name, told.time)
+        self._member = None if told is None else told.member
+        self._dims = ("lat", "lon") if told is None else arrays.dims
         self._values = self._open()
 
     def _open(self) -> NDArray[np.generic]:

@@ -61,9 +61,9 @@ class Stations:
         """`(time, station, variable)` at these times; NaN where nothing was observed."""
         columns = [list(self.units).index(name) for name in names]
         place = np.searchsorted(self.times, times).clip(0, max(0, self.times.size - 1))
-        found = np.array(self.values[place][:, :, columns], dtype=np.float32)
-        found[self.times[place] != times] = np.nan
-        return found
+        values = np.array(self.values[place][:, :, columns], dtype=np.float32)
+        values[self.times[place] != times] = np.nan
+        return values
 
 
 class Places(NamedTuple):
@@ -89,19 +89,19 @@ def read_places(path: str | Path) -> Places:
     file = Path(path).expanduser()
     if not file.is_file():
         raise DataError(f"{file}: no such file")
-    found: dict[str, tuple[float, float]] = {}
+    known_places: dict[str, tuple[float, float]] = {}
     for piece in _pieces(file):
         columns = _columns(file, list(piece.columns), ("elevation", "time"))
         names, lat, lon = (piece[columns[c]] for c in ("station", "latitude", "longitude"))
         try:
             for name, y, x in zip(names, lat.astype(float), lon.astype(float), strict=True):
-                found.setdefault(str(name), (float(y), float(x)))
+                known_places.setdefault(str(name), (float(y), float(x)))
         except ValueError as error:
             raise DataError(f"{file}: a place that is none: {error}") from None
-    places = np.array(list(found.values()), dtype=np.float64).reshape(-1, 2)
-    if not found or not np.isfinite(places).all():
-        raise DataError(f"{file}: {'a place without coordinates' if found else 'holds no stations'}")
-    return Places(list(found), places[:, 0], places[:, 1])
+    places = np.array(list(known_places.values()), dtype=np.float64).reshape(-1, 2)
+    if not known_places or not np.isfinite(places).all():
+        raise DataError(f"{file}: {'a place without coordinates' if known_places else 'holds no stations'}")
+    return Places(list(known_places), places[:, 0], places[:, 1])
 
 
 def read_stations(path: str | Path) -> Stations:
@@ -137,9 +137,9 @@ def _pieces(file: Path) -> Iterator[pd.DataFrame]:
         raise DataError(f"{file}: cannot be read as a table: {str(error).splitlines()[0]}") from None
 
 
-def _columns(file: Path, found: Sequence[str], free: Sequence[str] = ("elevation",)) -> dict[str, str]:
+def _columns(file: Path, headings: Sequence[str], free: Sequence[str] = ("elevation",)) -> dict[str, str]:
     """The heading of each column that every table has, but those that it may lack."""
-    lower = {str(c).strip().lower(): str(c) for c in found}
+    lower = {str(c).strip().lower(): str(c) for c in headings}
     columns = {}
     for what, names in _COLUMNS.items():
         known = [lower[n] for n in names if n in lower]
@@ -195,9 +195,9 @@ def _from_table(file: Path) -> Stations:
 def _room(shape: tuple[int, ...]) -> NDArray[np.float32]:
     """An array of NaN in a file without a name."""
     with tempfile.TemporaryFile() as stream:
-        found = np.memmap(stream, dtype=np.float32, mode="w+", shape=shape)
-    found[:] = np.nan
-    return found
+        room = np.memmap(stream, dtype=np.float32, mode="w+", shape=shape)
+    room[:] = np.nan
+    return room
 
 
 def _from_netcdf(file: Path) -> Stations:

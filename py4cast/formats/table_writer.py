@@ -37,9 +37,9 @@ class TableWriter(WriterABC):
                 lead = heading.lead_times[step]
                 when = [f"{heading.init_time + lead}Z", f"{heading.init_time}Z", f"{lead / _HOUR:g}"]
                 rows = values.reshape(max(1, len(heading.members)), len(heading.stations), len(heading.variables))
-                for number, own in zip(heading.members or ("",), rows, strict=True):
+                for number, row in zip(heading.members or ("",), rows, strict=True):
                     for place, station in enumerate(heading.stations):
-                        cells = ["" if np.isnan(x) else f"{x:.7g}" for x in own[place]]
+                        cells = ["" if np.isnan(x) else f"{x:.7g}" for x in row[place]]
                         which = [number] if heading.members else []
                         table.writerow([station, f"{lat[place]:g}", f"{lon[place]:g}", *when, *which, *cells])
 

@@ -25,8 +25,8 @@ class ZarrWriter(WriterABC):
     def begin(self, temporary: Path, heading: Heading) -> Iterator[PutStep]:
         group = zarr.create_group(store=temporary, zarr_format=3)
         group.attrs.update({"Conventions": conventions.CONVENTIONS, **heading.attributes})
-        for name, (own, values, attrs) in conventions.forecast_coordinates(heading).items():
-            created = group.create_array(name, shape=values.shape, dtype=values.dtype, dimension_names=own)
+        for name, (coordinate_dims, values, attrs) in conventions.forecast_coordinates(heading).items():
+            created = group.create_array(name, shape=values.shape, dtype=values.dtype, dimension_names=coordinate_dims)
             created.attrs.update(_plain(attrs))
             created[...] = values
         _, _, mapping = conventions.grid_coordinates(heading.grid)

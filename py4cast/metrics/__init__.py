@@ -68,11 +68,11 @@ def make_metrics(layout: Layout, names: Sequence[str] | None = None) -> list[Met
     if not asked:
         kinds = [registry.get(name) for name in registry.names()]
         return [kind(layout) for kind in kinds if kind.is_default and not kind.lacking(layout)]
-    found = []
+    metrics = []
     for name in asked:
         kind = registry.get(name)
         lacking = kind.lacking(layout)
         if lacking:
             raise SettingsError(f"metric {name!r} needs {lacking}, which is not there")
-        found.append(kind(layout))
-    return found
+        metrics.append(kind(layout))
+    return metrics

@@ -54,10 +54,10 @@ class Aggregator:
         by_feature = {n: s for n, s in self.statistics.items() if s.is_by_feature}
         at_once = case.num_features if case.is_features_last else _AT_ONCE
         parts = [case.part(i, i + at_once) for i in range(0, case.num_features, at_once)] if by_feature else []
-        found = [{n: s.compute(part) for n, s in by_feature.items()} for part in parts]
+        parts_of = [{n: s.compute(part) for n, s in by_feature.items()} for part in parts]
         for name in by_feature:
-            sums, weights = zip(*(f[name] for f in found), strict=True)
-            statistics[name] = (torch.cat(sums), torch.cat(weights)) if len(found) > 1 else found[0][name]
+            sums, weights = zip(*(f[name] for f in parts_of), strict=True)
+            statistics[name] = (torch.cat(sums), torch.cat(weights)) if len(parts_of) > 1 else parts_of[0][name]
         return Computed(statistics, {m.name: m.sample(case) for m in self.metrics if m.samples})
 
     def add(self, computed: Sequence[Computed], init_time: np.datetime64 | None = None) -> None:
@@ -65,8 +65,8 @@ class Aggregator:
         start = np.datetime64(self.num_forecasts, "s") if init_time is None else init_time
         rows: dict[str, Tensor] = {}
         for name in self.statistics:
-            found = [c.statistics[name] for c in computed]
-            summed, total = (torch.stack([pair[i] for pair in found]).double() for i in (0, 1))
+            pairs = [c.statistics[name] for c in computed]
+            summed, total = (torch.stack([pair[i] for pair in pairs]).double() for i in (0, 1))
             self.sums[name] = self.sums.get(name, 0) + summed
             self.totals[name] = self.totals.get(name, 0) + total
             if name in self._kept:
@@ -125,11 +125,11 @@ class Aggregator:
     def values(self) -> dict[str, Tensor]:
         """Every metric, `(timestep, features, ...)`."""
         means: Mapping[str, Tensor] = self.means()
-        found = {}
+        values = {}
         for metric in self.metrics:
             if metric.samples:
                 rows = self.samples[metric.name]
-                found[metric.name] = metric.value_of_samples(rows.init_times, rows.read("sample"))
+                values[metric.name] = metric.value_of_samples(rows.init_times, rows.read("sample"))
             elif means:
-                found[metric.name] = metric.value(means)
-        return found
+                values[metric.name] = metric.value(means)
+        return values

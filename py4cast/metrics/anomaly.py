@@ -19,9 +19,9 @@ class Anomalies(StatisticABC):
 
     def compute(self, case: Case) -> tuple[Tensor, Tensor]:
         p, o = case.anomalies
-        found = [case.sums(x) for x in (p, o, p.square(), o.square(), p * o)]
-        sums = torch.stack([s for s, _ in found], -1)
-        return sums, found[0][1].unsqueeze(-1).expand_as(sums)
+        moments = [case.sums(x) for x in (p, o, p.square(), o.square(), p * o)]
+        sums = torch.stack([s for s, _ in moments], -1)
+        return sums, moments[0][1].unsqueeze(-1).expand_as(sums)
 
 
 class _AnomalyMetric(MetricABC):

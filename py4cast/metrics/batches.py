@@ -64,9 +64,9 @@ class BatchVerification:
         self._verification = Verification(layout, ("model", *references), is_compared, has_maps)
         self._device = layout.weights.device
         # metrics that a climatology makes possible are those that read it
-        own = [registry.get(m.name) for m in self._verification.systems["model"].metrics]
+        kinds = [registry.get(m.name) for m in self._verification.systems["model"].metrics]
         bare = replace(layout, has_climatology=False)
-        self._needs_normal = has_references or any(kind.lacking(bare) for kind in own)
+        self._needs_normal = has_references or any(kind.lacking(bare) for kind in kinds)
 
     @property
     def num_forecasts(self) -> int:

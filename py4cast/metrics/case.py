@@ -70,10 +70,10 @@ class Case:
     ) -> None:
         self.layout, self._given = layout, (prediction, target, climatology)
         if not is_checked:
-            found = counted_everywhere(*(prediction if prediction.dim() == 4 else (prediction,)), target)
+            counted_cells = counted_everywhere(*(prediction if prediction.dim() == 4 else (prediction,)), target)
             if counted is not None:
-                found = counted if found is None else found & counted
-            counted = found
+                counted_cells = counted if counted_cells is None else counted_cells & counted
+            counted = counted_cells
         self.counted: Tensor | None = counted
         self._chosen: dict[tuple[int, ...], Case] = {}
         self.kept: dict[Any, Any] = {}  # what several statistics make of it

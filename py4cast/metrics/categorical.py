@@ -62,8 +62,8 @@ class _Contingent(MetricABC):
 
     def value(self, means: Mapping[str, Tensor]) -> Tensor:
         hits, false_alarms, misses = means["contingency"].unbind(-1)
-        found = self.formula(hits, false_alarms, misses)
-        return torch.where(torch.isfinite(found), found, torch.full_like(found, torch.nan))
+        score = self.formula(hits, false_alarms, misses)
+        return torch.where(torch.isfinite(score), score, torch.full_like(score, torch.nan))
 
     @abstractmethod
     def formula(self, hits: Tensor, false_alarms: Tensor, misses: Tensor) -> Tensor:
@@ -130,13 +130,13 @@ class SeepsStatistic(StatisticABC):
         self._heavy = torch.stack([layout.rain.heavy[n].double() for n in names], -1)
 
     def compute(self, case: Case) -> tuple[Tensor, Tensor]:
-        own = case.chosen(self._places)
+        chosen = case.chosen(self._places)
         values = scores.seeps(
-            own.prediction, own.target, self._dry.to(case.device), self._heavy.to(case.device),
+            chosen.prediction, chosen.target, self._dry.to(case.device), self._heavy.to(case.device),
             self.layout.settings.dry_limit,
         )  # fmt: skip
         used = torch.isfinite(values)
-        weights = own.weights * used
+        weights = chosen.weights * used
         return (torch.where(used, values, torch.zeros_like(values)) * weights).sum((0, 1)), weights.sum((0, 1))
 
 

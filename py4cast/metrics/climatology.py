@@ -92,12 +92,12 @@ class Climatology:
         """The normal state at each time, `(time, lat, lon, features)`; NaN where a cell never holds data."""
         count = (self._overall.shape[0] - 1) // 2
         phases = year_phase(times)
-        found = []
+        normals = []
         for slot, phase in zip(_slot(times, self.step).tolist(), phases, strict=True):
             held = self._coefficients.get(slot, self._overall)
             basis = torch.tensor(_basis(phase, count), dtype=held.dtype)
-            found.append(torch.tensordot(basis, held, 1))
-        return torch.stack(found)
+            normals.append(torch.tensordot(basis, held, 1))
+        return torch.stack(normals)
 
 
 def _basis(phase: float, count: int) -> list[float]:
@@ -141,7 +141,7 @@ class Fit:
 
         A cell that lacks some instants has their mean without harmonics; one that has none is NaN.
         """
-        found = {}
+        harmonics = {}
         for slot, moments in self._moments.items():
             solved = np.tensordot(np.linalg.pinv(self._normal[slot]), moments, 1)
             with np.errstate(invalid="ignore", divide="ignore"):
@@ -149,8 +149,8 @@ class Fit:
             is_whole = self._counts[slot] == self._number[slot]
             solved[0] = np.where(is_whole, solved[0], mean)
             solved[1:] = np.where(is_whole, solved[1:], 0.0)
-            found[slot] = np.ascontiguousarray(np.moveaxis(solved, 1, -1), dtype=np.float32)
-        return found
+            harmonics[slot] = np.ascontiguousarray(np.moveaxis(solved, 1, -1), dtype=np.float32)
+        return harmonics
 
 
 class RainCounts:

@@ -114,13 +114,13 @@ class WindRMSE(MetricABC):
 def _distances(grid: Grid) -> tuple[Tensor, Tensor]:
     """Between rows `(lat − 1, lon)` and between columns `(lat, lon − 1)` [m]."""
     r = grid.xyz()
-    found = []
+    distances = []
     for axis in (0, 1):
         chord = np.linalg.norm(np.diff(r, axis=axis), axis=-1)
         # rows that meet at a pole have no distance along them
         arc = np.maximum(2 * EARTH_RADIUS * np.arcsin(np.clip(chord / 2, 0, 1)), 1.0)
-        found.append(torch.from_numpy(arc))
-    return found[0], found[1]
+        distances.append(torch.from_numpy(arc))
+    return distances[0], distances[1]
 
 
 class GradientStatistic(StatisticABC):
@@ -144,8 +144,8 @@ class GradientStatistic(StatisticABC):
         squares = gradient_square(case.error.movedim(-1, 0))
         counted = None if case.counted is None else case.counted.movedim(-1, 0)
         sums, totals = [], []
-        for axis, (square, own, spacing) in enumerate(zip(squares, self._weights, self._spacing, strict=True)):
-            weights = own.to(square)
+        for axis, (square, axis_weights, spacing) in enumerate(zip(squares, self._weights, self._spacing, strict=True)):
+            weights = axis_weights.to(square)
             if counted is None:
                 sums.append(square.flatten(1) @ (weights / spacing.to(square).square()).flatten())
                 totals.append(weights.sum().expand(square.shape[0]))

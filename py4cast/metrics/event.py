@@ -20,16 +20,16 @@ class Events:
         found: thresholds by feature or wind pair; by default all of the layout's.
     """
 
-    def __init__(self, layout: Layout, found: Mapping[str, tuple[float, ...]] | None = None) -> None:
-        found = layout.events if found is None else found
+    def __init__(self, layout: Layout, events: Mapping[str, tuple[float, ...]] | None = None) -> None:
+        events = layout.events if events is None else events
         self.layout = layout
-        self.names = [n for n in [*layout.features, *(p.name for p in layout.pairs)] if n in found]
+        self.names = [n for n in [*layout.features, *(p.name for p in layout.pairs)] if n in events]
         # as wide as the layout's longest row, so that all metrics of events share one dimension
         widest = max((len(row) for row in layout.events.values()), default=0)
-        rows = [[*found[n], *[float("nan")] * (widest - len(found[n]))] for n in self.names]
+        rows = [[*events[n], *[float("nan")] * (widest - len(events[n]))] for n in self.names]
         self.thresholds = torch.tensor(rows, dtype=torch.float64).reshape(len(rows), widest)
         # names and thresholds as text, since no NaN equals itself
-        self._key = repr([(n, found[n]) for n in self.names])
+        self._key = repr([(n, events[n]) for n in self.names])
         features, pairs = layout.features, {p.name: p for p in layout.pairs}
         # one place for a feature, two for the components of a wind
         places = [
@@ -50,25 +50,25 @@ class Events:
 
     def happened(self, case: Case) -> list[Tensor]:
         """Whether forecast and truth reach each threshold of each name, `(2, threshold, lat, lon)`."""
-        own = case.chosen(self._needed)
+        chosen = case.chosen(self._needed)
         key = self._key
-        if key not in own.kept:
-            own.kept[key] = self._happened(own)
-        found: list[Tensor] = own.kept[key]
-        return found
+        if key not in chosen.kept:
+            chosen.kept[key] = self._happened(chosen)
+        masks: list[Tensor] = chosen.kept[key]
+        return masks
 
-    def _happened(self, own: Case) -> list[Tensor]:
-        found = []
-        for row, *pair in zip(self.thresholds, *(self._planes(x) for x in own.as_given), strict=True):
+    def _happened(self, chosen: Case) -> list[Tensor]:
+        masks = []
+        for row, *pair in zip(self.thresholds, *(self._planes(x) for x in chosen.as_given), strict=True):
             limits = row.to(pair[0])[:, None, None]
-            found.append(torch.stack([plane >= limits for plane in pair]))
-        return found
+            masks.append(torch.stack([plane >= limits for plane in pair]))
+        return masks
 
     def members(self, case: Case) -> list[Tensor]:
         """The members of each event's name, `(member, lat, lon)`."""
-        own = case.chosen(self._needed).members
-        assert own is not None, "lacking() asks for them"
-        return self._planes(own)
+        chosen = case.chosen(self._needed).members
+        assert chosen is not None, "lacking() asks for them"
+        return self._planes(chosen)
 
     def truths(self, case: Case) -> list[Tensor]:
         """The truth of each event's name, `(lat, lon)`."""
@@ -76,10 +76,10 @@ class Events:
 
     def weights(self, case: Case) -> list[Tensor]:
         """Weights of the cells of each event's name, `(lat, lon)`."""
-        own, weights = case.chosen(self._needed), self.layout.weights.to(case.device)
-        if own.counted is None:
+        chosen, weights = case.chosen(self._needed), self.layout.weights.to(case.device)
+        if chosen.counted is None:
             return [weights] * len(self.names)
-        return [weights * own.counted[..., list(p)].all(-1) for p in self._places]
+        return [weights * chosen.counted[..., list(p)].all(-1) for p in self._places]
 
     @staticmethod
     def products(fields: Tensor, weights: Tensor) -> Tensor:
@@ -87,8 +87,8 @@ class Events:
         flat, n = fields.flatten(0, 1), fields.shape[1]
         # one small matrix product, of which three diagonals are wanted
         products = (flat * weights) @ flat.T
-        own = products.diagonal()
-        return torch.stack([own[:n], own[n:], products[:n, n:].diagonal()], -1)
+        squares = products.diagonal()
+        return torch.stack([squares[:n], squares[n:], products[:n, n:].diagonal()], -1)
 
     def valid(self, device: torch.device) -> Tensor:
         """1 where a name has a threshold, `(name, threshold)`."""

@@ -117,12 +117,12 @@ class Layout:
     @cached_property
     def pairs(self) -> list[WindPair]:
         """Vectors whose components are both there, at one level."""
-        found = []
+        pairs = []
         for i, east in enumerate(self.variables):
             for j, north in enumerate(self.variables):
                 if i != j and _are_components(east, north):
-                    found.append(WindPair(_vector_name(east), i, j))
-        return found
+                    pairs.append(WindPair(_vector_name(east), i, j))
+        return pairs
 
     @cached_property
     def rains(self) -> dict[str, tuple[float, ...]]:
@@ -132,14 +132,14 @@ class Layout:
     @cached_property
     def events(self) -> dict[str, tuple[float, ...]]:
         """Thresholds by feature or wind pair."""
-        found = dict(self.rains)
+        thresholds = dict(self.rains)
         for variable in self.variables:
             if variable.units == "m s-1" and variable.standard_name.startswith("wind_speed"):
-                found[variable.name] = _WIND_THRESHOLDS
+                thresholds[variable.name] = _WIND_THRESHOLDS
         for pair in self.pairs:
             if "wind" in self.variables[pair.eastward].standard_name:
-                found[pair.name] = _WIND_THRESHOLDS
-        return {**found, **self.settings.thresholds}
+                thresholds[pair.name] = _WIND_THRESHOLDS
+        return {**thresholds, **self.settings.thresholds}
 
     @cached_property
     def placed_events(self) -> dict[str, tuple[float, ...]]:

@@ -70,9 +70,9 @@ class Fractions(StatisticABC):
 
     def _inside(self, table: Tensor, scale: int) -> Tensor:
         """Shares of the windows inside, one per centre of `_centres`."""
-        found = window_sums(table, scale).double() / scale**2
+        shares = window_sums(table, scale).double() / scale**2
         spare = self._margin - scale // 2
-        return found[..., spare:-spare] if self._is_periodic and spare else found
+        return shares[..., spare:-spare] if self._is_periodic and spare else shares
 
     def _centres(self, weights: Tensor, scale: int) -> Tensor:
         """Weights of the cells that are the centre of a window inside."""
@@ -112,5 +112,5 @@ class FSS(MetricABC):
         return "1"
 
     def value(self, means: Mapping[str, Tensor]) -> Tensor:
-        found = fractions_skill_score(*means["fractions"].unbind(-1))
-        return torch.where(torch.isfinite(found), found, torch.full_like(found, torch.nan))
+        skill = fractions_skill_score(*means["fractions"].unbind(-1))
+        return torch.where(torch.isfinite(skill), skill, torch.full_like(skill, torch.nan))

@@ -69,8 +69,8 @@ class LambdaT(MetricABC):
         window = torch.hann_window(n, periodic=True, dtype=torch.float64)[:, None, None, None]
 
         def power(field: Tensor) -> Tensor:
-            found: Tensor = torch.fft.rfft((field - field.mean(0)) * window, dim=0).abs().square()
-            return found[1 : (n + 1) // 2].sum(-1)
+            spectrum: Tensor = torch.fft.rfft((field - field.mean(0)) * window, dim=0).abs().square()
+            return spectrum[1 : (n + 1) // 2].sum(-1)
 
         reference = power(truth)
         score = torch.where(

@@ -139,17 +139,17 @@ class ScoreSet:
 
         Metrics with further dimensions (thresholds, wavelengths) are in the other files alone.
         """
-        found: dict[str, Any] = {"lead_times_h": self.lead_hours}
+        document: dict[str, Any] = {"lead_times_h": self.lead_hours}
         for system in self.systems:
-            found[system] = {}
+            document[system] = {}
             for i, variable in enumerate(self.variables):
                 tables = {m: self.table(m, system)[:, i] for m in self.metrics if self.arrays[m].values.ndim == 3}
-                found[system][variable] = {
+                document[system][variable] = {
                     m: [float(v) if math.isfinite(v) else None for v in t]
                     for m, t in tables.items()
                     if np.isfinite(t).any() or (m in _ALWAYS and i < self.num_features)
                 }
-        return {**found, "units": dict(self.units), "num_forecasts": self.num_forecasts}
+        return {**document, "units": dict(self.units), "num_forecasts": self.num_forecasts}
 
     def to_csv(self) -> str:
         """A row per system, variable, metric, lead time and place along further dimensions; empty where undefined.

@@ -84,14 +84,14 @@ def gain(ours: Tensor, theirs: Tensor, orientation: Orientation) -> Tensor:
 
 def _means(metric: MetricABC, rows: Rows, chosen: NDArray[np.int64], counts: Tensor | None) -> Mapping[str, Tensor]:
     """Mean statistics of the chosen forecasts, or of every draw of them."""
-    found = {}
+    means = {}
     for statistic in metric.statistics:
         summed, weight = (rows.read(f"{statistic.name}.{part}", chosen) for part in ("sum", "weight"))
         if counts is None:
-            found[statistic.name] = summed.sum(0) / weight.sum(0)
+            means[statistic.name] = summed.sum(0) / weight.sum(0)
         else:
-            found[statistic.name] = torch.tensordot(counts, summed, 1) / torch.tensordot(counts, weight, 1)
-    return found
+            means[statistic.name] = torch.tensordot(counts, summed, 1) / torch.tensordot(counts, weight, 1)
+    return means
 
 
 def intervals(

@@ -53,11 +53,11 @@ class Verification:
         counts = dict.fromkeys(systems[1:], 1) | dict(num_members or {})
         self._layouts = {name: layout.for_system(counts.get(name, layout.num_members)) for name in systems}
         self.systems: dict[str, Aggregator] = {}
-        for name, own in self._layouts.items():
-            self.systems[name] = Aggregator(_metrics_of(own, name == systems[0]), own, is_compared)
+        for name, layout_of in self._layouts.items():
+            self.systems[name] = Aggregator(_metrics_of(layout_of, name == systems[0]), layout_of, is_compared)
         held = {n: [s for s in _PROBES if s in a.statistics] for n, a in self.systems.items()}
         # where every system has a statistic through which missing values show
-        self._probes = {n: found[0] for n, found in held.items() if found} if all(held.values()) else {}
+        self._probes = {n: statistics[0] for n, statistics in held.items() if statistics} if all(held.values()) else {}
         self.maps = ErrorMaps() if has_maps else None
         self.num_forecasts = 0
 
@@ -92,17 +92,17 @@ class Verification:
             normal = None if climatology is None else climatology[step]
             # missing values show in the sums; only then are the cells looked at
             cases = {n: Case(self._layouts[n], f, target[step], normal, None, True) for n, f in fields.items()}
-            found = self._of(cases) if self._probes else {}
-            if not self._are_whole(found):
+            computed = self._of(cases) if self._probes else {}
+            if not self._are_whole(computed):
                 counted = self._counted(fields, target[step])
                 cases = {
                     n: Case(self._layouts[n], f, target[step], normal, *self._cells_of(f, counted))
                     for n, f in fields.items()
                 }
-                found = self._of(cases)
+                computed = self._of(cases)
             if self.maps is not None:
                 self.maps.add(cases[self.names[0]], first_step + step)
-            return found
+            return computed
 
         if self.maps is not None:
             self.maps.make_room(first_step + len(target), (*target[0].shape,), target[0].device)
@@ -116,11 +116,11 @@ class Verification:
     def _of(self, cases: Mapping[str, Case]) -> dict[str, Computed]:
         return {name: self.systems[name].compute(case) for name, case in cases.items()}
 
-    def _are_whole(self, found: Mapping[str, Computed]) -> bool:
+    def _are_whole(self, statistics: Mapping[str, Computed]) -> bool:
         """Whether no value was missing, as the sums of errors tell."""
-        if not found:
+        if not statistics:
             return False
-        sums = [computed.statistics[self._probes[name]][0].flatten() for name, computed in found.items()]
+        sums = [computed.statistics[self._probes[name]][0].flatten() for name, computed in statistics.items()]
         return bool(torch.isfinite(torch.cat(sums)).all())
 
     @staticmethod
@@ -128,8 +128,8 @@ class Verification:
         """The cells of a system, and whether they are known to hold values."""
         if counted is None:
             return None, True
-        own = counted_everywhere(*(values if values.dim() == 4 else (values,)))
-        return (counted if own is None else counted & own), True
+        counted_cells = counted_everywhere(*(values if values.dim() == 4 else (values,)))
+        return (counted if counted_cells is None else counted & counted_cells), True
 
     def finish(self, init_time: np.datetime64, steps: Sequence[Mapping[str, Computed]]) -> None:
         """Adds a forecast, all of whose lead times are computed."""
@@ -140,13 +140,13 @@ class Verification:
     @staticmethod
     def _counted(fields: Mapping[str, Tensor], target: Tensor) -> Tensor | None:
         """Cells that hold data everywhere, `(lat, lon, features)`; None for all."""
-        found: Tensor | None = counted_everywhere(target)
+        counted: Tensor | None = counted_everywhere(target)
         for values in fields.values():
-            own = counted_everywhere(*(values if values.dim() == 4 else (values,)))
-            if own is not None:
-                own = own | ~own.any(0, keepdim=True).any(1, keepdim=True)
-                found = own if found is None else found & own
-        return found
+            counted_here = counted_everywhere(*(values if values.dim() == 4 else (values,)))
+            if counted_here is not None:
+                counted_here = counted_here | ~counted_here.any(0, keepdim=True).any(1, keepdim=True)
+                counted = counted_here if counted is None else counted & counted_here
+        return counted
 
     def to(self, device: torch.device) -> None:
         """Brings the weights to a device; before the first forecast."""
@@ -159,7 +159,7 @@ class Verification:
 
     def gathered(self, packs: Sequence[Mapping[str, Any]]) -> "Verification":
         """The verification of all processes, from what each of them packed."""
-        counts = {name: own.num_members for name, own in self._layouts.items()}
+        counts = {name: layout_of.num_members for name, layout_of in self._layouts.items()}
         whole = Verification(self.layout, self.names, self.is_compared, self.maps is not None, counts, self._lead_times)
         for pack in packs:
             for name, aggregator in whole.systems.items():
@@ -179,60 +179,60 @@ class Verification:
         lead_times = self._lead_times or [self.layout.step_duration * (i + 1) for i in range(num_steps)]
         units = {v.name: v.units for v in self.layout.variables}
         units |= {p.name: self.layout.variables[p.eastward].units for p in self.layout.pairs}
-        found = ScoreSet(
+        scores = ScoreSet(
             self.names, lead_times, units, len(self.layout.features), num_forecasts=self.num_forecasts, document=dict(document or {}), grid=self.layout.grid,
             rows={name: a.rows for name, a in self.systems.items()}, init_times=first.rows.init_times,
         )  # fmt: skip
         if not num_steps:
-            return found
+            return scores
         for metric in first.metrics:
             parts = [values[name].get(metric.name) for name in self.names]
-            found.put(metric.name, metric, parts)
+            scores.put(metric.name, metric, parts)
         if self.is_compared:
             for metric in first.metrics:
                 if metric.kept:
-                    self._compare(found, metric, lead_times[-1])
+                    self._compare(scores, metric, lead_times[-1])
         if self.maps is not None and not self.maps.is_empty:
             for name, values_of in (("bias_map", self.maps.bias), ("rmse_map", self.maps.rmse)):
                 maps = values_of().movedim(-1, 1).float().cpu().numpy()
-                found.arrays[name] = ScoreArray(("lead_time", "feature", "row", "column"), maps, {})
-        self._report(found)
-        return found
+                scores.arrays[name] = ScoreArray(("lead_time", "feature", "row", "column"), maps, {})
+        self._report(scores)
+        return scores
 
-    def _compare(self, found: ScoreSet, metric: MetricABC, longest: np.timedelta64) -> None:
+    def _compare(self, scores: ScoreSet, metric: MetricABC, longest: np.timedelta64) -> None:
         """The bounds of a metric, and the gain over every reference with its bounds."""
         settings = self.layout.settings
         options = (longest, settings.num_samples, settings.confidence, settings.block)
         first, ends = self.systems[self.names[0]], ("low", "high")
         alone, gains = [], []
         for name in self.names:
-            own = next((m for m in self.systems[name].metrics if m.name == metric.name), None)
-            alone.append(None if own is None else intervals(own, self.systems[name].rows, None, *options))
+            metric_of = next((m for m in self.systems[name].metrics if m.name == metric.name), None)
+            alone.append(None if metric_of is None else intervals(metric_of, self.systems[name].rows, None, *options))
         for name in self.names[1:]:
             other = self.systems[name]
             has = any(m.name == metric.name for m in other.metrics)
             gains.append(intervals(metric, first.rows, other.rows, *options) if has else None)
         for end in ends:
             parts = [None if i is None else getattr(i, end) for i in alone]
-            found.put(f"{metric.name}_{end}", metric, parts)
+            scores.put(f"{metric.name}_{end}", metric, parts)
         if any(g is not None for g in gains):
             for end in ("value", *ends):
                 parts = [None if i is None else getattr(i, end) for i in gains]
                 name = f"{metric.name}_gain" + ("" if end == "value" else f"_{end}")
-                found.put(name, metric, parts, "reference")
+                scores.put(name, metric, parts, "reference")
 
-    def _report(self, found: ScoreSet) -> None:
+    def _report(self, scores: ScoreSet) -> None:
         """Names what could not be scored."""
-        if "rmse" not in found.arrays:
+        if "rmse" not in scores.arrays:
             return
-        table = found.table("rmse", self.names[0])
-        empty = [n for i, n in enumerate(found.variables) if n in self.layout.features and not np.isfinite(table[:, i]).any()]  # fmt: skip
+        table = scores.table("rmse", self.names[0])
+        empty = [n for i, n in enumerate(scores.variables) if n in self.layout.features and not np.isfinite(table[:, i]).any()]  # fmt: skip
         if empty:
             logger.warning("no value of %s could be scored: forecast or truth has none", ", ".join(empty))
         for name in ("acc", "activity"):
-            if name in found.arrays:
-                flat = found.table(name, self.names[0])
-                bad = [n for i, n in enumerate(found.variables) if n in self.layout.features and n not in empty and not np.isfinite(flat[:, i]).all()]  # fmt: skip
+            if name in scores.arrays:
+                flat = scores.table(name, self.names[0])
+                bad = [n for i, n in enumerate(scores.variables) if n in self.layout.features and n not in empty and not np.isfinite(flat[:, i]).all()]  # fmt: skip
                 if bad:
                     logger.warning(
                         "%s of %s is undefined: the truth has no variance about its climatology", name, ", ".join(bad)

@@ -54,7 +54,7 @@ def build_network(
     name: str,
     num_input_features: int,
     num_output_features: int,
-    document: Mapping[str, Any],
+    document: Any,
     grid: Grid,
     statics: Statics,
     source: str = "",
@@ -81,10 +81,10 @@ def build_network(
                 f"model {name!r} asks for the input {key!r}{nearest(key, inputs or {})}; set dataset.inputs"
             )
     settings = settings_of(kind, document, "model", source)
-    own = statics.copy()
-    kind.rank_zero_setup(settings, own)
+    statics_of = statics.copy()
+    kind.rank_zero_setup(settings, statics_of)
     parameters = inspect.signature(kind.__init__).parameters
-    offered: dict[str, Any] = {"grid": grid, "grid_shape": grid.shape, "statics": own, "inputs": inputs or {}}
+    offered: dict[str, Any] = {"grid": grid, "grid_shape": grid.shape, "statics": statics_of, "inputs": inputs or {}}
     offered["num_conditions"] = num_conditions
     wanted = {key: value for key, value in offered.items() if key in parameters}
     try:

@@ -60,8 +60,8 @@ class _Attention(nn.Module):
             reduced = self.norm(self.reduce(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1))
         key, value = self._heads(self.key_value(reduced)).chunk(2, dim=-1)
         query = self._heads(self.query(x))
-        found = F.scaled_dot_product_attention(query, key, value)
-        return self.output(found.transpose(1, 2).reshape(x.shape[0], rows, columns, -1))  # type: ignore[no-any-return]
+        mixed = F.scaled_dot_product_attention(query, key, value)
+        return self.output(mixed.transpose(1, 2).reshape(x.shape[0], rows, columns, -1))  # type: ignore[no-any-return]
 
     def _heads(self, x: Tensor) -> Tensor:
         """`(batch, lat, lon, features)` → `(batch, heads, cells, features per head)`."""

@@ -119,11 +119,11 @@ class _Attention(nn.Module):
         bias = self.bias[self.index].permute(2, 0, 1).expand(count, -1, -1, -1)
         if self.windows.mask is not None:
             bias = bias + self.windows.mask
-        found = F.scaled_dot_product_attention(query, key, value, attn_mask=bias.flatten(0, 1).to(query.dtype))
-        found = found.reshape(-1, count, self.heads, high * wide, x.shape[-1] // self.heads).permute(0, 1, 3, 2, 4)
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias.flatten(0, 1).to(query.dtype))
+        mixed = mixed.reshape(-1, count, self.heads, high * wide, x.shape[-1] // self.heads).permute(0, 1, 3, 2, 4)
         # laid out anew: a view of it would not export
-        found = found.clone(memory_format=torch.contiguous_format).reshape(-1, high * wide, x.shape[-1])
-        return self.windows.join(self.output(found))
+        mixed = mixed.clone(memory_format=torch.contiguous_format).reshape(-1, high * wide, x.shape[-1])
+        return self.windows.join(self.output(mixed))
 
 
 class _Block(nn.Module):

@@ -52,7 +52,7 @@ def _coastlines(grid: Grid) -> list[Line]:
     is_global = grid.is_periodic or float(np.ptp(lon)) > 300
     middle = 0.0 if is_global else _middle(lon)
     width = 180.0 if is_global else float(np.abs((lon - middle + 180) % 360 - 180).max()) + margin
-    found: list[Line] = []
+    lines: list[Line] = []
     for line in _world():
         near = (line[:, 1] > south) & (line[:, 1] < north)
         near &= np.abs((line[:, 0] - middle + 180) % 360 - 180) <= width
@@ -63,8 +63,8 @@ def _coastlines(grid: Grid) -> list[Line]:
             return []
         # the map closes Antarctica along its lower side, which is no coast
         places[line[:, 1] < -89] = np.nan
-        found += _inside(places, grid.shape)
-    return found
+        lines += _inside(places, grid.shape)
+    return lines
 
 
 def _middle(lon: NDArray[np.float64]) -> float:

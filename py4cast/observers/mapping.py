@@ -41,10 +41,10 @@ def draw_maps(observed: Tensor, truth: Tensor, maps: Mapping[str, Tensor], path:
 def _nearest(observed: Tensor) -> Tensor:
     middle = observed.shape[0] // 2
     order = sorted(range(observed.shape[0]), key=lambda i: abs(i - middle))
-    found = torch.full_like(observed[0], torch.nan)
+    nearest = torch.full_like(observed[0], torch.nan)
     for index in order:
-        found = torch.where(torch.isnan(found), observed[index], found)
-    return found
+        nearest = torch.where(torch.isnan(nearest), observed[index], nearest)
+    return nearest
 
 
 def _draw(panel: Any, field: Tensor, title: str, limit: float) -> None:

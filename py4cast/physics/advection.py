@@ -48,8 +48,8 @@ class Advection(NamedTuple):
 
     def waves(self, first: Tensor, second: Tensor) -> Tensor:
         """a·f̂ + b·ĝ."""
-        found = analysed(torch.stack([first, second], dim=-3), self.counts, self.strain.shape[-2])
-        one, two = found.unbind(-3)
+        modes = analysed(torch.stack([first, second], dim=-3), self.counts, self.strain.shape[-2])
+        one, two = modes.unbind(-3)
         return torch.addcmul(self.strain * one, self.shear, two)
 
     def adjoint(self, gradient: Tensor, winds: Tensor) -> Tensor:
@@ -68,8 +68,8 @@ def advected(modes: Tensor, by: Advection) -> Tensor:
     """N of ω̂ `(..., ky, kx)`."""
     if not is_learned_through(modes):
         return by.rate(by.winds(modes))
-    found: Tensor = _Advected.apply(modes, by)[0]  # type: ignore[no-untyped-call]
-    return found
+    tendency: Tensor = _Advected.apply(modes, by)[0]  # type: ignore[no-untyped-call]
+    return tendency
 
 
 class _Advected(torch.autograd.Function):

@@ -82,8 +82,8 @@ class Barotropic(PlanePhysics):
     def parametrised(self, modes: Tensor) -> Tensor | None:
         if self.closure is None or "closure" in self.left_out:
             return None
-        found: Any = self.closure(modes)
-        return found  # type: ignore[no-any-return]
+        term: Any = self.closure(modes)
+        return term  # type: ignore[no-any-return]
 
     @property
     def recipes(self) -> Mapping[str, Callable[[Tensor], Tensor]]:

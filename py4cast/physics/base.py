@@ -61,8 +61,8 @@ class PhysicsABC(nn.Module, ABC):
         """
 
         def rate(values: Tensor) -> Tensor:
-            found = self.tendency(values, forcing)
-            return found if source is None else found + source
+            change = self.tendency(values, forcing)
+            return change if source is None else change + source
 
         for _ in range(num_steps):
             first = rate(state)

@@ -35,9 +35,9 @@ class Wind:
         """F̂ at times, `(...)` → `(..., ky, kx)`."""
         g, k = self.grid, self.wavenumber
         north, east = (math.pi * torch.sin(sway * times.double()) for sway in self._SWAYS)
-        found = torch.zeros(*times.shape, *g.shape, dtype=torch.complex128, device=times.device)
+        wind = torch.zeros(*times.shape, *g.shape, dtype=torch.complex128, device=times.device)
         half = 0.5 * self.amplitude
-        found[..., k, 0] = half * torch.exp(1j * north)
-        found[..., g.shape[0] - k, 0] = half * torch.exp(-1j * north)
-        found[..., 0, k] = -half * torch.exp(1j * east)
-        return found.to(torch.complex128 if g.dtype == torch.float64 else torch.complex64)
+        wind[..., k, 0] = half * torch.exp(1j * north)
+        wind[..., g.shape[0] - k, 0] = half * torch.exp(-1j * north)
+        wind[..., 0, k] = -half * torch.exp(1j * east)
+        return wind.to(torch.complex128 if g.dtype == torch.float64 else torch.complex64)

@@ -102,8 +102,8 @@ class PlanePhysics(PhysicsABC):
     @final
     def closure_tendency(self, state: Tensor) -> Tensor | None:
         with torch.autocast(state.device.type, enabled=False):
-            found = self.parametrised(self.to_modes(state.to(self.waves.dtype)))
-            return None if found is None else self.to_fields(found).to(state.dtype) / self.unit_time
+            term = self.parametrised(self.to_modes(state.to(self.waves.dtype)))
+            return None if term is None else self.to_fields(term).to(state.dtype) / self.unit_time
 
     @final
     def advance(

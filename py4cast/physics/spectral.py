@@ -101,8 +101,8 @@ class SpectralGrid(nn.Module):
         lacking = self.k_max + 1 - modes.shape[-1]
         if lacking <= 0:
             return take_rows(modes[..., : self.k_max + 1], self.shape[0])
-        found: Tensor = torch.nn.functional.pad(put_rows(modes, self.shape[0]), (0, lacking))
-        return found
+        padded: Tensor = torch.nn.functional.pad(put_rows(modes, self.shape[0]), (0, lacking))
+        return padded
 
     def mean_product(self, first: Tensor, second: Tensor) -> Tensor:
         """⟨f g⟩ over the square from the coefficients of two fields, `(...)` (Parseval)."""
@@ -115,5 +115,5 @@ class SpectralGrid(nn.Module):
         product = product * self.counts
         index = self.square.sqrt().round().long()
         inside = index <= self.k_max
-        found = product.new_zeros(*product.shape[:-2], self.k_max + 1)
-        return found.index_add(-1, index[inside], product[..., inside])
+        sums = product.new_zeros(*product.shape[:-2], self.k_max + 1)
+        return sums.index_add(-1, index[inside], product[..., inside])

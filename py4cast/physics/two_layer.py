@@ -81,7 +81,7 @@ class TwoLayerEquation(EquationABC):
         u, v = self.velocity(stream, g.product_size)
         q = g.field(modes, g.product_size)
         flux = g.modes(torch.stack([u * q, v * q]))
-        found = -1j * (g.kx * flux[0] + g.ky * flux[1])
+        tendency = -1j * (g.kx * flux[0] + g.ky * flux[1])
         east = 1j * g.kx
         change = self.shear * torch.stack([modes[..., 0, :, :], torch.zeros_like(modes[..., 0, :, :])], dim=-3)
         gradient = torch.stack(
@@ -94,7 +94,7 @@ class TwoLayerEquation(EquationABC):
         rubbed = torch.stack(
             [torch.zeros_like(stream[..., 0, :, :]), self.bottom_drag * g.square * stream[..., 1, :, :]], dim=-3
         )
-        return found - east * (change + gradient) + rubbed
+        return tendency - east * (change + gradient) + rubbed
 
     def speed(self, modes: Tensor) -> Tensor:
         u, v = self.velocity(self.stream_functions(modes))

@@ -98,12 +98,12 @@ def _grid_of(path: Path, settings: ArraySettings) -> Grid:
     """The grid that a file tells."""
     if path.suffix == ".npy":
         try:
-            found = np.load(path, allow_pickle=False)
+            axis = np.load(path, allow_pickle=False)
         except (OSError, ValueError) as error:
             raise DataError(f"{path}: cannot be read: {error}") from None
-        if found.ndim != 3 or found.shape[0] != 2:
-            raise DataError(f"{path}: {found.shape}, expected longitude and latitude (2, lat, lon)")
-        return _regular(found[1], found[0], settings)
+        if axis.ndim != 3 or axis.shape[0] != 2:
+            raise DataError(f"{path}: {axis.shape}, expected longitude and latitude (2, lat, lon)")
+        return _regular(axis[1], axis[0], settings)
     if not settings.names:
         with open_reader(path) as reader:
             return reader.grid(reader.records()[0])

@@ -44,7 +44,7 @@ def expand_patterns(root: Path, patterns: Sequence[str]) -> list[Path]:
         SettingsError: a pattern that leaves `root` by `..`.
         DataError: a pattern that matches nothing.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for pattern in patterns:
         if ".." in Path(pattern).parts:
             raise SettingsError(f"files {pattern!r}: '..' is refused; give the folder as dataset.root")
@@ -58,8 +58,8 @@ def expand_patterns(root: Path, patterns: Sequence[str]) -> list[Path]:
         matches = sorted(p for p in base.glob(text) if p.is_file() or is_zarr(p)) if base.is_dir() else []
         if not matches:
             raise DataError(f"no file matches {pattern!r} under {base}; give the folder by --set dataset.root=DIR")
-        found += matches
-    return list(dict.fromkeys(found))
+        files += matches
+    return list(dict.fromkeys(files))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +88,15 @@ def scan_file(path: Path, variables: Sequence[Variable], arrays: ArrayDescriptio
         by_name: dict[str, list[Variable]] = {}
         for variable in variables:
             by_name.setdefault(variable.sought, []).append(variable)
-        found = []
+        pairs = []
         for record in records:
             names = {record.short_name, record.standard_name, record.keys.get("cf_name")}
             for variable in {id(v): v for n in names if n for v in by_name.get(n, ())}.values():
                 if record.matches(variable):
-                    found.append((variable.name, record))
-        grids = {r.grid_key: r for _, r in found}
+                    pairs.append((variable.name, record))
+        grids = {r.grid_key: r for _, r in pairs}
         return FileIndex(
-            path, _fingerprint(path), found, frozenset(r.short_name for r in records),
+            path, _fingerprint(path), pairs, frozenset(r.short_name for r in records),
             {key: reader.grid(record) for key, record in grids.items()},
         )  # fmt: skip
 
@@ -111,9 +111,9 @@ def _fingerprint(path: Path) -> dict[str, Any]:
 
 def _folder_fingerprint(path: Path) -> dict[str, Any]:
     """Of a Zarr store: names, sizes and times of its files, since it may be larger than what is read of it."""
-    found = [(str(p.relative_to(path)), p.stat()) for p in sorted(path.rglob("*")) if p.is_file()]
-    text = repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in found])
-    size = sum(stat.st_size for _, stat in found)
+    entries = [(str(p.relative_to(path)), p.stat()) for p in sorted(path.rglob("*")) if p.is_file()]
+    text = repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in entries])
+    size = sum(stat.st_size for _, stat in entries)
     return {"file": path.name, "bytes": size, "sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
@@ -205,10 +205,10 @@ class Catalog:
             return replace(plan, variable=variable.with_units(units))
         if not self._sources[variable.name]:
             raise DataError(self._not_found(variable, seen))
-        found = self._units[variable.name]
-        if found and variable.units:
-            conversion(found, variable.units)
-        return replace(plan, variable=variable.with_units(variable.units or found))
+        file_units = self._units[variable.name]
+        if file_units and variable.units:
+            conversion(file_units, variable.units)
+        return replace(plan, variable=variable.with_units(variable.units or file_units))
 
     def _not_found(self, variable: Variable, seen: set[str]) -> str:
         name, level = variable.sought, ""
@@ -277,13 +277,13 @@ class Catalog:
 
     def times(self) -> NDArray[np.datetime64]:
         """All valid times at which any variable is there, sorted."""
-        found = {init + lead for keys in self._sources.values() for init, lead, _ in keys}
-        return np.array(sorted(t for t in found if not np.isnat(t)), dtype="datetime64[s]")
+        times = {init + lead for keys in self._sources.values() for init, lead, _ in keys}
+        return np.array(sorted(t for t in times if not np.isnat(t)), dtype="datetime64[s]")
 
     def starts(self) -> NDArray[np.datetime64]:
         """All starts of forecasts, sorted."""
-        found = {init for keys in self._sources.values() for init, _, _ in keys}
-        return np.array(sorted(t for t in found if not np.isnat(t)), dtype="datetime64[s]")
+        times = {init for keys in self._sources.values() for init, _, _ in keys}
+        return np.array(sorted(t for t in times if not np.isnat(t)), dtype="datetime64[s]")
 
     def members(self) -> tuple[int, ...]:
         """All members, sorted; empty when the files name none."""
@@ -321,9 +321,9 @@ class Catalog:
         with open_reader(source.path, self._arrays) as reader:
             values = reader.read(source.record)
         variable = next(p.variable for p in self.plans if p.variable.name == name)
-        found = self._units[name]
-        if found and variable.units:
-            scale, offset = conversion(found, variable.units)
+        units = self._units[name]
+        if units and variable.units:
+            scale, offset = conversion(units, variable.units)
             values = (values.astype(np.float64) * scale + offset).astype(np.float32)
         return values, self._grids[name, source.record.grid_key]
 

@@ -137,9 +137,9 @@ class PlaneReader:
     def _of_filter(self, plan: FieldPlan, instant: Instant) -> Plane | None:
         assert plan.filter is not None, "asked for derived variables alone"
         init, lead, member = instant
-        found: dict[str, list[Plane]] = {}
+        stacks: dict[str, list[Plane]] = {}
         for argument, name in plan.inputs.items():
-            found[argument] = []
+            stacks[argument] = []
             for offset in plan.filter.offsets:
                 # in a series time goes on by the start, in a forecast by its lead time
                 at = (init + offset, lead, member) if lead == _ZERO else (init, lead + offset, member)
@@ -147,8 +147,8 @@ class PlaneReader:
                 if plane is None:
                     return None
                 wanted = plan.variable.units if plan.filter.keeps_units else plan.filter.units.get(argument)
-                found[argument].append(_converted(plane, self.plans[name].variable.units, wanted))
-        made = plan.filter.apply({k: np.stack(v) if len(v) > 1 else v[0] for k, v in found.items()})
+                stacks[argument].append(_converted(plane, self.plans[name].variable.units, wanted))
+        made = plan.filter.apply({k: np.stack(v) if len(v) > 1 else v[0] for k, v in stacks.items()})
         result = np.asarray(made, dtype=np.float32)
         return _converted(result, plan.filter.result_units or plan.variable.units, plan.variable.units)
 
@@ -219,8 +219,8 @@ class PlaneReader:
                         series = lead == _ZERO
                         wanted.add((init + offset, lead, member) if series else (init, lead + offset, member))
         sources = {
-            name: {i: found[i] for i in wanted if i in found} | ({STATIC: found[STATIC]} if STATIC in found else {})
-            for name, found in self._sources.items()
+            name: {i: places[i] for i in wanted if i in places} | ({STATIC: places[STATIC]} if STATIC in places else {})
+            for name, places in self._sources.items()
         }
         runs: dict[str, dict[Any, Any]] = {}
         for name, known in self._runs.items():
@@ -257,10 +257,10 @@ def run_of(record: Record, restart: np.timedelta64 | None) -> tuple[np.datetime6
     return start, valid - start
 
 
-def _converted(plane: Plane, found: str, wanted: str | None) -> Plane:
-    if not found or not wanted or normalise(found) == normalise(wanted):
+def _converted(plane: Plane, units: str, wanted: str | None) -> Plane:
+    if not units or not wanted or normalise(units) == normalise(wanted):
         return plane
-    scale, offset = conversion(found, wanted)
+    scale, offset = conversion(units, wanted)
     return np.asarray(plane.astype(np.float64) * scale + offset, dtype=np.float32)
 
 

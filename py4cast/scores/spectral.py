@@ -21,8 +21,8 @@ def cosine_transform(field: Tensor) -> Tensor:
     """Orthonormal two-dimensional DCT-II of `(..., lat, lon)`: Σ F² = Σ f² (Parseval)."""
     from scipy.fft import dctn
 
-    found = dctn(field.detach().cpu().numpy(), axes=(-2, -1), norm="ortho", workers=torch.get_num_threads())
-    result: Tensor = torch.from_numpy(found).to(field.device)
+    waves = dctn(field.detach().cpu().numpy(), axes=(-2, -1), norm="ortho", workers=torch.get_num_threads())
+    result: Tensor = torch.from_numpy(waves).to(field.device)
     return result
 
 
@@ -61,9 +61,9 @@ def crossing_wavelength(score: Tensor, wavelength: Tensor, level: float = 0.5) -
     high, low = (score.gather(-1, i.unsqueeze(-1)).squeeze(-1) for i in (below - 1, below))
     # beyond a missing value nothing can be interpolated
     share = torch.where(torch.isfinite(low), (high - level) / (high - low).clamp(min=1e-300), torch.zeros_like(high))
-    found = 1.0 / (number[below - 1] + share * (number[below] - number[below - 1]))
-    found = torch.where(first == 0, torch.full_like(found, torch.nan), found)
-    return torch.where(good.all(-1), wavelength[-1].expand_as(found), found)
+    crossing = 1.0 / (number[below - 1] + share * (number[below] - number[below - 1]))
+    crossing = torch.where(first == 0, torch.full_like(crossing, torch.nan), crossing)
+    return torch.where(good.all(-1), wavelength[-1].expand_as(crossing), crossing)
 
 
 def resolved_scales(
@@ -96,8 +96,8 @@ def resolved_scales(
 
     def power(field: Tensor) -> Tensor:
         centred = field - field.mean((0, 2), keepdim=True)
-        found: Tensor = torch.fft.fft2(centred * window, dim=(0, 2)).abs().square().mean(1)
-        return found[1 : (n_t + 1) // 2, 1 : (n_x + 1) // 2]
+        spectrum: Tensor = torch.fft.fft2(centred * window, dim=(0, 2)).abs().square().mean(1)
+        return spectrum[1 : (n_t + 1) // 2, 1 : (n_x + 1) // 2]
 
     score = (1 - power(prediction - target) / power(target)).cpu().numpy()
     f_t = torch.fft.fftfreq(n_t, step)[1 : (n_t + 1) // 2].numpy()

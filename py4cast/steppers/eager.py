@@ -47,8 +47,8 @@ class EagerStepper(StepperABC):
                 prediction = next(steps, None)
                 if prediction is None:
                     return
-                found: Array = prediction.float().cpu().numpy()
-            yield found
+                values: Array = prediction.float().cpu().numpy()
+            yield values
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self._device.type, self._dtype, enabled=self._dtype is not None)

@@ -68,8 +68,8 @@ class StepInfo:
         info = header["info"]
 
         def grid_of(meta: Mapping[str, Any], prefix: str) -> Grid:
-            own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-            return Grid.unpack(meta, own)
+            grid_arrays = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+            return Grid.unpack(meta, grid_arrays)
 
         grid = grid_of(info["grid"], "grid.")
         asked = header.get("further_inputs", ())

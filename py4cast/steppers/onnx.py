@@ -117,7 +117,7 @@ def packed_arrays(arrays: Mapping[str, NDArray[Any]]) -> str:
 
 def unpacked_arrays(text: str) -> dict[str, NDArray[Any]]:
     """The inverse of `packed_arrays`; ValueError, KeyError or TypeError when it is none."""
-    found = {}
+    arrays = {}
     for name, packed in json.loads(text).items():
         dtype = np.dtype(packed["dtype"])
         if dtype.kind not in "fiub":
@@ -126,5 +126,5 @@ def unpacked_arrays(text: str) -> dict[str, NDArray[Any]]:
             data = base64.b64decode(packed["base64"], validate=True)
         except binascii.Error as error:
             raise ValueError(str(error)) from None
-        found[name] = np.frombuffer(data, dtype).reshape(packed["shape"])
-    return found
+        arrays[name] = np.frombuffer(data, dtype).reshape(packed["shape"])
+    return arrays

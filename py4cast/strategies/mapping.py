@@ -50,11 +50,11 @@ class Mapping(StrategyABC):
         return torch.cat([self.fill(forcing), known.to(forcing.dtype)], dim=-1)
 
     def advance(self, model: Network, x: Tensor, state: Tensor) -> Tensor:
-        found = model(x)
+        change = model(x)
         if not self.settings.has_first_guess:
-            return found
+            return change
         given = x[..., -2 * self.num_observed :]
         values, known = given[..., : self.num_observed], given[..., self.num_observed :]
         # what is observed may have statistics of its own
         alike = self.mapped.standardise(self.observed.physical(values)) * known
-        return found + alike.sum(-1, keepdim=True) / known.sum(-1, keepdim=True).clamp(min=1.0)
+        return change + alike.sum(-1, keepdim=True) / known.sum(-1, keepdim=True).clamp(min=1.0)

@@ -63,8 +63,8 @@ def check_onnx(name: str, settings: Mapping[str, Any] | None = None, shape: tupl
         x = torch.randn(batch_size, *shape, 5)
         with torch.no_grad():
             expected = network(x)
-        found = torch.from_numpy(session.run(None, {session.get_inputs()[0].name: x.numpy()})[0])
-        error = float((found - expected).abs().max() / expected.std().clamp(min=1e-30))
+        outputs = torch.from_numpy(session.run(None, {session.get_inputs()[0].name: x.numpy()})[0])
+        error = float((outputs - expected).abs().max() / expected.std().clamp(min=1e-30))
         assert error < 1e-4, f"{name}: onnxruntime differs by {error:.2g} deviations on {shape}, batch {batch_size}"
 
 
@@ -97,13 +97,13 @@ def _check_learning(name: str, settings: Mapping[str, Any], shape: tuple[int, in
     x = torch.randn(4, *shape, 5)
     target = torch.tanh(x[..., :3] - x[..., 2:5])
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
-    found: list[float] = []
+    losses: list[float] = []
     for _ in range(12):
         optimizer.zero_grad()
         loss: Tensor = (network(x) - target).square().mean()
         loss.backward()  # type: ignore[no-untyped-call]
-        found.append(float(loss.detach()))
+        losses.append(float(loss.detach()))
         optimizer.step()
     without = [n for n, p in network.named_parameters() if p.requires_grad and p.grad is None]
     assert not without, f"{name}: no gradient reaches {without}"
-    assert found[-1] < 0.9 * found[0], f"{name}: 12 steps took the loss from {found[0]:.3g} to {found[-1]:.3g} only"
+    assert losses[-1] < 0.9 * losses[0], f"{name}: 12 steps took the loss from {losses[0]:.3g} to {losses[-1]:.3g} only"

@@ -5,8 +5,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from py4cast.datasets import registry as datasets
 from py4cast.errors import SettingsError
 from py4cast.losses import registry as losses
 from py4cast.metrics import ScoreSettings
@@ -74,6 +75,20 @@ class TrainSettings(Settings):
             raise ValueError(f"limit_train_batches must be at least 1, found {self.limit_train_batches}")
 
 
+class Decoded(NamedTuple):
+    """Settings objects of what a run is made of.
+
+    Args:
+        dataset: of `settings_kls` of the dataset.
+        model: of the model.
+        strategy: of the strategy.
+    """
+
+    dataset: Any
+    model: Any
+    strategy: Any
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig(Settings):
     """The configuration of a run, as in its `config.json`."""
@@ -85,14 +100,18 @@ class RunConfig(Settings):
     optim: OptimSettings = setting(factory=OptimSettings, help="optimiser and schedule")
     scores: ScoreSettings = setting(factory=ScoreSettings, help="what validation and test score, and how")
 
-    def check(self) -> None:
-        """Refuses unknown names, and wrong settings of the model and the strategy, before any work; SettingsError."""
+    def check(self) -> "Decoded":
+        """The settings objects of dataset, model and strategy, decoded once, before any work.
+
+        Raises:
+            SettingsError: unknown names and wrong settings.
+        """
         losses.get(self.train.loss)
-        for kind, named, what in (
-            (models.get(self.model.name), self.model, "model"),
-            (strategies.get(self.strategy.name), self.strategy, "strategy"),
-        ):
-            settings_of(kind, named.settings, what)
+        model, strategy = (
+            settings_of(registry.get(named.name), named.settings, what)
+            for registry, named, what in ((models, self.model, "model"), (strategies, self.strategy, "strategy"))
+        )
+        return Decoded(datasets.get(self.dataset.name).decode_settings(self.dataset.settings), model, strategy)
 
 
 def named_from(name: str, path: str | os.PathLike[str] | None) -> dict[str, Any]:

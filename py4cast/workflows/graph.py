@@ -48,26 +48,26 @@ def graph(
         raise SettingsError(f"model {model!r} has no graph; expected one of {', '.join(names)}")
     if not os.fspath(output).endswith(".png"):
         raise SettingsError(f"--output {output}: expected a name that ends in .png")
-    own = [o.removeprefix("model.") for o in overrides if o.startswith("model.")]
-    settings = settings_of(kind, apply_overrides(read_json(model_path) if model_path else {}, own), "model")
+    of_model = [o.removeprefix("model.") for o in overrides if o.startswith("model.")]
+    settings = settings_of(kind, apply_overrides(read_json(model_path) if model_path else {}, of_model), "model")
     others = [o.removeprefix("dataset.") for o in overrides if not o.startswith("model.")]
     info = get_datasets(dataset, 1, 1, 1, dataset_path, others)[0].info
-    found = cached_graph(info.grid, settings, kind.is_hierarchical)
+    mesh_graph = cached_graph(info.grid, settings, kind.is_hierarchical)
     geometry = geometry_of(info.grid)
-    figure = draw_graph(found, geometry.plane(geometry.cells), f"{model} over {info.name}: {info.grid.describe()}")
+    figure = draw_graph(mesh_graph, geometry.plane(geometry.cells), f"{model} over {info.name}: {info.grid.describe()}")
     with atomic_path(output, suffix=".png") as temporary:
         figure.savefig(temporary, dpi=110)
     where = graph_path(info.grid, settings, kind.is_hierarchical)
-    return [f"grid: {info.grid.describe()}", _table(found), f"cache: {where}"]
+    return [f"grid: {info.grid.describe()}", _table(mesh_graph), f"cache: {where}"]
 
 
-def _table(found: Graph) -> Any:
-    nodes = [("cells", str(found.num_cells))] + [
-        (f"nodes of level {k}", str(len(n))) for k, n in enumerate(found.nodes)
+def _table(mesh_graph: Graph) -> Any:
+    nodes = [("cells", str(mesh_graph.num_cells))] + [
+        (f"nodes of level {k}", str(len(n))) for k, n in enumerate(mesh_graph.nodes)
     ]
     sections = [[[what, count, "", "", "", ""] for what, count in nodes]]
     rows = []
-    for name, (connections, num_senders, num_receivers) in found.sets().items():
+    for name, (connections, num_senders, num_receivers) in mesh_graph.sets().items():
         degree = np.bincount(connections.receivers, minlength=num_receivers)
         silent = num_senders - np.unique(connections.senders).size
         spread = f"{degree.min()} / {degree.mean():.1f} / {degree.max()}"

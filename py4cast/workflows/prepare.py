@@ -41,9 +41,9 @@ def _workers(num_workers: int, scheduler: str | None) -> Iterator[tuple[Executor
         except OSError as error:
             raise SettingsError(f"--scheduler {scheduler}: no cluster answers ({error})") from None
         with client:
-            found = max(1, len(client.scheduler_info()["workers"]))
-            logger.info("%d workers of %s", found, scheduler)
-            yield client.get_executor(pure=False), 2 * found
+            workers = max(1, len(client.scheduler_info()["workers"]))
+            logger.info("%d workers of %s", workers, scheduler)
+            yield client.get_executor(pure=False), 2 * workers
         return
     if num_workers <= 1:
         yield None, 1

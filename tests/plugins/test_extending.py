@@ -60,7 +60,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     info = folder / "outsider-1.0.dist-info"
     info.mkdir()
-    (folder / "outsider.py").write_text("\n\n".join(re.findall(r"```python\n(.*?)```", PAGE, re.S)))
+    (folder / "outsider.py").write_text(
+        "\n\n".join(b for b in re.findall(r"```python\n(.*?)```", PAGE, re.S) if "smp" not in b)
+    )
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: outsider\nVersion: 1.0\n")
     (entries,) = re.findall(r"```toml\n(.*?)```", PAGE, re.S)
     told = re.sub(r'\[project\.entry-points\."(.*?)"\]', r"[\1]", entries).replace('"', "")

@@ -90,7 +90,7 @@ class CfCube(ForeignCube):
 
     def _kinds(self, array: xr.DataArray, spatial: tuple[Hashable, Hashable]) -> dict[str, Hashable]:
         """Dimensions beside the grid's, by what they are: time, init, lead, member, level."""
-        found: dict[str, Hashable] = {}
+        kinds: dict[str, Hashable] = {}
         for dim in array.dims:
             if dim in spatial:
                 continue
@@ -100,9 +100,9 @@ class CfCube(ForeignCube):
                 raise DataError(
                     f"{self.path}: {array.name} has a dimension {dim!r} that is neither time, level nor member"
                 )
-            found[kind] = dim
-        found.pop("other", None)
-        return found
+            kinds[kind] = dim
+        kinds.pop("other", None)
+        return kinds
 
     def _set_axis(self, array: xr.DataArray, kinds: dict[str, Hashable]) -> None:
         def values(kind: str) -> NDArray[Any]:
@@ -187,14 +187,14 @@ class CfCube(ForeignCube):
         return planes[0] if len(planes) == 1 else np.concatenate(planes)
 
     def static_fields(self) -> dict[str, Planes]:
-        found = {}
+        statics = {}
         for name in self._statics:
             array = self._reader.data[name]
             spatial = self._reader.spatial_dims(array)
             if spatial is not None and self._reader.grid_of(array, spatial).same_as(self.grid):
                 values = np.asarray(array.transpose(*spatial, ...).values, dtype=np.float32)
-                found[name] = values.reshape(self.shape)
-        return found
+                statics[name] = values.reshape(self.shape)
+        return statics
 
     def close(self) -> None:
         self._reader.close()

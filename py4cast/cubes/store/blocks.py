@@ -164,7 +164,7 @@ def write_block(job: BlockJob, on_instant: Callable[[], None] | None = None) -> 
         "count": len(job.instants),
         "sha256": hashlib.sha256(b"".join(digests)).hexdigest(),
         "bytes": [shard.num_bytes for shard in shards],
-        "missing": {name: found for name, found in missing.items() if found},
+        "missing": {name: indices for name, indices in missing.items() if indices},
     }
 
 

@@ -245,7 +245,7 @@ class StoreBuilder:
             "block": layout.block,
             "grid": grid_meta,
             "coordinates": list(coordinates),
-            "missing": {name: _ranges(found) for name, found in missing.items() if found},
+            "missing": {name: _ranges(gaps) for name, gaps in missing.items() if gaps},
             "statics": list(self._statics),
             "num_inputs": len(self._inputs),
             "inputs_digest": digest(self._inputs),
@@ -281,13 +281,13 @@ def _merged(folder: Path, name: str, layout: StoreLayout, block: int) -> NDArray
 
 def _ranges(indices: Sequence[int]) -> list[list[int]]:
     """Sorted indices as first and last of every run."""
-    found: list[list[int]] = []
+    runs: list[list[int]] = []
     for index in sorted(indices):
-        if found and found[-1][1] == index - 1:
-            found[-1][1] = index
+        if runs and runs[-1][1] == index - 1:
+            runs[-1][1] = index
         else:
-            found.append([index, index])
-    return found
+            runs.append([index, index])
+    return runs
 
 
 def _repeated(inputs: Sequence[Mapping[str, Any]]) -> set[str]:

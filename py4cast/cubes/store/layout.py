@@ -199,12 +199,12 @@ class StoreLayout:
 
         from py4cast.formats.conventions import grid_coordinates
 
-        own, _, _ = grid_coordinates(self.grid)
+        names, _, _ = grid_coordinates(self.grid)
         group = zarr.open_group(folder, mode="r+", use_consolidated=False)
         for name, values in fields.items():
             # a build that was killed here left some of them
             shutil.rmtree(folder / name, ignore_errors=True)
-            dims = ("block", "variable", "moment") if name.startswith("block_") else own
+            dims = ("block", "variable", "moment") if name.startswith("block_") else names
             _small_array(group, name, values, dims if len(dims) == values.ndim else ("variable", *dims), {})
         with warnings.catch_warnings():
             # consolidated metadata lets xarray open the store without a word, though it is not yet in the v3 text

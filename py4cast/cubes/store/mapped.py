@@ -24,13 +24,13 @@ _FIXED, _NORESERVE, _FAILED = 0x10, 0x4000, ctypes.c_void_p(-1).value
 
 def groups(rows: Sequence[int]) -> list[tuple[slice, slice]]:
     """Stretches of rows that follow each other: where they go, and where they come from."""
-    found: list[tuple[slice, slice]] = []
+    stretches: list[tuple[slice, slice]] = []
     for place, row in enumerate(rows):
-        if found and found[-1][1].stop == row:
-            found[-1] = (slice(found[-1][0].start, place + 1), slice(found[-1][1].start, row + 1))
+        if stretches and stretches[-1][1].stop == row:
+            stretches[-1] = (slice(stretches[-1][0].start, place + 1), slice(stretches[-1][1].start, row + 1))
         else:
-            found.append((slice(place, place + 1), slice(row, row + 1)))
-    return found
+            stretches.append((slice(place, place + 1), slice(row, row + 1)))
+    return stretches
 
 
 def _libc() -> Any:
@@ -72,8 +72,8 @@ class BlockMap:
             raise OSError(ctypes.get_errno(), "no addresses for the store")
         self._end = weakref.finalize(self, libc.munmap, base, length)
         for i, (descriptor, size) in enumerate(zip(descriptors, sizes, strict=True)):
-            found = libc.mmap(base + i * distance, size, mmap.PROT_READ, mmap.MAP_SHARED | _FIXED, descriptor, 0)
-            if found is None or found == _FAILED:
+            address = libc.mmap(base + i * distance, size, mmap.PROT_READ, mmap.MAP_SHARED | _FIXED, descriptor, 0)
+            if address is None or address == _FAILED:
                 error = ctypes.get_errno()
                 self._end()
                 raise OSError(error, "the store cannot be mapped")

@@ -204,8 +204,8 @@ class PreparedStore(CubeABC):
             at = end
 
     def _group(self, names: Sequence[str]) -> list[tuple[slice, slice]]:
-        found = self._parts[tuple(names)] = groups([self._row(name) for name in names])
-        return found
+        stretches = self._parts[tuple(names)] = groups([self._row(name) for name in names])
+        return stretches
 
     def _map(self, block: int) -> None:
         """Maps the whole block once all of its planes were compared, where it has no hole and is not packed."""

@@ -88,7 +88,7 @@ def match_variables(
                 raise SettingsError(
                     f"--rename {source}={target}: no variable {asked!r} in the {what}{nearest(asked, held)}"
                 )
-    found = []
+    matches = []
     for variable in second:
         if wanted and variable.name not in wanted:
             continue
@@ -97,15 +97,15 @@ def match_variables(
             alike = [v.name for v in first if _same(v, variable)]
             name = alike[0] if len(alike) == 1 else None
         if name is not None:
-            found.append(_converted(by_name[name], variable, words))
-    lacking = [n for n in wanted if n not in {m.variable.name for m in found}]
+            matches.append(_converted(by_name[name], variable, words))
+    lacking = [n for n in wanted if n not in {m.variable.name for m in matches}]
     both = f"the {words[0]} has {', '.join(by_name)}; the {words[1]} has {', '.join(v.name for v in second)}"
     use = f"use --rename {words[0].upper()}={words[1].upper()}"
     if lacking:
         raise SettingsError(f"--variables {','.join(lacking)}: not in both; {both}; {use}")
-    if not found:
+    if not matches:
         raise DataError(f"{words[0]} and {words[1]} have no variable in common: {both}; {use}")
-    return found
+    return matches
 
 
 def _converted(source: Variable, target: Variable, words: tuple[str, str]) -> Matched:

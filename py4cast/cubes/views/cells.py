@@ -125,9 +125,9 @@ class CutoutCube(KeptCube):
         self._regridders = [None if p.grid.same_as(target) else Regridder(p.grid, target, method) for p in parts]
         free, self._cells = np.ones(target.shape, dtype=bool), []
         for regridder in self._regridders:
-            own = free if regridder is None else free & regridder.covered
-            self._cells.append(own)
-            free = free & ~own
+            free_here = free if regridder is None else free & regridder.covered
+            self._cells.append(free_here)
+            free = free & ~free_here
         if free.any():
             raise DataError(
                 f"cutout: {int(free.sum())} of {free.size} cells of {target.describe()} lie on none of the sources"
@@ -155,11 +155,11 @@ class CutoutCube(KeptCube):
                 np.copyto(out[index], plane, where=cells)
 
     def static_fields(self) -> dict[str, Planes]:
-        found = [p.static_fields() for p in self.parts]
+        of_parts = [p.static_fields() for p in self.parts]
         made = {}
-        for name in set.intersection(*(set(f) for f in found)):
+        for name in set.intersection(*(set(f) for f in of_parts)):
             field = np.full(self._target.shape, np.nan, dtype=np.float32)
-            for fields, regridder, cells in zip(found, self._regridders, self._cells, strict=True):
+            for fields, regridder, cells in zip(of_parts, self._regridders, self._cells, strict=True):
                 if cells.any():
                     np.copyto(field, fields[name] if regridder is None else regridder(fields[name]), where=cells)
             made[name] = field

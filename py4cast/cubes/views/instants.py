@@ -35,8 +35,8 @@ class _IndexedCube(ViewCube):
         self.axis, self._indices = axis, indices
         steps = np.diff(indices, prepend=-2)
         # differences of neighbours are the source's own where neighbours are neighbours there
-        own = axis.is_first | (indices < 0) | (np.roll(indices, 1) < 0) | (steps == 1)
-        self._keeps_steps = bool(own.all())
+        keeps = axis.is_first | (indices < 0) | (np.roll(indices, 1) < 0) | (steps == 1)
+        self._keeps_steps = bool(keeps.all())
 
     @property
     def fingerprint(self) -> str:
@@ -99,8 +99,8 @@ class TimesCube(_IndexedCube):
         keep = np.ones(starts.size, dtype=bool)
         keep &= starts >= instant(start) if start else True
         keep &= starts <= instant(end, is_end=True) if end else True
-        found = np.flatnonzero(keep)
-        if not found.size:
+        places = np.flatnonzero(keep)
+        if not places.size:
             raise DataError(
                 f"nothing from {start or 'the start'} to {end or 'the end'}; the source holds {starts[0]} to {starts[-1]}"
             )
@@ -113,12 +113,12 @@ class TimesCube(_IndexedCube):
                 )
             stride = int(step / axis.step)
         if axis.is_series:
-            chosen = found[::stride]
+            chosen = places[::stride]
             return cls(source, TimeAxis.series(axis.times[chosen]), chosen)
         leads = np.arange(0, axis.length, stride)
-        runs = (found[:, None] * axis.num_members + np.arange(axis.num_members)).ravel()
+        runs = (places[:, None] * axis.num_members + np.arange(axis.num_members)).ravel()
         indices = (runs[:, None] * axis.length + leads[None]).ravel()
-        return cls(source, TimeAxis.forecasts(axis.init_times[found], axis.lead_times[leads], axis.members), indices)
+        return cls(source, TimeAxis.forecasts(axis.init_times[places], axis.lead_times[leads], axis.members), indices)
 
 
 class MembersCube(_IndexedCube):
@@ -153,14 +153,14 @@ def align(cubes: Sequence[CubeABC]) -> list[CubeABC]:
     if len(steps) > 1:
         raise DataError(f"sources have steps of {' and '.join(sorted(steps))}; give the finer one a frequency")
     start, end = max(c.times[0] for c in cubes), min(c.times[-1] for c in cubes)
-    found: list[CubeABC] = []
+    aligned: list[CubeABC] = []
     for cube in cubes:
         chosen = np.flatnonzero((cube.times >= start) & (cube.times <= end))
-        found.append(TimesCube(cube, TimeAxis.series(cube.times[chosen]), chosen) if chosen.size else cube)
-    if end < start or not all(np.array_equal(c.times, found[0].times) for c in found):
+        aligned.append(TimesCube(cube, TimeAxis.series(cube.times[chosen]), chosen) if chosen.size else cube)
+    if end < start or not all(np.array_equal(c.times, aligned[0].times) for c in aligned):
         spans = "; ".join(f"{c.times[0]} to {c.times[-1]}" for c in cubes)
         raise DataError(f"sources have no common instants: {spans}")
-    return found
+    return aligned
 
 
 class ConcatCube(CubeABC):
@@ -220,12 +220,12 @@ class ConcatCube(CubeABC):
 
     def _pieces(self, start: int, stop: int) -> list[tuple[CubeABC, int, int, int]]:
         """Parts with their own first and last instant, and where those lie from `start`."""
-        found = []
+        pieces = []
         for part, begin in zip(self.parts, self._starts, strict=True):
             low, high = max(start, begin), min(stop, begin + part.axis.size)
             if low < high:
-                found.append((part, low - begin, high - begin, low - start))
-        return found
+                pieces.append((part, low - begin, high - begin, low - start))
+        return pieces
 
     def available(self, names: Sequence[str]) -> NDArray[np.bool_]:
         mask = np.zeros(self.axis.size, dtype=bool)
@@ -249,9 +249,9 @@ class ConcatCube(CubeABC):
         for part, _, last, at in self._pieces(0, self.axis.size):
             here = inside[at : at + last]
             if here.any():
-                own = part.statistics(here, chosen)
-                fields.append(own[0])
-                differences.append(own[1])
+                of_part = part.statistics(here, chosen)
+                fields.append(of_part[0])
+                differences.append(of_part[1])
             if at and self.axis.is_series and inside[at - 1] and here[0]:
                 pair = np.empty((len(chosen), 2, *self.shape), dtype=np.float32)
                 self.read(chosen, at - 1, at + 1, pair)
@@ -259,8 +259,8 @@ class ConcatCube(CubeABC):
         return Stats.merged(fields, chosen), Stats.merged(differences, chosen)
 
     def valid_mask(self, names: Sequence[str]) -> NDArray[np.bool_]:
-        found = [np.stack([p.valid_mask([n]) for p in self.parts]).any(axis=0) for n in names]
-        return np.asarray(np.all(found, axis=0))
+        masks = [np.stack([p.valid_mask([n]) for p in self.parts]).any(axis=0) for n in names]
+        return np.asarray(np.all(masks, axis=0))
 
     def close(self) -> None:
         for part in self.parts:

@@ -146,17 +146,17 @@ class JoinCube(CubeABC):
             part.read_window(names[first:last], start, stop, rows, columns, out[first:last])
 
     def static_fields(self) -> dict[str, Planes]:
-        found: dict[str, Planes] = {}
+        fields: dict[str, Planes] = {}
         for part in self.parts:
-            found |= part.static_fields()
-        return found
+            fields |= part.static_fields()
+        return fields
 
     def statistics(self, inside: NDArray[np.bool_], names: Sequence[str] | None = None) -> tuple[Stats, Stats]:
         fields, differences = Stats({}), Stats({})
         chosen = list(names or self.names)
         for part, first, last in self._groups(chosen):
-            own = part.statistics(inside, chosen[first:last])
-            fields, differences = fields | own[0], differences | own[1]
+            of_part = part.statistics(inside, chosen[first:last])
+            fields, differences = fields | of_part[0], differences | of_part[1]
         return fields, differences
 
     def valid_mask(self, names: Sequence[str]) -> NDArray[np.bool_]:

@@ -85,8 +85,8 @@ class QgSettings(Settings):
         regime, size = REGIMES[self.regime], SIZES[self.size]
 
         def chosen(name: str, default: Any) -> Any:
-            own = getattr(self, name)
-            return default if own is None else own
+            asked = getattr(self, name)
+            return default if asked is None else asked
 
         from_size = {name: chosen(name, getattr(size, name)) for name in Size._fields}
         if regime.is_decaying and self.spinup is None:

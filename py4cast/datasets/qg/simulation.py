@@ -147,14 +147,14 @@ class Simulation:
             self._go_to(index)
             waves = self.coarse_grid
             bar = self.filter(self._state)
-            found = {"vorticity": waves.field(bar) / TIME_UNIT}
-            found["subgrid_tendency"] = waves.field(self._subgrid) / TIME_UNIT**2
+            fields = {"vorticity": waves.field(bar) / TIME_UNIT}
+            fields["subgrid_tendency"] = waves.field(self._subgrid) / TIME_UNIT**2
             unit = LENGTH / (2 * torch.pi)
-            found["stream_function"] = waves.field(self.coarse.stream_function(bar)) * (unit**2 / TIME_UNIT)
+            fields["stream_function"] = waves.field(self.coarse.stream_function(bar)) * (unit**2 / TIME_UNIT)
             wind = self._source((index - 0.5) * self.plan.interval, self.grid)
             if wind is not None:
-                found["vorticity_forcing"] = waves.field(self.filter(wind)) / TIME_UNIT**2
-            return {name: field.numpy().astype(np.float32) for name, field in found.items()}
+                fields["vorticity_forcing"] = waves.field(self.filter(wind)) / TIME_UNIT**2
+            return {name: field.numpy().astype(np.float32) for name, field in fields.items()}
 
     def _go_to(self, index: int) -> None:
         if self._index is None or self._index > index:
@@ -179,8 +179,8 @@ class Simulation:
 
     def _restore(self, index: int) -> None:
         """The last state on disk up to an instant, or the spun-up one, one interval before the first instant."""
-        found = [int(p.stem.split("_")[1]) for p in self._folder.glob(f"{self.seed}_*.npy")]
-        usable = [i for i in found if i <= index]
+        indices = [int(p.stem.split("_")[1]) for p in self._folder.glob(f"{self.seed}_*.npy")]
+        usable = [i for i in indices if i <= index]
         if not usable:
             self._index, self._state = -1, self._begin()
             self._keep()

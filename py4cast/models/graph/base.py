@@ -176,8 +176,8 @@ class GraphModel(NodeModel):
         gnn = self.m2g_gnn
 
         def layer(block: Block) -> tuple[Tensor, None]:
-            own = block.nodes[0] + run_mlp(self.encoding_grid_mlp, block.nodes[0])
-            return run_mlp(self.output_map, gnn.on_block(block, own)), None
+            embedded = block.nodes[0] + run_mlp(self.encoding_grid_mlp, block.nodes[0])
+            return run_mlp(self.output_map, gnn.on_block(block, embedded)), None
 
         modules: list[nn.Module] = [gnn, self.encoding_grid_mlp, self.output_map]
         return blockwise(layer, modules, [cells], gnn.connections, gnn.project(mesh), [terms["m2g"]])[0]

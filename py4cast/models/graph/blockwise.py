@@ -173,9 +173,9 @@ class _Plan(NamedTuple):
         self, nodes: Sequence[Tensor], edges: Sequence[Tensor], table: Table | None, first: int, last: int
     ) -> Block:
         """Views of the tensors' rows."""
-        own, of_edges = self.rows(first, last)
+        nodes_of, of_edges = self.rows(first, last)
         return Block(
-            tuple(t[own] for t in nodes), tuple(t[of_edges] for t in edges), first, last, self.connections, table
+            tuple(t[nodes_of] for t in nodes), tuple(t[of_edges] for t in edges), first, last, self.connections, table
         )
 
 
@@ -246,13 +246,13 @@ class _Blockwise(torch.autograd.Function):
         sizes = (nodes[0].shape[0], 0 if plan.connections is None else plan.connections.num_edges)
         results: list[Tensor] = []
         for first, last in cuts:
-            leaves, found = plan.run(ctx, tensors, first, last, keeps)
+            leaves, outputs = plan.run(ctx, tensors, first, last, keeps)
             if not results:
-                results = [r.new_empty(n, *r.shape[1:]) for r, n in zip(found, sizes, strict=False)]
-            for whole, part, own in zip(results, found, plan.rows(first, last), strict=False):
-                whole[own] = part.detach()
+                results = [r.new_empty(n, *r.shape[1:]) for r, n in zip(outputs, sizes, strict=False)]
+            for whole, part, place in zip(results, outputs, plan.rows(first, last), strict=False):
+                whole[place] = part.detach()
             if keeps:
-                ctx.kept.append((leaves, found))
+                ctx.kept.append((leaves, outputs))
         return tuple(results)
 
     @staticmethod
@@ -267,19 +267,19 @@ class _Blockwise(torch.autograd.Function):
             table.gradient = torch.zeros_like(senders)
         for first, last in reversed(ctx.cuts):
             if ctx.kept:
-                leaves, found = ctx.kept.pop()
+                leaves, outputs = ctx.kept.pop()
             else:
                 with _arithmetic(tensors[0], ctx.arithmetic):
-                    leaves, found = plan.run(ctx, tensors, first, last, True)
-            own, of_edges = plan.rows(first, last)
-            given = [g[rows] for g, rows in zip(gradients, (own, of_edges), strict=False)]
+                    leaves, outputs = plan.run(ctx, tensors, first, last, True)
+            nodes_of, of_edges = plan.rows(first, last)
+            given = [g[rows] for g, rows in zip(gradients, (nodes_of, of_edges), strict=False)]
             anchors = [] if table is None else [table.anchor]
             sources = [t for t in (*leaves, *tensors[num_rows:], *anchors) if t.requires_grad]
-            parts = torch.autograd.grad(found, sources, given, allow_unused=True)
+            parts = torch.autograd.grad(outputs, sources, given, allow_unused=True)
             wanted = [(i, total) for i, total in enumerate(totals) if total is not None]
             for (i, total), part in zip(wanted, parts, strict=False):
                 if i < num_rows:
-                    total[own if i < plan.num_nodes else of_edges] = 0.0 if part is None else part
+                    total[nodes_of if i < plan.num_nodes else of_edges] = 0.0 if part is None else part
                 elif part is not None:
                     total.add_(part)
         return (None, None, None if table is None else table.gradient, *totals)

@@ -75,20 +75,20 @@ class Graph:
     @property
     def digest(self) -> int:
         """Of who is joined to whom, the same on every machine: 63 bits of a SHA-256."""
-        found = hashlib.sha256(str([len(n) for n in self.nodes]).encode())
+        digest = hashlib.sha256(str([len(n) for n in self.nodes]).encode())
         for connections, _, _ in self.sets().values():
-            found.update(connections.senders.astype("<i8").tobytes())
-            found.update(connections.receivers.astype("<i8").tobytes())
-        return int.from_bytes(found.digest()[:8], "little") >> 1
+            digest.update(connections.senders.astype("<i8").tobytes())
+            digest.update(connections.receivers.astype("<i8").tobytes())
+        return int.from_bytes(digest.digest()[:8], "little") >> 1
 
     def sets(self) -> dict[str, tuple[Connections, int, int]]:
         """All edge sets by name, with the number of senders and of receivers."""
         counts = [len(n) for n in self.nodes]
-        found = {"grid_to_mesh": (self.grid_to_mesh, self.num_cells, counts[0])}
-        found |= {f"level {k}": (c, counts[k], counts[k]) for k, c in enumerate(self.same)}
-        found |= {f"up {k} to {k + 1}": (c, counts[k], counts[k + 1]) for k, c in enumerate(self.up)}
-        found |= {f"down {k + 1} to {k}": (c, counts[k + 1], counts[k]) for k, c in enumerate(self.down)}
-        return found | {"mesh_to_grid": (self.mesh_to_grid, counts[0], self.num_cells)}
+        sets = {"grid_to_mesh": (self.grid_to_mesh, self.num_cells, counts[0])}
+        sets |= {f"level {k}": (c, counts[k], counts[k]) for k, c in enumerate(self.same)}
+        sets |= {f"up {k} to {k + 1}": (c, counts[k], counts[k + 1]) for k, c in enumerate(self.up)}
+        sets |= {f"down {k + 1} to {k}": (c, counts[k + 1], counts[k]) for k, c in enumerate(self.down)}
+        return sets | {"mesh_to_grid": (self.mesh_to_grid, counts[0], self.num_cells)}
 
     def pack(self) -> dict[str, NDArray[Any]]:
         """Plain arrays, from which `unpack` makes it again."""
@@ -102,8 +102,8 @@ class Graph:
             "up": self.up,
             "down": self.down,
         }
-        for key, found in lists.items():
-            for k, c in enumerate(found):
+        for key, members in lists.items():
+            for k, c in enumerate(members):
                 arrays |= {
                     f"{key}.{k}.senders": c.senders,
                     f"{key}.{k}.receivers": c.receivers,
@@ -228,10 +228,10 @@ def _icosahedral(grid: Grid, settings: GraphSettings) -> list[Level]:
 
 def _flat(mesh: list[Level]) -> Level:
     """One level: the finest nodes with the edges of all levels."""
-    edges, own = [mesh[0].edges], np.arange(len(mesh[0].points))
+    edges, numbers = [mesh[0].edges], np.arange(len(mesh[0].points))
     for level in mesh[1:]:
-        own = own[level.twins]
-        edges.append(own[level.edges])
+        numbers = numbers[level.twins]
+        edges.append(numbers[level.edges])
     both = np.unique(np.concatenate(edges, axis=1), axis=1)
     return Level(mesh[0].points, both, mesh[0].radius, np.zeros((2, 0), np.int64), np.zeros(0, np.int64))
 

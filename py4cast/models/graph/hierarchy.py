@@ -32,11 +32,11 @@ class HierarchicalModel(GraphModel):
 
     def between(self, graph: Graph, kind: str, update_edges: bool = True) -> nn.ModuleList:
         """Interaction networks of the edges `same`, `up` or `down`, one per level or gap."""
-        found: tuple[Connections, ...] = getattr(graph, kind)
+        networks: tuple[Connections, ...] = getattr(graph, kind)
         shifts = {"same": (0, 0), "up": (0, 1), "down": (1, 0)}[kind]
         counts = [len(nodes) for nodes in graph.nodes]
-        ends = [(counts[level + shifts[0]], counts[level + shifts[1]]) for level in range(len(found))]
-        return nn.ModuleList([self.interaction(c, *e, update_edges) for c, e in zip(found, ends, strict=True)])
+        ends = [(counts[level + shifts[0]], counts[level + shifts[1]]) for level in range(len(networks))]
+        return nn.ModuleList([self.interaction(c, *e, update_edges) for c, e in zip(networks, ends, strict=True)])
 
     @abstractmethod
     def make_exchange(self, graph: Graph) -> None:
@@ -50,12 +50,12 @@ class HierarchicalModel(GraphModel):
 
     def static_terms(self) -> Terms:
         embedders = {"mesh": self.mesh_embedders, "same": self.mesh_same_embedders, "up": self.mesh_up_embedders, "down": self.mesh_down_embedders}  # fmt: skip
-        found: Terms = {}
+        terms: Terms = {}
         for kind, each in embedders.items():
             for level, embedder in enumerate(each):
                 assert isinstance(embedder, nn.Sequential), "made so"
-                found[f"{kind}_{level}"] = self.embedded(f"{kind}_{level}", embedder)
-        return found | {"mesh": found["mesh_0"]}
+                terms[f"{kind}_{level}"] = self.embedded(f"{kind}_{level}", embedder)
+        return terms | {"mesh": terms["mesh_0"]}
 
     def process(self, mesh: Tensor, terms: Terms) -> Tensor:
         gaps = range(self.num_levels - 1)

@@ -66,9 +66,9 @@ class _Round(nn.Module):
         ):
             changed.append([])
             for level, (network, e) in enumerate(zip(networks, old, strict=True)):
-                found, e = network(nodes[level + sender], nodes[level + receiver], e)
+                heard, e = network(nodes[level + sender], nodes[level + receiver], e)
                 before = sums[level + receiver]
-                sums[level + receiver] = found if before is None else before + found
+                sums[level + receiver] = heard if before is None else before + heard
                 changed[-1].append(e)
         return [self._update(level, n, a) for level, (n, a) in enumerate(zip(nodes, sums, strict=True))], *changed
 

@@ -52,8 +52,8 @@ def embed(mlp: nn.Sequential, x: Tensor) -> Tensor:
 def update_nodes(mlp: nn.Sequential, nodes: Tensor, sums: Tensor) -> Tensor:
     """X' = x + MLPₐ([x, a]) of nodes x with the sums a of their messages."""
     weight: Tensor = mlp[0].weight  # type: ignore[assignment]
-    own, heard = torch.split(weight, nodes.shape[-1], dim=1)
-    first = F.linear(nodes, own, mlp[0].bias) + F.linear(sums, heard)  # type: ignore[arg-type]
+    of_node, heard = torch.split(weight, nodes.shape[-1], dim=1)
+    first = F.linear(nodes, of_node, mlp[0].bias) + F.linear(sums, heard)  # type: ignore[arg-type]
     return nodes + run_rest(mlp, first)
 
 
@@ -146,9 +146,9 @@ class InteractionNetwork(Messenger):
 
     def forward(self, senders: Tensor, receivers: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
         def layer(block: Block) -> tuple[Tensor, Tensor | None]:
-            own, e = block.nodes[0], block.edges[0]
-            m = self.messages(block, own, self.edge_term(e))
-            return update_nodes(self.aggr_mlp, own, block.reduce(m)), e + m if self.update_edges else None
+            cells, e = block.nodes[0], block.edges[0]
+            m = self.messages(block, cells, self.edge_term(e))
+            return update_nodes(self.aggr_mlp, cells, block.reduce(m)), e + m if self.update_edges else None
 
         nodes, changed = blockwise(layer, [self], [receivers], self.connections, self.project(senders), [edges])
         return nodes, edges if changed is None else changed

@@ -123,23 +123,23 @@ def icosahedral_mesh(num_refinements: int, num_levels: int) -> list[Level]:
     the ends of the edge that it halves, or itself.
     """
     points, faces = _icosahedron()
-    found = []
+    mesh_levels = []
     for step in range(num_refinements + 1):
         edges = np.unique(np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1), axis=0)
-        found.append((points, edges))
+        mesh_levels.append((points, edges))
         if step < num_refinements:
             points, faces = _refine(points, faces, edges)
     levels = []
-    kept = found[::-1][:num_levels]
+    kept = mesh_levels[::-1][:num_levels]
     for level, (nodes, edges) in enumerate(kept):
         longest = float(np.linalg.norm(nodes[edges[:, 0]] - nodes[edges[:, 1]], axis=1).max())
         parents = _none()
         if level + 1 < len(kept):
             coarse_nodes, coarse_edges = kept[level + 1]
-            own = np.arange(len(coarse_nodes))
+            places = np.arange(len(coarse_nodes))
             middles = len(coarse_nodes) + np.arange(len(coarse_edges))
             parents = np.concatenate(
-                [np.stack([own, own]), *(np.stack([middles, coarse_edges[:, k]]) for k in (0, 1))], axis=1
+                [np.stack([places, places]), *(np.stack([middles, coarse_edges[:, k]]) for k in (0, 1))], axis=1
             )
         twins = np.arange(len(nodes)) if level else np.zeros(0, np.int64)
         both = np.concatenate([edges.T, edges.T[::-1]], axis=1)

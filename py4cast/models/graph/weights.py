@@ -25,16 +25,16 @@ def from_neural_lam(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     plain = {_PREFIX.sub("", name): value for name, value in weights.items()}
     levels = 1 + max((int(m[1]) for name in plain if (m := re.match(r"mesh_embedders\.(\d+)\.", name))), default=0)
-    found = {}
+    renamed = {}
     for name, value in plain.items():
         if _LIMITS.search(name):
             continue
         if match := _SPLIT.match(name):
             turn, kind, index, rest = match[1], match[2], int(match[3]), match[4]
-            found[f"rounds.{turn}.{_place(kind, index, levels)}.{rest}"] = value
+            renamed[f"rounds.{turn}.{_place(kind, index, levels)}.{rest}"] = value
         else:
-            found[_PLAIN.sub(r"processor.\1.", name)] = value
-    return found
+            renamed[_PLAIN.sub(r"processor.\1.", name)] = value
+    return renamed
 
 
 def _place(kind: str, index: int, levels: int) -> str:

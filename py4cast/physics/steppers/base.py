@@ -63,8 +63,8 @@ class StepperABC(ABC):
 
     def rate(self, state: Tensor, source: Tensor | None) -> Tensor:
         """N(s) + source."""
-        found = self.equation.nonlinear(state)
-        return found if source is None else found + source
+        change = self.equation.nonlinear(state)
+        return change if source is None else change + source
 
     @final
     def run(self, state: Tensor, num_steps: int, source: Tensor | None = None) -> Tensor:

@@ -55,16 +55,16 @@ class Offline(ObjectiveABC):
 
     def loss(self, hybrid: HybridStep, model: Network, loss: Loss, samples: Samples) -> Tensor:
         window, truth = samples.states, samples.truth
-        rates, own = [], []
+        rates, others_of = [], []
         for step in range(truth.shape[1]):
             x = hybrid.assemble(window, samples.forcing_of(step))
             state = hybrid.physical(window[:, -1])
             rate, others = hybrid.rate(model, x)
             rates.append(hybrid.rates.standardise(hybrid.total_rate(state, rate)))
-            own.append(others)
+            others_of.append(others)
             window = hybrid.slide(window, hybrid.fill_states(truth[:, step]))
         # all else is as the truth has it, so that the loss is that of the rate, with the weights of the house
-        prediction = hybrid.with_own(truth, torch.stack(own, dim=1))
+        prediction = hybrid.with_own(truth, torch.stack(others_of, dim=1))
         prediction[..., self.index : self.index + 1] = torch.stack(rates, dim=1).to(truth.dtype)
         return loss(prediction, truth)
 
@@ -90,14 +90,14 @@ class Online(ObjectiveABC):
 
     def horizon(self, update: int, available: int) -> int:
         """Steps to go through at a batch of training; SettingsError where the samples hold fewer."""
-        found = available
+        num_steps = available
         for begin, steps in self.settings.horizons:
-            found = steps if update >= begin else found
-        if found > available:
+            num_steps = steps if update >= begin else num_steps
+        if num_steps > available:
             raise SettingsError(
-                f"horizons: {found} steps at batch {update}, the samples hold {available}; set num_pred_steps_train"
+                f"horizons: {num_steps} steps at batch {update}, the samples hold {available}; set num_pred_steps_train"
             )
-        return found
+        return num_steps
 
     def loss(self, hybrid: HybridStep, model: Network, loss: Loss, samples: Samples) -> Tensor:
         available = samples.truth.shape[1]
@@ -110,20 +110,20 @@ class Online(ObjectiveABC):
         # what the physics makes of the state, and the rate itself, are not what is learned here
         is_learned = torch.tensor([n in hybrid.learned for n in hybrid.names], device=truth.device)
         states = torch.where(is_learned, truth, torch.nan)
-        found = loss(prediction, states)
+        value = loss(prediction, states)
         if self.spectral_weight:
             error = spectral_error(prediction[:, -1], truth[:, -1], self.num_prognostic)
-            found = found + self.spectral_weight * self.scale * error.unsqueeze(1)
-        return found
+            value = value + self.spectral_weight * self.scale * error.unsqueeze(1)
+        return value
 
     def _unrolled(self, hybrid: HybridStep, model: Network, samples: Samples, horizon: int) -> Tensor:
         def segment(window: Tensor, first: int, last: int) -> tuple[Tensor, Tensor]:
-            found = []
+            steps = []
             for step in range(first, last):
                 prediction = hybrid.step(model, window, samples.forcing_of(step), samples.border_of(step))
                 window = hybrid.slide(window, prediction)
-                found.append(prediction)
-            return window, torch.stack(found, dim=1)
+                steps.append(prediction)
+            return window, torch.stack(steps, dim=1)
 
         window, parts = samples.states, []
         length = segment_length(horizon) if self.settings.is_checkpointed else horizon
@@ -213,14 +213,14 @@ def spectral_error(prediction: Tensor, truth: Tensor, features: int) -> Tensor:
     def power(field: Tensor) -> Tensor:
         waves = torch.fft.rfft2(field[..., :features].movedim(-1, 1).float(), norm="forward").abs().square()
         sums = waves.new_zeros((*waves.shape[:2], size // 2))
-        found: Tensor = sums.index_add(2, shell[inside], waves[:, :, inside])[..., 1:]
-        return found
+        power_of: Tensor = sums.index_add(2, shell[inside], waves[:, :, inside])[..., 1:]
+        return power_of
 
     with torch.autocast(truth.device.type, enabled=False):
-        found, wanted = power(prediction), power(truth)
+        power_of, wanted = power(prediction), power(truth)
         # shells of round-off alone do not count
         least = 1e-12 * wanted.sum(-1, keepdim=True)
-        error: Tensor = (torch.log10(found + least) - torch.log10(wanted + least)).square().mean((1, 2))
+        error: Tensor = (torch.log10(power_of + least) - torch.log10(wanted + least)).square().mean((1, 2))
         return error
 
 

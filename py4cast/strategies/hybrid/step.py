@@ -70,9 +70,11 @@ class HybridStep(StrategyABC):
         given = {**needs, **{n: u for n, u in kind.forcing.items() if n in info.forcing}}
         given |= {n: u for n, u in kind.derived.items() if n in info.diagnostic}
         for feature, units in given.items():
-            found = info.variable(feature).units
-            if not same_units(found or "1", units):
-                raise SettingsError(f"physics {name!r} takes {feature} in [{units}]; the data have it in [{found}]")
+            held_units = info.variable(feature).units
+            if not same_units(held_units or "1", units):
+                raise SettingsError(
+                    f"physics {name!r} takes {feature} in [{units}]; the data have it in [{held_units}]"
+                )
         for derived in self.settings.derived:
             if derived not in kind.derived:
                 raise SettingsError(f"physics {name!r}: no derived field {derived!r}{nearest(derived, kind.derived)}")
@@ -130,11 +132,11 @@ class HybridStep(StrategyABC):
 
     def scaled(self, output: Tensor) -> tuple[Tensor, Tensor]:
         """The rate in its units out of the network's output, and what else it gives."""
-        found = output.float()
-        rate = self.rates.physical(found[..., : self.num_prognostic])
+        values = output.float()
+        rate = self.rates.physical(values[..., : self.num_prognostic])
         if self.physics.conserves_mean:
             rate = rate - rate.mean((1, 2), keepdim=True)
-        return rate, found[..., self.num_prognostic :]
+        return rate, values[..., self.num_prognostic :]
 
     def _forcings(self, x: Tensor) -> slice:
         """Where forcings stand in the assembled input: last but for what the physics derives."""
@@ -175,10 +177,10 @@ class HybridStep(StrategyABC):
             parts |= dict(zip(self.made, self.physics.derive(state, self.made).unbind(-1), strict=True))
         if self.has_subgrid:
             parts[self.settings.subgrid] = rate[..., 0]
-        own = dict(zip(self.own, others.unbind(-1), strict=True))
-        found = torch.stack([own[n] if n in own else parts[n] for n in self.names], dim=-1)
-        is_own = torch.tensor([n in own for n in self.names], device=found.device)
-        return torch.where(is_own, found, self.outputs.standardise(found))
+        of_network = dict(zip(self.own, others.unbind(-1), strict=True))
+        stacked = torch.stack([of_network[n] if n in of_network else parts[n] for n in self.names], dim=-1)
+        is_own = torch.tensor([n in of_network for n in self.names], device=stacked.device)
+        return torch.where(is_own, stacked, self.outputs.standardise(stacked))
 
     def with_own(self, prediction: Tensor, others: Tensor) -> Tensor:
         """Predicted features, standardised, in which those of the network alone are as it gives them."""

@@ -71,7 +71,7 @@ class Hybrid(HybridStep):
         filled = samples._replace(states=self.fill_states(samples.states), forcing=forcing)
         if self.objective.steps_physics:
             self.start(filled.states)
-        found: Tensor = self.objective.loss(self, model, loss, filled)
+        value: Tensor = self.objective.loss(self, model, loss, filled)
         if self.training:
             self.updates += 1
-        return found
+        return value

@@ -150,9 +150,9 @@ class Catalogue:
             # another process may have been first
             base.execute(f"INSERT OR IGNORE INTO items VALUES ({', '.join('?' * len(values))})", values)
             _add_edges(base, item)
-        found = self._by_id(item.id)
-        assert found is not None, "just written"
-        return found
+        known = self._by_id(item.id)
+        assert known is not None, "just written"
+        return known
 
     def items(self, kind: str | None = None) -> list[Item]:
         """All items, by kind, name and version."""
@@ -192,17 +192,17 @@ class Catalogue:
         """
         with self._open() as base:
             edges = [tuple(row) for row in base.execute("SELECT child, parent, relation FROM edges").fetchall()]
-        found: list[tuple[int, str, str, Item | None]] = []
+        items: list[tuple[int, str, str, Item | None]] = []
         for sign, here, there in ((-1, 0, 1), (1, 1, 0)):
             level, seen = [item.id], {item.id}
             for depth in range(1, 20):
                 ahead = [(edge[there], edge[2]) for edge in edges if edge[here] in level and edge[there] not in seen]
-                found += [
+                items += [
                     (sign * depth, relation, other, self._by_id(other)) for other, relation in dict.fromkeys(ahead)
                 ]
                 level = [other for other, _ in ahead]
                 seen |= set(level)
-        return sorted(found, key=lambda row: row[0])
+        return sorted(items, key=lambda row: row[0])
 
     def fetch(self, item: Item, output: str | os.PathLike[str]) -> Path:
         """Copies an item's file to `output`, a file or a folder.

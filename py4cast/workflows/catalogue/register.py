@@ -92,14 +92,14 @@ def _scores(file: Path) -> Item:
 
 def _facts(header: Mapping[str, Any]) -> dict[str, Any]:
     lineage = header["lineage"]
-    own = (lineage.get("git") or {}).get("py4cast") or {}
+    state = (lineage.get("git") or {}).get("py4cast") or {}
     return {
         "model": header["model"],
         "strategy": header["strategy"],
         "dataset": header["info"]["name"],
         "predicts": [v["name"] for v in header["info"]["variables"] if v.get("role", "prognostic") in ("prognostic", "diagnostic")],
         "version": lineage.get("version", ""),
-        "commit": own.get("commit", ""),
+        "commit": state.get("commit", ""),
     }  # fmt: skip
 
 

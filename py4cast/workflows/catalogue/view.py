@@ -68,8 +68,8 @@ def catalogue(what: str, asked: str | None, place: str | None, kind: str | None,
         lines += [f"registered  {item.registered}"]
         lines += [f"note        {item.note}"] if item.note else []
         return [*lines, *(f"{key:<11} {value}" for key, value in item.facts.items() if value not in ("", [], None))]
-    own: tuple[int, str, str, Item | None] = (0, "", item.id, item)
-    return [_branch(*row) for row in sorted([*held.lineage(item), own], key=lambda row: row[0])]
+    itself: tuple[int, str, str, Item | None] = (0, "", item.id, item)
+    return [_branch(*row) for row in sorted([*held.lineage(item), itself], key=lambda row: row[0])]
 
 
 def _branch(depth: int, relation: str, identity: str, item: Item | None) -> str:

@@ -123,15 +123,15 @@ class Cycle:
             if done.get(str(start), {}).get("is_fresh"):
                 logger.info("cycle of %s: done already", start)
                 return []
-            found = self._start(start)
-            if found != start and done.get(str(start), {}).get("init_time") == str(found):
+            start_found = self._start(start)
+            if start_found != start and done.get(str(start), {}).get("init_time") == str(start_found):
                 raise DataError(
-                    f"cycle of {start}: still no input but that of {found}, from which it was forecast already"
+                    f"cycle of {start}: still no input but that of {start_found}, from which it was forecast already"
                 )
-            files = run(self._forecast_from(start, found), self._stepper)
+            files = run(self._forecast_from(start, start_found), self._stepper)
             record = {
-                "init_time": str(found),
-                "is_fresh": bool(found == start),
+                "init_time": str(start_found),
+                "is_fresh": bool(start_found == start),
                 "files": [str(f) for f in files],
                 "at": f"{self._now()}Z",
             }
@@ -144,10 +144,10 @@ class Cycle:
         if not self._state.is_file():
             return {}
         try:
-            found: dict[str, Any] = json.loads(self._state.read_text())
+            state: dict[str, Any] = json.loads(self._state.read_text())
         except ValueError:
             raise DataError(f"{self._state}: damaged; remove it to begin anew") from None
-        return found
+        return state
 
     def _start(self, start: np.datetime64) -> np.datetime64:
         """The start to forecast from: the one that is due, or one before whose input is there."""

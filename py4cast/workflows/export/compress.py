@@ -22,8 +22,8 @@ def compressed(model: Any, weights: Weights, kept: Set[str]) -> tuple[Any, int]:
     import onnx
 
     graph, count = model.graph, 0
-    own = [t for t in graph.initializer if _is_weight(t, onnx.TensorProto.FLOAT) and t.name not in kept]
-    for tensor in own:
+    initializers = [t for t in graph.initializer if _is_weight(t, onnx.TensorProto.FLOAT) and t.name not in kept]
+    for tensor in initializers:
         values = onnx.numpy_helper.to_array(tensor)
         if weights == "float16" and np.abs(values).max() > np.finfo(np.float16).max:
             continue

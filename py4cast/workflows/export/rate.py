@@ -113,8 +113,8 @@ def export_rate(forecaster_path: Path, output: Path) -> float:
         onnx.checker.check_model(model)
         temporary.write_bytes(model.SerializeToString())
         session = onnxruntime.InferenceSession(temporary.read_bytes(), providers=["CPUExecutionProvider"])
-        found = session.run(None, {name: values.numpy() for name, values in examples.items()})[0]
-        drift = float((np.abs(found - expected) / scale).max())
+        actual = session.run(None, {name: values.numpy() for name, values in examples.items()})[0]
+        drift = float((np.abs(actual - expected) / scale).max())
         if not drift <= _TOLERANCE:
             raise Py4castError(f"{output}: the exported rate differs from torch by {drift:.2g} σ; it is not written")
     return drift

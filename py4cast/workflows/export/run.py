@@ -86,10 +86,10 @@ class _Step(nn.Module):
     def forward(self, *values: Tensor) -> Tensor:
         given = dict(zip(self.names, values, strict=True))
         inputs = {n.removeprefix(INPUT_PREFIX): v for n, v in given.items() if n.startswith(INPUT_PREFIX)}
-        found: Tensor = self.forecaster(
+        next_state: Tensor = self.forecaster(
             given["state"], given.get("forcing"), inputs, given.get("border"), given.get("noise")
         )
-        return found
+        return next_state
 
 
 def export(asked: Export) -> Drift:
@@ -137,8 +137,8 @@ def _examples(forecaster: Forecaster, has_border: bool, batch_size: int = 2) -> 
     def field(stats: Any, names: list[str], shape: tuple[int, ...], *leading: int) -> Tensor:
         noise = torch.randn(*leading, len(names), *shape, generator=generator)
         smooth = nn.functional.avg_pool2d(noise.flatten(0, -4), 5, 1, 2).reshape(noise.shape).movedim(-3, -1)
-        found: Tensor = smooth / smooth.std() * stats.to_list("std", names) + stats.to_list("mean", names)
-        return found
+        fields: Tensor = smooth / smooth.std() * stats.to_list("std", names) + stats.to_list("mean", names)
+        return fields
 
     shape = info.grid.shape
     yield "state", field(info.stats, info.prognostic, shape, batch_size, forecaster.num_input_steps)
@@ -151,16 +151,16 @@ def _examples(forecaster: Forecaster, has_border: bool, batch_size: int = 2) -> 
     if noise := forecaster.strategy.noise_of_step:
         yield "noise", torch.randn(batch_size, *noise.shape(shape), generator=generator)
     for key in forecaster.inputs:
-        own = info.inputs[key]
-        yield INPUT_PREFIX + key, field(own.stats, own.names, own.grid.shape, batch_size)
+        input_info = info.inputs[key]
+        yield INPUT_PREFIX + key, field(input_info.stats, input_info.names, input_info.grid.shape, batch_size)
 
 
 def _save(model: Any, info: StepInfo, forecaster: Forecaster, path: Path, asked: Export, drift: Drift | None) -> None:
     """Writes the model with its metadata."""
     import onnx
 
-    found = [] if drift is None else drift.largest
-    header = {**info.header, "export": {"opset": OPSET, "weights": asked.weights, "torch": torch.__version__, "forecaster": identity_of(read_info(Path(asked.forecaster))[0]), "drift": found}}  # fmt: skip
+    drift_found = [] if drift is None else drift.largest
+    header = {**info.header, "export": {"opset": OPSET, "weights": asked.weights, "torch": torch.__version__, "forecaster": identity_of(read_info(Path(asked.forecaster))[0]), "drift": drift_found}}  # fmt: skip
     text = json.dumps(header, allow_nan=False)
     onnx.helper.set_model_props(model, {SEAL: UNSEALED, HEADER: text, ARRAYS: packed_arrays(_arrays(forecaster))})
     onnx.checker.check_model(model)
@@ -180,12 +180,12 @@ def _drift(eager: EagerStepper, other: OnnxStepper, examples: dict[str, Tensor],
     std = np.where(std > 0, std, 1.0)
     largest, squares = np.zeros(num_steps), np.zeros((num_steps, std.size))
     for count in (1, 2):
-        own: dict[str, Array] = {name: values[:count].numpy() for name, values in examples.items()}
-        inputs = {n.removeprefix(INPUT_PREFIX): v for n, v in own.items() if n.startswith(INPUT_PREFIX)}
-        given = [Given(own.get("forcing"), own.get("border"), inputs, own.get("noise"))] * num_steps
-        pairs = zip(eager.advance(own["state"], given), other.advance(own["state"], given), strict=True)
-        for step, (expected, found) in enumerate(pairs):
-            difference = np.abs(expected[:, valid] - found[:, valid]).astype(np.float64) / std
+        values_of: dict[str, Array] = {name: values[:count].numpy() for name, values in examples.items()}
+        inputs = {n.removeprefix(INPUT_PREFIX): v for n, v in values_of.items() if n.startswith(INPUT_PREFIX)}
+        given = [Given(values_of.get("forcing"), values_of.get("border"), inputs, values_of.get("noise"))] * num_steps
+        pairs = zip(eager.advance(values_of["state"], given), other.advance(values_of["state"], given), strict=True)
+        for step, (expected, actual) in enumerate(pairs):
+            difference = np.abs(expected[:, valid] - actual[:, valid]).astype(np.float64) / std
             difference = np.where(np.isfinite(difference), difference, 1e30)
             largest[step] = max(largest[step], difference.max())
             squares[step] = np.maximum(squares[step], np.square(difference).mean((0, 1)))
@@ -197,12 +197,12 @@ def _drift(eager: EagerStepper, other: OnnxStepper, examples: dict[str, Tensor],
 def _growth(forecaster: Forecaster, step: int, drift: Any, std: Any) -> float:
     """What the drift of each feature [σ] adds to the error that the Forecaster's test found at that lead time."""
     table = forecaster.lineage.get("scores", {}).get("model", {})
-    found = []
-    for name, own, scale in zip(forecaster.info.predicted, drift, std, strict=True):
+    growths = []
+    for name, drift_of, scale in zip(forecaster.info.predicted, drift, std, strict=True):
         errors = table.get(name, {}).get("rmse", [])
         if step < len(errors) and errors[step]:
-            found.append(np.sqrt(1 + (own * scale / errors[step]) ** 2) - 1)
-    return float(np.mean(found)) if found else float("nan")
+            growths.append(np.sqrt(1 + (drift_of * scale / errors[step]) ** 2) - 1)
+    return float(np.mean(growths)) if growths else float("nan")
 
 
 def _export_pt2(step: _Step, examples: dict[str, Tensor], stepper: EagerStepper, output: Path) -> Drift:
@@ -213,9 +213,9 @@ def _export_pt2(step: _Step, examples: dict[str, Tensor], stepper: EagerStepper,
             step, tuple(examples.values()), dynamic_shapes=(tuple({0: batch} for _ in examples),)
         )
         with torch.no_grad():
-            found, expected = program.module()(*examples.values()), step(*examples.values())
+            actual, expected = program.module()(*examples.values()), step(*examples.values())
         std = stepper.forecaster.info.stats.to_list("std", stepper.forecaster.info.predicted)
-        difference = ((found - expected).abs() / std).nan_to_num()
+        difference = ((actual - expected).abs() / std).nan_to_num()
         largest, rms = float(difference.max()), float(difference.square().mean().sqrt())
         _refuse(largest, _TOLERANCE["float32"], output)
         extra = {HEADER: json.dumps(dict(stepper.info.header)), ARRAYS: packed_arrays(_arrays(stepper.forecaster))}

@@ -46,10 +46,10 @@ def _given(batch: ItemBatch, stepper: EagerStepper, border: str | None, num_step
     imposed = info.prognostic if border == "boundary" else info.predicted
 
     def at(key: str, names: list[str], step: int) -> Array:
-        found: Array = batch[key][names].tensor[:, step].numpy()
-        return found
+        fields: Array = batch[key][names].tensor[:, step].numpy()
+        return fields
 
     for step in range(num_steps):
         forcing = at("forcing", info.forcing, step) if info.forcing else None
-        own = at(border, imposed, step) if border else None
-        yield Given(forcing, own, {key: at(key, info.inputs[key].names, step) for key in stepper.info.inputs})
+        border_fields = at(border, imposed, step) if border else None
+        yield Given(forcing, border_fields, {key: at(key, info.inputs[key].names, step) for key in stepper.info.inputs})

@@ -57,9 +57,10 @@ class FileInput:
             self._set_forcings(source, driving, regrid)
             self._inputs = {
                 key: Driver(
-                    self._driving("boundary", driving or source, own.variables, own.grid), _names(own.variables)
+                    self._driving("boundary", driving or source, input_info.variables, input_info.grid),
+                    _names(input_info.variables),
                 )
-                for key, own in info.inputs.items()
+                for key, input_info in info.inputs.items()
             }
         except BaseException:
             self.close()
@@ -75,15 +76,15 @@ class FileInput:
     ) -> AlignedCube:
         """The wanted variables of a source on a grid; DataError names those that it lacks."""
         words = (what, "forecaster")
-        renamed = {own: name for own, name in self._renamed.items() if own in _names(wanted)}
+        renamed = {ours: name for ours, name in self._renamed.items() if ours in _names(wanted)}
         matched = match_variables(source.variables, wanted, (), renamed, words)
         self._refuse_lacking(what, source, wanted, matched)
         return AlignedCube(source, matched, grid, method, words=words)
 
     @staticmethod
     def _refuse_lacking(what: str, source: CubeABC, wanted: Sequence[Variable], matched: Sequence[Matched]) -> None:
-        found = {m.variable.name for m in matched}
-        lacking = [v for v in wanted if v.name not in found]
+        held_names = {m.variable.name for m in matched}
+        lacking = [v for v in wanted if v.name not in held_names]
         if lacking:
             shown = ", ".join(_described(v) for v in lacking)
             near = nearest(lacking[0].name, source.names)
@@ -144,7 +145,7 @@ class FileInput:
         info, cube = self.info, self._states
         names, there = cube.names, cube.available(cube.names)
         rows = [self.members.index(m) for m in members] or [0]
-        found = np.empty((len(rows), info.num_input_steps, *info.grid.shape, len(names)), dtype=np.float32)
+        states = np.empty((len(rows), info.num_input_steps, *info.grid.shape, len(names)), dtype=np.float32)
         for step in reversed(range(info.num_input_steps)):
             time = init_time - (info.num_input_steps - 1 - step) * info.step_duration
             for place, member in enumerate(rows):
@@ -152,20 +153,20 @@ class FileInput:
                 planes = np.empty((len(names), 1, *info.grid.shape), dtype=np.float32)
                 cube.read(names, index, index + 1, planes)
                 self._check(planes[:, 0], time)
-                found[place, step] = np.moveaxis(planes[:, 0], 0, -1)
-        return found
+                states[place, step] = np.moveaxis(planes[:, 0], 0, -1)
+        return states
 
     def _instant(self, time: np.datetime64, member: int, there: NDArray[np.bool_]) -> int:
         """Where an instant of a member lies: the shortest lead time that holds all fields."""
         axis = self._states.axis
         places = np.flatnonzero(axis.times == time)
-        own = places if axis.is_series else places[places // axis.length % axis.num_members == member]
-        whole = own[there[own]]
+        rows = places if axis.is_series else places[places // axis.length % axis.num_members == member]
+        whole = rows[there[rows]]
         if whole.size:
             return int(whole[np.argmin(whole % axis.length)])
-        if not own.size:
+        if not rows.size:
             raise DataError(f"--input: no state at {time}; it holds {_span(np.unique(axis.times))}")
-        lacking = [n for n in self._states.names if not self._states.available([n])[own].any()]
+        lacking = [n for n in self._states.names if not self._states.available([n])[rows].any()]
         raise DataError(f"--input: {', '.join(lacking or self._states.names)} missing at {time}")
 
     def _check(self, planes: Array, time: np.datetime64) -> None:
@@ -195,14 +196,14 @@ class FileInput:
         names = self.info.forcing
         if not names:
             return None
-        found = dict(zip(self._computed.names, self._computed.compute(time.reshape(1))[:, 0], strict=True))
+        fields = dict(zip(self._computed.names, self._computed.compute(time.reshape(1))[:, 0], strict=True))
         if self._read is not None:
             planes = np.moveaxis(_fields(self._read, init_time, time), -1, 0)
-            found |= dict(zip(self._read.names, planes, strict=True))
+            fields |= dict(zip(self._read.names, planes, strict=True))
         for name in names:
-            if not np.isfinite(found[name][self.info.valid]).all():
+            if not np.isfinite(fields[name][self.info.valid]).all():
                 raise DataError(f"forcing {name} at {time} has missing values")
-        return np.stack([found[name] for name in names], -1)
+        return np.stack([fields[name] for name in names], -1)
 
     def close(self) -> None:
         """Closes all files."""

@@ -76,11 +76,11 @@ class Series:
 
     def values(self, fields: NDArray[np.float32]) -> NDArray[np.float32]:
         """The values of a lead time at the stations, `heading.shape`."""
-        found = np.empty(self.heading.shape, dtype=np.float32)
+        values = np.empty(self.heading.shape, dtype=np.float32)
         planes = np.moveaxis(fields, -1, 0).reshape(-1, *fields.shape[-3:-1])
         out = [self._regridder(np.ascontiguousarray(p)) for p in planes]
-        found[...] = np.moveaxis(np.stack(out).reshape(fields.shape[-1], *found.shape[:-1]), 0, -1)
-        return found
+        values[...] = np.moveaxis(np.stack(out).reshape(fields.shape[-1], *values.shape[:-1]), 0, -1)
+        return values
 
 
 class Outputs:

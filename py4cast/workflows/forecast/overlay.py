@@ -46,9 +46,9 @@ class Overlay:
         hours = lead / np.timedelta64(3600, "s")
         when = f"+{hours:g} h, {np.datetime_as_string(self.heading.init_time + lead, 'm')}Z"
         for index, variable in enumerate(self.heading.variables):
-            own = self._stats[variable.name]
-            reach = _SPREAD * (own["std"] or 1.0)
-            span = own["mean"] - reach, own["mean"] + reach
+            of_variable = self._stats[variable.name]
+            reach = _SPREAD * (of_variable["std"] or 1.0)
+            span = of_variable["mean"] - reach, of_variable["mean"] + reach
             figure = draw_case({when: fields[..., index]}, variable, self.heading.grid, variable.name, span)
             path = self.folder / f"{variable.name}_{hours:03g}.png"
             write_figure(path, figure)

@@ -91,17 +91,19 @@ def _table(cube: CubeABC) -> Any:
     stats, differences = cube.statistics(everything)
     rows = []
     for variable in cube.variables:
-        own, step = stats[variable.name], differences[variable.name]
+        of_field, step = stats[variable.name], differences[variable.name]
         level = f"{variable.level:g} {variable.type_of_level or ''}".strip() if variable.level is not None else "-"
-        numbers = [f"{own[k]:.5g}" for k in ("mean", "std", "min", "max")]
+        numbers = [f"{of_field[k]:.5g}" for k in ("mean", "std", "min", "max")]
         lacking = int((~cube.available([variable.name])).sum())
         stored = "float32"
         if isinstance(cube, PreparedStore):
             packing = cube.packings[variable.name]
             if packing.error:
-                stored = f"{packing.kind}, error <= {packing.error:.2g} ({packing.error / (own['std'] or 1.0):.1g} std)"
+                stored = (
+                    f"{packing.kind}, error <= {packing.error:.2g} ({packing.error / (of_field['std'] or 1.0):.1g} std)"
+                )
         rows.append([
-            variable.name, variable.role, variable.units, level, *numbers, f"{step['std'] / (own['std'] or 1.0):.4f}",
+            variable.name, variable.role, variable.units, level, *numbers, f"{step['std'] / (of_field['std'] or 1.0):.4f}",
             str(lacking), stored,
         ])  # fmt: skip
     columns = ("variable", "role", "units", "level", "mean", "std", "min", "max", "diff_std", "missing", "stored as")
@@ -143,7 +145,7 @@ def _checked(cube: CubeABC) -> str:
 def _index(cube: CubeABC, time: str | None) -> int:
     if time is None:
         return cube.axis.size // 2
-    found = cube.axis.find(instant(time))
-    if found is None:
+    index = cube.axis.find(instant(time))
+    if index is None:
         raise SettingsError(f"--time {time}: not in the data, which hold {_period(cube.axis)}")
-    return found
+    return index

@@ -31,8 +31,8 @@ def inspect_step(path: Path) -> list[Any]:
 
         info, weights = OnnxStepper(path).info, ""
     else:
-        found, arrays, count = read_info(path)
-        info, weights = StepInfo.from_header(found, arrays), f" of {count:,} numbers"
+        told, arrays, count = read_info(path)
+        info, weights = StepInfo.from_header(told, arrays), f" of {count:,} numbers"
     header = info.header
     lines = [
         f"{'exported step' if path.suffix == '.onnx' else 'Forecaster'} {path}, {path.stat().st_size / 1e6:.1f} MB",
@@ -43,7 +43,7 @@ def inspect_step(path: Path) -> list[Any]:
         f"border   {'none is imposed' if info.border is None else _border(info)}",
         f"statics  {', '.join(header['info']['static']) or 'none'}",
         *([f"masked   {int((~info.valid).sum())} of {info.valid.size} cells never hold data"] if not info.valid.all() else []),
-        *(f"input    {key}: {', '.join(v.name for v in own.variables)} on {own.grid.describe()}" for key, own in info.inputs.items()),
+        *(f"input    {key}: {', '.join(v.name for v in input_info.variables)} on {input_info.grid.describe()}" for key, input_info in info.inputs.items()),
         *_export(header.get("export")),
     ]  # fmt: skip
     return [*lines, _variables(info), *_lineage(header["lineage"]), *_scores(header["lineage"].get("scores"))]
@@ -72,9 +72,9 @@ def _variables(info: StepInfo) -> Any:
     stats, differences = info.header["info"]["stats"], info.header["info"]["diff_stats"]
     rows = []
     for v in info.variables:
-        own, step = stats.get(v.name, {}), differences.get(v.name, {})
+        of_field, step = stats.get(v.name, {}), differences.get(v.name, {})
         level = f"{v.level:g} {v.type_of_level or ''}".strip() if v.level is not None else "-"
-        numbers = [f"{own[k]:.5g}" if k in own else "-" for k in ("mean", "std", "min", "max")]
+        numbers = [f"{of_field[k]:.5g}" if k in of_field else "-" for k in ("mean", "std", "min", "max")]
         rows.append([v.name, v.role, v.units, level, v.standard_name or "-", *numbers, f"{step['std']:.4f}" if "std" in step else "-"])  # fmt: skip
     columns = ("variable", "role", "units", "level", "CF name", "mean", "std", "min", "max", "diff_std")
     return table_of("statistics of the training period (diff_std: of one step, in units of std)", columns, [rows])

@@ -51,7 +51,7 @@ def page_data(scores: ScoreSet, source: CaseSource | None, num_cases: int = 2) -
         described.get(n, Variable(name=n, units=scores.units[n])) for n in scores.variables[: scores.num_features]
     ]
     plain = [m for m in scores.metrics if scores.arrays[m].values.ndim == 3]
-    found: dict[str, Any] = {
+    document: dict[str, Any] = {
         "systems": list(scores.systems),
         "leads": scores.lead_hours,
         "variables": scores.variables,
@@ -65,14 +65,14 @@ def page_data(scores: ScoreSet, source: CaseSource | None, num_cases: int = 2) -
         "cases": [],
     }
     if grid is not None and source is not None:
-        found["maps"] = _maps(scores, variables, grid)
-        found["cases"] = _cases(scores, variables, grid, source, num_cases)
-    return found
+        document["maps"] = _maps(scores, variables, grid)
+        document["cases"] = _cases(scores, variables, grid, source, num_cases)
+    return document
 
 
 def _metric(scores: ScoreSet, name: str) -> dict[str, Any]:
     array = scores.arrays[name]
-    found: dict[str, Any] = {
+    document: dict[str, Any] = {
         "long_name": array.attrs.get("long_name", name),
         "units": array.attrs.get("units", ""),
         "orientation": array.attrs.get("orientation", ""),
@@ -81,8 +81,8 @@ def _metric(scores: ScoreSet, name: str) -> dict[str, Any]:
     }
     for end in ("low", "high", "gain", "gain_low", "gain_high"):
         if f"{name}_{end}" in scores.arrays:
-            found[end] = rounded(scores.arrays[f"{name}_{end}"].values)
-    return found
+            document[end] = rounded(scores.arrays[f"{name}_{end}"].values)
+    return document
 
 
 def _spectra(scores: ScoreSet) -> dict[str, Any] | None:
@@ -127,14 +127,14 @@ def _events(scores: ScoreSet) -> dict[str, Any] | None:
 def _ensemble(scores: ScoreSet) -> dict[str, Any] | None:
     if "rank_histogram" not in scores.arrays:
         return None
-    found: dict[str, Any] = {"ranks": rounded(scores.arrays["rank_histogram"].values[0]), "reliability": None}
+    document: dict[str, Any] = {"ranks": rounded(scores.arrays["rank_histogram"].values[0]), "reliability": None}
     if "reliability" in scores.arrays:
         array = scores.arrays["reliability"]
         names = _with_events(scores, array)
         places = [scores.variables.index(n) for n in names]
         pairs = array.values[0][:, places][..., 1:]  # (lead, name, threshold, bin, probability and frequency)
-        found["reliability"] = {"names": names, "thresholds": _thresholds(scores, names), "values": rounded(pairs)}
-    return found
+        document["reliability"] = {"names": names, "thresholds": _thresholds(scores, names), "values": rounded(pairs)}
+    return document
 
 
 def _maps(scores: ScoreSet, variables: Sequence[Variable], grid: Grid) -> dict[str, Any] | None:
@@ -166,7 +166,7 @@ def _cases(
     scores: ScoreSet, variables: Sequence[Variable], grid: Grid, source: CaseSource, count: int
 ) -> list[Mapping[str, Any]]:
     worst = [w for w in worst_cases(scores, count) if w.variable < min(len(variables), _MAX_MAP_VARIABLES)]
-    found: list[tuple[int, Mapping[str, Any]]] = []
+    cases: list[tuple[int, Mapping[str, Any]]] = []
     # a start whose forecast is among the worst of several variables is read once
     for init_time in sorted({w.init_time for w in worst}):
         forecast, truth = source.fields(init_time)
@@ -183,5 +183,5 @@ def _cases(
                 "lead": scores.lead_hours[case.step], "rmse": rounded(case.rmse), "images": images, "bar": both["bar"],
                 "error_bar": error["bar"],
             }  # fmt: skip
-            found.append((place, entry))
-    return [entry for _, entry in sorted(found, key=lambda pair: pair[0])]
+            cases.append((place, entry))
+    return [entry for _, entry in sorted(cases, key=lambda pair: pair[0])]

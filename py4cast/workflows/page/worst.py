@@ -58,7 +58,7 @@ def worst_cases(scores: ScoreSet, count: int = 2) -> list[WorstCase]:
     if rows is None or "squared_error.sum" not in rows.shapes:
         return []
     squares = (rows.read("squared_error.sum") / rows.read("squared_error.weight")).sqrt().numpy()
-    found = []
+    cases = []
     for variable in range(squares.shape[2]):
         scored = np.isfinite(squares[:, :, variable])
         if not scored.any():
@@ -67,5 +67,5 @@ def worst_cases(scores: ScoreSet, count: int = 2) -> list[WorstCase]:
         errors = np.where(scored[:, step], squares[:, step, variable], -np.inf)
         for index in np.argsort(-errors)[:count]:
             if np.isfinite(errors[index]):
-                found.append(WorstCase(variable, scores.init_times[index], step, float(errors[index])))
-    return found
+                cases.append(WorstCase(variable, scores.init_times[index], step, float(errors[index])))
+    return cases

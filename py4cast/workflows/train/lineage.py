@@ -34,5 +34,5 @@ def _state(folder: Path) -> dict[str, Any] | None:
 
 def git_state() -> dict[str, Any]:
     """The git state of py4cast's own code and of the folder that the command was given in; empty outside git."""
-    found = {"py4cast": _state(Path(__file__).resolve().parent), "folder": _state(Path.cwd())}
-    return {name: state for name, state in found.items() if state is not None}
+    states = {"py4cast": _state(Path(__file__).resolve().parent), "folder": _state(Path.cwd())}
+    return {name: state for name, state in states.items() if state is not None}

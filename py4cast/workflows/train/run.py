@@ -20,7 +20,7 @@ from py4cast.callbacks import (
     Preemption,
     TrainingProgress,
 )
-from py4cast.datasets import DatasetABC, get_datasets, registry
+from py4cast.datasets import DatasetABC, registry
 from py4cast.datasets.loader import Loader, LoaderSettings
 from py4cast.errors import DataError, SettingsError
 from py4cast.forecaster import Forecaster
@@ -32,7 +32,7 @@ from py4cast.observers import registry as observers
 from py4cast.progress import Preparation
 from py4cast.settings import read_json, root_dir
 from py4cast.tracking import RunLog, loggers_of, track_result
-from py4cast.workflows.config import RunConfig, TrainSettings
+from py4cast.workflows.config import Decoded, RunConfig, TrainSettings
 from py4cast.workflows.page.score_page import write_page
 from py4cast.workflows.terminal import Bar
 from py4cast.workflows.train.lineage import git_state
@@ -98,17 +98,14 @@ def process_rank() -> int:
     return 0
 
 
-def _load_data(config: RunConfig, folder: Path) -> tuple[DatasetABC, DatasetABC, DatasetABC]:
-    settings = folder / "dataset.json"
-    write_json(settings, config.dataset.settings)
+def _load_data(config: RunConfig, settings: Any, folder: Path) -> tuple[DatasetABC, DatasetABC, DatasetABC]:
+    """The splits of decoded settings, made first where that takes long."""
+    path, kind, t = folder / "dataset.json", registry.get(config.dataset.name), config.train
+    write_json(path, config.dataset.settings)
     if process_rank() == 0:
         with Bar() as bar:
-            kind = registry.get(config.dataset.name)
-            kind.make(kind.read_settings(settings), Preparation(bar))
-    t = config.train
-    return get_datasets(
-        config.dataset.name, t.num_input_steps, t.num_pred_steps_train, t.num_pred_steps_val_test, settings
-    )
+            kind.make(settings, Preparation(bar))
+    return kind.from_settings(settings, path, t.num_input_steps, t.num_pred_steps_train, t.num_pred_steps_val_test)
 
 
 def _precision(asked: str) -> Any:
@@ -175,10 +172,10 @@ def _loaders(
 
 
 def _observers(t: TrainSettings, prefix: str) -> list[ErrorObserver]:
-    found = [] if t.no_log else [observers.get(name)() for name in t.plots]
-    for observer in found:
+    observers_of = [] if t.no_log else [observers.get(name)() for name in t.plots]
+    for observer in observers_of:
         observer.prefix = prefix
-    return found
+    return observers_of
 
 
 def _quiet() -> None:
@@ -205,6 +202,7 @@ def train(
     run_name: str = "run",
     resume: bool = False,
     weights: str | os.PathLike[str] | None = None,
+    decoded: Decoded | None = None,
 ) -> Path:
     """Trains, validates, keeps the best and the last state, tests the best, and returns the run's folder.
 
@@ -214,6 +212,7 @@ def train(
         run_name: the run's own name.
         resume: whether to go on with a run of this name.
         weights: a checkpoint or Forecaster whose network weights to start from.
+        decoded: what `config.check()` gave, where it was called already.
 
     Raises:
         SettingsError, DataError, NumericalError, SpaceError: as the command line reports them.
@@ -230,7 +229,7 @@ def train(
     with lock(folder / ".lock") if is_first else nullcontext():
         checkpoint = _begin(folder, config, resume) if is_first else _last_checkpoint(folder, resume)
         try:
-            module, datasets = _make(config, folder, weights)
+            module, datasets = _make(config, folder, weights, decoded)
         except BaseException:
             # a run that never began leaves its name free
             if is_first and not (folder / "checkpoints").exists():
@@ -241,12 +240,12 @@ def train(
 
 
 def _make(
-    config: RunConfig, folder: Path, weights: str | os.PathLike[str] | None
+    config: RunConfig, folder: Path, weights: str | os.PathLike[str] | None, decoded: Decoded | None = None
 ) -> tuple[AutoRegressiveLightning, tuple[DatasetABC, DatasetABC, DatasetABC]]:
     """The data and the module of a run."""
     pl.seed_everything(config.train.seed, verbose=False)
-    config.check()
-    datasets = _load_data(config, folder)
+    decoded = decoded or config.check()
+    datasets = _load_data(config, decoded.dataset, folder)
     info = datasets[0].info
     for split, dataset in zip(("train", "valid", "test"), datasets, strict=True):
         if len(dataset) == 0:
@@ -256,8 +255,8 @@ def _make(
         config.model.name,
         config.strategy.name,
         config.train.num_input_steps,
-        config.model.settings,
-        config.strategy.settings,
+        decoded.model,
+        decoded.strategy,
         config.train.use_checkpoint,
     )
     if weights is not None:
@@ -336,8 +335,8 @@ def load_weights(forecaster: Forecaster, path: Path) -> None:
         state = Forecaster.load(path).network.state_dict()
     else:
         prefix = "forecaster.network."
-        found = AtomicCheckpointIO().load_checkpoint(path)["state_dict"]
-        state = {k.removeprefix(prefix): v for k, v in found.items() if k.startswith(prefix)}
+        weights_of = AtomicCheckpointIO().load_checkpoint(path)["state_dict"]
+        state = {k.removeprefix(prefix): v for k, v in weights_of.items() if k.startswith(prefix)}
     try:
         forecaster.network.load_state_dict(state)
     except RuntimeError as error:

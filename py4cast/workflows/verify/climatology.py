@@ -79,8 +79,8 @@ def climatology_of_cube(
         fit.add(cube.times[index], plane[:, 0])
         for name, counts in rain.items():
             counts.add(plane[names.index(name), 0])
-    found = {name: counts.result() for name, counts in rain.items()}
-    climate = RainClimate({n: d for n, (d, _) in found.items()}, {n: h for n, (_, h) in found.items()})
+    rains = {name: counts.result() for name, counts in rain.items()}
+    climate = RainClimate({n: d for n, (d, _) in rains.items()}, {n: h for n, (_, h) in rains.items()})
     by = "day of the year and hour" if num_harmonics else "hour of the day"
     span = f"{times.min()} to {times.max()}" if times.size else "nothing"
     return Climatology(step, fit.coefficients(), f"mean by {by}{of and f' of {of}'}, {span}", climate)

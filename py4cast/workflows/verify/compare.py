@@ -94,16 +94,16 @@ def _scored(asked: Compare, name: str, path: str, output: Path) -> ScoreSet:
 
 def named_runs(texts: Sequence[str]) -> dict[str, str]:
     """Runs by name, from `NAME=PATH` or a path, whose last part that tells them apart is the name."""
-    found: dict[str, str] = {}
+    folders: dict[str, str] = {}
     for text in texts:
         name, _, path = text.partition("=") if "=" in text else ("", "", text)
         name = name or _short_name(path, [t.partition("=")[2] or t for t in texts])
-        if name in found:
+        if name in folders:
             raise SettingsError(f"compare: two runs are called {name!r}; name them by NAME=PATH")
-        found[name] = path
-    if len(found) < 2:
+        folders[name] = path
+    if len(folders) < 2:
         raise SettingsError("compare needs at least two runs; see py4cast compare --help")
-    return found
+    return folders
 
 
 def _short_name(path: str, others: Sequence[str]) -> str:
@@ -154,14 +154,14 @@ class _Common:
 
 def _sources(scores: ScoreSet) -> dict[str, CaseSource]:
     """What gives each run's fields again, where its Forecaster or its files are still there."""
-    found: dict[str, CaseSource] = {}
+    sources: dict[str, CaseSource] = {}
     for name, document in scores.document["runs"].items():
         kind = SplitCase if "forecaster" in document else FileCase
         try:
-            found[name] = _Common(kind.again(document), scores)
+            sources[name] = _Common(kind.again(document), scores)
         except (Py4castError, OSError, KeyError) as error:
             logger.warning("%s: no maps of it: %s", name, error)
-    return found
+    return sources
 
 
 def _draw(asked: Compare, scores: ScoreSet, sources: Mapping[str, CaseSource], folder: Path) -> None:

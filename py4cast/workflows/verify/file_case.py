@@ -202,15 +202,15 @@ class FileCase:
 
     def _starts(self) -> NDArray[np.datetime64]:
         """Starts that all systems have and whose truth is there, within the period."""
-        asked, own = self.asked, self.systems["forecast"]
-        starts = own.init_times
+        asked, forecasts = self.asked, self.systems["forecast"]
+        starts = forecasts.init_times
         if asked.first is not None:
             starts = starts[starts >= asked.first]
         if asked.last is not None:
             starts = starts[starts <= asked.last]
         if not starts.size:
             raise DataError(
-                f"--forecast: no start between {asked.first} and {asked.last}; they are {_span(own.init_times)}"
+                f"--forecast: no start between {asked.first} and {asked.last}; they are {_span(forecasts.init_times)}"
             )
         for system in self.systems.values():
             common = starts[np.isin(starts, system.init_times)]

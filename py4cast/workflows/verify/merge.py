@@ -40,43 +40,43 @@ def merged(runs: Mapping[str, ScoreSet]) -> ScoreSet:
     _check_truth(runs, starts)
     features = [v for v in first.variables[: first.num_features] if all(v in s.variables for s in sets)]
     leads = [t for t in first.lead_times if all(t in list(s.lead_times) for s in sets)]
-    found = ScoreSet(
+    scores = ScoreSet(
         names, leads, {}, len(features), num_forecasts=int(starts.size), init_times=starts, grid=first.grid,
         document={**first.document, "runs": {n: dict(s.document) for n, s in runs.items()}},
     )  # fmt: skip
     tables = {name: _Table(s, features, leads, starts) for name, s in runs.items()}
-    found.rows = {name: table.rows for name, table in tables.items()}
+    scores.rows = {name: table.rows for name, table in tables.items()}
     layout = tables[names[0]].layout
-    found.units = {v.name: v.units for v in layout.variables} | {
+    scores.units = {v.name: v.units for v in layout.variables} | {
         p.name: layout.variables[p.eastward].units for p in layout.pairs
     }
     common = [m for m in tables[names[0]].metrics if all(m in t.metrics for t in tables.values())]
     for metric in common:
-        _fill(found, metric, tables)
+        _fill(scores, metric, tables)
     for part in ("bias_map", "rmse_map"):
         if (
             part in first.arrays
             and features == first.variables[: first.num_features]
             and len(leads) == len(first.lead_times)
         ):
-            found.arrays[part] = first.arrays[part]
-    return found
+            scores.arrays[part] = first.arrays[part]
+    return scores
 
 
-def _fill(found: ScoreSet, name: str, tables: Mapping[str, "_Table"]) -> None:
+def _fill(scores: ScoreSet, name: str, tables: Mapping[str, "_Table"]) -> None:
     """One metric of every run, with its bounds, and the gains of the first run."""
     first = next(iter(tables.values()))
     metric = first.metrics[name]
-    longest, settings = found.lead_times[-1], first.layout.settings
+    longest, settings = scores.lead_times[-1], first.layout.settings
     options = (longest, settings.num_samples, settings.confidence, settings.block)
     alone = [intervals(t.metrics[name], t.rows, None, *options) for t in tables.values()]
     others = list(tables.values())[1:]
     gains = [intervals(metric, first.rows, t.rows, *options) for t in others]
     for end in ("value", "low", "high"):
-        found.put(name if end == "value" else f"{name}_{end}", metric, [getattr(i, end) for i in alone])
+        scores.put(name if end == "value" else f"{name}_{end}", metric, [getattr(i, end) for i in alone])
         if gains:
             key = f"{name}_gain" + ("" if end == "value" else f"_{end}")
-            found.put(key, metric, [getattr(i, end) for i in gains], "reference")
+            scores.put(key, metric, [getattr(i, end) for i in gains], "reference")
 
 
 class _Table:
@@ -99,8 +99,8 @@ class _Table:
             if metric.kept and all(f"{s.name}.sum" in given.shapes for s in metric.kept):
                 self.metrics[name] = metric
                 for statistic, old in zip(metric.kept, before.kept, strict=True):
-                    own, all_ = _statistic_features(statistic, metric), _statistic_features(old, before)
-                    columns[statistic.name] = [all_.index(f) for f in own]
+                    of_metric, all_ = _statistic_features(statistic, metric), _statistic_features(old, before)
+                    columns[statistic.name] = [all_.index(f) for f in of_metric]
         self.rows, place = Rows(), np.searchsorted(given.init_times, starts)
         parts = {
             f"{name}.{part}": given.read(f"{name}.{part}", place)[:, steps][:, :, chosen]

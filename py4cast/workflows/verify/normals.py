@@ -36,11 +36,11 @@ class FileNormals:
         lacking = [n for n in names if n not in self._file.names]
         if lacking:
             raise DataError(f"{path}: no normals of {', '.join(lacking)}; there are {', '.join(self._file.names)}")
-        found = self._file.grid
-        assert found is not None, "the file has fields"
-        self._is_turned = not found.same_as(grid)
-        if self._is_turned and not found.rows_columns(slice(None, None, -1), slice(None)).same_as(grid):
-            raise DataError(f"{path}: normals on {found.describe()}; the truth is on {grid.describe()}")
+        held_grid = self._file.grid
+        assert held_grid is not None, "the file has fields"
+        self._is_turned = not held_grid.same_as(grid)
+        if self._is_turned and not held_grid.rows_columns(slice(None, None, -1), slice(None)).same_as(grid):
+            raise DataError(f"{path}: normals on {held_grid.describe()}; the truth is on {grid.describe()}")
         self._file.check(needed)
 
     def __call__(self, times: NDArray[np.datetime64]) -> list[Tensor]:

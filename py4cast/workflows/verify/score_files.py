@@ -89,23 +89,23 @@ def read_scores(path: str | os.PathLike[str]) -> ScoreSet:
     """
     file = Path(path)
     file = file / "scores.nc" if file.is_dir() else file
-    found, attributes = read_arrays(file)
-    if "py4cast" not in attributes or "system" not in found:
+    arrays, attributes = read_arrays(file)
+    if "py4cast" not in attributes or "system" not in arrays:
         raise DataError(f"{file}: a NetCDF file, but no scores of py4cast")
     document: dict[str, Any] = json.loads(attributes["py4cast"])
     if document.pop("format", 0) > FORMAT:
         raise DataError(f"{file}: scores of a later py4cast; this one reads format {FORMAT}")
-    names = [str(n) for n in found["variable"][1]]
+    names = [str(n) for n in arrays["variable"][1]]
     scores = ScoreSet(
-        [str(n) for n in found["system"][1]],
-        [np.timedelta64(round(float(h) * 3600), "s") for h in found["lead_time"][1]],
-        dict(zip(names, (str(u) for u in found["variable_units"][1]), strict=True)),
+        [str(n) for n in arrays["system"][1]],
+        [np.timedelta64(round(float(h) * 3600), "s") for h in arrays["lead_time"][1]],
+        dict(zip(names, (str(u) for u in arrays["variable_units"][1]), strict=True)),
         int(document.pop("num_features", len(names))),
         num_forecasts=int(document.pop("num_forecasts", 0)), document=document,
     )  # fmt: skip
-    if "init_time" in found:
-        scores.init_times = found["init_time"][1].astype("datetime64[s]")
-    for name, (dims, values, attrs) in found.items():
+    if "init_time" in arrays:
+        scores.init_times = arrays["init_time"][1].astype("datetime64[s]")
+    for name, (dims, values, attrs) in arrays.items():
         if name.startswith(_ROW) or dims == (name,) or name in _COORDINATES:
             continue
         if name.endswith("_value") and "variable" in dims:
@@ -114,26 +114,28 @@ def read_scores(path: str | os.PathLike[str]) -> ScoreSet:
             scores.arrays[name] = ScoreArray(dims, values, attrs)
         elif name in ("bias_map", "rmse_map"):
             scores.arrays[name] = ScoreArray((*dims[:2], *_MAPS), values, attrs)
-    if "latitude" in found:
-        scores.grid = _grid(found)
+    if "latitude" in arrays:
+        scores.grid = _grid(arrays)
     used = {d for a in scores.arrays.values() for d in a.dims[3:]}
-    scores.coordinates |= {d: ScoreArray((d,), found[d][1], found[d][2]) for d in used if d in found}
-    scores.rows = {scores.systems[0]: _rows(found, scores)}
+    scores.coordinates |= {d: ScoreArray((d,), arrays[d][1], arrays[d][2]) for d in used if d in arrays}
+    scores.rows = {scores.systems[0]: _rows(arrays, scores)}
     return scores
 
 
-def _grid(found: Mapping[str, Any]) -> Grid:
+def _grid(arrays: Mapping[str, Any]) -> Grid:
     """The grid of the scores' coordinates."""
-    x, y = (found[n][1] if n in found else None for n in ("x", "y"))
-    projection = {k: np.asarray(v).tolist() for k, v in found["projection"][2].items()} if "projection" in found else {}
-    return Grid(found["latitude"][1], found["longitude"][1], x, y, projection)
+    x, y = (arrays[n][1] if n in arrays else None for n in ("x", "y"))
+    projection = (
+        {k: np.asarray(v).tolist() for k, v in arrays["projection"][2].items()} if "projection" in arrays else {}
+    )
+    return Grid(arrays["latitude"][1], arrays["longitude"][1], x, y, projection)
 
 
-def _rows(found: Mapping[str, Any], scores: ScoreSet) -> Rows:
+def _rows(arrays: Mapping[str, Any], scores: ScoreSet) -> Rows:
     from torch import from_numpy
 
     rows = Rows()
-    tables = {name.removeprefix(_ROW): values for name, (_, values, _) in found.items() if name.startswith(_ROW)}
+    tables = {name.removeprefix(_ROW): values for name, (_, values, _) in arrays.items() if name.startswith(_ROW)}
     for i, time in enumerate(scores.init_times):
         rows.append(time, {name: from_numpy(np.ascontiguousarray(table[i])) for name, table in tables.items()})
     return rows

@@ -77,7 +77,7 @@ def score_shared(case: FileCase, has_maps: bool, count: int, bar: Bar | None) ->
     tally, most = _Tally(context, bar), BLOCK_BYTES // count
     # a file of normals is opened by each
     climatology = None if isinstance(case.climatology, FileNormals) else case.climatology
-    own, *others = np.array_split(case.init_times, count)
+    first, *others = np.array_split(case.init_times, count)
     verification = verification_of(case, has_maps)
     gc.freeze()  # a collection would write to all objects, and so copy what is shared
     with ProcessPoolExecutor(count - 1, context, _begin, (tally,)) as executor:
@@ -88,7 +88,7 @@ def score_shared(case: FileCase, has_maps: bool, count: int, bar: Bar | None) ->
             bar.start(_STAGE, case.init_times.size)
         try:
             with torch.inference_mode():
-                _score(verification, _blocks(case, own, most), tally.step_here)
+                _score(verification, _blocks(case, first, most), tally.step_here)
             packs = [verification.pack(), *tally.results()]
         except BrokenProcessPool:
             raise DataError("a process that scores was killed, perhaps for its memory; try --num_workers 1") from None

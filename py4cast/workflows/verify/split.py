@@ -174,7 +174,7 @@ def _references(
     info: DatasetInfo, files: Mapping[str, Sequence[str]], regrid: Method | None
 ) -> dict[str, FurtherForecast]:
     """Further forecasts, in the words, units and places of the data; NaN for what they lack."""
-    found: dict[str, FurtherForecast] = {}
+    forecasts: dict[str, FurtherForecast] = {}
     for name, patterns in files.items():
         if name in ("model", "persistence", "climatology", "driver"):
             raise SettingsError(f"--reference {name}: the name is taken; choose another")
@@ -182,8 +182,8 @@ def _references(
         matched = match_variables(cube.variables, predicted)
         source = Forecasts(AlignedCube(cube, matched, info.grid, regrid), f"--reference {name}")
         held = [m.variable.name for m in matched]
-        found[name] = partial(_read_reference, source, [held.index(n) if n in held else -1 for n in info.predicted])
-    return found
+        forecasts[name] = partial(_read_reference, source, [held.index(n) if n in held else -1 for n in info.predicted])
+    return forecasts
 
 
 def _read_reference(

@@ -50,9 +50,9 @@ class Climate:
     count: int = 0
     sums: dict[str, Tensor] | None = None
 
-    def add(self, found: dict[str, Tensor]) -> None:
+    def add(self, quantities: dict[str, Tensor]) -> None:
         """The diagnostics of some states, each `(...)` summed over them."""
-        self.sums = found if self.sums is None else {k: v + found[k] for k, v in self.sums.items()}
+        self.sums = quantities if self.sums is None else {k: v + quantities[k] for k, v in self.sums.items()}
         self.count += 1
 
     def mean(self) -> dict[str, Any]:
@@ -84,12 +84,12 @@ class Judge:
         if not isinstance(strategy, Hybrid) or not isinstance(strategy.physics, Barotropic):
             raise SettingsError("closures are judged in the strategy hybrid with the physics barotropic")
         with torch.no_grad():
-            found = self._a_priori(forecaster, strategy)
+            judged = self._a_priori(forecaster, strategy)
             starts = np.linspace(0, how.num_test - 1 - how.num_steps, how.num_starts).astype(int)
-            found |= self._departure(forecaster, starts)
+            judged |= self._departure(forecaster, starts)
             begins = np.linspace(0, how.num_test - 1 - how.num_free_steps, how.num_free_runs).astype(int)
-            found |= self._free_runs(forecaster, strategy.physics, begins)
-        return found
+            judged |= self._free_runs(forecaster, strategy.physics, begins)
+        return judged
 
     def reference(self, physics: Barotropic) -> dict[str, Any]:
         """The climate of the truth over the times of the long runs' second halves."""
@@ -106,13 +106,13 @@ class Judge:
 
     def _a_priori(self, forecaster: Forecaster, hybrid: Hybrid) -> dict[str, Any]:
         chosen = torch.arange(0, len(self.rates), self.how.every)
-        found = []
+        pairs = []
         for part in torch.split(chosen, 32):
             window = forecaster.states.standardise(self.truth[part].unsqueeze(1).unsqueeze(-1))
             forcing = None if self.forcing is None else forecaster.forcings.standardise(self.forcing[part])
             rate, _ = hybrid.rate(forecaster.network, hybrid.assemble(window, forcing))
-            found.append(hybrid.total_rate(hybrid.physical(window[:, -1]), rate)[..., 0])
-        rates, exact = torch.cat(found).double(), self.rates[chosen].double()
+            pairs.append(hybrid.total_rate(hybrid.physical(window[:, -1]), rate)[..., 0])
+        rates, exact = torch.cat(pairs).double(), self.rates[chosen].double()
         spread = rates.square().mean().sqrt()
         corr = (rates * exact).mean() / (spread * exact.square().mean().sqrt())
         # ⟨ω R⟩: how fast the closure takes enstrophy, over how fast it should
@@ -183,7 +183,7 @@ class Judge:
         modes = physics.to_modes(states.float())
         rate = equation.nonlinear(modes)
         values = (states * physics.unit_time).flatten().double()
-        found = {
+        looked_at = {
             "energy": energy(waves, modes),
             "enstrophy": enstrophy(waves, modes),
             "energy_spectrum": energy_spectrum(waves, modes),
@@ -191,7 +191,7 @@ class Judge:
             "energy_flux": energy_flux(waves, modes, rate),
             "enstrophy_flux": enstrophy_flux(waves, modes, rate),
         }
-        means = {name: values_of.double().mean(0) for name, values_of in found.items()}
+        means = {name: values_of.double().mean(0) for name, values_of in looked_at.items()}
         return means | {"quantiles": torch.quantile(values, _QUANTILES.double())}
 
 
@@ -199,5 +199,5 @@ def _correlation(field: Tensor, truth: Tensor) -> Tensor:
     """Of two fields over the cells, `(start, lat, lon)` → `(start,)`."""
     a, b = field.double() - field.double().mean((1, 2), keepdim=True), truth.double()
     b = b - b.mean((1, 2), keepdim=True)
-    found: Tensor = (a * b).mean((1, 2)) / (a.square().mean((1, 2)) * b.square().mean((1, 2))).sqrt()
-    return found
+    correlation: Tensor = (a * b).mean((1, 2)) / (a.square().mean((1, 2)) * b.square().mean((1, 2))).sqrt()
+    return correlation

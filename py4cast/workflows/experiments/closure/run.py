@@ -102,17 +102,17 @@ def _check(asked: ClosureExperiment) -> None:
 
 
 def _check_training(name: str, config: RunConfig) -> None:
-    own, train, where = config.strategy.settings, config.train, f"trainings.{name}"
-    if own.get("physics", "barotropic") != "barotropic":
-        raise SettingsError(f"{where}.strategy.physics: closures are of barotropic, found {own['physics']!r}")
-    BarotropicSettings.from_dict(own["physics_settings"], where=f"{where}.strategy.physics_settings")
+    strategy, train, where = config.strategy.settings, config.train, f"trainings.{name}"
+    if strategy.get("physics", "barotropic") != "barotropic":
+        raise SettingsError(f"{where}.strategy.physics: closures are of barotropic, found {strategy['physics']!r}")
+    BarotropicSettings.from_dict(strategy["physics_settings"], where=f"{where}.strategy.physics_settings")
     if train.num_input_steps != 1:
         raise SettingsError(f"{where}.train.num_input_steps: closures are judged from one state; expected 1")
     if train.num_pred_steps_val_test >= _NUM_TEST_IN_TRAINING:
         raise SettingsError(
             f"{where}.train.num_pred_steps_val_test {train.num_pred_steps_val_test}: expected less than {_NUM_TEST_IN_TRAINING}"
         )
-    longest = max((steps for _, steps in own.get("horizons", ())), default=1)
+    longest = max((steps for _, steps in strategy.get("horizons", ())), default=1)
     if longest > train.num_pred_steps_train:
         raise SettingsError(
             f"{where}.strategy.horizons: {longest} steps, the samples hold {train.num_pred_steps_train}; set num_pred_steps_train"
@@ -167,16 +167,19 @@ def _data(asked: ClosureExperiment, seed: int, num_test: int) -> QgSettings:
 
 def _simulate(asked: ClosureExperiment, seed: int, split: str, marker: Path) -> None:
     # the trainings run side by side and would wait for their short test
-    own = {"test": [asked.evaluation.num_test, _NUM_TEST_IN_TRAINING]}.get(split, [_NUM_TEST_IN_TRAINING])
-    for num_test in own:
+    counts = {"test": [asked.evaluation.num_test, _NUM_TEST_IN_TRAINING]}.get(split, [_NUM_TEST_IN_TRAINING])
+    for num_test in counts:
         Qg.make_split(_data(asked, seed, num_test), split)
     write_text(marker, "")
 
 
 def _config(asked: ClosureExperiment, name: str, seed: int) -> RunConfig:
     document = asked.trainings[name]
-    own = document.get("strategy", {})
-    strategy = {**own, "physics_settings": {**asked.physics, **own.get("physics_settings", {})}}
+    strategy_document = document.get("strategy", {})
+    strategy = {
+        **strategy_document,
+        "physics_settings": {**asked.physics, **strategy_document.get("physics_settings", {})},
+    }
     data = {**asked.dataset, "seed": seed, "num_test": _NUM_TEST_IN_TRAINING}
     return Campaign.config(
         {"name": "qg", "settings": data},
@@ -205,11 +208,11 @@ def _judge(asked: ClosureExperiment, name: str, seed: int, output: Path, marker:
         info = replace(test.info, variables=[v for v in test.info.variables if v.role != "diagnostic"])
         forecaster = Forecaster.build(info, "zero", "hybrid", 1, {}, chosen)
     judge = Judge(test, asked.evaluation)
-    found = judge.judge(forecaster.eval())
+    judged = judge.judge(forecaster.eval())
     physics: Any = forecaster.strategy.physics
     assert isinstance(physics, Barotropic), "the judge looked"
     # the climate of the truth is the same for all; kept with each so that a file stands alone
-    write_json(marker, without_nan({"found": found, "truth": judge.reference(physics)}))
+    write_json(marker, without_nan({"found": judged, "truth": judge.reference(physics)}))
 
 
 def _report(asked: ClosureExperiment, output: Path) -> dict[str, Any]:
@@ -218,12 +221,13 @@ def _report(asked: ClosureExperiment, output: Path) -> dict[str, Any]:
     every = {n: [read_json(_found(output, n, s), None) for s in asked.seeds] for n in asked.closures}
     numbers = {
         name: [
-            scalars(own["found"], bare["found"], own["truth"]) for own, bare in zip(found, every["none"], strict=True)
+            scalars(of_seed["found"], bare["found"], of_seed["truth"])
+            for of_seed, bare in zip(numbers_of, every["none"], strict=True)
         ]
-        for name, found in every.items()
+        for name, numbers_of in every.items()
     }
-    found = summary(numbers)
-    write_json(output / "closure.json", without_nan({"summary": found, "seeds": numbers, "closures": every}))
-    write_text(output / "table.md", markdown(found, len(asked.seeds)))
+    numbers_of = summary(numbers)
+    write_json(output / "closure.json", without_nan({"summary": numbers_of, "seeds": numbers, "closures": every}))
+    write_text(output / "table.md", markdown(numbers_of, len(asked.seeds)))
     draw_closures(every, asked.evaluation.every, output / "closure.png")
-    return found
+    return numbers_of

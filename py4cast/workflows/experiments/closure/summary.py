@@ -24,21 +24,21 @@ COLUMNS = {
 }
 
 
-def scalars(found: Mapping[str, Any], none: Mapping[str, Any], truth: Mapping[str, Any]) -> dict[str, float]:
+def scalars(diagnostics: Mapping[str, Any], none: Mapping[str, Any], truth: Mapping[str, Any]) -> dict[str, float]:
     """The diagnostics of one closure and seed.
 
     Args:
-        found: of the judge.
+        diagnostics: of the judge.
         none: the same of the run without closure.
         truth: the climate of the truth.
     """
-    climate = found["climate"]
-    numbers = {name: float(found[name]) for name in ("corr", "departure", "dissipation", "stable")}
+    climate = diagnostics["climate"]
+    numbers = {name: float(diagnostics[name]) for name in ("corr", "departure", "dissipation", "stable")}
     if not climate:
         return numbers | dict.fromkeys(("energy", "enstrophy", "spectrum", "short_waves", "similarity"), math.nan)
     numbers |= {name: climate[name] / truth[name] for name in ("energy", "enstrophy")}
-    own, true = (np.array(c["energy_spectrum"])[1:] for c in (climate, truth))
-    numbers["spectrum"] = float(np.abs(np.log10(own / true)).mean())
+    climates, true = (np.array(c["energy_spectrum"])[1:] for c in (climate, truth))
+    numbers["spectrum"] = float(np.abs(np.log10(climates / true)).mean())
     half = len(true) // 2
     tails = [float(np.array(c["enstrophy_spectrum"])[1 + half :].sum()) for c in (climate, truth)]
     numbers["short_waves"] = tails[0] / tails[1]
@@ -50,15 +50,17 @@ def _similarity(climate: Mapping[str, Any], none: Mapping[str, Any], truth: Mapp
     """1 − W₁/W₁ of none; W₁ is the mean distance of the quantiles."""
     if not none:
         return math.nan
-    own, bare = (float(np.abs(np.array(c["quantiles"]) - np.array(truth["quantiles"])).mean()) for c in (climate, none))
-    return 1 - own / bare
+    errors, bare = (
+        float(np.abs(np.array(c["quantiles"]) - np.array(truth["quantiles"])).mean()) for c in (climate, none)
+    )
+    return 1 - errors / bare
 
 
 def summary(numbers: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, dict[str, dict[str, float]]]:
     """Mean, least and greatest over seeds of every diagnostic, by closure."""
-    found: dict[str, dict[str, dict[str, float]]] = {}
+    summaries: dict[str, dict[str, dict[str, float]]] = {}
     for closure, seeds in numbers.items():
-        found[closure] = {}
+        summaries[closure] = {}
         for name in COLUMNS:
             values = np.array([s[name] for s in seeds], dtype=float)
             known = values[np.isfinite(values)]
@@ -68,15 +70,15 @@ def summary(numbers: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, d
                 if known.size
                 else empty
             )
-            found[closure][name] = {k: float(v) for k, v in whole.items()}
-    return found
+            summaries[closure][name] = {k: float(v) for k, v in whole.items()}
+    return summaries
 
 
-def markdown(found: Mapping[str, Mapping[str, Mapping[str, float]]], num_seeds: int) -> str:
+def markdown(summaries: Mapping[str, Mapping[str, Mapping[str, float]]], num_seeds: int) -> str:
     """A table: mean over seeds, and least to greatest where they differ."""
     head = ["closure", *(heading for heading, _ in COLUMNS.values())]
     rows = [head, ["---"] * len(head), ["*perfect*", *(f"*{best}*" for _, best in COLUMNS.values())]]
-    for closure, numbers in found.items():
+    for closure, numbers in summaries.items():
         rows.append([f"`{closure}`", *(cell(numbers[name]) for name in COLUMNS)])
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([*lines, "", f"Mean over {num_seeds} seeds (least to greatest).", ""])
@@ -90,8 +92,8 @@ def cell(numbers: Mapping[str, float]) -> str:
     return mean if low == high else f"{mean} ({low}–{high})"
 
 
-def closure_table(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Any:
+def closure_table(summaries: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Any:
     """Mean over seeds, and least to greatest where they differ, of every diagnostic of closures."""
-    rows = [[closure, *(cell(numbers[name]) for name in COLUMNS)] for closure, numbers in found.items()]
+    rows = [[closure, *(cell(numbers[name]) for name in COLUMNS)] for closure, numbers in summaries.items()]
     best = ["perfect", *(perfect for _, perfect in COLUMNS.values())]
     return table_of("closures", ["closure", *(heading for heading, _ in COLUMNS.values())], [[best], rows])

@@ -50,9 +50,9 @@ class OptimalInterpolation:
         times = torch.arange(count, dtype=torch.float64)
         in_time = torch.exp(-(((times[:, None] - times[None, :]) / self.duration) ** 2))
         t, y, x = place.T
-        own = in_time[t][:, t] * along[y][:, y] * along[x][:, x]
-        own.diagonal().add_(max(self.noise, 1e-3) ** 2)
-        weights = torch.cholesky_solve(values[:, None], torch.linalg.cholesky(own))[:, 0]
+        kernel = in_time[t][:, t] * along[y][:, y] * along[x][:, x]
+        kernel.diagonal().add_(max(self.noise, 1e-3) ** 2)
+        weights = torch.cholesky_solve(values[:, None], torch.linalg.cholesky(kernel))[:, 0]
         # C_go w, one dimension after the other: the covariance is a product
         spread = torch.zeros(size, size, dtype=torch.float64)
         spread.index_put_((y, x), weights * in_time[count // 2, t], accumulate=True)
@@ -74,9 +74,9 @@ class OptimalInterpolation:
         best, least = None, float("inf")
         for length in (size / 12, size / 8, size / 6, size / 4, size / 3):
             for duration in (count / 8, count / 4, count / 2, count, 2 * count):
-                own = cls(mean, std, noise, length, duration)
-                error = sum(float((own(o) - t).square().mean()) for o, t in zip(observed, truth, strict=True))
+                interpolation = cls(mean, std, noise, length, duration)
+                error = sum(float((interpolation(o) - t).square().mean()) for o, t in zip(observed, truth, strict=True))
                 if error < least:
-                    best, least = own, error
+                    best, least = interpolation, error
         assert best is not None, "there are scales to choose of"
         return best

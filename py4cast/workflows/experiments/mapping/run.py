@@ -121,14 +121,14 @@ def _series(data: WindowDataset) -> tuple[Tensor, Tensor]:
 
 
 def _tuned(asked: MappingExperiment, train: WindowDataset) -> OptimalInterpolation:
-    own = train.info.stats[MAPPED]
+    of_field = train.info.stats[MAPPED]
     chosen = np.unique(np.linspace(0, len(train) - 1, asked.num_tuning).astype(int)).tolist()
     batch = train.read_batch(chosen)
     assert batch.outputs is not None and batch.forcing is not None, "read with both"
     observed = list(batch.forcing.tensor[:, 0].movedim(-1, 1))
     truth = list(batch.outputs.tensor[:, 0, ..., 0])
     noise = float(train.info.lineage["settings"]["noise"])
-    return OptimalInterpolation.tuned(observed, truth, own["mean"], own["std"], noise)
+    return OptimalInterpolation.tuned(observed, truth, of_field["mean"], of_field["std"], noise)
 
 
 def _mapped(forecaster: Forecaster, test: WindowDataset) -> Tensor:
