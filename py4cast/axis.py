@@ -56,17 +56,17 @@ class TimeAxis:
 
     @property
     def size(self) -> int:
-        """Number of instants."""
+        """The number of instants, over all runs."""
         return int(self.times.size)
 
     @property
     def length(self) -> int:
-        """Instants per run."""
+        """The number of instants in each run."""
         return int(self.lead_times.size)
 
     @property
     def num_members(self) -> int:
-        """Runs per start."""
+        """The number of runs of each start; 1 where there are no members."""
         return max(1, len(self.members))
 
     @property
@@ -138,7 +138,7 @@ class TimeAxis:
         return type(self).forecasts(self.init_times[first:stop], self.lead_times, self.members)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """The axis as plain JSON values, from which `from_dict` makes it again."""
         seconds = [int(x) for x in (self.lead_times[0] / np.timedelta64(1, "s"), self.step / np.timedelta64(1, "s"))]
         document: dict[str, Any] = {"lead_start_s": seconds[0], "step_s": seconds[1], "length": self.length}
         starts = self.init_times.astype("datetime64[s]")
@@ -154,7 +154,7 @@ class TimeAxis:
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> Self:
-        """The inverse of `to_dict`."""
+        """The axis of plain JSON values: the inverse of `to_dict`."""
         steps = np.arange(document["length"]) * document["step_s"] + document["lead_start_s"]
         if "starts" in document:
             starts = np.array(document["starts"], dtype="datetime64[s]")

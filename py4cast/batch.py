@@ -104,7 +104,7 @@ class ItemBatch(_Fields):
 
     @property
     def batch_size(self) -> int:
-        """Number of samples."""
+        """The number of samples in the batch."""
         return next(iter(self.fields.values())).dim_size("batch")
 
 
@@ -149,7 +149,7 @@ class Statics:
 
     @classmethod
     def build(cls, grid: Grid, features: NamedTensor, border_size: int = 0, valid: Any = None) -> "Statics":
-        """Statics of a grid.
+        """The statics of a grid, with its border ring and its valid cells.
 
         Args:
             grid: where the cells are.
@@ -179,5 +179,5 @@ class Statics:
         return self.area_weights.unsqueeze(-1) * self.interior_mask * self.valid_mask
 
     def copy(self) -> "Statics":
-        """An independent copy."""
+        """An independent copy, which its owner may change."""
         return copy.deepcopy(self)

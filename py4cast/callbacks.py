@@ -62,7 +62,7 @@ class AtomicCheckpointIO(CheckpointIO):
         return checkpoint
 
     def remove_checkpoint(self, path: Any) -> None:
-        """Removes a checkpoint."""
+        """Removes a checkpoint, where there is one."""
         Path(path).unlink(missing_ok=True)
 
 
@@ -92,7 +92,7 @@ class CheckpointKeeper(Callback):
 
     @property
     def last_path(self) -> Path:
-        """The newest state."""
+        """Where the newest state lies."""
         return self.folder / "last.ckpt"
 
     @property
@@ -105,7 +105,7 @@ class CheckpointKeeper(Callback):
         return {"best": self.best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Takes over a state: the inverse of `state_dict`."""
         self.best = state_dict["best"]
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
@@ -191,7 +191,7 @@ class Preemption(Callback):
         self._leave(trainer, save=False)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Gives the signals back."""
+        """Gives the signals back to whoever had them before."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()
@@ -233,7 +233,7 @@ class EpochLog(Callback):
     """Creates one line of the log per epoch, for output that is no terminal."""
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Logs the epoch's losses."""
+        """Logs the losses of the epoch in one line."""
         logged = {
             k: float(v) for k, v in trainer.callback_metrics.items() if k in ("train_loss_epoch", "val_mean_loss")
         }

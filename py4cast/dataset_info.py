@@ -40,7 +40,7 @@ class InputInfo:
 
     @property
     def names(self) -> list[str]:
-        """Its features."""
+        """The names of its features, in order."""
         return [v.name for v in self.variables]
 
 
@@ -96,22 +96,22 @@ class DatasetInfo:
 
     @property
     def static(self) -> list[str]:
-        """Static features."""
+        """The names of the static features."""
         return list(self.statics.grid_static_features.feature_names)
 
     @property
     def weather_dim(self) -> int:
-        """Number of prognostic features."""
+        """The number of prognostic features."""
         return len(self.prognostic)
 
     @property
     def forcing_dim(self) -> int:
-        """Number of forcing features."""
+        """The number of forcing features."""
         return len(self.forcing)
 
     @property
     def units(self) -> dict[str, str]:
-        """Units of every feature."""
+        """The units of every feature, by name."""
         return {v.name: v.units for v in self.variables}
 
     @property
@@ -228,7 +228,7 @@ class DatasetInfo:
 
     @classmethod
     def unpack(cls, meta: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> "DatasetInfo":
-        """The inverse of `pack`."""
+        """The DatasetInfo of plain JSON values and tensors: the inverse of `pack`."""
         arrays = {k.removeprefix("grid."): v.numpy() for k, v in tensors.items() if k.startswith("grid.")}
         grid = Grid.unpack(meta["grid"], arrays)
         features = NamedTensor(tensors["statics.features"], ["lat", "lon", "features"], meta["static"])

@@ -76,22 +76,22 @@ class Forecaster(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """The device that it computes on."""
         return self.strategy.border_mask.device
 
     @property
     def states(self) -> Normalizer:
-        """Of the prognostic features."""
+        """Standardises the prognostic features."""
         return self.entry.states
 
     @property
     def predictions(self) -> Normalizer:
-        """Of the predicted features."""
+        """Standardises the predicted features."""
         return self.entry.predictions
 
     @property
     def forcings(self) -> Normalizer:
-        """Of the forcings."""
+        """Standardises the features of the forcing."""
         return self.entry.forcings
 
     @property

@@ -101,7 +101,7 @@ class Grid:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """`(lat, lon)`."""
+        """The shape of a field, `(lat, lon)`; `(1, ngrid)` of points."""
         if self.latitude.ndim == 2:
             return self.latitude.shape[0], self.latitude.shape[1]
         return self.latitude.size, self.longitude.size
@@ -333,7 +333,7 @@ class Grid:
 
     @classmethod
     def unpack(cls, meta: Mapping[str, Any], arrays: Mapping[str, Any]) -> "Grid":
-        """The inverse of `pack`."""
+        """The grid of a description and its arrays: the inverse of `pack`."""
         return cls(
             arrays["latitude"],
             arrays["longitude"],

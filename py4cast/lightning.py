@@ -75,7 +75,7 @@ class AutoRegressiveLightning(pl.LightningModule):
 
     @property
     def info(self) -> Any:
-        """The DatasetInfo."""
+        """The DatasetInfo of what is learned from."""
         return self.forecaster.info
 
     @property
@@ -85,7 +85,7 @@ class AutoRegressiveLightning(pl.LightningModule):
 
     @property
     def grid_shape(self) -> tuple[int, int]:
-        """`(lat, lon)`."""
+        """The shape of a field, `(lat, lon)`."""
         shape: tuple[int, int] = self.forecaster.info.grid.shape
         return shape
 

@@ -73,17 +73,17 @@ class NamedTensor:
 
     @property
     def ndims(self) -> int:
-        """Number of dimensions."""
+        """The number of dimensions of the tensor."""
         return len(self.names)
 
     @property
     def shape(self) -> torch.Size:
-        """Shape of the tensor."""
+        """The shape of the tensor, in the order of its names."""
         return self.tensor.shape
 
     @property
     def device(self) -> torch.device:
-        """Device of the tensor."""
+        """The device on which the tensor is."""
         return self.tensor.device
 
     @property
@@ -98,12 +98,12 @@ class NamedTensor:
 
     @property
     def num_spatial_dims(self) -> int:
-        """Number of spatial dimensions."""
+        """The number of spatial dimensions: 2 on a grid, 1 of nodes."""
         return len(self.spatial_dim_index)
 
     @property
     def feature_names_to_idx(self) -> dict[str, int]:
-        """Index of every feature."""
+        """The index of every feature, by name."""
         return {name: i for i, name in enumerate(self.feature_names)}
 
     def dim_index(self, name: str) -> int:

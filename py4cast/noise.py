@@ -61,7 +61,7 @@ class Noise:
         return numbers
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """The noise as plain JSON values, from which `from_dict` makes it again."""
         return {"kind": self.kind, "size": self.size}
 
     @classmethod

@@ -15,7 +15,7 @@ __all__ = ["OptimSettings", "cosine_with_warmup", "make_optimizer"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimSettings(Settings):
-    """AdamW and its schedule."""
+    """Settings of AdamW, and of its schedule."""
 
     lr: float = setting(1e-3, "highest learning rate")
     min_lr: float = setting(1e-6, "learning rate at the end")

@@ -17,7 +17,7 @@ class Progress(Protocol):
         """A stage of `total` steps begins."""
 
     def step(self, count: int = 1) -> None:
-        """Steps are done."""
+        """Some steps of the stage are done."""
 
 
 class Silent:

@@ -50,7 +50,7 @@ def write_saved(path: str | os.PathLike[str], header: Mapping[str, Any], tensors
 
 
 def read_saved(path: Path) -> tuple[dict[str, Any], dict[str, "Tensor"]]:
-    """Header and tensors.
+    """The header and the tensors of a saved Forecaster.
 
     Raises:
         DataError: the file is missing, damaged, no saved Forecaster, or of a later format.

@@ -122,5 +122,5 @@ class Stats:
         return Stats(table)
 
     def to_dict(self) -> dict[str, dict[str, float]]:
-        """Plain JSON values."""
+        """The statistics as plain JSON values, by feature."""
         return {name: dict(row) for name, row in self.table.items()}

@@ -79,12 +79,12 @@ class Period(Settings):
 
     @property
     def first(self) -> np.datetime64:
-        """First instant."""
+        """The first instant of the period, UTC."""
         return instant(self.start)
 
     @property
     def last(self) -> np.datetime64:
-        """Last instant."""
+        """The last instant of the period, UTC."""
         return instant(self.end, is_end=True)
 
 
@@ -98,5 +98,5 @@ class Periods(Settings):
 
     @property
     def in_order(self) -> tuple[Period, Period, Period]:
-        """Train, valid, test."""
+        """The periods of train, valid and test."""
         return self.train, self.valid, self.test

@@ -150,6 +150,6 @@ class RunLog(Callback):
             logger.log_metrics(scalars, step=trainer.global_step)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Logs the epoch's losses."""
+        """Logs the losses of the epoch, and what was scored."""
         if trainer.is_global_zero:
             self._append(trainer, {k: float(v) for k, v in trainer.callback_metrics.items()})

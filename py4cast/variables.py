@@ -149,12 +149,12 @@ class Variable:
         return low, high
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """The variable as plain JSON values."""
         return dict(encode(self))
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "Variable":
-        """The inverse of `to_dict`."""
+        """The variable of plain JSON values: the inverse of `to_dict`."""
         return decode(cls, dict(document), where="variable")
 
 

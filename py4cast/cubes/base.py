@@ -30,7 +30,7 @@ def pairs_of(axis: TimeAxis, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 class CubeABC(ABC):
-    """Abstract cube.
+    """Abstract cube of named planes over the instants of an axis, on one grid.
 
     Attributes:
         variables: what it holds; roles are the dataset's to give.
@@ -42,7 +42,7 @@ class CubeABC(ABC):
 
     @property
     def names(self) -> list[str]:
-        """Names of the variables."""
+        """The names of its variables, in order."""
         return [v.name for v in self.variables]
 
     @property
@@ -53,11 +53,11 @@ class CubeABC(ABC):
     @property
     @abstractmethod
     def grid(self) -> Grid:
-        """Where the cells are."""
+        """Where the cells of its planes are."""
 
     @property
     def shape(self) -> tuple[int, int]:
-        """`(lat, lon)`."""
+        """The shape of a plane, `(lat, lon)`."""
         return self.grid.shape
 
     @property
@@ -68,7 +68,7 @@ class CubeABC(ABC):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """Changes with the values."""
+        """A text that changes with the values, and with nothing else."""
 
     @abstractmethod
     def read(self, names: Sequence[str], start: int, stop: int, out: Planes) -> None:
@@ -112,4 +112,4 @@ class CubeABC(ABC):
         raise ValueError(f"no variable {name!r}{nearest(name, self.names)}")
 
     def close(self) -> None:
-        """Closes what is open."""
+        """Closes the files that are open, if any."""

@@ -180,7 +180,7 @@ class DatasetABC(BatchSource, Dataset[Item], ABC):
         return batch.pin_memory() if pin_memory else batch
 
     def torch_dataloader(self, settings: LoaderSettings | None = None) -> Loader:
-        """A loader of batches."""
+        """A loader of the batches of this dataset."""
         return Loader(self, settings or LoaderSettings())
 
 
@@ -212,7 +212,7 @@ class WindowDataset(DatasetABC):
 
     @property
     def cube(self) -> CubeABC:
-        """Where the planes lie."""
+        """The cube in which the planes lie."""
         return self._shared.cube
 
     @property

@@ -42,7 +42,7 @@ _VARIABLES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DummySettings(Settings):
-    """A synthetic dataset."""
+    """Settings of the synthetic atmosphere: its size, its length, its border."""
 
     seed: int = setting(0, "what the waves are drawn from")
     size: int = setting(64, "cells along each side")

@@ -115,7 +115,7 @@ class ComputedForcings:
 
     @property
     def variables(self) -> list[Variable]:
-        """The forcings as variables."""
+        """The forcings that it computes, as variables."""
         radiation = "toa_incoming_shortwave_flux"
         return [
             Variable(name=n, role="forcing", units="W m-2", standard_name=radiation)
@@ -131,7 +131,7 @@ class ComputedForcings:
         return out
 
     def fill(self, times: NDArray[np.datetime64], out: NDArray[np.float32]) -> None:
-        """The same into `out`."""
+        """Computes what `compute` gives into `out`, `(name, timestep, lat, lon)`."""
         days = day_of_year(times)
         row = 0
         for group in self.groups:

@@ -145,7 +145,7 @@ class ForecastSettings(Settings):
     members: tuple[int, ...] | None = setting(None, "ensemble members; by default all that the files name")
 
     def lead_times(self, step: np.timedelta64) -> Any:
-        """Evenly spaced lead times."""
+        """The evenly spaced lead times, both ends included."""
         first, last = (
             np.timedelta64(0, "s") if t in ("0", "0s", "0h") else duration(t) for t in (self.first, self.last)
         )
@@ -156,7 +156,7 @@ class ForecastSettings(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GriddedSettings(SeriesSettings):
-    """A dataset of files."""
+    """Settings of a dataset of files: which files, which variables, how they are stored."""
 
     root: Path | None = setting(None, "folder of the files")
     root_env: str | None = setting(None, "environment variable that gives the folder when root does not")
@@ -180,7 +180,7 @@ class GriddedSettings(SeriesSettings):
         return Path(os.environ.get(self.root_env or "", "") or ".").expanduser()
 
     def array_description(self) -> ArrayDescription | None:
-        """What NumPy files hold."""
+        """What NumPy files hold; None where there are none."""
         return None if self.arrays is None else self.arrays.description(self.root_folder())
 
     def plans(self) -> list[FieldPlan]:

@@ -79,7 +79,7 @@ class _PlainSource(BatchSource):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoaderSettings(Settings):
-    """How batches are made."""
+    """How batches are made: their size, their order, what reads ahead."""
 
     batch_size: int = setting(1, "samples per batch")
     shuffle: bool = setting(False, "whether samples come in random order, another one each epoch")
@@ -138,7 +138,7 @@ class Loader:
 
     @property
     def batch_size(self) -> int:
-        """Samples per batch."""
+        """The number of samples in a batch."""
         return self.settings.batch_size
 
     def batches(self, epoch: int) -> list[NDArray[np.int64]]:

@@ -115,7 +115,7 @@ class OlderGrid(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OlderParam(Settings):
-    """One parameter."""
+    """One parameter, in the words of the older JSON files."""
 
     levels: tuple[float, ...] | Literal["surface"] = setting((), "levels of the parameter; by default its only one")
     kind: Kind = setting("input_output", "input (forcing), output (diagnostic) or input_output (prognostic)")

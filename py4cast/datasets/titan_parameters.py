@@ -33,7 +33,7 @@ GRIDS = {
 
 
 class TitanParameter(NamedTuple):
-    """One parameter.
+    """One parameter of the archive: where it lies and what it is.
 
     Args:
         short_name: GRIB `shortName` (or the CF variable name that ecCodes gives it).

@@ -36,7 +36,7 @@ class RoleSettings(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VirtualSettings(SeriesSettings):
-    """A dataset of stores."""
+    """Settings of a dataset of stores that are opened as they are."""
 
     root: Path | None = setting(None, "folder of the stores that are given without one")
     source: SourceSettings = setting(help="the store, or what is combined of several")

@@ -53,7 +53,7 @@ class Record:
 
     @property
     def valid_time(self) -> np.datetime64 | None:
-        """`init_time + lead_time`."""
+        """When the field is valid, `init_time + lead_time`; None for one without time."""
         return None if self.init_time is None else self.init_time + self.lead_time
 
     def matches(self, variable: Variable) -> bool:
@@ -139,7 +139,7 @@ class ReaderABC(ABC):
         """The values of a field, `(lat, lon)`, NaN where missing."""
 
     def close(self) -> None:
-        """Releases the file."""
+        """Closes the file, after which nothing more is read."""
 
     def __enter__(self) -> Self:
         return self

@@ -67,7 +67,7 @@ def dims_of(heading: Heading) -> tuple[str, ...]:
 
 
 def shape_of(heading: Heading) -> tuple[int, ...]:
-    """Sizes of `dims_of`."""
+    """The sizes of the dimensions that `dims_of` names."""
     members = (len(heading.members),) if heading.members else ()
     places = (len(heading.stations),) if heading.stations else heading.grid.shape
     return (len(heading.lead_times), *members, *places)

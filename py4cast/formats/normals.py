@@ -107,7 +107,7 @@ class NormalsFile:
         return np.asarray((part if part.dims == spatial else part.transpose(*spatial)).values, dtype=np.float32)
 
     def close(self) -> None:
-        """Closes the file."""
+        """Closes the file of normals."""
         self._reader.close()
 
 

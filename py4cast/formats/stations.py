@@ -35,7 +35,7 @@ _UNITS = re.compile(r"^(?P<name>.+?)\s*[\[(](?P<units>.*)[\])]\s*$")
 
 @dataclass(frozen=True)
 class Stations:
-    """Observations at points.
+    """Observations at points: where they are, when, and what was seen.
 
     Args:
         path: where they came from.
@@ -67,7 +67,7 @@ class Stations:
 
 
 class Places(NamedTuple):
-    """Points by name.
+    """Points by name, with latitude and longitude [degrees].
 
     Args:
         names: of the stations.

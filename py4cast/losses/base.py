@@ -22,7 +22,7 @@ __all__ = ["LossABC", "LossSettings", "LossTerms"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossSettings(Settings):
-    """A loss without settings."""
+    """The settings of a loss that has none."""
 
 
 class LossTerms(NamedTuple):

@@ -16,7 +16,7 @@ __all__ = ["CRPS", "CRPSSettings"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CRPSSettings(Settings):
-    """Settings of crps."""
+    """Settings of crps: how fair it is."""
 
     alpha: float = setting(0.95, "1: fair, scores the law that members are drawn from; 0: plain, scores the members")
 

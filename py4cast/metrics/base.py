@@ -64,7 +64,7 @@ class CellStatisticABC(StatisticABC):
 
     @abstractmethod
     def cells(self, case: Case) -> Tensor:
-        """`(lat, lon, features)`."""
+        """The quantity of every cell, `(lat, lon, features)`."""
 
     def compute(self, case: Case) -> tuple[Tensor, Tensor]:
         return case.sums(self.cells(case))
@@ -110,7 +110,7 @@ class MetricABC(ABC):
 
     @property
     def dimensions(self) -> Sequence[Dimension]:
-        """Dimensions behind the features."""
+        """The dimensions of its value behind the features."""
         return ()
 
     def units(self, feature: str) -> str:

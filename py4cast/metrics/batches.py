@@ -70,12 +70,12 @@ class BatchVerification:
 
     @property
     def num_forecasts(self) -> int:
-        """That were added."""
+        """The number of forecasts that were added."""
         return self._verification.num_forecasts
 
     @property
     def layout(self) -> Layout:
-        """What is scored."""
+        """What is scored, and how."""
         return self._verification.layout
 
     def update(self, batch: ItemBatch, prediction: Tensor) -> None:
@@ -132,7 +132,7 @@ class BatchVerification:
         self._verification = self._verification.gathered(gather(self._verification.pack()))
 
     def scores(self, document: Mapping[str, Any] | None = None) -> ScoreSet:
-        """What was found."""
+        """The scores of all forecasts that were added."""
         described = {"settings": encode(self.layout.settings), "dataset": self.info.name}
         described["climatology"] = getattr(self._climatology, "description", "")
         return self._verification.scores({**described, **(document or {})})

@@ -80,12 +80,12 @@ class Case:
 
     @property
     def device(self) -> torch.device:
-        """Where the fields are."""
+        """The device on which the fields are."""
         return self._given[1].device
 
     @property
     def num_features(self) -> int:
-        """Features of the fields."""
+        """The number of features of the fields."""
         return self._given[1].shape[-1]
 
     @property
@@ -136,7 +136,7 @@ class Case:
 
     @cached_property
     def target(self) -> Tensor:
-        """The truth."""
+        """The truth of the case, `(lat, lon, features)`."""
         return self._filled(self._given[1])
 
     @property
@@ -170,7 +170,7 @@ class Case:
 
     @cached_property
     def squared_error(self) -> Tensor:
-        """(ŷ − y)²."""
+        """The squared error of every cell, (ŷ − y)²."""
         return self.error.square()
 
     @cached_property

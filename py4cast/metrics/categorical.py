@@ -71,7 +71,7 @@ class _Contingent(MetricABC):
 
 
 class POD(_Contingent):
-    """Probability of detection."""
+    """Probability of detection: hits over events that happened."""
 
     name, long_name, orientation = "pod", "probability of detection", "high"
 
@@ -80,7 +80,7 @@ class POD(_Contingent):
 
 
 class FAR(_Contingent):
-    """False alarm ratio."""
+    """False alarm ratio: false alarms over events that were forecast."""
 
     name, long_name, orientation = "far", "false alarm ratio", "low"
 
@@ -89,7 +89,7 @@ class FAR(_Contingent):
 
 
 class CSI(_Contingent):
-    """Critical success index."""
+    """Critical success index: hits over events that happened or were forecast."""
 
     name, long_name, orientation = "csi", "critical success index", "high"
 
@@ -98,7 +98,7 @@ class CSI(_Contingent):
 
 
 class ETS(_Contingent):
-    """Equitable threat score."""
+    """Equitable threat score: the critical success index without the hits of chance."""
 
     name, long_name, orientation = "ets", "equitable threat score", "high"
 
@@ -107,7 +107,7 @@ class ETS(_Contingent):
 
 
 class FrequencyBias(_Contingent):
-    """Frequency bias."""
+    """Frequency bias: events that were forecast over events that happened."""
 
     name, long_name, orientation = "frequency_bias", "forecast events per observed one", "one"
 

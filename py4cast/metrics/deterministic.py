@@ -16,7 +16,7 @@ __all__ = ["MAE", "RMSE", "Bias", "GradientError", "Mu", "Sigma", "SquaredError"
 
 
 class SquaredError(CellStatisticABC):
-    """(ŷ − y)²."""
+    """The squared error of a cell, (ŷ − y)²."""
 
     name = "squared_error"
 
@@ -25,7 +25,7 @@ class SquaredError(CellStatisticABC):
 
 
 class AbsoluteError(CellStatisticABC):
-    """|ŷ − y|."""
+    """The absolute error of a cell, |ŷ − y|."""
 
     name = "absolute_error"
 
@@ -34,7 +34,7 @@ class AbsoluteError(CellStatisticABC):
 
 
 class Error(CellStatisticABC):
-    """ŷ − y."""
+    """The error of a cell, ŷ − y."""
 
     name = "error"
 
@@ -56,7 +56,7 @@ class RMSE(MetricABC):
 
 
 class MAE(MetricABC):
-    """⟨|ŷ − y|⟩."""
+    """Mean absolute error, ⟨|ŷ − y|⟩."""
 
     name, long_name, orientation = "mae", "mean absolute error", "low"
 
@@ -69,7 +69,7 @@ class MAE(MetricABC):
 
 
 class Bias(MetricABC):
-    """⟨ŷ − y⟩."""
+    """Mean error of the forecast, ⟨ŷ − y⟩."""
 
     name, long_name, orientation = "bias", "mean error", "zero"
 
@@ -181,7 +181,7 @@ class GradientError(MetricABC):
 
 
 class TargetSquare(CellStatisticABC):
-    """y²."""
+    """The square of the truth, y²."""
 
     name = "target_square"
 

@@ -111,7 +111,7 @@ class Layout:
 
     @cached_property
     def features(self) -> list[str]:
-        """Names of the features."""
+        """The names of the features, in order."""
         return [v.name for v in self.variables]
 
     @cached_property

@@ -27,7 +27,7 @@ class Rows:
 
     @property
     def width(self) -> int:
-        """Numbers per row."""
+        """The number of numbers in each row."""
         return _HEADER + sum(int(np.prod(shape)) for shape in self.shapes.values())
 
     def append(self, init_time: np.datetime64, values: Mapping[str, Tensor]) -> None:

@@ -24,7 +24,7 @@ _ALWAYS = ("rmse", "mae", "bias")  # said to be undefined rather than left out
 
 @dataclass(frozen=True, slots=True)
 class ScoreArray:
-    """A named array.
+    """A named array of scores with its dimensions.
 
     Args:
         dims: names of its dimensions.
@@ -71,7 +71,7 @@ class ScoreSet:
 
     @property
     def lead_hours(self) -> list[float]:
-        """Lead times [h]."""
+        """The lead times of the scores [h]."""
         return [round(float(t / np.timedelta64(1, "s")) / 3600, 6) for t in self.lead_times]
 
     @property
@@ -81,7 +81,7 @@ class ScoreSet:
 
     @property
     def metrics(self) -> list[str]:
-        """Names of the metrics."""
+        """The names of the metrics that were scored."""
         return [n for n, a in self.arrays.items() if a.dims[0] == "system" and "of" not in a.attrs]
 
     def put(self, name: str, metric: MetricABC, parts: Sequence[Tensor | None], leading: str = "system") -> None:

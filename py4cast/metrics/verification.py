@@ -68,7 +68,7 @@ class Verification:
         target: Tensor,
         climatology: Tensor | None = None,
     ) -> None:
-        """Adds a forecast.
+        """Adds a forecast of every system, and the truth.
 
         Args:
             init_time: its start.

@@ -27,7 +27,7 @@ ActivationName = Literal["Identity", "ReLU", "Tanh", "Sigmoid", "SiLU", "GELU"]
 
 
 def activation(name: str) -> nn.Module:
-    """The activation `name`."""
+    """The activation that torch knows as `name`."""
     return ACTIVATIONS[name]()
 
 
@@ -205,7 +205,7 @@ class Padder(nn.Module):
 
     @property
     def is_needed(self) -> bool:
-        """Whether anything is added."""
+        """Whether any row or column is added."""
         return any((self.top, self.bottom, self.left, self.right))
 
     def pad(self, x: Tensor) -> Tensor:

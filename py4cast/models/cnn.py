@@ -17,7 +17,7 @@ __all__ = ["CNN", "CNNSettings"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CNNSettings(Settings):
-    """Settings of the stack."""
+    """Settings of the stack of convolutions."""
 
     num_filters: int = setting(16, "features between the layers; multiples of 16 are fastest")
     num_layers: int = setting(4, "convolutions, the last one included")

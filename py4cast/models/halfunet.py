@@ -16,7 +16,7 @@ __all__ = ["HalfUNet", "HalfUNetSettings"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HalfUNetSettings(Settings):
-    """Settings of Half-UNet."""
+    """Settings of Half-UNet: its width and what its blocks are made of."""
 
     num_filters: int = setting(64, "features at every scale")
     dilation: int = setting(1, "dilation of the convolutions")

@@ -40,7 +40,7 @@ class ImageModel(GridModel):
     @classmethod
     @abstractmethod
     def make(cls, num_inputs: int, num_outputs: int, settings: Any, shape: tuple[int, int]) -> nn.Module:
-        """The network.
+        """The network from images to images, which a concrete class makes.
 
         Args:
             num_inputs: features in.

@@ -17,7 +17,7 @@ __all__ = ["UNet", "UNetSettings"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UNetSettings(Settings):
-    """Settings of U-Net."""
+    """Settings of U-Net: its width and its activation."""
 
     init_features: int = setting(64, "features at full size; they double at each scale")
     norm: Norm = setting("batch", "normalisation: batch, group or none")

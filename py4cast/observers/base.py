@@ -35,7 +35,7 @@ class ErrorObserver(ABC):
 
     @abstractmethod
     def update(self, obj: Any, prediction: "NamedTensor", target: "NamedTensor") -> None:
-        """Sees one batch."""
+        """Sees the forecasts and the truth of one batch."""
 
     @abstractmethod
     def on_step_end(self, obj: Any) -> None:

@@ -21,13 +21,13 @@ class PlotClock:
         self.spent_s = 0.0
 
     def start(self) -> None:
-        """Training begins."""
+        """Notes that the training begins; the first call counts."""
         if self._began is None:
             self._began = time.perf_counter()
 
     @property
     def elapsed_s(self) -> float:
-        """Since training began."""
+        """The time since training began [s]."""
         return 0.0 if self._began is None else time.perf_counter() - self._began
 
     @property

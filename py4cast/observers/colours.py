@@ -54,7 +54,7 @@ DIFFERENCE = "RdBu_r"
 
 @dataclass(frozen=True, slots=True)
 class ColourTable:
-    """Creates a colour table.
+    """Creates the colours of one kind of field, and the limits between them.
 
     Args:
         name: of a matplotlib map, or of the table itself.
@@ -71,7 +71,7 @@ class ColourTable:
     is_from_zero: bool = False
 
     def colormap(self) -> "Colormap":
-        """For matplotlib."""
+        """The table as matplotlib's colour map."""
         import matplotlib
         from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 

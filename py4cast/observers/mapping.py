@@ -13,7 +13,7 @@ __all__ = ["draw_maps"]
 
 
 def draw_maps(observed: Tensor, truth: Tensor, maps: Mapping[str, Tensor], path: Path) -> None:
-    """Draws one instant.
+    """Draws the maps of one instant, of every method beside the truth.
 
     Args:
         observed: around it, `(instant, lat, lon)`, NaN where nothing was seen; the nearest in time is shown.

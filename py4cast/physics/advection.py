@@ -17,7 +17,7 @@ __all__ = ["Advection", "advected"]
 
 
 class Advection(NamedTuple):
-    """Factors of the map.
+    """The factors of the map from modes to the rate of advection.
 
     Args:
         velocities: w, of û and v̂ of ω̂, `(2, ky, kx)`.
@@ -38,7 +38,7 @@ class Advection(NamedTuple):
         return synthesised(modes.unsqueeze(-3) * self.velocities, self.counts, self.size)
 
     def rate(self, winds: Tensor) -> Tensor:
-        """N of the velocities."""
+        """The rate N of advection from the velocities."""
         u, v = winds.unbind(-3)
         return self.waves(u * v, (v - u) * (v + u))
 
@@ -47,7 +47,7 @@ class Advection(NamedTuple):
         return self.waves(u * dv + v * du, 2 * (v * dv - u * du))
 
     def waves(self, first: Tensor, second: Tensor) -> Tensor:
-        """a·f̂ + b·ĝ."""
+        """The modes of a combination, a·f̂ + b·ĝ."""
         modes = analysed(torch.stack([first, second], dim=-3), self.counts, self.strain.shape[-2])
         one, two = modes.unbind(-3)
         return torch.addcmul(self.strain * one, self.shear, two)

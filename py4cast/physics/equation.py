@@ -14,7 +14,7 @@ __all__ = ["EquationABC"]
 
 
 class EquationABC(nn.Module, ABC):
-    """Abstract equation.
+    """Abstract equation ∂ₜŝ = Lŝ + N(ŝ) of spectral coefficients.
 
     Args:
         grid: its waves.
@@ -37,5 +37,5 @@ class EquationABC(nn.Module, ABC):
         """The largest |u| + |v| of a state, a number: what bounds an explicit step."""
 
     def tendency(self, modes: Tensor) -> Tensor:
-        """∂ₜŝ without a source."""
+        """The tendency ∂ₜŝ without a source."""
         return self.linear() * modes + self.nonlinear(modes)

@@ -21,7 +21,7 @@ def energy(grid: SpectralGrid, vorticity: Tensor) -> Tensor:
 
 
 def enstrophy(grid: SpectralGrid, vorticity: Tensor) -> Tensor:
-    """Z of ω̂, `(...)`."""
+    """The enstrophy Z of ω̂, `(...)`, in units of the modes."""
     return 0.5 * grid.mean_product(vorticity, vorticity)
 
 
@@ -31,7 +31,7 @@ def energy_spectrum(grid: SpectralGrid, vorticity: Tensor) -> Tensor:
 
 
 def enstrophy_spectrum(grid: SpectralGrid, vorticity: Tensor) -> Tensor:
-    """Z(k), `(..., k)`."""
+    """The enstrophy by shells of the wavenumber, Z(k), `(..., k)`."""
     return 0.5 * grid.shells(vorticity)
 
 

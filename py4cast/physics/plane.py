@@ -80,7 +80,7 @@ class PlanePhysics(PhysicsABC):
 
     @abstractmethod
     def to_fields(self, modes: Tensor) -> Tensor:
-        """The inverse of `to_modes`."""
+        """Fields in their units of modes: the inverse of `to_modes`."""
 
     @abstractmethod
     def forced(self, forcing: Tensor | None) -> Tensor | None:

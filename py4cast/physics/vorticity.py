@@ -69,7 +69,7 @@ class VorticityEquation(EquationABC):
         return self.grid.field(modes.unsqueeze(-3) * self.velocities, size)
 
     def stream_function(self, modes: Tensor) -> Tensor:
-        """ψ̂ of ω̂."""
+        """The stream function ψ̂ of ω̂."""
         return -modes * self.grid.inverse_square
 
     def nonlinear(self, modes: Tensor) -> Tensor:

@@ -70,7 +70,7 @@ class ArraySettings(Settings):
         return Grid(lat2, lon2, columns, rows, self.projection)
 
     def description(self, root: Path) -> ArrayDescription:
-        """For the reader."""
+        """What files of bare arrays hold, as readers take it."""
         leads: tuple[np.timedelta64, ...] = ()
         if self.lead_times is not None:
             first, last, step = (duration(t) for t in self.lead_times)

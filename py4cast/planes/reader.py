@@ -233,7 +233,7 @@ class PlaneReader:
         )  # fmt: skip
 
     def close(self) -> None:
-        """Closes the files."""
+        """Closes the files that it has opened."""
         for reader in self._readers.values():
             reader.close()
         self._readers.clear()

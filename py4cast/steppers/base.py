@@ -27,7 +27,7 @@ StepGiven = Given
 
 
 class StepperABC(ABC):
-    """Abstract stepper.
+    """Abstract stepper of a saved or exported Forecaster.
 
     Attributes:
         info: what it takes and gives.

@@ -35,7 +35,7 @@ NoiseOfStep = Callable[[int], Tensor]
 
 
 class StrategyABC(nn.Module, ABC):
-    """Abstract strategy.
+    """Abstract strategy, which says how a network becomes a next state.
 
     Args:
         settings: of the class `settings_kls`.

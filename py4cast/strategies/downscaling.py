@@ -16,7 +16,7 @@ __all__ = ["Downscaling", "DownscalingSettings"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DownscalingSettings(Settings):
-    """Settings of downscaling."""
+    """Settings of downscaling: which forcing is the coarse field."""
 
     coarse_prefix: str | None = setting(
         None,

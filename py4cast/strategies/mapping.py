@@ -17,7 +17,7 @@ __all__ = ["Mapping", "MappingSettings"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappingSettings(Settings):
-    """Settings of mapping."""
+    """Settings of mapping: whether there is a first guess."""
 
     has_first_guess: bool = setting(
         False,

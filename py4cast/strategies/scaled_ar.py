@@ -15,7 +15,7 @@ __all__ = ["ScaledAR", "ScaledARSettings"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaledARSettings(Settings):
-    """Settings of scaled_ar."""
+    """Settings of scaled_ar: inter steps and the border."""
 
     num_inter_steps: int = setting(1, "calls of the network per step of the data; more than 1 needs one input step")
     force_border: bool = setting(True, "whether truth is imposed in the border ring")

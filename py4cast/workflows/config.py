@@ -34,7 +34,7 @@ class Named(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainSettings(Settings):
-    """How a run trains."""
+    """How a run trains: its loss, its length, its steps."""
 
     loss: str = setting("mse", "mse or mae")
     epochs: int = setting(20, "passes over the training period")

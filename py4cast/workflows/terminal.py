@@ -46,7 +46,7 @@ class Bar:
         self._task = self._progress.add_task(what, total=total)
 
     def step(self, count: int = 1) -> None:
-        """Steps are done."""
+        """Some steps of the stage are done."""
         if self._task is not None:
             self._progress.advance(self._task, count)
 

@@ -38,7 +38,7 @@ class PlaneSource(Protocol):
         """The plane of a variable at an instant, `(lat, lon)`; None where it is missing."""
 
     def close(self) -> None:
-        """Closes what is open."""
+        """Closes the files that are open, if any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ class StoreLayout:
 
     @property
     def num_bytes(self) -> int:
-        """Size of the data."""
+        """The size of all its values on the disk [bytes]."""
         plane = self.grid.shape[0] * self.grid.shape[1]
         return self.axis.size * sum(p.dtype.itemsize * plane + 100 for p in self.packings.values())
 

@@ -47,7 +47,7 @@ class Packing:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of the stored numbers."""
+        """The type of the numbers that are stored."""
         return np.dtype(_TYPES[self.kind])
 
     @property
@@ -107,5 +107,5 @@ class Packing:
         return _MISSING if self.kind == "uint16" else float("nan")
 
     def to_list(self) -> list[Any]:
-        """Plain JSON values."""
+        """The packing as plain JSON values."""
         return [self.kind, self.scale, self.offset]

@@ -23,7 +23,7 @@ _MAX_RUN = 256
 
 
 class Shard:
-    """Opens a shard.
+    """Opens one file of a store: a block of instants of one variable.
 
     Args:
         path: its file; one that is not there holds nothing.

@@ -43,7 +43,7 @@ VERSION = 2
 
 
 class PreparedStore(CubeABC):
-    """Opens a finished store.
+    """Opens a finished store and reads its planes as raw memory.
 
     Raises:
         DataError: no store, an unfinished one, one of another version, or a damaged chunk when it is read.

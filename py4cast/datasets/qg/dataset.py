@@ -77,7 +77,7 @@ class SimulatedPlanes:
         return self._kept[1][name]
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Does nothing: a simulation has no files open."""
 
 
 class Qg(WindowDataset):

@@ -138,7 +138,7 @@ class Plan(NamedTuple):
 
     @property
     def interval(self) -> float:
-        """Time between two instants."""
+        """The time between two instants, in units of the simulation."""
         return self.step * self.num_substeps
 
     @property

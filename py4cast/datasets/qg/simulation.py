@@ -32,7 +32,7 @@ Plane = NDArray[np.float32]
 
 
 class Simulation:
-    """Creates one run.
+    """Creates one run of the flow, which goes forward as its planes are asked for.
 
     Args:
         plan: what is simulated.

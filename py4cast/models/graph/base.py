@@ -34,7 +34,7 @@ Terms = dict[str, Tensor]
 
 
 class GraphModel(NodeModel):
-    """Abstract graph network.
+    """Abstract graph network: cells to mesh, a processor on the mesh, mesh to cells.
 
     Args:
         num_input_features: of the network's input.

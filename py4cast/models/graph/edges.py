@@ -66,7 +66,7 @@ class Edges(nn.Module):
 
     @property
     def mean_degree(self) -> float:
-        """Edges per receiver."""
+        """The mean number of edges that a receiver has."""
         return self.num_edges / max(1, self.num_receivers)
 
     def edge_range(self, first: int, last: int) -> tuple[int, int]:

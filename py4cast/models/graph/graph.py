@@ -39,7 +39,7 @@ class Connections:
 
     @property
     def num_edges(self) -> int:
-        """How many."""
+        """The number of edges in the set."""
         return int(self.senders.size)
 
 

@@ -12,7 +12,7 @@ __all__ = ["ClosureABC", "diffusion", "gradient", "magnitude", "strain_rate"]
 
 
 class ClosureABC(nn.Module, ABC):
-    """Abstract closure.
+    """Abstract closure of a formula, a term beside the coarse equation.
 
     Args:
         equation: of the coarse flow.

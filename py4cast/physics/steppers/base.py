@@ -19,7 +19,7 @@ Carry = tuple[Tensor, ...]
 
 
 class StepperABC(ABC):
-    """Abstract stepper.
+    """Abstract scheme that steps an equation in time.
 
     Args:
         equation: what is stepped.
@@ -62,7 +62,7 @@ class StepperABC(ABC):
         """
 
     def rate(self, state: Tensor, source: Tensor | None) -> Tensor:
-        """N(s) + source."""
+        """The nonlinear rate and the source, N(s) + source."""
         change = self.equation.nonlinear(state)
         return change if source is None else change + source
 

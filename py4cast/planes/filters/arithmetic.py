@@ -25,7 +25,7 @@ GRAVITY = 9.80665  # [m s-2]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrographySettings(Settings):
-    """Surface geopotential."""
+    """Settings of orography: the geopotential of the surface."""
 
     geopotential: str = setting(help="variable with the geopotential of the surface")
 
@@ -44,7 +44,7 @@ class Orography(FilterABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipSettings(Settings):
-    """Limits."""
+    """Settings of clip: a variable and its limits."""
 
     input: str = setting(help="variable")
     low: float | None = setting(None, "smallest value kept, in the units of the variable that is made")
@@ -89,7 +89,7 @@ class Scale(FilterABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SumOverSettings(Settings):
-    """A window of time."""
+    """Settings of sum_over: a variable and a window of time."""
 
     input: str = setting(help="variable, a sum over each step of its own")
     step: str = setting(help="distance of the fields that are added, such as 1h")

@@ -13,7 +13,7 @@ Plane = NDArray[np.float32]
 
 
 class FilterABC(ABC):
-    """Abstract filter.
+    """Abstract filter, which makes a plane of planes.
 
     Attributes:
         settings_kls: its settings: the names of the variables that it reads, one field per argument, and what else.

@@ -56,7 +56,7 @@ def vapour_pressure_of(specific: Array, pressure: Array) -> Array:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DewPointSettings(Settings):
-    """Temperature and dew point."""
+    """Settings of filters that take temperature and dew point."""
 
     temperature: str = setting(help="variable with the temperature")
     dew_point: str = setting(help="variable with the dew point")
@@ -64,7 +64,7 @@ class DewPointSettings(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelativeSettings(Settings):
-    """Temperature and relative humidity."""
+    """Settings of filters that take temperature and relative humidity."""
 
     temperature: str = setting(help="variable with the temperature")
     relative_humidity: str = setting(help="variable with the relative humidity")
@@ -81,7 +81,7 @@ class RelativePressureSettings(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpecificSettings(Settings):
-    """Specific humidity and pressure."""
+    """Settings of filters that take specific humidity and pressure."""
 
     specific_humidity: str = setting(help="variable with the specific humidity")
     pressure: str | None = setting(None, _PRESSURE)
@@ -98,7 +98,7 @@ class SpecificTemperatureSettings(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DewPointPressureSettings(Settings):
-    """Dew point and pressure."""
+    """Settings of filters that take dew point and pressure."""
 
     dew_point: str = setting(help="variable with the dew point")
     pressure: str | None = setting(None, _PRESSURE)

@@ -30,7 +30,7 @@ class PolarSettings(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComponentSettings(Settings):
-    """Wind as components."""
+    """Settings of filters that take wind as components."""
 
     u: str = setting(help="variable with the eastward component")
     v: str = setting(help="variable with the northward component")

@@ -11,7 +11,7 @@ __all__ = ["COUPLINGS", "CouplingABC"]
 
 
 class CouplingABC(ABC):
-    """Abstract coupling.
+    """Abstract coupling of a network's rate and the physics.
 
     Args:
         physics: what is known.

@@ -20,7 +20,7 @@ __all__ = ["OBJECTIVES", "ObjectiveABC", "segment_length"]
 
 
 class ObjectiveABC(ABC):
-    """Abstract objective.
+    """Abstract objective that a hybrid is trained on.
 
     Args:
         settings: of the strategy.
@@ -38,7 +38,7 @@ class ObjectiveABC(ABC):
 
     @abstractmethod
     def loss(self, hybrid: HybridStep, model: Network, loss: Loss, samples: Samples) -> Tensor:
-        """`(batch, timestep)`."""
+        """The objective of a batch, `(batch, timestep)`."""
 
 
 class Offline(ObjectiveABC):

@@ -10,7 +10,7 @@ __all__ = ["HybridSettings"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HybridSettings(Settings):
-    """Settings of hybrid."""
+    """Settings of hybrid: the physics, the coupling, the training."""
 
     physics: str = setting("barotropic", "what is known, by name")
     physics_settings: dict[str, Any] = setting(factory=dict, help="settings of the physics")

@@ -34,7 +34,7 @@ _KEPT = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """When forecasts are due.
+    """When forecasts are due, and what is waited for.
 
     Args:
         every: between two starts, counted from 00 UTC.

@@ -36,7 +36,7 @@ _TOLERANCE = {"float32": 1e-4, "float16": 0.05, "int8": 0.5}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """What is exported.
+    """What is exported, and how its weights are stored.
 
     Args:
         forecaster: a saved Forecaster.

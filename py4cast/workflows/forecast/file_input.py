@@ -206,7 +206,7 @@ class FileInput:
         return np.stack([fields[name] for name in names], -1)
 
     def close(self) -> None:
-        """Closes all files."""
+        """Closes all files that it has opened."""
         for cube in self._opened:
             cube.close()
 

@@ -56,6 +56,6 @@ class Overlay:
             self._images[variable.name].append(path)
 
     def finish(self) -> None:
-        """Writes the animations."""
+        """Writes the animations of the maps that were drawn."""
         for name, images in self._images.items():
             self.written.append(gif_of(self.folder / f"{name}.gif", images))

@@ -26,13 +26,13 @@ class CaseSource(Protocol):
 
     @property
     def features(self) -> Sequence[str]:
-        """Names of the features."""
+        """The names of the features, in order."""
 
     def fields(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
         """Forecast and truth, `(timestep, lat, lon, features)` each."""
 
     def close(self) -> None:
-        """Closes what is open."""
+        """Closes the files that are open, if any."""
 
 
 @dataclass(frozen=True, slots=True)

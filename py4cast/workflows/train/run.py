@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 
 def run_folder(config: RunConfig, campaign: str, run_name: str) -> Path:
-    """`$PY4CAST_ROOTDIR/logs/<campaign>/<dataset>/<model>/<run>`."""
+    """The folder of a run: `$PY4CAST_ROOTDIR/logs/<campaign>/<dataset>/<model>/<run>`."""
     dataset = str(config.dataset.settings.get("name") or config.dataset.name)
     parts = (
         ("--campaign_name", campaign),

@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """What is compared.
+    """What is compared with what, and on which case.
 
     Args:
         runs: folders of runs or of scores, or `scores.nc` files, by name; the first is compared with the others.

@@ -161,7 +161,7 @@ class FileCase:
 
     @property
     def features(self) -> list[str]:
-        """Names of the variables."""
+        """The names of the variables that are scored."""
         return [v.name for v in self.variables]
 
     def _forecasts(self, source: CubeABC, matched: Sequence[Matched], what: str) -> Forecasts:
@@ -254,13 +254,13 @@ class FileCase:
         return self._target.shape
 
     def close(self) -> None:
-        """Closes all files."""
+        """Closes all files that it has opened."""
         for cube in self._opened:
             cube.close()
 
 
 def observed(stations: Stations) -> list[Variable]:
-    """The variables of stations."""
+    """The variables that stations observed."""
     return [Variable(name=name, short_name=name, units=units, nan="mask").with_units(units) if units else Variable(name=name, short_name=name, nan="mask") for name, units in stations.units.items()]  # fmt: skip
 
 

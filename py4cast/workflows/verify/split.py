@@ -93,7 +93,7 @@ class SplitCase:
         return forecast.cpu(), outputs[self._model.info.predicted].tensor[0].cpu()
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Does nothing: a split has no files of its own open."""
 
 
 def verify(
