@@ -379,3 +379,20 @@ def test_no_drawers_for_odds_and_ends() -> None:
 
 def test_the_lightning_module_is_short() -> None:
     assert len((PACKAGE / "lightning.py").read_text().splitlines()) < 250
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_names_say_what_they_hold(path: Path) -> None:
+    banned = {"found", "own"}
+    for node in ast.walk(ast.parse(path.read_text())):
+        is_bound = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in banned
+        is_argument = isinstance(node, ast.arg) and node.arg in banned
+        assert not (is_bound or is_argument), f"{path.name}:{node.lineno} calls something {banned}; use the noun"
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_public_docstrings_are_sentences(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            first = (ast.get_docstring(node) or "a function of one's own class, told by its contract").splitlines()[0]
+            assert len(first.split()) > 4, f"{path.name}:{node.lineno} {node.name}: {first!r} tells too little"

@@ -10,7 +10,7 @@ import pytest
 
 from py4cast.steppers import StepGiven, open_stepper
 from tests import forecasters
-from tests.workflows.test_export import exported
+from tests.workflows.export.test_run import exported
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 STEPS = 12

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests import forecasters
-from tests.workflows.test_export import exported
-from tests.workflows.test_forecast import START, analyses, expected, values_of
+from tests.workflows.export.test_run import exported
+from tests.workflows.forecast.test_run import START, analyses, expected, values_of
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,7 +11,7 @@ from py4cast.cubes.sources import open_source
 from py4cast.datasets import get_datasets
 from py4cast.datasets.gridded import Gridded
 from py4cast.formats import open_reader
-from tests.datasets.test_store import prepare
+from tests.cubes.store.test_store import prepare
 from tests.weather_files import write_json
 
 pytestmark = pytest.mark.real_data

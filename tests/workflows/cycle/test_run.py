@@ -12,7 +12,7 @@ from py4cast.workflows.forecast.run import Forecast
 from tests import forecast_files as made
 from tests import forecasters
 from tests.command import py4cast
-from tests.workflows.test_forecast import NAMES, saved, values_of
+from tests.workflows.forecast.test_run import NAMES, saved, values_of
 
 HOUR = made.HOUR
 

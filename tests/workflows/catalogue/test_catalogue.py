@@ -13,7 +13,7 @@ from py4cast.workflows.catalogue.view import catalogue, register
 from py4cast.workflows.export.run import Export, export
 from tests import forecasters
 from tests.command import py4cast
-from tests.workflows.test_inspect import store
+from tests.workflows.inspect.test_data import store
 
 __all__ = ["store"]
 

@@ -16,7 +16,7 @@ from py4cast.cubes.store.store import MARKER
 from py4cast.datasets.gridded import Gridded
 from py4cast.errors import BusyError, DataError, SettingsError
 from tests.command import prepare_slowly, start, wait_for
-from tests.datasets.test_store import prepare
+from tests.cubes.store.test_store import prepare
 from tests.weather_files import describe, wave_fields, write_json, write_netcdf
 
 

@@ -14,7 +14,7 @@ from py4cast.errors import DataError, SettingsError
 from py4cast.grid import Grid
 from py4cast.statistics import Stats
 from py4cast.variables import Variable
-from tests.datasets.test_store import prepare
+from tests.cubes.store.test_store import prepare
 from tests.weather_files import HOUR, START, describe, wave_fields, write_json, write_netcdf
 
 from py4cast.datasets.gridded import Gridded  # isort: skip

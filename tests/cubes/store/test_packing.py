@@ -7,7 +7,7 @@ import xarray as xr
 from py4cast.cubes.store.packing import Packing
 from py4cast.datasets.gridded import Gridded
 from py4cast.errors import DataError
-from tests.datasets.test_store import prepare
+from tests.cubes.store.test_store import prepare
 from tests.weather_files import describe, wave_fields, write_netcdf
 
 

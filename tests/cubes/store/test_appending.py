@@ -17,8 +17,8 @@ from py4cast.datasets.preparing import prepare as prepare_store
 from py4cast.errors import DataError, SettingsError
 from py4cast.progress import Preparation
 from tests.command import begin, prepare_slowly, py4cast, start, wait_for
-from tests.datasets.test_builder import files_of
-from tests.datasets.test_store import Quiet, prepare
+from tests.cubes.store.test_builder import files_of
+from tests.cubes.store.test_store import Quiet, prepare
 from tests.weather_files import HOUR, START, describe, wave_fields, write_json, write_netcdf
 
 DATA = ("t/c", "u/c", "moments", "difference_moments", "block_moments", "finite_count", "time", "counts")

@@ -16,7 +16,7 @@ from py4cast.datasets import get_datasets
 from py4cast.datasets.gridded import Gridded
 from py4cast.errors import DataError, SettingsError
 from tests.conftest import ROOT
-from tests.datasets.test_store import prepare
+from tests.cubes.store.test_store import prepare
 from tests.weather_files import HOUR, START, describe, wave_fields, write_json, write_netcdf
 
 RECIPE = """

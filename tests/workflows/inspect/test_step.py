@@ -7,7 +7,7 @@ import pytest
 from tests import forecasters
 from tests.command import py4cast
 
-GOLDEN = Path(__file__).parent.parent / "golden"
+GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 
 
 def test_a_forecaster_says_what_it_is(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests import forecast_files as made
 from tests import forecasters
 from tests.command import py4cast
 from tests.contracts.test_models import SMALL
-from tests.workflows.test_forecast import START, analyses, expected, values_of
+from tests.workflows.forecast.test_run import START, analyses, expected, values_of
 
 
 def exported(folder: Path, name: str = "step.onnx", **options: object) -> Path:
