@@ -69,7 +69,7 @@ class _Fields:
 
     @property
     def num_input_steps(self) -> int:
-        """Number of past states."""
+        """The number of past states."""
         return self.inputs.dim_size("timestep")
 
     @property
@@ -88,7 +88,7 @@ class _Fields:
         return self._replace({k: v.to(*args, **kwargs) for k, v in self.fields.items()})
 
     def pin_memory(self) -> Self:
-        """In page-locked memory."""
+        """The same fields in page-locked memory."""
         return self._replace({k: v.pin_memory() for k, v in self.fields.items()})
 
     def __str__(self) -> str:

@@ -81,17 +81,17 @@ class Forecaster(nn.Module):
 
     @property
     def states(self) -> Normalizer:
-        """Standardises the prognostic features."""
+        """What standardises the prognostic features."""
         return self.entry.states
 
     @property
     def predictions(self) -> Normalizer:
-        """Standardises the predicted features."""
+        """What standardises the predicted features."""
         return self.entry.predictions
 
     @property
     def forcings(self) -> Normalizer:
-        """Standardises the features of the forcing."""
+        """What standardises the features of the forcing."""
         return self.entry.forcings
 
     @property

@@ -132,7 +132,7 @@ class _Template:
         eccodes.codes_write(self._handle, stream)
 
     def close(self) -> None:
-        """Releases the message."""
+        """Releases the message that is held."""
         eccodes.codes_release(self._handle)
 
 

@@ -83,7 +83,7 @@ class _Windows(nn.Module):
         return self._cut(x)
 
     def join(self, x: Tensor) -> Tensor:
-        """The inverse of `cut`."""
+        """Puts windows together again: the inverse of `cut`."""
         high, wide = self.sizes
         rows, columns = (n + a for n, a in zip(self.shape, self.added, strict=True))
         x = x.reshape(-1, rows // high, columns // wide, high, wide, x.shape[-1])

@@ -148,7 +148,7 @@ class _Common:
         return forecast[steps][..., places], truth[steps][..., places]
 
     def close(self) -> None:
-        """Closes what is open."""
+        """Closes the files that are open, if any."""
         self._source.close()
 
 
