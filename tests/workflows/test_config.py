@@ -73,3 +73,33 @@ def test_a_ring_without_truth_is_learned_like_the_rest(tmp_path: Path) -> None:
         module, _ = _make(config, tmp_path, None)
         assert int((module.training_objective.cell_weights > 0).sum()) == cells
         assert int(module.info.statics.interior_mask.sum()) == 8 * 8, "scores are of the same cells"
+
+
+def test_settings_of_a_run_are_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from collections import Counter
+
+    from py4cast import settings
+    from py4cast.forecaster import Forecaster
+    from py4cast.testing import make_info
+    from py4cast.workflows.config import RunConfig
+
+    decoded, real = Counter[str](), settings.decode
+
+    def counting(kind, *words, **named):
+        decoded[kind.__name__] += 1
+        return real(kind, *words, **named)
+
+    monkeypatch.setattr(settings, "decode", counting)
+    of_run = RunConfig().check()
+    info = make_info((8, 9))
+    forecaster = Forecaster.build(info, "halfunet", "diff_ar", 1, of_run.model, of_run.strategy)
+    assert forecaster.model_settings is of_run.model
+    assert decoded == {"HalfUNetSettings": 1, "DiffARSettings": 1, "DummySettings": 1}
+
+
+def test_a_wrong_setting_of_the_data_is_told_before_any_work() -> None:
+    from py4cast.errors import SettingsError
+    from py4cast.workflows.config import Named, RunConfig
+
+    with pytest.raises(SettingsError, match=r"dataset\.siz: unknown setting; did you mean 'size'"):
+        RunConfig(dataset=Named(name="dummy", settings={"siz": 3})).check()
