@@ -13,7 +13,7 @@ from py4cast.given import Given, Samples
 from py4cast.namedtensor import NamedTensor
 from py4cast.normalizer import Normalizer
 
-__all__ = ["Entry", "check_finite"]
+__all__ = ["Entry", "check_finite", "random_state"]
 
 
 class Entry(nn.Module):
@@ -121,3 +121,11 @@ def check_finite(prediction: Tensor, info: DatasetInfo, step: int) -> None:
     raise NumericalError(
         f"the forecast of {', '.join(bad)} is not finite at lead time {lead}, first at row {row}, column {column} ({place})"
     )
+
+
+def random_state(device: torch.device) -> Tensor:
+    """The state of the generators that a step on a device could draw from, as bytes."""
+    states = [torch.get_rng_state()]
+    if device.type == "cuda":
+        states.append(torch.cuda.get_rng_state(device))
+    return torch.cat(states)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from py4cast.batch import ItemBatch
-from py4cast.entry import Entry, check_finite
+from py4cast.entry import Entry, check_finite, random_state
 from py4cast.errors import DataError, NumericalError
 from py4cast.given import Given
 from py4cast.testing import make_batch, make_info
@@ -69,3 +69,18 @@ def test_a_forecast_that_is_not_finite_names_variable_place_and_lead_time() -> N
     members[1, 3, 2, 3, 0] = np.nan
     with pytest.raises(NumericalError, match="forecast of a is not finite"):
         check_finite(members, INFO, 1)
+
+
+def test_the_state_of_the_generator_changes_with_a_draw() -> None:
+    before = random_state(torch.device("cpu"))
+    assert torch.equal(before, random_state(torch.device("cpu")))
+    torch.randn(1)
+    assert not torch.equal(before, random_state(torch.device("cpu")))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an accelerator")
+def test_a_draw_on_the_accelerator_shows() -> None:
+    before = random_state(torch.device("cuda"))
+    torch.randn(1, device="cuda")
+    assert not torch.equal(before, random_state(torch.device("cuda")))
