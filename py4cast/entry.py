@@ -1,6 +1,7 @@
 """Entry: where physical values become standardised ones, once, on their way into a Forecaster."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import torch
@@ -13,7 +14,9 @@ from py4cast.given import Given, Samples
 from py4cast.namedtensor import NamedTensor
 from py4cast.normalizer import Normalizer
 
-__all__ = ["Entry", "check_finite", "random_state"]
+__all__ = ["Entry", "check_finite", "random_state", "tell_own_noise"]
+
+logger = logging.getLogger(__name__)
 
 
 class Entry(nn.Module):
@@ -129,3 +132,13 @@ def random_state(device: torch.device) -> Tensor:
     if device.type == "cuda":
         states.append(torch.cuda.get_rng_state(device))
     return torch.cat(states)
+
+
+def tell_own_noise(names: Mapping[str, str]) -> None:
+    """Says that a strategy or a network draws random numbers itself, so that a forecast cannot be made again."""
+    logger.warning(
+        "strategy %r or model %r draws random numbers of its own: two forecasts differ, and this is one random member; "
+        "set noise and num_noise of the strategy, and it is given them",
+        names["strategy"],
+        names["model"],
+    )

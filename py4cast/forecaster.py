@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from py4cast.batch import ItemBatch
 from py4cast.dataset_info import DatasetInfo
-from py4cast.entry import Entry, check_finite, random_state
+from py4cast.entry import Entry, check_finite, random_state, tell_own_noise
 from py4cast.errors import DataError, SettingsError
 from py4cast.given import Given, Samples
 from py4cast.losses import LossABC
@@ -182,14 +182,11 @@ class Forecaster(nn.Module):
             yield self._physical(prediction)
 
     def _without_own_noise(self, predictions: Iterator[Tensor]) -> Iterator[Tensor]:
-        """The predictions; SettingsError where the first one has drawn random numbers that nobody gave it."""
+        """The predictions; it is told where the first one has drawn random numbers that nobody gave it."""
         before = None if self.training else random_state(self.device)
         for prediction in predictions:
             if before is not None and not torch.equal(before, random_state(self.device)):
-                raise SettingsError(
-                    f"strategy {self.names['strategy']!r} or model {self.names['model']!r} draws random numbers of its own, so that two "
-                    f"forecasts would differ; set noise and num_noise of the strategy, and it is given them"
-                )
+                tell_own_noise(self.names)
             before = None
             yield prediction
 

@@ -137,10 +137,12 @@ def test_what_cannot_make_members_says_where_they_come_from() -> None:
         build(num_noise=0)
 
 
-def test_noise_that_nobody_gave_is_found() -> None:
-    forecaster = build("hidden")
-    with pytest.raises(SettingsError, match="'hidden' or model 'halfunet' draws random numbers of its own"):
-        forecaster.forecast(make_batch(INFO), 1)
+def test_noise_that_nobody_gave_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    build("noisy").forecast(make_batch(INFO), 2)
+    assert not caplog.records
+    build("hidden").forecast(make_batch(INFO), 2)
+    (told,) = caplog.records
+    assert "strategy 'hidden' or model 'halfunet' draws random numbers of its own" in told.getMessage()
     with pytest.raises(DataError, match="a batch without init_time"):
         build().forecast(type(make_batch(INFO))(make_batch(INFO).fields), 1)
 
