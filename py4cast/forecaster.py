@@ -246,7 +246,8 @@ class Forecaster(nn.Module):
         for name, given in (("forcing", samples.forcing), ("border truth", border), *samples.inputs.items()):
             if given is not None and given.shape[1] < steps:
                 raise DataError(f"{steps} steps asked for, {name} covers {given.shape[1]}")
-        noise = partial(self._noise_of, batch, members, seed) if self.strategy.noise_of_step else None
+        takes_noise = bool(self.strategy.noise_of_step)
+        noise = (lambda step: self.noise(batch, step, members, seed)) if takes_noise else None
         unrolled = self.strategy.rollout(
             self.network, samples.states, samples.forcing, steps, samples.border, samples.inputs, members, noise
         )
@@ -254,9 +255,6 @@ class Forecaster(nn.Module):
         for i, prediction in enumerate(self._without_own_noise(unrolled)):
             check_finite(prediction, self.info, i)
             yield NamedTensor(self._physical(prediction), dims, self.info.predicted)
-
-    def _noise_of(self, batch: ItemBatch, num_members: int, seed: int, step: int) -> Tensor:
-        return self.noise(batch, step, num_members, seed)
 
     def _learned_samples(self, batch: ItemBatch, seed: int) -> Samples:
         """A batch to learn from, with the noise of all its steps; DataError without truth."""

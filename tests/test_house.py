@@ -79,6 +79,7 @@ ROOMS = {
     ],
     "losses": [
         "base",
+        "cells",
         "weighted crps",
     ],
     "metrics": [
