@@ -5,14 +5,14 @@ DeprecationWarning. Classes are the same objects under both names.
 """
 
 import importlib
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
 
 __all__ = ["FORMER", "find_former", "offered"]
 
@@ -88,6 +88,8 @@ def _homes(module: str) -> tuple[str, ...] | None:
     room, _, file = name.rpartition(".")
     if room not in FORMER:
         return None
+    import importlib.util
+
     files = [f"{_PACKAGE}{home}.{file}" for home in FORMER[room]]
     return tuple(files) if all(importlib.util.find_spec(name) is not None for name in files) else None
 
@@ -114,15 +116,20 @@ def _looked_up(owner: str, homes: Sequence[str]) -> Callable[[str], Any]:
     return look_up
 
 
-class _FormerFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Creates the finder of former modules."""
+class _FormerFinder:
+    """Creates the finder and loader of former modules; what it needs is loaded when there is one, not at start-up."""
 
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> "ModuleSpec | None":
         if _homes(fullname) is None:
             return None
-        return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+        from importlib.machinery import ModuleSpec
 
-    def exec_module(self, module: ModuleType) -> None:
+        return ModuleSpec(fullname, self, is_package=True)  # type: ignore[arg-type]
+
+    def create_module(self, spec: "ModuleSpec") -> None:
+        """Leaves the making of the module to the import system."""
+
+    def exec_module(self, module: "ModuleType") -> None:
         homes = _homes(module.__name__)
         assert homes is not None, "found by this finder"
         warnings.warn(f"{module.__name__} is now {' and '.join(homes)}", DeprecationWarning, stacklevel=2)
