@@ -16,7 +16,7 @@ from py4cast.grid import Grid
 from py4cast.physics.base import PhysicsABC
 from py4cast.physics.equation import EquationABC
 from py4cast.physics.spectral import SpectralGrid, check_resolution
-from py4cast.physics.steppers import STEPPERS, StepperABC
+from py4cast.physics.steppers import STEPPERS, TimeStepperABC
 
 __all__ = ["PlanePhysics", "StepperName"]
 
@@ -122,7 +122,7 @@ class PlanePhysics(PhysicsABC):
                 modes = stepper.advance((modes,), factors, total)[0]
             return self.to_fields(modes).to(state.dtype)
 
-    def _factors_of(self, stepper: StepperABC, device: torch.device) -> tuple[Tensor, ...]:
+    def _factors_of(self, stepper: TimeStepperABC, device: torch.device) -> tuple[Tensor, ...]:
         if self.logs:
             return stepper.factors()
         key = (stepper.step, device)

@@ -19,7 +19,7 @@ from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.formats import ArrayDescription, Record, open_reader
 from py4cast.formats.zarr import is_zarr
 from py4cast.grid import Grid
-from py4cast.planes.reader import STATIC, FieldPlan, PlaneReader, Source, run_of
+from py4cast.planes.reader import STATIC, FieldPlace, FieldPlan, PlaneReader, run_of
 from py4cast.regrid import Regridder
 from py4cast.units import conversion, same_units
 from py4cast.variables import Variable
@@ -117,7 +117,7 @@ def _folder_fingerprint(path: Path) -> dict[str, Any]:
     return {"file": path.name, "bytes": size, "sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
-def _rank(source: Source) -> tuple[float, int]:
+def _rank(source: FieldPlace) -> tuple[float, int]:
     """Analyses before forecasts, short lead times before long ones, the first member before others."""
     return float(source.record.lead_time / np.timedelta64(1, "s")), source.record.member or 0
 
@@ -149,8 +149,8 @@ class Catalog:
         self._wanted = list(plans)
         self.plans: list[FieldPlan] = []
         self.inputs: list[Mapping[str, Any]] = []
-        self._sources: dict[str, dict[Instant, Source]] = {p.variable.name: {} for p in plans}
-        self._runs: dict[str, dict[tuple[Any, Any], dict[np.timedelta64, Source]]] = {}
+        self._sources: dict[str, dict[Instant, FieldPlace]] = {p.variable.name: {} for p in plans}
+        self._runs: dict[str, dict[tuple[Any, Any], dict[np.timedelta64, FieldPlace]]] = {}
         self._units: dict[str, str] = {}
         self._flips: dict[tuple[Path, str], bool] = {}
         self._grids: dict[tuple[str, str], Grid] = {}
@@ -225,14 +225,14 @@ class Catalog:
         self._check_units(index.path, record, variable)
         if variable.role == "static":
             self._grids[variable.name, record.grid_key] = index.grids[record.grid_key]
-            self._sources[variable.name].setdefault(STATIC, Source(index.path, record))
+            self._sources[variable.name].setdefault(STATIC, FieldPlace(index.path, record))
             if plan.regrid is None and self._static_grid is None:
                 self._static_grid = index.grids[record.grid_key]
             return
         self._check_grid(index, record, plan)
         if record.valid_time is None:
             return
-        source = Source(index.path, record)
+        source = FieldPlace(index.path, record)
         if self.is_series:
             key: Instant = (record.valid_time, _ZERO, None)
         else:

@@ -23,7 +23,7 @@ from py4cast.regrid import Method, Regridder
 from py4cast.units import conversion, normalise
 from py4cast.variables import Variable
 
-__all__ = ["STATIC", "FieldPlan", "PlaneReader", "Source", "check_plane", "run_of"]
+__all__ = ["STATIC", "FieldPlace", "FieldPlan", "PlaneReader", "check_plane", "run_of"]
 
 Plane = NDArray[np.float32]
 _OPEN_READERS = 16
@@ -58,7 +58,7 @@ class FieldPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class FieldPlace:
     """One field in one file."""
 
     path: Path
@@ -83,8 +83,8 @@ class PlaneReader:
     def __init__(
         self,
         plans: Sequence[FieldPlan],
-        sources: Mapping[str, Mapping[Instant, Source]],
-        runs: Mapping[str, Mapping[tuple[Any, Any], Mapping[np.timedelta64, Source]]],
+        sources: Mapping[str, Mapping[Instant, FieldPlace]],
+        runs: Mapping[str, Mapping[tuple[Any, Any], Mapping[np.timedelta64, FieldPlace]]],
         units: Mapping[str, str],
         flips: Mapping[tuple[Path, str], bool],
         regridders: Mapping[tuple[str, str], Regridder],
@@ -180,7 +180,7 @@ class PlaneReader:
             )
         return np.asarray(step)
 
-    def _before(self, plan: FieldPlan, source: Source) -> Plane | None:
+    def _before(self, plan: FieldPlan, source: FieldPlace) -> Plane | None:
         """The sum since the start of the run at the lead time before; zero at the first one, None at lead time 0."""
         record, name = source.record, plan.variable.name
         init, lead = run_of(record, plan.restart)
@@ -194,7 +194,7 @@ class PlaneReader:
             return np.zeros((1, 1), dtype=np.float32)
         return self._read_source(name, run[max(earlier)])
 
-    def _read_source(self, name: str, source: Source) -> Plane:
+    def _read_source(self, name: str, source: FieldPlace) -> Plane:
         reader = self.reader(source.path)
         values = reader.read(source.record)
         return values[::-1] if self._flips.get((source.path, source.record.grid_key)) else values

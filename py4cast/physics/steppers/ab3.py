@@ -5,13 +5,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from py4cast.physics.steppers.base import Carry, StepperABC
+from py4cast.physics.steppers.base import Carry, TimeStepperABC
 from py4cast.physics.steppers.rk4 import RungeKutta4
 
 __all__ = ["AdamsBashforth3"]
 
 
-class AdamsBashforth3(StepperABC):
+class AdamsBashforth3(TimeStepperABC):
     """Creates, with e = e^(LΔt) and Nⁿ⁻ʲ = N(sⁿ⁻ʲ),
 
         s⁺ = e s + Δt/12·(23 e Nⁿ − 16 e² Nⁿ⁻¹ + 5 e³ Nⁿ⁻²)

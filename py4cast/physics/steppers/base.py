@@ -13,12 +13,12 @@ from torch import Tensor
 from py4cast.errors import SettingsError
 from py4cast.physics.equation import EquationABC
 
-__all__ = ["Carry", "StepperABC"]
+__all__ = ["Carry", "TimeStepperABC"]
 
 Carry = tuple[Tensor, ...]
 
 
-class StepperABC(ABC):
+class TimeStepperABC(ABC):
     """Abstract scheme that steps an equation in time.
 
     Args:

@@ -4,12 +4,12 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from py4cast.physics.steppers.base import Carry, StepperABC
+from py4cast.physics.steppers.base import Carry, TimeStepperABC
 
 __all__ = ["RungeKutta3"]
 
 
-class RungeKutta3(StepperABC):
+class RungeKutta3(TimeStepperABC):
     """Creates, with e = e^(LΔt) and h = e^(LΔt/2),
 
         k₁ = N(s), k₂ = N(h(s + Δt/2·k₁)), k₃ = N(e(s − Δt·k₁) + 2Δt·h k₂)

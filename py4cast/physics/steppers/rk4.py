@@ -5,12 +5,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from py4cast.physics.steppers.base import Carry, StepperABC
+from py4cast.physics.steppers.base import Carry, TimeStepperABC
 
 __all__ = ["RungeKutta4"]
 
 
-class RungeKutta4(StepperABC):
+class RungeKutta4(TimeStepperABC):
     """Creates, with e = e^(LΔt), h = e^(LΔt/2) and h = Δt where it multiplies N,
 
         k₁ = N(s), k₂ = N(h(s + Δt/2·k₁)), k₃ = N(h s + Δt/2·k₂), k₄ = N(e s + Δt·h k₃)
