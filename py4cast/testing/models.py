@@ -58,7 +58,7 @@ def check_onnx(name: str, settings: Mapping[str, Any] | None = None, shape: tupl
     info = make_info(shape)
     torch.manual_seed(0)
     network = build_network(name, 5, 3, settings or {}, info.grid, info.statics)[0].eval()
-    session = onnx_session(network, torch.randn(2, *shape, 5))
+    session = onnx_session(network, torch.randn(2, *shape, 5), optimize=False)  # which costs as long again
     for batch_size in (1, 3):
         x = torch.randn(batch_size, *shape, 5)
         with torch.no_grad():
@@ -68,12 +68,13 @@ def check_onnx(name: str, settings: Mapping[str, Any] | None = None, shape: tupl
         assert error < 1e-4, f"{name}: onnxruntime differs by {error:.2g} deviations on {shape}, batch {batch_size}"
 
 
-def onnx_session(network: torch.nn.Module, x: Tensor) -> Any:
+def onnx_session(network: torch.nn.Module, x: Tensor, optimize: bool = True) -> Any:
     """The network in onnxruntime, `session.run(None, {session.get_inputs()[0].name: array})`, on as many threads as torch has.
 
     Args:
         network: in evaluation.
         x: an input of two samples or more; the batch stays free.
+        optimize: whether the exporter rewrites the graph before onnxruntime does.
     """
     import onnxruntime
 
@@ -82,7 +83,9 @@ def onnx_session(network: torch.nn.Module, x: Tensor) -> Any:
         warnings.simplefilter("ignore")
         path = Path(folder) / "network.onnx"
         dynamic = ({0: torch.export.Dim("batch", max=1024)},)
-        torch.onnx.export(network, (x,), path, dynamo=True, opset_version=20, dynamic_shapes=dynamic, verbose=False)
+        torch.onnx.export(
+            network, (x,), path, dynamo=True, opset_version=20, dynamic_shapes=dynamic, verbose=False, optimize=optimize
+        )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
