@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from py4cast.errors import DataError, SettingsError
 
-__all__ = ["EARTH_RADIUS", "Grid"]
+__all__ = ["EARTH_RADIUS", "Grid", "num_repeated_columns"]
 
 EARTH_RADIUS = 6_371_229.0  # [m], the sphere of GRIB2 shape 6
 _PLANE = "doubly_periodic_plane"
@@ -344,6 +344,15 @@ class Grid:
             arrays.get("areas"),
             tuple(meta["rows"]) if "rows" in meta else None,
         )
+
+
+def num_repeated_columns(longitude: Array) -> int:
+    """How many longitudes at the end are the first ones again, 360 degrees further: cyclic columns, for drawing."""
+    for count in range(min(longitude.size // 2, 16), 0, -1):
+        beyond = np.abs(longitude[-count:] - longitude[:count])
+        if np.abs(beyond - 360.0).max() <= _TOLERANCE:
+            return count
+    return 0
 
 
 def _edges(centres: Array) -> Array:

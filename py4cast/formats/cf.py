@@ -5,8 +5,9 @@ without latitude and longitude they are computed from the grid mapping.
 """
 
 import itertools
+import warnings
 from abc import abstractmethod
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,78 +17,53 @@ from numpy.typing import NDArray
 
 from py4cast.errors import DataError
 from py4cast.formats.base import ReaderABC, Record
+from py4cast.formats.cf_axes import is_latitude, is_longitude, kind_of, level_type
+from py4cast.formats.cf_dataset import plain
+from py4cast.formats.cf_time import TimeDescription
 from py4cast.grid import Grid
 from py4cast.projection import inverse
 
-__all__ = ["CfReader", "kind_of"]
+__all__ = ["CfReader", "kind_of", "without_invalid"]
 
-_LATITUDE = ("latitude", "lat", "nav_lat", "xlat")
-_LONGITUDE = ("longitude", "lon", "nav_lon", "xlong")
-_LEVEL_TYPES = {
-    "isobaricinhpa": "isobaricInhPa", "pressure_level": "isobaricInhPa", "plev": "isobaricInhPa", "pressure": "isobaricInhPa",
-    "isobaric": "isobaricInhPa", "heightaboveground": "heightAboveGround", "height": "heightAboveGround", "depth": "depthBelowSea",
-}  # fmt: skip
-_MEMBERS = ("member", "number", "realization", "ensemble")
-
-
-def _is(array: xr.DataArray, standard_names: Iterable[str], names: Iterable[str], units: Iterable[str] = ()) -> bool:
-    attrs = array.attrs
-    if str(attrs.get("standard_name", "")) in standard_names or str(attrs.get("units", "")) in units:
-        return True
-    return "standard_name" not in attrs and str(array.name).lower() in names
-
-
-def _is_latitude(array: xr.DataArray) -> bool:
-    units = ("degrees_north", "degree_north", "degrees_N", "degreesN")
-    return _is(array, ("latitude",), _LATITUDE, units) or (
-        array.ndim == 1 and str(array.name) == "Y" and "degree" in str(array.attrs.get("units"))
-    )
-
-
-def _is_longitude(array: xr.DataArray) -> bool:
-    units = ("degrees_east", "degree_east", "degrees_E", "degreesE")
-    return _is(array, ("longitude",), _LONGITUDE, units)
-
-
-def kind_of(array: xr.DataArray) -> str:
-    """What a one-dimensional coordinate measures: time, init, lead, member, level or other."""
-    name, standard = str(array.name).lower(), str(array.attrs.get("standard_name", ""))
-    if np.issubdtype(array.dtype, np.datetime64):
-        return "init" if standard == "forecast_reference_time" or name in ("init_time", "reference_time") else "time"
-    if np.issubdtype(array.dtype, np.timedelta64):
-        return "lead"
-    if name in _MEMBERS or standard == "realization":
-        return "member"
-    if name in _LEVEL_TYPES or name in ("level", "lev", "z") or str(array.attrs.get("axis")) == "Z":
-        return "level"
-    return "other"
+_ZERO = np.timedelta64(0, "s")
+_ROWS = ("projection_y_coordinate", "grid_latitude")
+_COLUMNS = ("projection_x_coordinate", "grid_longitude")
 
 
 class CfReader(ReaderABC):
     """Abstract reader of a dataset under the CF conventions; a concrete one says how it is opened."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, time: TimeDescription | None = None) -> None:
         super().__init__(path)
         try:
-            self.data = self.open(path)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # several fill values, names of other conventions
+                opened = self.open(path)
         except FileNotFoundError:
             raise DataError(f"{path}: no such file") from None
         except Exception as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise DataError(f"{path}: damaged, or not a {self.what}: {reason}") from None
+        try:
+            self.data, self._problems = plain(opened, path, time)
+        except DataError:
+            raise
+        except Exception as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise DataError(f"{path}: damaged coordinates: {reason}") from None
         self._grids: dict[str, Grid] = {}
 
     what: ClassVar[str]
 
     @abstractmethod
     def open(self, path: Path) -> xr.Dataset:
-        """The dataset; nothing is read but what tells what is there."""
+        """The dataset, times undecoded; nothing is read but what tells what is there."""
 
     def records(self) -> list[Record]:
         records: list[Record] = []
         for name, array in self.data.data_vars.items():
             spatial = self.spatial_dims(array)
-            if spatial is not None and np.issubdtype(array.dtype, np.number):
+            if spatial is not None and array.dtype.kind in "iufb":
                 records += self._records(str(name), array, spatial)
         if not records:
             raise DataError(f"{self.path}: holds no variable on a latitude-longitude or projected grid")
@@ -102,31 +78,32 @@ class CfReader(ReaderABC):
 
     def spatial_dims(self, array: xr.DataArray) -> tuple[Hashable, Hashable] | None:
         """The dimensions along rows and columns, if it has them."""
-        two_d = [c for c in array.coords.values() if c.ndim == 2 and _is_latitude(c)]
+        two_d = [c for c in array.coords.values() if c.ndim == 2 and is_latitude(c)]
         if two_d:
             row, column = two_d[0].dims
             return (row, column) if row in array.dims and column in array.dims else None
-        lat = [d for d in array.dims if d in array.coords and _is_latitude(array.coords[d])]
-        lon = [d for d in array.dims if d in array.coords and _is_longitude(array.coords[d])]
+        lat = [d for d in array.dims if d in array.coords and is_latitude(array.coords[d])]
+        lon = [d for d in array.dims if d in array.coords and is_longitude(array.coords[d])]
         if lat and lon:
             return lat[0], lon[0]
-        y = [
-            d
-            for d in array.dims
-            if d in array.coords and array.coords[d].attrs.get("standard_name") == "projection_y_coordinate"
-        ]
-        x = [
-            d
-            for d in array.dims
-            if d in array.coords and array.coords[d].attrs.get("standard_name") == "projection_x_coordinate"
-        ]
-        return (y[0], x[0]) if y and x else None
+        y, x = _along(array, _ROWS, ("rlat", "y"), "Y"), _along(array, _COLUMNS, ("rlon", "x"), "X")
+        return (y, x) if y is not None and x is not None else None
 
     def _scalar(self, array: xr.DataArray, kind: str) -> Any:
         values = [c.values for c in array.coords.values() if c.ndim == 0 and kind_of(c) == kind]
         return values[0] if values else None
 
+    def _check_axes(self, name: str, array: xr.DataArray) -> None:
+        """Refuses an array whose times or levels cannot be understood."""
+        for coordinate, problem in self._problems.items():
+            along = self.data.coords[coordinate].dims
+            # another clock along the same dimension may tell what this one does not
+            others = [c for c in array.coords.values() if c.dims == along and kind_of(c) in ("time", "init")]
+            if coordinate in array.coords and set(along) <= set(array.dims) and not others:
+                raise DataError(f"{self.path}: variable {name}: {problem}")
+
     def _records(self, name: str, array: xr.DataArray, spatial: tuple[Hashable, Hashable]) -> list[Record]:
+        self._check_axes(name, array)
         others = [d for d in array.dims if d not in spatial]
         axes = []
         for dim in others:
@@ -135,38 +112,58 @@ class CfReader(ReaderABC):
             values = np.arange(array.sizes[dim]) if coordinate is None else coordinate.values
             axes.append([(kind, dim, i, value) for i, value in enumerate(values)])
         attrs = array.attrs
-        keys = {"cf_name": name, "GRIB_shortName": attrs.get("GRIB_shortName")}
         scalars = {kind: self._scalar(array, kind) for kind in ("time", "init", "lead", "member")}
-        level_type = self.level_type_of(array, others)
+        levels = self.level_type_of(array, others)
+        valid = self._valid_times(array, others)
         records = []
         for combination in itertools.product(*axes):
             at = {**scalars, **{kind: value for kind, _, _, value in combination}}
+            places = tuple((dim, i) for _, dim, i, _ in combination)
+            if valid is not None and "lead" not in {kind for kind, *_ in combination}:
+                at["time"] = valid.isel({d: i for d, i in places if d in valid.dims}).values
             init, lead = times_of(at)
             level = at.get("level", attrs.get("GRIB_level", attrs.get("level_hPa")))
             records.append(
                 Record(
                     short_name=name,
                     level=None if level is None else float(level),
-                    type_of_level=level_type if level is not None else None,
+                    type_of_level=levels if level is not None else None,
                     init_time=init,
                     lead_time=lead,
                     member=None if at.get("member") is None else int(at["member"]),
                     units=str(attrs.get("units", "")),
-                    locator=(name, tuple((dim, i) for _, dim, i, _ in combination)),
+                    locator=(name, places),
                     grid_key=repr((spatial, attrs.get("grid_mapping") or array.encoding.get("grid_mapping"))),
                     standard_name=str(attrs.get("standard_name", "")),
-                    keys=keys,
+                    keys=self._keys(name, array, combination),
                 )
             )
         return records
+
+    def _keys(self, name: str, array: xr.DataArray, combination: tuple[Any, ...]) -> dict[str, Any]:
+        """By what a field can be singled out: GRIB keys among the attributes, places along dimensions of other kinds."""
+        keys = {str(k)[5:]: v for k, v in array.attrs.items() if str(k).startswith("GRIB_")}
+        keys |= {"cf_name": name, "GRIB_shortName": array.attrs.get("GRIB_shortName")}
+        keys |= {str(dim): _plain(value) for kind, dim, _, value in combination if kind == "other"}
+        for dim in {dim for _, dim, _, _ in combination}:
+            beside = [c for c in array.coords.values() if c.dims == (dim,) and c.name != dim and kind_of(c) == "other"]
+            place = next(i for _, d, i, _ in combination if d == dim)
+            keys |= {str(c.name): _plain(c.values[place]) for c in beside}
+        return keys
+
+    def _valid_times(self, array: xr.DataArray, others: list[Hashable]) -> xr.DataArray | None:
+        """Times of validity that stand once per start and lead time, where no lead time does."""
+        two_d = [
+            c for c in array.coords.values() if c.ndim == 2 and set(c.dims) <= set(others) and kind_of(c) == "time"
+        ]
+        return two_d[0] if two_d else None
 
     def level_type_of(self, array: xr.DataArray, others: list[Hashable]) -> str | None:
         """What its levels are, in GRIB's words."""
         for dim in others:
             coordinate = self.coordinate(dim)
             if coordinate is not None and kind_of(coordinate) == "level":
-                is_pressure = str(coordinate.attrs.get("units")) in ("hPa", "millibars", "mbar", "mb")
-                return "isobaricInhPa" if is_pressure else _LEVEL_TYPES.get(str(coordinate.name).lower())
+                return level_type(coordinate)
         declared = array.attrs.get("GRIB_typeOfLevel")
         return str(declared) if declared else ("isobaricInhPa" if "level_hPa" in array.attrs else None)
 
@@ -182,7 +179,7 @@ class CfReader(ReaderABC):
         """The grid of an array."""
         row, column = spatial
         y, x = array.coords.get(row), array.coords.get(column)
-        if y is not None and x is not None and _is_latitude(y) and _is_longitude(x):
+        if y is not None and x is not None and is_latitude(y) and is_longitude(x):
             return Grid(y.values, x.values)
         mapping = array.attrs.get("grid_mapping") or array.encoding.get("grid_mapping")
         projection: dict[str, Any] = {}
@@ -191,11 +188,13 @@ class CfReader(ReaderABC):
             projection = {str(k): np.asarray(v).tolist() for k, v in attrs.items() if k not in ("proj4", "coordinates")}
         if y is not None and x is not None:
             y, x = _metres(y), _metres(x)
-        lat = next((c.values for c in array.coords.values() if c.dims == spatial and _is_latitude(c)), None)
-        lon = next((c.values for c in array.coords.values() if c.dims == spatial and _is_longitude(c)), None)
+        lat = next((c.values for c in array.coords.values() if c.dims == spatial and is_latitude(c)), None)
+        lon = next((c.values for c in array.coords.values() if c.dims == spatial and is_longitude(c)), None)
         if lat is None or lon is None:
             if not projection or x is None or y is None:
-                raise DataError(f"{self.path}: {array.name} has neither latitude and longitude nor a grid mapping")
+                raise DataError(
+                    f"{self.path}: {array.name} along {row!r} and {column!r} has neither latitude and longitude nor a grid mapping"
+                )
             lat, lon = inverse(projection, *np.meshgrid(x, y))
         return Grid(np.asarray(lat), np.asarray(lon), x, y, projection or {"grid_mapping_name": "unknown"})
 
@@ -208,25 +207,82 @@ class CfReader(ReaderABC):
             values = array.isel(dict(index)).transpose(*spatial).values
         except Exception as error:
             raise DataError(f"{self.path}: {name} of {record.valid_time} cannot be read: {error}") from None
-        return np.ascontiguousarray(values, dtype=np.float32)
+        return np.ascontiguousarray(without_invalid(array, values), dtype=np.float32)
 
     def close(self) -> None:
         self.data.close()
 
 
+def _along(array: xr.DataArray, standard_names: tuple[str, ...], names: tuple[str, ...], axis: str) -> Hashable | None:
+    """The dimension along rows, or along columns, of a grid on a map: by standard name, axis, then by its name."""
+    coordinates = [(d, array.coords[d]) for d in array.dims if d in array.coords]
+    for is_it in (
+        lambda _, c: c.attrs.get("standard_name") in standard_names,
+        lambda _, c: c.attrs.get("axis") == axis,
+        lambda d, _: str(d).lower() in names,
+    ):
+        dims = [d for d, c in coordinates if is_it(d, c)]
+        if dims:
+            return dims[0]
+    return None
+
+
+def _plain(value: Any) -> Any:
+    """A value of a coordinate as text or number."""
+    item = value.item() if isinstance(value, np.generic) else value
+    return item.decode(errors="replace") if isinstance(item, bytes) else item
+
+
+def without_invalid(array: xr.DataArray, values: NDArray[Any]) -> NDArray[Any]:
+    """Values with NaN where they lie outside what the file calls valid: `valid_min`, `valid_max`, `valid_range`.
+
+    Limits of the type of packed numbers are packed themselves, as CF has it.
+    """
+    attrs = array.attrs
+    declared = (
+        np.ravel(attrs["valid_range"]) if "valid_range" in attrs else (attrs.get("valid_min"), attrs.get("valid_max"))
+    )
+    low, high = (_limit(array, limit) for limit in declared[:2]) if len(declared) >= 2 else (None, None)
+    if low is None and high is None:
+        return values
+    fields: NDArray[Any] = np.array(values, dtype=np.float64 if values.dtype == np.float64 else np.float32)
+    tolerance = 1e-6 * max(abs(limit) for limit in (low, high) if limit is not None)
+    with np.errstate(invalid="ignore"):
+        if low is not None:
+            fields[fields < low - tolerance] = np.nan
+        if high is not None:
+            fields[fields > high + tolerance] = np.nan
+    return fields
+
+
+def _limit(array: xr.DataArray, limit: Any) -> float | None:
+    """A limit of what is valid in the units of the unpacked values; None where it is no number."""
+    number = np.asarray(limit)
+    if number.dtype.kind not in "iuf":
+        return None
+    scale, offset = float(array.encoding.get("scale_factor", 1.0)), float(array.encoding.get("add_offset", 0.0))
+    packed = array.encoding.get("dtype")
+    is_packed = (scale, offset) != (1.0, 0.0) and packed is not None and number.dtype.kind == np.dtype(packed).kind
+    return float(number) * scale + offset if is_packed else float(number)
+
+
 def _metres(coordinate: xr.DataArray) -> Any:
+    """A coordinate of a map [m]; degrees stay degrees."""
     return coordinate.values.astype(np.float64) * (1000.0 if coordinate.attrs.get("units") == "km" else 1.0)
 
 
 def times_of(at: dict[str, Any]) -> tuple[np.datetime64 | None, np.timedelta64]:
     """Start and lead time from any two of init, lead and valid time, or an analysis time alone."""
     init, lead, valid = at.get("init"), at.get("lead"), at.get("time")
-    zero = np.timedelta64(0, "s")
     if init is None and valid is None:
-        return None, zero
+        return None, _ZERO if lead is None else _seconds(lead)
     if init is None:
         # beside a lead time, `time` is the start of the forecast, as cfgrib and WeatherBench 2 have it
-        return np.datetime64(valid, "s"), zero if lead is None else lead.astype("timedelta64[s]")
+        return np.datetime64(valid, "s"), _ZERO if lead is None else _seconds(lead)
     if lead is None:
-        lead = zero if valid is None else valid - init
-    return np.datetime64(init, "s"), lead.astype("timedelta64[s]")
+        return np.datetime64(init, "s"), _ZERO if valid is None else _seconds(valid - init)
+    return np.datetime64(init, "s"), _seconds(lead)
+
+
+def _seconds(lead: Any) -> np.timedelta64:
+    return np.timedelta64(np.asarray(lead).astype("timedelta64[s]").item(), "s")

@@ -22,7 +22,7 @@ class NetcdfReader(CfReader):
     what = "NetCDF file"
 
     def open(self, path: Path) -> xr.Dataset:
-        return xr.open_dataset(path, engine="netcdf4", cache=False, decode_timedelta=True)
+        return xr.open_dataset(path, engine="netcdf4", cache=False, decode_times=False, decode_timedelta=False)
 
 
 def as_disk_error(error: RuntimeError, path: Path) -> Exception:

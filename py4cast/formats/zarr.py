@@ -16,12 +16,14 @@ def is_zarr(path: Path) -> bool:
     return path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zmetadata"))
 
 
-def open_zarr(path: Path) -> xr.Dataset:
+def open_zarr(path: Path, decode_times: bool = True) -> xr.Dataset:
     """The dataset of a Zarr store, with its gathered metadata where it has them."""
     gathered = (path / ".zmetadata").is_file()
     if (path / "zarr.json").is_file():
         gathered = "consolidated_metadata" in json.loads((path / "zarr.json").read_text())
-    return xr.open_dataset(path, engine="zarr", chunks=None, cache=False, decode_timedelta=True, consolidated=gathered)
+    return xr.open_dataset(
+        path, engine="zarr", chunks=None, cache=False, decode_times=False, decode_timedelta=False, consolidated=gathered
+    )
 
 
 class ZarrReader(CfReader):
@@ -36,4 +38,4 @@ class ZarrReader(CfReader):
     what = "Zarr store"
 
     def open(self, path: Path) -> xr.Dataset:
-        return open_zarr(path)
+        return open_zarr(path, decode_times=False)
