@@ -99,7 +99,7 @@ def decode_instants(values: Any, units: str, calendar: str = "standard") -> Inst
     instants[known] = (
         _start(reference, kind) + seconds.astype("timedelta64[s]")
         if kind in _REAL
-        else _of_model(seconds, reference, _MODEL[kind], np.diff(np.unique(seconds)))
+        else _of_model(seconds, reference, _MODEL[kind], np.diff(np.unique(seconds)).astype(np.int64))
     )
     return instants
 

@@ -1,0 +1,216 @@
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import eccodes
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from py4cast.errors import DataError
+from py4cast.formats import Fields, Heading, Record, open_reader, writer_for
+from py4cast.formats.grib_writer import GribWriter
+from py4cast.grid import Grid
+from py4cast.projection import inverse
+from py4cast.variables import Variable
+
+INIT = np.datetime64("2023-12-31T21:30", "s")
+MINUTE = np.timedelta64(60, "s")
+T2M = Variable(name="t2m", short_name="2t", units="K", level=2, type_of_level="heightAboveGround")
+RAIN = Variable(name="tp", short_name="tp", units="kg m-2", accumulated=True)
+GRID = Grid(np.array([12.0, 11.5]), np.array([-1.0, 0.0, 1.0]))
+
+
+def pressure(level: float, units: str = "K") -> Variable:
+    return Variable(name=f"t{level:g}", short_name="t", units=units, level=level, type_of_level="isobaricInhPa")
+
+
+def write(
+    path: Path, variables: Sequence[Variable], values: Any = None, grid: Grid = GRID, minutes: Sequence[int] = (60,)
+) -> Path:
+    values = np.full((len(minutes), *grid.shape, len(variables)), 280) if values is None else values
+    leads = [m * MINUTE for m in minutes]
+    writer_for(path).write(path, Fields(np.asarray(values, dtype=np.float32), variables, grid, INIT, leads))
+    return path
+
+
+@contextmanager
+def message(path: Path) -> Iterator[int]:
+    with path.open("rb") as stream:
+        handle = eccodes.codes_grib_new_from_file(stream)
+        yield handle
+        eccodes.codes_release(handle)
+
+
+def keys_of(path: Path, names: Mapping[str, Any]) -> dict[str, Any]:
+    with message(path) as handle:
+        return {name: eccodes.codes_get(handle, name, type(value)) for name, value in names.items()}
+
+
+def fields_of(path: Path) -> list[tuple[Record, NDArray[np.float32]]]:
+    with open_reader(path) as reader:
+        return [(record, reader.read(record)) for record in reader.records()]
+
+
+def test_a_message_says_when_where_and_how(tmp_path: Path) -> None:
+    expected = {
+        "edition": 2, "dataDate": 20231231, "dataTime": 2130, "validityDate": 20240101, "validityTime": 0,
+        "bitsPerValue": 24, "gridType": "regular_ll", "Ni": 3, "Nj": 2, "jScansPositively": 0, "iScansNegatively": 0,
+        "latitudeOfFirstGridPointInDegrees": 12.0, "latitudeOfLastGridPointInDegrees": 11.5,
+        "longitudeOfFirstGridPointInDegrees": 359.0, "longitudeOfLastGridPointInDegrees": 1.0,
+        "iDirectionIncrementInDegrees": 1.0, "jDirectionIncrementInDegrees": 0.5,
+        "shortName": "2t", "typeOfLevel": "heightAboveGround", "level": 2, "units": "K",
+    }  # fmt: skip
+    values = np.arange(6.0).reshape(1, 2, 3, 1)
+    assert keys_of(write(tmp_path / "o.grib2", [T2M], values, minutes=(150,)), expected) == expected
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_a_lambert_grid_is_told_by_its_parallels_and_steps(tmp_path: Path, down: bool) -> None:
+    projection = {
+        "grid_mapping_name": "lambert_conformal_conic", "standard_parallel": 33.0, "earth_radius": 6_370_000.4,
+        "longitude_of_central_meridian": -97.0, "latitude_of_projection_origin": 34.0,
+    }  # fmt: skip
+    x, y = np.array([-4000.0, -1000.0, 2000.0]), np.array([0.0, 2500.0])
+    y = y[::-1] if down else y
+    lat, lon = inverse(projection, *np.meshgrid(x, y))
+    expected = {
+        "gridType": "lambert", "Nx": 3, "Ny": 2, "DxInMetres": 3000.0, "DyInMetres": 2500.0, "LoVInDegrees": 263.0,
+        "LaDInDegrees": 34.0, "Latin1InDegrees": 33.0, "Latin2InDegrees": 33.0, "jScansPositively": int(not down),
+        "shapeOfTheEarth": 1, "radius": 6_370_000.0,
+    }  # fmt: skip
+    path = write(tmp_path / "o.grib2", [T2M], grid=Grid(lat, lon, x, y, projection))
+    assert keys_of(path, expected) == expected
+    corner = {"latitudeOfFirstGridPointInDegrees": lat[0, 0], "longitudeOfFirstGridPointInDegrees": lon[0, 0] + 360}
+    assert keys_of(path, dict.fromkeys(corner, 0.0)) == pytest.approx(corner, abs=2e-6)
+
+
+def test_lead_times_stand_in_the_longest_unit_that_holds_them_and_the_one_before(tmp_path: Path) -> None:
+    seconds = np.array([30, 900, 5400, 7200, 259200])
+    heading = Heading([T2M], GRID, INIT, [np.timedelta64(s, "s") for s in seconds])
+    path = tmp_path / "o.grib2"
+    with GribWriter().open(path, heading) as put:
+        for s in seconds:
+            put(np.full((2, 3, 1), s, dtype=np.float32))
+    for record, field in fields_of(path):
+        np.testing.assert_array_equal(field, record.lead_time.astype(np.int64), strict=False)
+    assert [r.lead_time.astype(int) for r, _ in fields_of(path)] == seconds.tolist()
+    units = []
+    with path.open("rb") as stream:
+        while handle := eccodes.codes_grib_new_from_file(stream):
+            units.append(eccodes.codes_get(handle, "indicatorOfUnitForForecastTime", int))
+            eccodes.codes_release(handle)
+    assert units == [13, 13, 0, 0, 1], "code table 4.4: second, minute, hour"
+
+
+def test_the_first_sum_runs_from_the_lead_time_before_it(tmp_path: Path) -> None:
+    leads = [30 * MINUTE, 60 * MINUTE, 240 * MINUTE]
+    heading = Heading([RAIN], GRID, INIT, leads, since=15 * MINUTE)
+    with GribWriter().open(tmp_path / "o.grib2", heading) as put:
+        for _ in leads:
+            put(np.ones((2, 3, 1), dtype=np.float32))
+    spans: list[tuple[float, float]] = [
+        (r.keys["since"] / MINUTE, float(r.lead_time / MINUTE)) for r, _ in fields_of(tmp_path / "o.grib2")
+    ]
+    assert spans == [(15.0, 30.0), (30.0, 60.0), (60.0, 240.0)]
+
+
+@pytest.mark.parametrize("width", [1.01, 1.5, 1.99])
+def test_values_are_off_by_at_most_half_a_packed_step(tmp_path: Path, width: float) -> None:
+    values = width * np.random.default_rng(0).random((1, 20, 30, 1)).astype(np.float32)
+    values[0, 0, :2, 0] = 0, width
+    path = write(tmp_path / "o.grib2", [T2M], values, Grid(np.arange(20.0), np.arange(30.0)))
+    with message(path) as handle:
+        step = 2.0 ** eccodes.codes_get(handle, "binaryScaleFactor", int)
+        error = np.abs(eccodes.codes_get_values(handle) - values.ravel())
+    # 2²⁴ − 1 steps must span the range, and a step is a power of two
+    assert step == 2.0 ** np.ceil(np.log2(width / (2**24 - 1)))
+    assert 0.25 * step < error.max() <= 0.5 * step * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("ascending", [True, False])
+def test_what_is_not_finite_is_missing(tmp_path: Path, ascending: bool) -> None:
+    values = np.arange(12, dtype=np.float32).reshape(2, 2, 3, 1)
+    values[0, 0, 1], values[0, 1, 2], values[1] = np.nan, np.inf, np.nan
+    grid = Grid(GRID.latitude[::-1] if ascending else GRID.latitude, GRID.longitude)
+    first, second = fields_of(write(tmp_path / "o.grib2", [T2M], values, grid, (60, 120)))
+    np.testing.assert_allclose(first[1], [[0, np.nan, 2], [3, 4, np.nan]], atol=1e-6)
+    assert np.isnan(second[1]).all()
+
+
+def test_members_are_numbered(tmp_path: Path) -> None:
+    path, members = tmp_path / "o.grib2", (0, 3)
+    values = np.arange(2 * 2 * 3 * 2, dtype=np.float32).reshape(1, 2, 2, 3, 2)
+    writer_for(path).write(path, Fields(values, [T2M, RAIN], GRID, INIT, [60 * MINUTE], {}, members))
+    fields = {(record.short_name, record.member): field for record, field in fields_of(path)}
+    assert set(fields) == {(name, member) for name in ("2t", "tp") for member in members}
+    for i, member in enumerate(members):
+        np.testing.assert_allclose(fields["2t", member], values[0, i, ..., 0], atol=1e-5)
+        # rain [kg m-2] is in metres in the file
+        np.testing.assert_allclose(fields["tp", member], values[0, i, ..., 1] / 1000, atol=1e-8)
+    assert keys_of(path, {"numberOfForecastsInEnsemble": 0, "productDefinitionTemplateNumber": 0}) == {
+        "numberOfForecastsInEnsemble": 2, "productDefinitionTemplateNumber": 1,
+    }  # fmt: skip
+
+
+def test_levels_of_one_parameter_keep_their_level_and_units(tmp_path: Path) -> None:
+    variables = [pressure(850), pressure(500, "degC"), pressure(250), pressure(300, "degC"), T2M]
+    values = np.array([281.0, -20.0, 220.0, -50.0, 290.0], dtype=np.float32)
+    fields = fields_of(write(tmp_path / "o.grib2", variables, np.broadcast_to(values, (1, 2, 3, 5))))
+    assert [(r.short_name, r.level) for r, _ in fields] == [("t", 850), ("t", 500), ("t", 250), ("t", 300), ("2t", 2)]
+    kelvin = [281.0, 253.15, 220.0, 223.15, 290.0]
+    np.testing.assert_allclose([field.mean() for _, field in fields], kelvin, rtol=1e-6)
+
+
+def test_further_keys_are_set(tmp_path: Path) -> None:
+    keys = {"generatingProcessIdentifier": 17, "parameterNumber": 6}
+    variable = Variable(name="dew", short_name="2t", units="K", type_of_level="surface", level=0, grib=keys)
+    path = write(tmp_path / "o.grib2", [variable])
+    # code table 4.2, discipline 0, category 0: number 6 is the dew-point temperature
+    assert keys_of(path, {**keys, "shortName": ""}) == {**keys, "shortName": "dpt"}
+
+
+def test_a_variable_without_a_short_name_is_called_by_its_name(tmp_path: Path) -> None:
+    variable = Variable(name="msl", units="Pa", type_of_level="meanSea")
+    assert [r.short_name for r, _ in fields_of(write(tmp_path / "o.grib2", [variable]))] == ["msl"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "message"),
+    [
+        (
+            Variable(name="x", short_name="2t", grib={"parameterNumber": 191}),
+            r"x: GRIB knows no parameter '2t' with these keys \(the keys together name no parameter\); set grib keys",
+        ),
+        (
+            Variable(name="x", short_name="2t", grib={"no_such_key": 1}),
+            r"x: GRIB knows no parameter '2t' with these keys \(Key/value not found\)",
+        ),
+    ],
+)
+def test_keys_that_name_nothing_are_refused(tmp_path: Path, variable: Variable, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        write(tmp_path / "o.grib2", [variable])
+    assert not list(tmp_path.iterdir())
+
+
+STEREOGRAPHIC = Grid(
+    np.array([[60.0, 61.0], [62.0, 63.0]]), np.array([[0.0, 1.0], [2.0, 3.0]]), np.arange(2.0), np.arange(2.0),
+    {"grid_mapping_name": "polar_stereographic"},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("grid", "name"),
+    [
+        (STEREOGRAPHIC, "'polar_stereographic'"),
+        (Grid.plane(8, 1e6), "'doubly_periodic_plane'"),
+        (Grid.points([1.0, 2.0], [3.0, 4.0], [1.0, 1.0]), "None"),
+    ],
+)
+def test_grids_that_have_no_encoding_are_refused(tmp_path: Path, grid: Grid, name: str) -> None:
+    message = rf"GRIB output: no encoding for a grid on {name}; write NetCDF instead \(--output forecast.nc\)"
+    with pytest.raises(DataError, match=message):
+        write(tmp_path / "o.grib2", [T2M], grid=grid)
+    assert not list(tmp_path.iterdir())

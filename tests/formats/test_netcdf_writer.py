@@ -1,0 +1,90 @@
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+
+from py4cast.formats import Fields, Heading
+from py4cast.formats.netcdf_writer import NetcdfWriter
+from py4cast.grid import Grid
+from py4cast.testing import make_forecast
+from py4cast.variables import Variable
+
+FILL = np.float32(9.96921e36)
+STATIONS = Grid(np.array([[50.0, 51.0, 52.0]]), np.array([[1.0, 2.0, 3.0]]), areas=np.ones((1, 3)))
+
+
+@pytest.mark.parametrize("members", [(), (2, 5)])
+def test_a_file_holds_a_compressed_chunk_per_lead_time(tmp_path: Path, members: tuple[int, ...]) -> None:
+    forecast, path = make_forecast(members), tmp_path / "f.nc"
+    NetcdfWriter().write(path, forecast)
+    with netCDF4.Dataset(path) as file:
+        places = (6, 9)
+        assert {n: d.size for n, d in file.dimensions.items()} == {
+            "lead_time": 3, **({"member": 2} if members else {}), "latitude": 6, "longitude": 9,
+        }  # fmt: skip
+        for index, name in enumerate(("t2m", "msl")):
+            variable = file[name]
+            assert variable.chunking() == [1, *([2] if members else []), *places]
+            filters = variable.filters()
+            assert (filters["zlib"], filters["complevel"], variable.dtype) == (True, 1, np.float32)
+            assert variable._FillValue == FILL
+            np.testing.assert_array_equal(variable[:], forecast.values[..., index])
+        assert file.Conventions == "CF-1.11" and file.title == "a check" and file.data_model == "NETCDF4"
+        if members:
+            assert file["member"][:].tolist() == [2, 5]
+
+
+def test_holes_are_the_fill_value_and_the_values_given_stay(tmp_path: Path) -> None:
+    forecast, path = make_forecast(), tmp_path / "f.nc"
+    forecast.values[1, 2, 3, 0] = np.nan
+    NetcdfWriter().write(path, forecast)
+    with netCDF4.Dataset(path) as file:
+        file.set_auto_mask(False)
+        raw = file["t2m"][:]
+    assert raw[1, 2, 3] == FILL and (raw == FILL).sum() == 1
+    assert np.isnan(forecast.values[1, 2, 3, 0])
+
+
+def test_the_grid_mapping_stands_in_a_variable_of_its_own(tmp_path: Path) -> None:
+    grid, lead = Grid.plane(8, 8e5), np.timedelta64(3600, "s")
+    forecast = Fields(
+        np.ones((1, 8, 8, 1), dtype=np.float32), [Variable(name="vo", units="s-1")], grid,
+        np.datetime64("2020-01-01", "s"), [lead],
+    )  # fmt: skip
+    NetcdfWriter().write(tmp_path / "f.nc", forecast)
+    with netCDF4.Dataset(tmp_path / "f.nc") as file:
+        mapping = file[file["vo"].grid_mapping]
+        assert (mapping.grid_mapping_name, mapping.length) == ("doubly_periodic_plane", 8e5)
+        np.testing.assert_allclose(file["x"][:], 1e5 * np.arange(8))
+
+
+@pytest.mark.parametrize("members", [(), (0, 1)])
+def test_stations_are_a_series_of_points(tmp_path: Path, members: tuple[int, ...]) -> None:
+    heading = Heading(
+        [Variable(name="t2m", units="K")], STATIONS, np.datetime64("2020-01-01", "s"),
+        [np.timedelta64(3600 * h, "s") for h in (1, 2)], members=members, stations=("a", "Bø", "c"),
+    )  # fmt: skip
+    values = np.arange(2 * max(1, len(members)) * 3, dtype=np.float32).reshape(2, *heading.shape)
+    with NetcdfWriter().open(tmp_path / "s.nc", heading) as put:
+        for step in values:
+            put(step)
+    with netCDF4.Dataset(tmp_path / "s.nc") as file:
+        assert file.featureType == "timeSeries" and file["station"][:].tolist() == ["a", "Bø", "c"]
+        assert file["station"].cf_role == "timeseries_id" and "projection" not in file.variables
+        assert file["t2m"].dimensions == ("lead_time", *(("member",) if members else ()), "station")
+        np.testing.assert_array_equal(file["t2m"][:].ravel(), values.ravel())
+        np.testing.assert_array_equal(file["latitude"][:], [50, 51, 52])
+
+
+def test_what_hdf5_says_of_a_full_disk_is_told_and_other_errors_stay(tmp_path: Path) -> None:
+    forecast = make_forecast()
+    with (
+        pytest.raises(OSError, match="disk full while writing"),
+        NetcdfWriter().open(tmp_path / "f.nc", forecast.heading) as put,
+    ):
+        put(forecast.values[0])
+        raise RuntimeError("NetCDF: HDF error")
+    with pytest.raises(RuntimeError, match="something else"), NetcdfWriter().open(tmp_path / "f.nc", forecast.heading):
+        raise RuntimeError("something else")
+    assert not list(tmp_path.iterdir())
