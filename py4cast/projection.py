@@ -1,9 +1,11 @@
-"""Conformal map projections of weather services: Lambert conic and polar stereographic, sphere or ellipsoid.
+"""Map projections of weather services: Lambert conic, polar stereographic (sphere or ellipsoid) and the rotated pole.
 
 With φ the latitude, e the eccentricity and t(φ) = tan(π/4 − φ/2)·((1 + e·sin φ)/(1 − e·sin φ))^(e/2):
 
     Lambert:        ρ = a·F·tⁿ,  θ = n·(λ − λ₀),  x = ρ·sin θ,  y = ρ₀ − ρ·cos θ
     stereographic:  ρ = a·k·t,   x = ρ·sin(λ − λ₀),  y = −ρ·cos(λ − λ₀)   (north pole; the south by symmetry)
+    rotated pole:   sin y = sin φ·sin φₚ + cos φ·cos φₚ·cos(λ − λₚ),  tan x = cos φ·sin(λ − λₚ)/(sin φ·cos φₚ − cos φ·sin φₚ·cos(λ − λₚ))
+                    with φₚ, λₚ the pole's place; x and y in degrees
 
 Written here, on numpy alone, because the PROJ library that comes with pyproj cannot live in one process with
 the one that comes with ecCodes.
@@ -22,6 +24,7 @@ from py4cast.errors import DataError
 __all__ = ["forward", "inverse"]
 
 Array = NDArray[np.float64]
+_ROTATED = "rotated_latitude_longitude"
 
 
 def _t(phi: Array, e: float) -> Array:
@@ -90,11 +93,19 @@ def _false(projection: Mapping[str, Any]) -> tuple[float, float]:
     return float(projection.get("false_easting", 0.0)), float(projection.get("false_northing", 0.0))
 
 
+def _pole(projection: Mapping[str, Any]) -> tuple[float, float, float]:
+    """Latitude and longitude of the rotated pole [radians], and the turn of the grid about it [degrees]."""
+    latitude = float(projection["grid_north_pole_latitude"])
+    longitude = float(projection["grid_north_pole_longitude"])
+    turn = float(projection.get("north_pole_grid_longitude", 0.0))
+    return float(np.deg2rad(latitude)), float(np.deg2rad(longitude)), turn
+
+
 def forward(projection: Mapping[str, Any], latitude: Any, longitude: Any) -> tuple[Array, Array]:
-    """x, y [m] of latitude, longitude [degrees] under CF grid-mapping attributes.
+    """x, y [m] of latitude, longitude [degrees] under CF grid-mapping attributes; [degrees] for a rotated pole.
 
     Raises:
-        DataError: a projection that is neither `lambert_conformal_conic` nor `polar_stereographic`.
+        DataError: a projection that is none of `lambert_conformal_conic`, `polar_stereographic`, `rotated_latitude_longitude`.
     """
     phi, lam = (
         np.deg2rad(np.asarray(latitude, dtype=np.float64)),
@@ -111,8 +122,14 @@ def forward(projection: Mapping[str, Any], latitude: Any, longitude: Any) -> tup
         scale, lon0, e, sign = _stereographic(projection)
         rho = scale * _t(sign * phi, e)
         return rho * np.sin(lam - lon0) + east, -sign * rho * np.cos(lam - lon0) + north
+    if name == _ROTATED:
+        pole, meridian, turn = _pole(projection)
+        north_pole = np.sin(phi) * np.sin(pole) + np.cos(phi) * np.cos(pole) * np.cos(lam - meridian)
+        front = np.sin(phi) * np.cos(pole) - np.cos(phi) * np.sin(pole) * np.cos(lam - meridian)
+        turned = np.rad2deg(np.arctan2(np.cos(phi) * np.sin(lam - meridian), front)) + turn
+        return (turned + 180.0) % 360.0 - 180.0, np.rad2deg(np.arcsin(np.clip(north_pole, -1, 1)))
     raise DataError(
-        f"projection {name!r}: only lambert_conformal_conic and polar_stereographic are known without latitude and longitude"
+        f"projection {name!r}: only lambert_conformal_conic, polar_stereographic and rotated_latitude_longitude are known without latitude and longitude"
     )
 
 
@@ -131,6 +148,16 @@ def inverse(projection: Mapping[str, Any], x: Any, y: Any) -> tuple[Array, Array
         scale, lon0, e, sign = _stereographic(projection)
         phi = sign * _phi(np.hypot(x, y) / scale, e)
         lam = lon0 + np.arctan2(x, -sign * y)
+    elif name == _ROTATED:
+        # turned to the rotated pole, the true one stands where the rotated one stood: the same turn leads back
+        pole, meridian, turn = _pole(projection)
+        back = {
+            "grid_mapping_name": _ROTATED,
+            "grid_north_pole_latitude": np.rad2deg(pole),
+            "grid_north_pole_longitude": 0.0,
+        }
+        lam_turned, phi_turned = forward(back, y, x - turn)
+        lam, phi = np.deg2rad(lam_turned) + meridian, np.deg2rad(phi_turned)
     else:
         return forward(projection, x, y)
     return np.rad2deg(phi), (np.rad2deg(lam) + 180.0) % 360.0 - 180.0

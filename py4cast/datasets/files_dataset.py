@@ -94,7 +94,7 @@ class FilesDataset(WindowDataset):
         catalog.scan()
         assert catalog.grid is not None, "a dataset has at least one variable that is predicted"
         window = settings.grid.window(catalog.grid)
-        planes = catalog.planes(catalog.grid, window)
+        planes = catalog.planes(catalog.grid, window, duration(settings.step))
         grid = catalog.grid.rows_columns(*window)
         computed = ComputedForcings(settings.forcings, grid, step)
         drivers = fitted(open_drivers(settings, grid), info)

@@ -180,7 +180,7 @@ def _build(
     grid = replace(catalog.grid.rows_columns(*window), name=settings.grid.name)
     grid.border_mask(settings.grid.border_size)
     axis = _axis(settings, catalog)
-    planes = catalog.planes(catalog.grid, window)
+    planes = catalog.planes(catalog.grid, window, duration(settings.step))
     statics = _static_fields(catalog, planes, grid, window)
     recipe = _recipe(settings, planes)
     packings = _packings(settings, planes, axis)

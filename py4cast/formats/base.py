@@ -19,7 +19,35 @@ from py4cast.atomic import atomic_path
 from py4cast.grid import Grid
 from py4cast.variables import Variable
 
-__all__ = ["ArrayDescription", "Fields", "Heading", "Put", "PutStep", "ReaderABC", "Record", "WriterABC"]
+__all__ = [
+    "ArrayDescription",
+    "Fields",
+    "Heading",
+    "Put",
+    "PutStep",
+    "ReaderABC",
+    "Record",
+    "WriterABC",
+    "plain_level",
+    "same_key",
+]
+
+
+def plain_level(kind: str | None, level: float | None) -> tuple[str | None, float | None]:
+    """Type and value of a level, pressures in hPa however they are counted."""
+    if kind == "isobaricInPa":
+        return "isobaricInhPa", None if level is None else level / 100.0
+    return kind, level
+
+
+def same_key(value: Any, wanted: Any) -> bool:
+    """Whether a key has the value that a setting asks for; `0001`, 1 and 1.0 are one."""
+    if str(value) == str(wanted):
+        return True
+    try:
+        return float(value) == float(wanted)
+    except (TypeError, ValueError):
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +84,28 @@ class Record:
         """When the field is valid, `init_time + lead_time`; None for one without time."""
         return None if self.init_time is None else self.init_time + self.lead_time
 
-    def matches(self, variable: Variable) -> bool:
-        """Whether this field is the variable, by name, level, type of level and further GRIB keys."""
+    def matches(self, variable: Variable, key_of: Callable[[str], Any] | None = None) -> bool:
+        """Whether this field is the variable, by name, level, type of level and further GRIB keys.
+
+        Args:
+            variable: what is sought.
+            key_of: gives the value of a further key, None where it has none; by default `keys` are looked at, and a key
+                that is not among them does not count.
+        """
         name = variable.sought
         if name not in (self.short_name, self.keys.get("cf_name"), self.standard_name):
             return False
         if self.keys.get("is_bare"):
             return True  # the name alone says what it is
-        if variable.level is not None and (self.level is None or abs(self.level - variable.level) > 1e-6):
+        kind, level = plain_level(self.type_of_level, self.level)
+        wanted_kind, wanted = plain_level(variable.type_of_level, variable.level)
+        if wanted is not None and (level is None or abs(level - wanted) > 1e-6):
             return False
-        if variable.type_of_level and self.type_of_level and self.type_of_level != variable.type_of_level:
+        if wanted_kind and kind and kind != wanted_kind:
             return False
-        return all(str(self.keys.get(k)) == str(v) for k, v in variable.grib.items() if k in self.keys)
+        if key_of is None:
+            return all(same_key(self.keys[k], v) for k, v in variable.grib.items() if k in self.keys)
+        return all(same_key(key_of(k), v) for k, v in variable.grib.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +167,14 @@ class ReaderABC(ABC):
     @abstractmethod
     def records(self) -> list[Record]:
         """All fields of the file, in its order."""
+
+    def key(self, record: Record, name: str) -> Any:
+        """The value of a further key of a field; by default one of `record.keys`.
+
+        Raises:
+            KeyError: files of this format have no such key.
+        """
+        return record.keys[name]
 
     @abstractmethod
     def grid(self, record: Record) -> Grid:

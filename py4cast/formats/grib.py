@@ -5,6 +5,7 @@ read in part. No index files are written or read beside the data.
 """
 
 import contextlib
+import functools
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -18,21 +19,26 @@ from numpy.typing import NDArray
 
 from py4cast.errors import DataError
 from py4cast.formats.base import ReaderABC, Record
+from py4cast.formats.grib_fields import fields_of
 from py4cast.formats.grib_headers import headers_of
 from py4cast.grid import Grid
 from py4cast.projection import forward
 
-__all__ = ["GribReader", "get_key"]
+__all__ = ["GribReader", "get_key", "is_grib_key"]
 
 # of one process: what the headers mean, and the grids that they describe, which many files share
 _KNOWN: "OrderedDict[tuple[bytes, bytes], Record]" = OrderedDict()
 _GRIDS: "OrderedDict[str, Grid]" = OrderedDict()
 _MAX_KNOWN, _MAX_GRIDS = 20_000, 16
 _SCANNING = ("jPointsAreConsecutive", "alternativeRowScanning", "iScansNegatively")
+# number of a field that is alone in its message
+_ALONE = -1
 _STEP_SECONDS = {"s": 1, "m": 60, "h": 3600, "D": 86400}
 _KEYS = (
     "stepType",
+    "stepRange",
     "dataType",
+    "expver",
     "paramId",
     "typeOfLevel",
     "discipline",
@@ -43,7 +49,8 @@ _GEOMETRY = (
     "gridType", "Ni", "Nj", "Nx", "Ny", "latitudeOfFirstGridPointInDegrees", "longitudeOfFirstGridPointInDegrees",
     "latitudeOfLastGridPointInDegrees", "longitudeOfLastGridPointInDegrees", "iScansNegatively", "jScansPositively",
     "LoVInDegrees", "Latin1InDegrees", "Latin2InDegrees", "DxInMetres", "DyInMetres", "alternativeRowScanning",
-    "jPointsAreConsecutive",
+    "jPointsAreConsecutive", "LaDInDegrees", "orientationOfTheGridInDegrees", "projectionCentreFlag", "radius",
+    "shapeOfTheEarth", "angleOfRotationInDegrees", "latitudeOfSouthernPoleInDegrees", "longitudeOfSouthernPoleInDegrees",
 )  # fmt: skip
 
 
@@ -53,6 +60,30 @@ def get_key(handle: int, key: str, kind: type | None = None) -> Any:
         return eccodes.codes_get(handle, key, kind)
     except eccodes.CodesInternalError:
         return None
+
+
+@functools.cache
+def is_grib_key(name: str) -> bool:
+    """Whether messages of either edition have a key of this name."""
+    for sample in ("GRIB2", "GRIB1", "regular_ll_pl_grib2", "reduced_gg_sfc_grib1"):
+        handle = eccodes.codes_grib_new_from_samples(sample)
+        try:
+            if eccodes.codes_is_defined(handle, name):
+                return True
+        except eccodes.CodesInternalError:
+            continue
+        finally:
+            eccodes.codes_release(handle)
+    # keys of other product templates, such as those of ensembles, which a sample of one analysis lacks
+    return name in (
+        "number",
+        "perturbationNumber",
+        "numberOfForecastsInEnsemble",
+        "stepRange",
+        "startStep",
+        "endStep",
+        "expver",
+    )
 
 
 def _time(handle: int, date_key: str, time_key: str) -> np.datetime64 | None:
@@ -114,8 +145,8 @@ class GribReader(ReaderABC):
         self._orders: dict[str, _Order] = {}
         self._stream: Any = None
 
-    def _messages(self) -> Iterator[tuple[int, int]]:
-        """Handles of the messages with their offsets; each is released after use."""
+    def _messages(self) -> Iterator[tuple[int, tuple[int, int]]]:
+        """Handles of the fields with the offset of their message and their number in it; each is released after use."""
         number = 0
         try:
             with self.path.open("rb") as stream:
@@ -133,7 +164,7 @@ class GribReader(ReaderABC):
                         length = int(eccodes.codes_get(handle, "totalLength"))
                         if offset + length > size:
                             raise DataError(f"{self.path}: message {number} ends at byte {offset + length} of {size}")
-                        yield handle, offset
+                        yield from self._fields(handle, offset)
                     finally:
                         eccodes.codes_release(handle)
         except OSError as error:
@@ -141,16 +172,35 @@ class GribReader(ReaderABC):
         if number == 0:
             raise DataError(f"{self.path}: holds no GRIB message")
 
+    def _fields(self, handle: int, offset: int) -> Iterator[tuple[int, tuple[int, int]]]:
+        """The fields of a message, one by one."""
+        fields = self._taken_apart(eccodes.codes_get_message(handle), offset)
+        if len(fields) == 1:
+            yield handle, (offset, _ALONE)
+            return
+        for number, field in enumerate(fields):
+            single = eccodes.codes_new_from_message(field)
+            try:
+                yield single, (offset, number)
+            finally:
+                eccodes.codes_release(single)
+
+    def _taken_apart(self, message: bytes, offset: int) -> list[bytes]:
+        try:
+            return fields_of(message)
+        except DataError as error:
+            raise DataError(f"{self.path}: message at byte {offset}: {error}") from None
+
     def records(self) -> list[Record]:
         headers = headers_of(self.path)
         if headers is None:
-            return [self._record(handle, offset) for handle, offset in self._messages()]
+            return [self._record(handle, place) for handle, place in self._messages()]
         records = []
         for header in headers:
             known = _KNOWN.get((header.identity, header.geometry))
             if known is None:
-                with self._message_at(header.offset) as handle:
-                    known = self._record(handle, header.offset)
+                with self._message_at(header.offset, _ALONE) as handle:
+                    known = self._record(handle, (header.offset, _ALONE))
                 if known.init_time == header.init_time:
                     # equal bytes mean an equal field at another time; what ecCodes reads otherwise is asked for anew
                     _KNOWN[header.identity, header.geometry] = known
@@ -158,10 +208,10 @@ class GribReader(ReaderABC):
                         _KNOWN.popitem(last=False)
                 records.append(known)
                 continue
-            records.append(replace(known, init_time=header.init_time, locator=(header.offset,)))
+            records.append(replace(known, init_time=header.init_time, locator=(header.offset, _ALONE)))
         return records
 
-    def _record(self, handle: int, offset: int) -> Record:
+    def _record(self, handle: int, place: tuple[int, int]) -> Record:
         level_type = get_key(handle, "typeOfLevel", str)
         level = get_key(handle, "level", float)
         geometry = repr([get_key(handle, key) for key in _GEOMETRY])
@@ -178,14 +228,15 @@ class GribReader(ReaderABC):
             lead_time=_duration(get_key(handle, "endStep", str) or get_key(handle, "stepRange", str) or "0"),
             member=member,
             units=get_key(handle, "units", str) or "",
-            locator=(offset,),
+            locator=place,
             grid_key=hashlib.sha256(geometry.encode()).hexdigest()[:16],
             standard_name=get_key(handle, "cfName", str) or "",
             keys=keys,
         )
 
     @contextlib.contextmanager
-    def _message_at(self, offset: int) -> Iterator[int]:
+    def _message_at(self, offset: int, number: int) -> Iterator[int]:
+        """The handle of a field: of the message at `offset` the `number`-th one, or the only one."""
         try:
             if self._stream is None:
                 self._stream = self.path.open("rb")
@@ -195,6 +246,12 @@ class GribReader(ReaderABC):
             raise DataError(f"{self.path}: the message at byte {offset} cannot be read: {error}") from None
         if handle is None:
             raise DataError(f"{self.path}: no message at byte {offset}; has the file changed?")
+        if number != _ALONE:
+            fields = self._taken_apart(eccodes.codes_get_message(handle), offset)
+            eccodes.codes_release(handle)
+            if number >= len(fields):
+                raise DataError(f"{self.path}: no field {number} at byte {offset}; has the file changed?")
+            handle = eccodes.codes_new_from_message(fields[number])
         try:
             yield handle
         finally:
@@ -202,7 +259,7 @@ class GribReader(ReaderABC):
 
     @contextlib.contextmanager
     def _message(self, record: Record) -> Iterator[int]:
-        with self._message_at(record.locator[0]) as handle:
+        with self._message_at(*record.locator) as handle:
             try:
                 yield handle
             except DataError:
@@ -211,6 +268,15 @@ class GribReader(ReaderABC):
                 # a damaged header shows as a size that does not fit its values
                 when = record.valid_time
                 raise DataError(f"{self.path}: {record.short_name} of {when} cannot be decoded: {error}") from None
+
+    def key(self, record: Record, name: str) -> Any:
+        if name in record.keys:
+            return record.keys[name]
+        with self._message(record) as handle:
+            value = get_key(handle, name)
+        if value is None and not is_grib_key(name):
+            raise KeyError(name)
+        return value
 
     def read(self, record: Record) -> NDArray[np.float32]:
         with self._message(record) as handle:

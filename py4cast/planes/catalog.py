@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from py4cast.axis import Instant
 from py4cast.errors import DataError, SettingsError, nearest
-from py4cast.formats import ArrayDescription, Record, open_reader
+from py4cast.formats import ArrayDescription, ReaderABC, Record, open_reader
+from py4cast.formats.base import same_key
 from py4cast.formats.zarr import is_zarr
 from py4cast.grid import Grid
 from py4cast.planes.reader import STATIC, FieldPlace, FieldPlan, PlaneReader, run_of
+from py4cast.planes.rivals import merged, preference
 from py4cast.regrid import Regridder
 from py4cast.units import conversion, same_units
 from py4cast.variables import Variable
@@ -92,13 +94,35 @@ def scan_file(path: Path, variables: Sequence[Variable], arrays: ArrayDescriptio
         for record in records:
             names = {record.short_name, record.standard_name, record.keys.get("cf_name")}
             for variable in {id(v): v for n in names if n for v in by_name.get(n, ())}.values():
-                if record.matches(variable):
+                if record.matches(variable) and _has_keys(reader, record, variable):
                     pairs.append((variable.name, record))
         grids = {r.grid_key: r for _, r in pairs}
         return FileIndex(
             path, _fingerprint(path), pairs, frozenset(r.short_name for r in records),
             {key: reader.grid(record) for key, record in grids.items()},
         )  # fmt: skip
+
+
+def _has_keys(reader: ReaderABC, record: Record, variable: Variable) -> bool:
+    """Whether a field has the further keys that the settings ask for.
+
+    A file of another format that has no such key is taken as it is where the key is one of GRIB's, to be written.
+    """
+    from py4cast.formats.grib import is_grib_key
+
+    for key, wanted in variable.grib.items():
+        try:
+            value = reader.key(record, key)
+        except KeyError:
+            if is_grib_key(key):
+                continue
+            valid = [k for k in record.keys if not k.startswith("GRIB_") and k != "cf_name"]
+            raise SettingsError(
+                f"variables: {variable.name}.grib: {key!r} is no key of {reader.path} and none of GRIB{nearest(key, valid)}"
+            ) from None
+        if not same_key(value, wanted):
+            return False
+    return True
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:
@@ -115,11 +139,6 @@ def _folder_fingerprint(path: Path) -> dict[str, Any]:
     text = repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in entries])
     size = sum(stat.st_size for _, stat in entries)
     return {"file": path.name, "bytes": size, "sha256": hashlib.sha256(text.encode()).hexdigest()}
-
-
-def _rank(source: FieldPlace) -> tuple[float, int]:
-    """Analyses before forecasts, short lead times before long ones, the first member before others."""
-    return float(source.record.lead_time / np.timedelta64(1, "s")), source.record.member or 0
 
 
 class Catalog:
@@ -225,7 +244,7 @@ class Catalog:
         self._check_units(index.path, record, variable)
         if variable.role == "static":
             self._grids[variable.name, record.grid_key] = index.grids[record.grid_key]
-            self._sources[variable.name].setdefault(STATIC, FieldPlace(index.path, record))
+            self._take(variable, STATIC, FieldPlace(index.path, record))
             if plan.regrid is None and self._static_grid is None:
                 self._static_grid = index.grids[record.grid_key]
             return
@@ -238,13 +257,24 @@ class Catalog:
         else:
             assert record.init_time is not None, "it has a valid time"
             key = (record.init_time, record.lead_time, record.member)
-        known = self._sources[variable.name].get(key)
-        if known is None or _rank(source) < _rank(known):
-            self._sources[variable.name][key] = source
+        self._take(variable, key, source)
         if variable.accumulated:
             init, lead = run_of(record, plan.restart)
-            runs = self._runs.setdefault(variable.name, {})
-            runs.setdefault((init, record.member), {})[lead] = source
+            run = self._runs.setdefault(variable.name, {}).setdefault((init, record.member), {})
+            run[lead] = source if lead not in run else merged(run[lead], source, variable)
+
+    def _take(self, variable: Variable, key: Instant, place: FieldPlace) -> None:
+        """Keeps the field that is meant at an instant; refuses one of two that nothing tells apart."""
+        places = self._sources[variable.name]
+        known = places.get(key)
+        if known is None:
+            places[key] = place
+            return
+        rank, known_rank = preference(place, variable), preference(known, variable)
+        if rank < known_rank:
+            places[key] = place
+        elif rank == known_rank:
+            places[key] = merged(known, place, variable)
 
     def _check_units(self, path: Path, record: Record, variable: Variable) -> None:
         known = self._units.setdefault(variable.name, record.units)
@@ -297,8 +327,8 @@ class Catalog:
                     for each in members:
                         known.setdefault((init, lead, each), source)
 
-    def planes(self, target: Grid, window: tuple[slice, slice]) -> PlaneReader:
-        """The reader of the variables on `target`, of which it gives the rows and columns of `window`."""
+    def planes(self, target: Grid, window: tuple[slice, slice], step: np.timedelta64 | None = None) -> PlaneReader:
+        """The reader of the variables on `target`, of which it gives the rows and columns of `window`; sums over `step`."""
         made: dict[tuple[str, str], Regridder] = {}
         by_key: dict[tuple[str, str], Regridder] = {}
         for plan in self.plans:
@@ -312,7 +342,7 @@ class Catalog:
                     made[name, key] = known
         shape = target.rows_columns(*window).shape
         return PlaneReader(
-            self.plans, self._sources, self._runs, self._units, self._flips, made, window, shape, self._arrays
+            self.plans, self._sources, self._runs, self._units, self._flips, made, window, shape, self._arrays, step
         )
 
     def static(self, name: str) -> tuple[NDArray[np.float32], Grid]:

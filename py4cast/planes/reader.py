@@ -59,10 +59,21 @@ class FieldPlan:
 
 @dataclass(frozen=True, slots=True)
 class FieldPlace:
-    """One field in one file."""
+    """One field in one file.
+
+    Args:
+        path: the file.
+        record: the field.
+        twins: where the same field stands again.
+        rest: where what it lacks stands, such as ERA5T beside ERA5.
+        spans: of a sum: where the sums over other spans stand that end at the same time.
+    """
 
     path: Path
     record: Record
+    twins: tuple["FieldPlace", ...] = ()
+    rest: "FieldPlace | None" = None
+    spans: tuple["FieldPlace", ...] = ()
 
 
 class PlaneReader:
@@ -78,6 +89,7 @@ class PlaneReader:
         window: rows and columns of the dataset's grid to keep.
         shape: of the window.
         arrays: what NumPy files hold.
+        step: over which sums are wanted; by default since the lead time before.
     """
 
     def __init__(
@@ -91,7 +103,9 @@ class PlaneReader:
         window: tuple[slice, slice],
         shape: tuple[int, int],
         arrays: ArrayDescription | None = None,
+        step: np.timedelta64 | None = None,
     ) -> None:
+        self._step = step
         self.plans = {p.variable.name: p for p in plans}
         self._sources, self._runs, self._units, self._flips = sources, runs, units, flips
         self._regridders, self._window, self.shape, self._arrays = regridders, window, shape, arrays
@@ -157,17 +171,69 @@ class PlaneReader:
         source = self._sources[variable.name].get(instant)
         if source is None:
             return None
-        values = self._read_source(variable.name, source)
         if variable.accumulated:
-            before = self._before(plan, source)
-            if before is None:
+            summed = self._sum(plan, source, instant)
+            if summed is None:
                 return None
-            values = self._increment(plan, values, before, instant)
+            values = summed
+        else:
+            values = self._read_source(variable.name, source)
         values = _converted(values, self._units[variable.name], variable.units)
         regridder = self._regridders.get((variable.name, source.record.grid_key))
         if regridder is not None:
             values = regridder(values)
         return np.array(values[self._window], dtype=np.float32)
+
+    def _sum(self, plan: FieldPlan, place: FieldPlace, instant: Instant) -> Plane | None:
+        """What was added since the step before; None at lead time 0, and where a sum that is needed is not there."""
+        init, lead = run_of(place.record, plan.restart)
+        if lead <= _ZERO:
+            return None
+        run = self._runs[plan.variable.name][init, place.record.member]
+        if self._step is None:
+            earlier = [other for other in run if _ZERO < other < lead]
+            first = max([*earlier, min(start_of(p) for p in (place, *place.spans))])
+        else:
+            first = lead - self._step
+        if first < _ZERO:
+            raise DataError(
+                f"{self._where(plan, instant)}: the sum began {_hours(lead)} h before, less than the step of "
+                f"{_hours(lead - first)} h; begin with a later lead time"
+            )
+        return self._between(plan, run, first, lead, instant)
+
+    def _between(
+        self, plan: FieldPlan, run: Mapping[np.timedelta64, FieldPlace], first: np.timedelta64, last: np.timedelta64,
+        instant: Instant,
+    ) -> Plane | None:  # fmt: skip
+        """The sum from `first` to `last` of the run's sums over spans: one of them, the difference of two, or several in a row.
+
+        Raises:
+            DataError: spans that do not fit, or a sum that falls.
+        """
+        name = plan.variable.name
+        if last not in run:
+            return None
+        places = sorted((run[last], *run[last].spans), key=lambda p: abs(start_of(p) - first))
+        for place in places:
+            start = start_of(place)
+            if start == first:
+                return self._read_source(name, place)
+            if start < first:
+                before = self._between(plan, run, start, first, instant)
+                if before is not None:
+                    return self._increment(plan, self._read_source(name, place), before, instant)
+            else:
+                before = self._between(plan, run, first, start, instant)
+                if before is not None:
+                    return np.asarray(self._read_source(name, place) + before)
+        if first in run:
+            spans = ", ".join(f"{_hours(start_of(p))}-{_hours(last)}" for p in places)
+            raise DataError(
+                f"{self._where(plan, instant)}: sums over {spans} h cannot tell what was added from {_hours(first)} to "
+                f"{_hours(last)} h; choose another step"
+            )
+        return None
 
     def _increment(self, plan: FieldPlan, values: Plane, before: Plane, instant: Instant) -> Plane:
         step = values - before
@@ -180,24 +246,22 @@ class PlaneReader:
             )
         return np.asarray(step)
 
-    def _before(self, plan: FieldPlan, source: FieldPlace) -> Plane | None:
-        """The sum since the start of the run at the lead time before; zero at the first one, None at lead time 0."""
-        record, name = source.record, plan.variable.name
-        init, lead = run_of(record, plan.restart)
-        if lead <= _ZERO:
-            return None
-        if record.keys.get("since", _ZERO) > _ZERO:
-            return np.zeros((1, 1), dtype=np.float32)  # the file says that its sum starts later: it is one step's
-        run = self._runs[name][init, record.member]
-        earlier = [other for other in run if _ZERO < other < lead]
-        if not earlier:
-            return np.zeros((1, 1), dtype=np.float32)
-        return self._read_source(name, run[max(earlier)])
-
     def _read_source(self, name: str, source: FieldPlace) -> Plane:
-        reader = self.reader(source.path)
-        values = reader.read(source.record)
-        return values[::-1] if self._flips.get((source.path, source.record.grid_key)) else values
+        values = self._read_place(source)
+        for twin in source.twins:
+            other = self._read_place(twin)
+            if not np.allclose(values, other, rtol=1e-6, atol=0, equal_nan=True):
+                raise DataError(
+                    f"{name} of {source.record.valid_time} stands in {source.path} and again in {twin.path} with other values; "
+                    f"remove one"
+                )
+        if source.rest is not None and not np.isfinite(values).all():
+            values = np.where(np.isfinite(values), values, self._read_place(source.rest))
+        return values
+
+    def _read_place(self, place: FieldPlace) -> Plane:
+        values = self.reader(place.path).read(place.record)
+        return values[::-1] if self._flips.get((place.path, place.record.grid_key)) else values
 
     def reader(self, path: Path) -> ReaderABC:
         """The open file of this path; a few stay open."""
@@ -229,7 +293,7 @@ class PlaneReader:
             runs[name] = {key: known[key] for key in keys if key in known}
         return PlaneReader(
             list(self.plans.values()), sources, runs, self._units, self._flips, self._regridders, self._window,
-            self.shape, self._arrays,
+            self.shape, self._arrays, self._step,
         )  # fmt: skip
 
     def close(self) -> None:
@@ -244,6 +308,15 @@ class PlaneReader:
 
 
 STATIC: Instant = (np.datetime64("NaT"), _ZERO, None)
+
+
+def start_of(place: FieldPlace) -> np.timedelta64:
+    """From which lead time a sum runs."""
+    return np.timedelta64(place.record.keys.get("since", _ZERO))
+
+
+def _hours(lead: np.timedelta64) -> str:
+    return f"{lead / np.timedelta64(3600, 's'):g}"
 
 
 def run_of(record: Record, restart: np.timedelta64 | None) -> tuple[np.datetime64 | None, np.timedelta64]:
