@@ -73,7 +73,7 @@ ROOMS = {
         "dataset",
     ],
     "formats": [
-        "base cf_time grib_fields grib_headers stations",
+        "base cf_time grib_fields grib_headers stations zip",
         "cf_axes conventions grib numpy table_writer",
         "cf_dataset",
         "cf",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.formats.base import ArrayDescription, Fields, Heading, Put, PutStep, ReaderABC, Record, WriterABC
+from py4cast.formats.zip import unpacked, zip_members
 from py4cast.registry import Registry
 
 __all__ = [
@@ -62,7 +63,18 @@ BEGINNINGS = {
     b"CDF\x05": "netcdf",
     b"\x89HDF": "netcdf",
     b"\x93NUM": "numpy",
-    b"PK\x03\x04": "numpy",
+    b"PK\x03\x04": "numpy",  # .npz
+}
+# archives and compressed files: what they are, and what unpacks them
+_PACKED = {
+    b"\x1f\x8b": ("a gzip-compressed file", "gunzip"),
+    b"BZh": ("a bzip2-compressed file", "bunzip2"),
+    b"\xfd7zXZ": ("an xz-compressed file", "unxz"),
+    b"\x28\xb5\x2f\xfd": ("a zstd-compressed file", "unzstd"),
+    b"\x1f\x9d": ("a compressed file (.Z)", "uncompress"),
+    b"7z\xbc\xaf": ("a 7z archive", "7z x"),
+    b"Rar!": ("a RAR archive", "unrar x"),
+    b"\x0e\x03\x13\x01": ("an HDF4 file", "h4toh5"),
 }
 _EXPECTED = "GRIB, NetCDF, Zarr or NumPy"
 
@@ -85,6 +97,11 @@ def open_reader(path: str | Path, arrays: ArrayDescription | None = None) -> Rea
         raise SettingsError(f"{file}: the readers {' and '.join(fitting)} both say that they read it; remove one")
     if fitting:
         return readers.get(fitting[0])(file)
+    if first_bytes.startswith(b"PK\x03\x04"):
+        names = zip_members(file)
+        if not all(name.endswith(".npy") for name in names):
+            file = unpacked(file, names)
+            first_bytes = _first_bytes(file)
     kind = "zarr" if file.is_dir() else _kind(file, first_bytes)
     if kind == "netcdf" and arrays is not None and arrays.names:
         kind = "bare_netcdf"
@@ -117,6 +134,9 @@ def _kind(file: Path, first_bytes: bytes) -> str:
     """Which of this package's own readers it is for."""
     kind = BEGINNINGS.get(first_bytes[:4]) or ("grib" if b"GRIB" in first_bytes else None)
     if kind is None:
+        for beginning, (what, how) in _PACKED.items():
+            if first_bytes.startswith(beginning):
+                raise DataError(f"{file}: {what}, no file of fields; unpack it first ({how})")
         is_page = b"<html" in first_bytes.lower() or b"<!doctype" in first_bytes.lower()
         looks = "HTML" if is_page else f"bytes {first_bytes[:4]!r}"
         raise DataError(f"{file}: expected {_EXPECTED}, found {looks}")

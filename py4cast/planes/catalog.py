@@ -5,6 +5,7 @@ refused by name before anything is read.
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -48,6 +49,8 @@ def expand_patterns(root: Path, patterns: Sequence[str]) -> list[Path]:
     """
     files: list[Path] = []
     for pattern in patterns:
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", pattern):
+            raise DataError(f"files {pattern!r}: URLs are not read; fetch the files and name them here")
         if ".." in Path(pattern).parts:
             raise SettingsError(f"files {pattern!r}: '..' is refused; give the folder as dataset.root")
         text = pattern
@@ -173,6 +176,7 @@ class Catalog:
         self._units: dict[str, str] = {}
         self._flips: dict[tuple[Path, str], bool] = {}
         self._grids: dict[tuple[str, str], Grid] = {}
+        self._timeless: dict[str, Path] = {}
         self.grid: Grid | None = None
         self._static_grid: Grid | None = None
         self._grid_path: Path | None = None
@@ -230,12 +234,23 @@ class Catalog:
         return replace(plan, variable=variable.with_units(variable.units or file_units))
 
     def _not_found(self, variable: Variable, seen: set[str]) -> str:
+        if variable.name in self._timeless:
+            return (
+                f"variable {variable.name}: the field {variable.sought!r} of {self._timeless[variable.name]} has no time; tell it by "
+                f'the setting time, such as {{"from_name": "%Y%m%d%H.nc"}}, or set "role": "static"'
+            )
         name, level = variable.sought, ""
         if variable.level is not None:
             level = f" at level {variable.level:g} {variable.type_of_level or ''}".rstrip()
         members = "" if self._members is None else f" of members {', '.join(map(str, self._members))}"
         where = show_paths(self._files[variable.name])
+        if name in seen:
+            return f"variable {variable.name}: {name!r} is there, but no field of it{level}{members}{self._chosen(variable)} in {where}"
         return f"variable {variable.name}: no field {name!r}{level}{members} in {where}{nearest(name, seen)}"
+
+    @staticmethod
+    def _chosen(variable: Variable) -> str:
+        return f" with {', '.join(f'{k} {v}' for k, v in variable.grib.items())}" if variable.grib else ""
 
     def _collect(self, index: FileIndex, record: Record, plan: FieldPlan) -> None:
         if self._members is not None and record.member is not None and record.member not in self._members:
@@ -250,6 +265,7 @@ class Catalog:
             return
         self._check_grid(index, record, plan)
         if record.valid_time is None:
+            self._timeless.setdefault(variable.name, index.path)
             return
         source = FieldPlace(index.path, record)
         if self.is_series:
