@@ -130,7 +130,7 @@ ROOMS = {
         "ab3",
     ],
     "planes": [
-        "arrays filters",
+        "arrays filters patterns",
         "reader",
         "rivals",
         "catalog",

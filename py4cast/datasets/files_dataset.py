@@ -90,7 +90,7 @@ class FilesDataset(WindowDataset):
             wanted = plans  # a fixed field tells the grid
         files = files_of(settings, wanted)
         members = None if settings.member is None else (settings.member,)
-        catalog = Catalog(files, wanted, members, arrays=settings.array_description())
+        catalog = Catalog(files, wanted, members, arrays=settings.array_description(), time=settings.time_description())
         catalog.scan()
         assert catalog.grid is not None, "a dataset has at least one variable that is predicted"
         window = settings.grid.window(catalog.grid)

@@ -10,7 +10,7 @@ import numpy as np
 from py4cast.cubes.store.packing import StoreType
 from py4cast.datasets.series_settings import BoxSettings, GridSettings, SeriesSettings
 from py4cast.errors import SettingsError, nearest
-from py4cast.formats import ArrayDescription
+from py4cast.formats import ArrayDescription, TimeDescription
 from py4cast.planes.arrays import ArraySettings
 from py4cast.planes.filters import registry as filters
 from py4cast.planes.reader import FieldPlan
@@ -19,7 +19,7 @@ from py4cast.settings import Settings, decode, setting
 from py4cast.timeline import duration
 from py4cast.variables import NanPolicy, Variable, feature_name, role_of
 
-__all__ = ["BoxSettings", "ForecastSettings", "GridSettings", "GriddedSettings", "VariableSettings"]
+__all__ = ["BoxSettings", "ForecastSettings", "GridSettings", "GriddedSettings", "TimeSettings", "VariableSettings"]
 
 NONE = "none"
 
@@ -155,6 +155,23 @@ class ForecastSettings(Settings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimeSettings(Settings):
+    """What the times of files mean, where the files say it wrongly or not at all."""
+
+    units: str | None = setting(None, "of time axes, such as hours since 1900-01-01")
+    calendar: str | None = setting(None, "of time axes: standard, 365_day, 360_day, julian")
+    from_name: str | None = setting(
+        None,
+        "end of a file's path, with %Y %m %d %H %M %S %j for the instant of its fields, or the start of its forecast",
+    )
+    lead_units: str | None = setting(None, "of lead times, such as h")
+
+    def description(self) -> TimeDescription:
+        """The same in the words that readers take."""
+        return TimeDescription(self.units, self.calendar, self.from_name, self.lead_units)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GriddedSettings(SeriesSettings):
     """Settings of a dataset of files: which files, which variables, how they are stored."""
 
@@ -162,6 +179,7 @@ class GriddedSettings(SeriesSettings):
     root_env: str | None = setting(None, "environment variable that gives the folder when root does not")
     files: tuple[str, ...] = setting((), "patterns of files under root, such as 2019/*.grib or %Y%m%d.nc")
     arrays: ArraySettings | None = setting(None, "what NumPy files hold, when there are some")
+    time: TimeSettings | None = setting(None, "what the files' times mean, where they say it wrongly or not at all")
     variables: dict[str, VariableSettings] = setting(help="variables by name")
     forecasts: ForecastSettings | None = setting(
         None, "use every start, lead time and member; by default one series of analyses, or of the shortest forecasts"
@@ -182,6 +200,10 @@ class GriddedSettings(SeriesSettings):
     def array_description(self) -> ArrayDescription | None:
         """What NumPy files hold; None where there are none."""
         return None if self.arrays is None else self.arrays.description(self.root_folder())
+
+    def time_description(self) -> TimeDescription | None:
+        """What the files' times mean; None where they say so themselves."""
+        return None if self.time is None else self.time.description()
 
     def plans(self) -> list[FieldPlan]:
         """How every variable comes to be; inputs of filters before what is made of them.

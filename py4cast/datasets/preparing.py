@@ -171,7 +171,9 @@ def _build(
         members = settings.forecasts.members
     elif settings.member is not None:
         members = (settings.member,)
-    catalog = Catalog(files, plans, members, settings.forecasts is None, settings.array_description())
+    catalog = Catalog(
+        files, plans, members, settings.forecasts is None, settings.array_description(), settings.time_description()
+    )
     how.progress.start("scanning", len({p for paths in files.values() for p in paths}))
     catalog.scan(lambda _: how.progress.step(), how.executor)
     if catalog.grid is None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.formats.base import ArrayDescription, Fields, Heading, Put, PutStep, ReaderABC, Record, WriterABC
+from py4cast.formats.cf_time import TimeDescription
 from py4cast.formats.zip import unpacked, zip_members
 from py4cast.registry import Registry
 
@@ -17,6 +18,7 @@ __all__ = [
     "PutStep",
     "ReaderABC",
     "Record",
+    "TimeDescription",
     "WriterABC",
     "open_reader",
     "readers",
@@ -79,12 +81,15 @@ _PACKED = {
 _EXPECTED = "GRIB, NetCDF, Zarr or NumPy"
 
 
-def open_reader(path: str | Path, arrays: ArrayDescription | None = None) -> ReaderABC:
+def open_reader(
+    path: str | Path, arrays: ArrayDescription | None = None, time: TimeDescription | None = None
+) -> ReaderABC:
     """The reader of a file or folder: that of a plugin that says it fits, else by the first bytes.
 
     Args:
         path: the file; of a folder a Zarr store is expected.
         arrays: what NumPy files hold, which they do not say themselves.
+        time: what the times of NetCDF and Zarr mean, where they say it wrongly or not at all.
 
     Raises:
         DataError: the file is missing, empty, or of no known format.
@@ -105,6 +110,8 @@ def open_reader(path: str | Path, arrays: ArrayDescription | None = None) -> Rea
     kind = "zarr" if file.is_dir() else _kind(file, first_bytes)
     if kind == "netcdf" and arrays is not None and arrays.names:
         kind = "bare_netcdf"
+    if kind in ("netcdf", "zarr"):
+        return readers.builtin(kind)(file, time)  # type: ignore[call-arg]
     if kind not in ("numpy", "bare_netcdf"):
         return readers.builtin(kind)(file)
     if arrays is None:

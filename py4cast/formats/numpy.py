@@ -16,9 +16,9 @@ from py4cast.errors import DataError
 from py4cast.formats.base import ArrayDescription, ReaderABC, Record
 from py4cast.grid import Grid
 
-__all__ = ["NumpyReader", "Told", "told_by"]
+__all__ = ["NumpyReader", "Told", "time_in_name", "told_by"]
 
-_DIGITS = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2}
+_DIGITS = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2, "j": 3}
 
 
 class Told(NamedTuple):
@@ -31,10 +31,10 @@ class Told(NamedTuple):
 
 @functools.cache
 def path_pattern(path: str) -> re.Pattern[str]:
-    """What matches the end of a path that `path` describes; groups `name`, `member`, `Y`, `m`, `d`, `H`, `M`, `S`."""
+    """What matches the end of a path that `path` describes; groups `name`, `member`, `Y`, `m`, `d`, `H`, `M`, `S`, `j`."""
     seen: set[str] = set()
     parts = []
-    for text, name, code in re.findall(r"([^{%]+)|\{(name|member)\}|%([YmdHMS])", path):
+    for text, name, code in re.findall(r"([^{%]+)|\{(name|member)\}|%([YmdHMSj])", path):
         if text:
             parts.append(re.escape(text))
             continue
@@ -64,6 +64,28 @@ def told_by(path: Path, arrays: ArrayDescription) -> Told | None:
             raise DataError(f"{path}: no valid time in its name") from None
     name = parts.get("name") or next(iter(arrays.units), "")
     return Told(name, time, int(parts["member"]) if parts.get("member") else None)
+
+
+def time_in_name(path: Path, pattern: str) -> np.datetime64:
+    """The instant [UTC] that stands at the end of a path, `%Y%m%d%H.nc`, or `%Y%j` by the day of the year.
+
+    Raises:
+        DataError: the path is not as described, or holds no valid time.
+    """
+    match = path_pattern(pattern).search(path.as_posix())
+    if match is None:
+        raise DataError(f"{path}: its name is not as time.from_name describes: {pattern!r}")
+    parts = match.groupdict()
+    if "Y" not in parts or not ("j" in parts or "m" in parts):
+        raise DataError(f"time.from_name {pattern!r}: needs %Y and %m, or %Y and %j")
+    clock = ":".join(parts.get(c) or "00" for c in "HMS")
+    try:
+        if "j" in parts:
+            day = np.datetime64(parts["Y"], "D") + np.timedelta64(int(parts["j"]) - 1, "D")
+            return np.datetime64(f"{day}T{clock}", "s")
+        return np.datetime64(f"{parts['Y']}-{parts['m']}-{parts.get('d') or '01'}T{clock}", "s")
+    except ValueError:
+        raise DataError(f"{path}: no valid time in its name") from None
 
 
 class NumpyReader(ReaderABC):

@@ -39,9 +39,9 @@ def unpacked(path: Path, names: list[str]) -> Path:
     try:
         # zipfile compares the checksum when it has read to the end
         with zipfile.ZipFile(path) as archive, archive.open(names[0]) as packed, atomic_path(target) as temporary:
+            pieces = iter(lambda: packed.read(_PIECE), b"")
             with temporary.open("wb") as stream:
-                while piece := packed.read(_PIECE):
-                    stream.write(piece)
+                stream.writelines(pieces)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise DataError(f"{path}: a ZIP archive that cannot be unpacked: {error}") from None
     return target

@@ -5,7 +5,6 @@ refused by name before anything is read.
 """
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -17,10 +16,11 @@ from numpy.typing import NDArray
 
 from py4cast.axis import Instant
 from py4cast.errors import DataError, SettingsError, nearest
-from py4cast.formats import ArrayDescription, ReaderABC, Record, open_reader
+from py4cast.formats import ArrayDescription, ReaderABC, Record, TimeDescription, open_reader
 from py4cast.formats.base import same_key
-from py4cast.formats.zarr import is_zarr
+from py4cast.formats.numpy import time_in_name
 from py4cast.grid import Grid
+from py4cast.planes.patterns import expand_patterns, show_paths
 from py4cast.planes.reader import STATIC, FieldPlace, FieldPlan, PlaneReader, run_of
 from py4cast.planes.rivals import merged, preference
 from py4cast.regrid import Regridder
@@ -29,42 +29,7 @@ from py4cast.variables import Variable
 
 __all__ = ["Catalog", "FileIndex", "expand_patterns", "scan_file", "show_paths"]
 
-_CODES = {
-    "%Y": "[0-9]" * 4,
-    "%m": "[0-9]" * 2,
-    "%d": "[0-9]" * 2,
-    "%H": "[0-9]" * 2,
-    "%M": "[0-9]" * 2,
-    "%j": "[0-9]" * 3,
-}
 _ZERO = np.timedelta64(0, "s")
-
-
-def expand_patterns(root: Path, patterns: Sequence[str]) -> list[Path]:
-    """The files under `root` that match the patterns, sorted; `%Y %m %d %H %M %j` stand for digits.
-
-    Raises:
-        SettingsError: a pattern that leaves `root` by `..`.
-        DataError: a pattern that matches nothing.
-    """
-    files: list[Path] = []
-    for pattern in patterns:
-        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", pattern):
-            raise DataError(f"files {pattern!r}: URLs are not read; fetch the files and name them here")
-        if ".." in Path(pattern).parts:
-            raise SettingsError(f"files {pattern!r}: '..' is refused; give the folder as dataset.root")
-        text = pattern
-        for code, digits in _CODES.items():
-            text = text.replace(code, digits)
-        if Path(text).is_absolute():
-            base, text = Path(Path(text).anchor), str(Path(text).relative_to(Path(text).anchor))
-        else:
-            base = root
-        matches = sorted(p for p in base.glob(text) if p.is_file() or is_zarr(p)) if base.is_dir() else []
-        if not matches:
-            raise DataError(f"no file matches {pattern!r} under {base}; give the folder by --set dataset.root=DIR")
-        files += matches
-    return list(dict.fromkeys(files))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +51,18 @@ class FileIndex:
     grids: Mapping[str, Grid]
 
 
-def scan_file(path: Path, variables: Sequence[Variable], arrays: ArrayDescription | None = None) -> FileIndex:
+def scan_file(
+    path: Path,
+    variables: Sequence[Variable],
+    arrays: ArrayDescription | None = None,
+    time: TimeDescription | None = None,
+) -> FileIndex:
     """The index of a file; DataError when it cannot be read."""
-    with open_reader(path, arrays) as reader:
+    with open_reader(path, arrays, time) as reader:
         records = reader.records()
+        if time is not None and time.from_name is not None:
+            instant = time_in_name(path, time.from_name)
+            records = [replace(r, init_time=instant) for r in records]
         by_name: dict[str, list[Variable]] = {}
         for variable in variables:
             by_name.setdefault(variable.sought, []).append(variable)
@@ -154,6 +127,7 @@ class Catalog:
         is_series: whether each valid time counts once (its analysis, or its shortest forecast), or every start,
             lead time and member by itself.
         arrays: what NumPy files hold.
+        time: what the files' times mean, where they do not say so.
 
     Raises:
         DataError: a file that cannot be read, a variable in none of its files, units or grids that differ.
@@ -166,8 +140,10 @@ class Catalog:
         members: Sequence[int] | None = None,
         is_series: bool = True,
         arrays: ArrayDescription | None = None,
+        time: TimeDescription | None = None,
     ) -> None:
         self._files, self._members, self.is_series, self._arrays = files, members, is_series, arrays
+        self._time = time
         self._wanted = list(plans)
         self.plans: list[FieldPlan] = []
         self.inputs: list[Mapping[str, Any]] = []
@@ -190,7 +166,8 @@ class Catalog:
         """Lists the fields of every file."""
         by_path = self._by_path()
         scan = map if executor is None else executor.map
-        indices = scan(scan_file, list(by_path), list(by_path.values()), [self._arrays] * len(by_path))
+        count = len(by_path)
+        indices = scan(scan_file, list(by_path), list(by_path.values()), [self._arrays] * count, [self._time] * count)
         self.take(indices, on_file)
 
     def _by_path(self) -> dict[Path, list[Variable]]:
@@ -358,13 +335,23 @@ class Catalog:
                     made[name, key] = known
         shape = target.rows_columns(*window).shape
         return PlaneReader(
-            self.plans, self._sources, self._runs, self._units, self._flips, made, window, shape, self._arrays, step
+            self.plans,
+            self._sources,
+            self._runs,
+            self._units,
+            self._flips,
+            made,
+            window,
+            shape,
+            self._arrays,
+            step,
+            self._time,
         )
 
     def static(self, name: str) -> tuple[NDArray[np.float32], Grid]:
         """A static variable of the files on its own grid."""
         source = self._sources[name][STATIC]
-        with open_reader(source.path, self._arrays) as reader:
+        with open_reader(source.path, self._arrays, self._time) as reader:
             values = reader.read(source.record)
         variable = next(p.variable for p in self.plans if p.variable.name == name)
         units = self._units[name]
@@ -372,9 +359,3 @@ class Catalog:
             scale, offset = conversion(units, variable.units)
             values = (values.astype(np.float64) * scale + offset).astype(np.float32)
         return values, self._grids[name, source.record.grid_key]
-
-
-def show_paths(paths: Sequence[Path]) -> str:
-    """The first of some paths, and how many more there are."""
-    shown = ", ".join(str(p) for p in paths[:3])
-    return shown + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")

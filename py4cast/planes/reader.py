@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from py4cast.axis import Instant
 from py4cast.errors import DataError
-from py4cast.formats import ArrayDescription, ReaderABC, Record, open_reader
+from py4cast.formats import ArrayDescription, ReaderABC, Record, TimeDescription, open_reader
 from py4cast.planes.filters import FilterABC
 from py4cast.regrid import Method, Regridder
 from py4cast.units import conversion, normalise
@@ -90,6 +90,7 @@ class PlaneReader:
         shape: of the window.
         arrays: what NumPy files hold.
         step: over which sums are wanted; by default since the lead time before.
+        time: what the files' times mean, where they do not say so.
     """
 
     def __init__(
@@ -104,8 +105,9 @@ class PlaneReader:
         shape: tuple[int, int],
         arrays: ArrayDescription | None = None,
         step: np.timedelta64 | None = None,
+        time: TimeDescription | None = None,
     ) -> None:
-        self._step = step
+        self._step, self._time = step, time
         self.plans = {p.variable.name: p for p in plans}
         self._sources, self._runs, self._units, self._flips = sources, runs, units, flips
         self._regridders, self._window, self.shape, self._arrays = regridders, window, shape, arrays
@@ -268,7 +270,7 @@ class PlaneReader:
         if path in self._readers:
             self._readers.move_to_end(path)
         else:
-            self._readers[path] = open_reader(path, self._arrays)
+            self._readers[path] = open_reader(path, self._arrays, self._time)
             while len(self._readers) > _OPEN_READERS:
                 self._readers.popitem(last=False)[1].close()
         return self._readers[path]
@@ -293,7 +295,7 @@ class PlaneReader:
             runs[name] = {key: known[key] for key in keys if key in known}
         return PlaneReader(
             list(self.plans.values()), sources, runs, self._units, self._flips, self._regridders, self._window,
-            self.shape, self._arrays, self._step,
+            self.shape, self._arrays, self._step, self._time,
         )  # fmt: skip
 
     def close(self) -> None:

@@ -1,0 +1,52 @@
+"""Patterns of files: which files under a folder match them, dates standing as digits."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from py4cast.errors import DataError, SettingsError
+from py4cast.formats.zarr import is_zarr
+
+__all__ = ["expand_patterns", "show_paths"]
+
+_CODES = {
+    "%Y": "[0-9]" * 4,
+    "%m": "[0-9]" * 2,
+    "%d": "[0-9]" * 2,
+    "%H": "[0-9]" * 2,
+    "%M": "[0-9]" * 2,
+    "%j": "[0-9]" * 3,
+}
+
+
+def expand_patterns(root: Path, patterns: Sequence[str]) -> list[Path]:
+    """The files under `root` that match the patterns, sorted; `%Y %m %d %H %M %j` stand for digits.
+
+    Raises:
+        SettingsError: a pattern that leaves `root` by `..`.
+        DataError: a pattern that matches nothing.
+    """
+    files: list[Path] = []
+    for pattern in patterns:
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", pattern):
+            raise DataError(f"files {pattern!r}: URLs are not read; fetch the files and name them here")
+        if ".." in Path(pattern).parts:
+            raise SettingsError(f"files {pattern!r}: '..' is refused; give the folder as dataset.root")
+        text = pattern
+        for code, digits in _CODES.items():
+            text = text.replace(code, digits)
+        if Path(text).is_absolute():
+            base, text = Path(Path(text).anchor), str(Path(text).relative_to(Path(text).anchor))
+        else:
+            base = root
+        matches = sorted(p for p in base.glob(text) if p.is_file() or is_zarr(p)) if base.is_dir() else []
+        if not matches:
+            raise DataError(f"no file matches {pattern!r} under {base}; give the folder by --set dataset.root=DIR")
+        files += matches
+    return list(dict.fromkeys(files))
+
+
+def show_paths(paths: Sequence[Path]) -> str:
+    """The first of some paths, and how many more there are."""
+    shown = ", ".join(str(p) for p in paths[:3])
+    return shown + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
