@@ -130,7 +130,7 @@ ROOMS = {
         "ab3",
     ],
     "planes": [
-        "arrays filters patterns",
+        "arrays checks filters patterns",
         "reader",
         "rivals",
         "catalog",

@@ -49,6 +49,7 @@ class VariableSettings(Settings):
         False, "whether files hold a sum since the start of the forecast; the store holds sums per step"
     )
     nan: NanPolicy = setting("forbid", "missing values: forbid (refused by name) or mask (left out of the loss)")
+    fill: float | None = setting(None, "number in the files that marks what is missing, where they do not say so")
     files: tuple[str, ...] | None = setting(None, "patterns of this variable's files; by default the dataset's")
     regrid: Method | None = setting(
         None, "how to bring it from another grid to the dataset's: linear, nearest or mean (from fine to coarse)"
@@ -94,7 +95,7 @@ class VariableSettings(Settings):
         restart = None if self.restart is None else duration(self.restart)
         plans = []
         for variable in self.variables(key):
-            plan = FieldPlan(variable, self.role != NONE, self.regrid, restart)
+            plan = FieldPlan(variable, self.role != NONE, self.regrid, restart, fill=self.fill)
             plans.append(plan if self.made_from is None else _derived(key, self.made_from, plan, others))
         return plans
 

@@ -20,7 +20,7 @@ from py4cast.datasets.gridded_settings import GriddedSettings
 from py4cast.errors import DataError, SettingsError
 from py4cast.grid import Grid
 from py4cast.planes.catalog import Catalog, expand_patterns
-from py4cast.planes.reader import FieldPlan, PlaneReader
+from py4cast.planes.reader import FieldPlan, PlaneReader, check_plane
 from py4cast.progress import Preparation
 from py4cast.regrid import Regridder
 from py4cast.settings import cache_dir, digest, read_json
@@ -278,12 +278,15 @@ def _static_fields(
         if plan.regrid is not None:
             fields[variable.name] = _covered(Regridder(source, grid, plan.regrid), values, variable.name)
         elif source.shape == (catalog.grid or grid).shape and source.same_as(catalog.grid or grid):
-            fields[variable.name] = values[window]
+            fields[variable.name] = np.array(values[window], dtype=np.float32)
         else:
             raise DataError(
                 f"grids differ: static {variable.name} is on {source.describe()}, the series on {grid.describe()}; "
                 f'set "regrid": "linear" or "nearest" for it'
             )
+    for plan in catalog.plans:
+        if plan.variable.role == "static" and plan.is_stored:
+            check_plane(plan.variable, lambda name=plan.variable.name: f"static {name}", fields[plan.variable.name])  # type: ignore[misc]
     stored = {p.variable.name for p in catalog.plans if p.is_stored}
     return {name: field for name, field in fields.items() if name in stored}
 

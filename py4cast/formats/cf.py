@@ -46,11 +46,13 @@ class CfReader(ReaderABC):
             raise DataError(f"{path}: damaged, or not a {self.what}: {reason}") from None
         try:
             self.data, self._problems = plain(opened, path, time)
-        except DataError:
-            raise
         except Exception as error:
+            opened.close()
+            if isinstance(error, DataError):
+                raise
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise DataError(f"{path}: damaged coordinates: {reason}") from None
+        self._opened = opened  # what is made of it does not close the file
         self._grids: dict[str, Grid] = {}
 
     what: ClassVar[str]
@@ -210,7 +212,7 @@ class CfReader(ReaderABC):
         return np.ascontiguousarray(without_invalid(array, values), dtype=np.float32)
 
     def close(self) -> None:
-        self.data.close()
+        self._opened.close()
 
 
 def _along(array: xr.DataArray, standard_names: tuple[str, ...], names: tuple[str, ...], axis: str) -> Hashable | None:

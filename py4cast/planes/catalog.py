@@ -221,9 +221,8 @@ class Catalog:
             level = f" at level {variable.level:g} {variable.type_of_level or ''}".rstrip()
         members = "" if self._members is None else f" of members {', '.join(map(str, self._members))}"
         where = show_paths(self._files[variable.name])
-        if name in seen:
-            return f"variable {variable.name}: {name!r} is there, but no field of it{level}{members}{self._chosen(variable)} in {where}"
-        return f"variable {variable.name}: no field {name!r}{level}{members} in {where}{nearest(name, seen)}"
+        hint = "" if name in seen else nearest(name, seen)
+        return f"variable {variable.name}: no field {name!r}{level}{members}{self._chosen(variable)} in {where}{hint}"
 
     @staticmethod
     def _chosen(variable: Variable) -> str:
@@ -353,7 +352,8 @@ class Catalog:
         source = self._sources[name][STATIC]
         with open_reader(source.path, self._arrays, self._time) as reader:
             values = reader.read(source.record)
-        variable = next(p.variable for p in self.plans if p.variable.name == name)
+        plan = next(p for p in self.plans if p.variable.name == name)
+        variable, values = plan.variable, plan.without_fill(values)
         units = self._units[name]
         if units and variable.units:
             scale, offset = conversion(units, variable.units)

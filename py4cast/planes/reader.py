@@ -7,7 +7,7 @@ opens the files itself.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from py4cast.axis import Instant
 from py4cast.errors import DataError
 from py4cast.formats import ArrayDescription, ReaderABC, Record, TimeDescription, open_reader
+from py4cast.planes.checks import check_plane
 from py4cast.planes.filters import FilterABC
 from py4cast.regrid import Method, Regridder
 from py4cast.units import conversion, normalise
@@ -42,6 +43,7 @@ class FieldPlan:
         restart: for accumulated fields without a start of forecast: after how long the sum begins anew.
         filter: what makes it of other variables, None for a field of the files.
         inputs: variables that the filter reads, by argument.
+        fill: number in the files that marks what is missing, where they do not say so.
     """
 
     variable: Variable
@@ -50,6 +52,11 @@ class FieldPlan:
     restart: np.timedelta64 | None = None
     filter: FilterABC | None = None
     inputs: Mapping[str, str] = field(default_factory=dict)
+    fill: float | None = None
+
+    def without_fill(self, values: Plane) -> Plane:
+        """The values with NaN where the files mark what is missing."""
+        return values if self.fill is None else np.where(np.isclose(values, self.fill, rtol=1e-6), np.nan, values)
 
     @property
     def is_file(self) -> bool:
@@ -249,9 +256,9 @@ class PlaneReader:
         return np.asarray(step)
 
     def _read_source(self, name: str, source: FieldPlace) -> Plane:
-        values = self._read_place(source)
+        values = self.plans[name].without_fill(self._read_place(source))
         for twin in source.twins:
-            other = self._read_place(twin)
+            other = self.plans[name].without_fill(self._read_place(twin))
             if not np.allclose(values, other, rtol=1e-6, atol=0, equal_nan=True):
                 raise DataError(
                     f"{name} of {source.record.valid_time} stands in {source.path} and again in {twin.path} with other values; "
@@ -337,33 +344,3 @@ def _converted(plane: Plane, units: str, wanted: str | None) -> Plane:
         return plane
     scale, offset = conversion(units, wanted)
     return np.asarray(plane.astype(np.float64) * scale + offset, dtype=np.float32)
-
-
-def check_plane(variable: Variable, where: Callable[[], str], plane: Plane) -> None:
-    """Refuses missing values where they are forbidden, and values that Earth does not allow; infinities become NaN.
-
-    Raises:
-        DataError: names the variable, the time, the file, how many values or what range.
-    """
-    with np.errstate(invalid="ignore"):
-        low, high = float(plane.min()), float(plane.max())
-    if not (np.isfinite(low) and np.isfinite(high)):
-        finite = np.isfinite(plane)
-        if variable.nan == "forbid":
-            count = int(plane.size - finite.sum())
-            raise DataError(
-                f'{where()}: {count} of {plane.size} values are missing; set "nan": "mask" for {variable.name} if that is meant'
-            )
-        plane[~finite] = np.nan
-        if not finite.any():
-            return
-        low, high = float(np.nanmin(plane)), float(np.nanmax(plane))
-    allowed = variable.plausible_range()
-    if allowed is None:
-        return
-    margin = 1e-6 * max(1.0, abs(allowed[0]), abs(allowed[1]))
-    if low < allowed[0] - margin or high > allowed[1] + margin:
-        raise DataError(
-            f"{where()}: values from {low:g} to {high:g} [{variable.units}], expected within {allowed[0]:g} to {allowed[1]:g}; "
-            f"are the units right, or is the file damaged?"
-        )

@@ -246,7 +246,7 @@ def test_missing_values_are_refused_or_become_nan() -> None:
         checked(forbid, 1.0, np.nan, np.inf)
     np.testing.assert_array_equal(checked(mask, 1.0, np.nan, np.inf, -np.inf), [1.0, np.nan, np.nan, np.nan])
     assert np.isnan(checked(Variable(name="2t", units="K", nan="mask"), np.nan, np.inf)).all()
-    assert checked(forbid, 1e30) == pytest.approx([1e30]), "nothing is known of what Earth allows"
+    assert checked(forbid, 1e14) == pytest.approx([1e14]), "nothing is known of what Earth allows"
 
 
 @pytest.mark.parametrize(

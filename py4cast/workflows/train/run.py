@@ -1,9 +1,11 @@
 """train: from a configuration to a run folder with a Forecaster, its scores, logs and pictures."""
 
+import json
 import logging
 import os
 import sys
 import warnings
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -74,15 +76,24 @@ def _begin(folder: Path, config: RunConfig, resume: bool) -> Path | None:
         raise SettingsError(f"{folder}: no run to resume here")
     before = read_json(config_file)
     if before != config.to_dict():
-        changed = [
-            k
-            for k in ("dataset", "model", "strategy", "train", "optim", "scores")
-            if before.get(k) != config.to_dict()[k]
-        ]
+        changed = _differing(before, config.to_dict())
         raise SettingsError(
             f"{folder}: --resume goes on with the run's own settings; these differ: {', '.join(changed)}; see {config_file}"
         )
     return _last_checkpoint(folder, resume)
+
+
+def _differing(before: Any, now: Any, place: str = "") -> list[str]:
+    """Where two documents differ, `train.epochs (60, now 70)`."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        keys = [k for k in dict.fromkeys((*before, *now)) if place or k not in ("run_name", "resume")]
+        return [
+            text
+            for k in keys
+            for text in _differing(before.get(k), now.get(k), f"{place}.{k}".lstrip("."))
+            if before.get(k) != now.get(k)
+        ]
+    return [f"{place} ({json.dumps(before)}, now {json.dumps(now)})"]
 
 
 def _last_checkpoint(folder: Path, resume: bool) -> Path | None:
