@@ -206,7 +206,8 @@ def _packings(settings: GriddedSettings, planes: PlaneReader, axis: TimeAxis) ->
     if settings.store_type == "float32":
         return {}
     asked = {v.name: s.range for key, s in settings.variables.items() for v in s.variables(key)}
-    known = settings.store and (settings.store / MARKER).exists() and PreparedStore(settings.store).packings
+    folder = settings.store and settings.store.expanduser()
+    known = folder and (folder / MARKER).exists() and PreparedStore(folder).packings
     chosen = np.unique(np.linspace(0, axis.size - 1, _SAMPLED).astype(int))
     packings = {}
     for variable in planes.stored:

@@ -109,6 +109,10 @@ class NumpyReader(ReaderABC):
             if self.path.suffix == ".npz":
                 with self.path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
                     keys = list(archive)
+                    if arrays.key is None and len(keys) != 1:
+                        raise DataError(
+                            f"{self.path}: holds {len(keys)} arrays ({', '.join(keys)}); choose one by arrays.key"
+                        )
                     key = arrays.key or keys[0]
                     if key not in keys:
                         raise DataError(f"{self.path}: no array {key!r}; it holds {', '.join(keys)}")

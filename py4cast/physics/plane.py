@@ -68,7 +68,7 @@ class PlanePhysics(PhysicsABC):
 
     @final
     def learned(self) -> Mapping[str, float]:
-        return {name: float(self.coefficient(name)) for name in self.logs}
+        return {name: float(torch.as_tensor(self.coefficient(name)).detach()) for name in self.logs}
 
     @abstractmethod
     def equation(self) -> EquationABC:

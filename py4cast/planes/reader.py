@@ -159,14 +159,11 @@ class PlaneReader:
 
     def _of_filter(self, plan: FieldPlan, instant: Instant) -> Plane | None:
         assert plan.filter is not None, "asked for derived variables alone"
-        init, lead, member = instant
         stacks: dict[str, list[Plane]] = {}
         for argument, name in plan.inputs.items():
             stacks[argument] = []
             for offset in plan.filter.offsets:
-                # in a series time goes on by the start, in a forecast by its lead time
-                at = (init + offset, lead, member) if lead == _ZERO else (init, lead + offset, member)
-                plane = self.read(name, at)
+                plane = self.read(name, _shifted(instant, offset))
                 if plane is None:
                     return None
                 wanted = plan.variable.units if plan.filter.keeps_units else plan.filter.units.get(argument)
@@ -284,15 +281,15 @@ class PlaneReader:
 
     def part(self, instants: Sequence[Instant]) -> "PlaneReader":
         """The same for these instants alone, small enough to be sent to another process."""
-        wanted = set(instants)
-        for plan in self.plans.values():
-            if plan.filter is not None:
-                for init, lead, member in instants:
-                    for offset in plan.filter.offsets:
-                        series = lead == _ZERO
-                        wanted.add((init + offset, lead, member) if series else (init, lead + offset, member))
+        wanted = {name: set(instants) for name in self.plans}
+        # inputs stand before what is made of them, so that a filter of a filter asks for what both need
+        for plan in reversed(list(self.plans.values())):
+            for offset in () if plan.filter is None else plan.filter.offsets:
+                for name in plan.inputs.values():
+                    wanted[name] |= {_shifted(instant, offset) for instant in wanted[plan.variable.name]}
         sources = {
-            name: {i: places[i] for i in wanted if i in places} | ({STATIC: places[STATIC]} if STATIC in places else {})
+            name: {i: places[i] for i in wanted[name] if i in places}
+            | ({STATIC: places[STATIC]} if STATIC in places else {})
             for name, places in self._sources.items()
         }
         runs: dict[str, dict[Any, Any]] = {}
@@ -317,6 +314,12 @@ class PlaneReader:
 
 
 STATIC: Instant = (np.datetime64("NaT"), _ZERO, None)
+
+
+def _shifted(instant: Instant, offset: np.timedelta64) -> Instant:
+    """Another instant of the series, where time goes on by the start, or of the forecast, where it does by the lead time."""
+    init, lead, member = instant
+    return (init + offset, lead, member) if lead == _ZERO else (init, lead + offset, member)
 
 
 def start_of(place: FieldPlace) -> np.timedelta64:

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from py4cast.errors import SettingsError, nearest
 from py4cast.timeline import show_duration
@@ -21,7 +23,7 @@ def console() -> Console:
 
 def show(item: Any) -> None:
     """Prints a table or a text."""
-    console().print(item, highlight=False)
+    console().print(item, highlight=False, markup=False)
 
 
 class Bar:
@@ -53,12 +55,12 @@ class Bar:
 
 def table_of(title: str, columns: Sequence[str], sections: Sequence[Sequence[Sequence[str]]]) -> Table:
     """A table of texts, with a rule after each section of rows."""
-    table = Table(title=title, title_justify="left")
+    table = Table(title=escape(title), title_justify="left")
     for column in columns:
-        table.add_column(column)
+        table.add_column(Text(column))
     for rows in sections:
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(Text, row))
         table.add_section()
     return table
 

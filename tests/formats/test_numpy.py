@@ -128,6 +128,8 @@ def test_an_archive_is_read_by_its_key(tmp_path: Path) -> None:
     np.testing.assert_array_equal(reader.read(reader.records()[0]), np.ones((2, 3)))
     with pytest.raises(DataError, match=r"t\.npz: no array 'third'; it holds first, second"):
         NumpyReader(path, described("{name}.npz", key="third"))
+    with pytest.raises(DataError, match=r"t\.npz: holds 2 arrays \(first, second\); choose one by arrays.key"):
+        NumpyReader(path, described("{name}.npz"))
     np.savez(path, alone=np.full((2, 3), 7))
     reader = NumpyReader(path, described("{name}.npz"))
     np.testing.assert_array_equal(reader.read(reader.records()[0]), np.full((2, 3), 7))

@@ -207,6 +207,15 @@ def test_a_part_holds_its_instants_and_those_that_its_filters_read_and_survives_
     assert part.shape == whole.shape and part.read("x", analysis(6)) is None
 
 
+def test_a_part_holds_what_a_filter_of_a_filter_needs(tmp_path: Path) -> None:
+    sources = {"x": {analysis(i): field(tmp_path, "x", i, value(0, 2**i)) for i in range(6)}}
+    twice = plan("twice", filter=made("sum_over", input="total", step="1h", window="3h"), inputs={"input": "total"})
+    whole = reader_of([plan("x"), summed(), twice], sources)
+    part = whole.part([analysis(5)])
+    np.testing.assert_array_equal(part.read("twice", analysis(5)), whole.read("twice", analysis(5)))
+    assert part.read("twice", analysis(5)) is not None
+
+
 def test_a_part_of_sums_holds_the_whole_run(tmp_path: Path) -> None:
     sources = {"x": sums(tmp_path, 2.0, 5.0) | sums(tmp_path, 1.0, 2.0, start=12)}
     whole = reader_of([plan("x", accumulated=True)], sources)
@@ -270,3 +279,22 @@ def test_what_a_filter_makes_of_nothing_good_is_named_by_the_filter(tmp_path: Pa
     plans = [plan("x", "1"), plan("t", "K", filter=made("scale", input="x"), inputs={"input": "x"})]
     with pytest.raises(DataError, match=r"t of 2020-01-01T01:00:00 \(member 3\) by the filter Scale: values from 0"):
         reader_of(plans, sources, {"x": "1"}).read("t", (START, HOUR, 3))
+
+
+@pytest.mark.parametrize("step", [3, 6])
+def test_sums_over_buckets_become_what_was_added_in_each_step(tmp_path: Path, step: int) -> None:
+    added = {3: 1.0, 6: 2.0, 9: 4.0, 12: 8.0}
+    spans = {(0, 3): 1.0, (0, 6): 3.0, (6, 9): 4.0, (6, 12): 12.0}
+    places: dict[Instant, FieldPlace] = {
+        (START, last * HOUR, None): field(
+            tmp_path, f"x{last}", 0, np.full((3, 4), total, np.float32), last, since=first * HOUR
+        )
+        for (first, last), total in spans.items()
+    }
+    reader = PlaneReader(
+        [plan("x", accumulated=True)], {"x": places}, {"x": {(START, None): {k[1]: v for k, v in places.items()}}},
+        {"x": ""}, {}, {}, WHOLE, (3, 4), ARRAYS, step * HOUR,
+    )  # fmt: skip
+    for last in range(step, 13, step):
+        expected = sum(a for end, a in added.items() if last - step < end <= last)
+        assert (plane_of(reader, "x", (START, last * HOUR, None)) == expected).all()

@@ -73,6 +73,13 @@ def test_what_an_exported_step_loses_by_lead_time() -> None:
     assert rows_of(table) == [["6h", "1.2e-05", "1.0e-06", "1.2 %"], ["12h", "5.0e-01", "2.5e-01", "-"]]
 
 
+def test_what_looks_like_markup_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    show(table_of("[draft]", ("largest [std]",), [[("[/red] note",), ("[bold]x",)]]))
+    show("a note [/x]")
+    text = capsys.readouterr().out
+    assert all(words in text for words in ("[draft]", "largest [std]", "[/red] note", "[bold]x", "a note [/x]"))
+
+
 def test_a_rule_ends_each_section() -> None:
     table = table_of("names", ("a", "b"), [[("1", "2")], [], [("3", "4"), ("5", "6")]])
     assert heads_of(table) == ["a", "b"] and rows_of(table) == [["1", "2"], ["3", "4"], ["5", "6"]]

@@ -175,7 +175,10 @@ class AlignedCube(ViewCube):
 
     @property
     def fingerprint(self) -> str:
-        return digest("aligned", self.source.fingerprint, self._target.fingerprint(), sorted(self._matched))
+        made = [(name, m.name, m.scale, m.offset) for name, m in sorted(self._matched.items())]
+        shifts = [(name, float(np.sum(shift)), shift.size) for name, shift in sorted(self._shifts.items())]
+        method = None if self._regridder is None else self._regridder.method
+        return digest("aligned", self.source.fingerprint, self._target.fingerprint(), made, shifts, method)
 
     def available(self, names: Sequence[str]) -> NDArray[np.bool_]:
         return self.source.available([self._matched[n].name for n in names])

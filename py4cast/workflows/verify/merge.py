@@ -119,7 +119,9 @@ def _statistic_features(statistic: Any, metric: MetricABC) -> list[str]:
 def _layout(scores: ScoreSet, features: Sequence[str]) -> Layout:
     """The layout that the scores were made with, for some features."""
     document = scores.document
-    variables = [Variable.from_dict(v) for v in document.get("variables", []) if v["name"] in features]
+    described = {v["name"]: v for v in document.get("variables", [])}
+    # in the order of the features: every run has its own
+    variables = [Variable.from_dict(described[name]) for name in features if name in described]
     settings = decode(ScoreSettings, dict(document.get("settings", {})), where="scores")
     shape = (1, 1) if scores.grid is None else scores.grid.shape
     rained = [v.name for v in variables if "seeps" in scores.arrays and v.units == "kg m-2"]

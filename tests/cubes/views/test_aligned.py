@@ -164,3 +164,15 @@ def test_a_fingerprint_tells_source_grid_and_variables() -> None:
         AlignedCube(numbered(hours(0, 2), "tu", first=1), [matched("t")]),
     ]
     assert len({c.fingerprint for c in cubes}) == 4
+
+
+def test_another_unit_or_name_of_the_source_is_another_view() -> None:
+    source = numbered(hours(0, 4))
+    name, other = source.names[0], source.names[-1]
+    matched = [
+        Matched(var("t"), name),
+        Matched(var("t"), name, 1.0, -273.15),
+        Matched(var("t"), name, 2.0),
+        *([Matched(var("t"), other)] if other != name else []),
+    ]
+    assert len({AlignedCube(source, [m]).fingerprint for m in matched}) == len(matched)

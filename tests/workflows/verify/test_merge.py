@@ -76,6 +76,13 @@ def test_scores_are_made_again_of_what_the_runs_share() -> None:
     assert np.isnan(both.arrays["rmse_low"].values).all(), "no interval of three forecasts"
 
 
+def test_variables_in_another_order_are_not_exchanged() -> None:
+    squares = mean_squares(4, 2, 2, 0)
+    both = merged({"new": scored(squares, "ab"), "old": scored(squares[..., ::-1].copy(), "ba")})
+    np.testing.assert_allclose(both.table("rmse", "old"), both.table("rmse", "new"), rtol=1e-12)
+    np.testing.assert_allclose(both.arrays["rmse_gain"].values[0], 0.0, atol=1e-12)
+
+
 def test_the_document_is_the_first_runs_and_holds_every_runs() -> None:
     runs = {name: scored(mean_squares(2, 2, 1, i), "a") for i, name in enumerate(("x", "y"))}
     runs["y"].document = {**runs["y"].document, "truth": "others"}
