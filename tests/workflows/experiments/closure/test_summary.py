@@ -67,4 +67,7 @@ def test_tables_have_what_is_perfect_above_the_closures() -> None:
     assert lines[-1] == "Mean over 3 seeds (least to greatest)."
     assert len({line.count("|") for line in lines[:5]}) == 1
     table = closure_table(summaries)
-    assert [list(c.cells)[:3] for c in table.columns[:2]] == [["perfect", "none", "net"], ["1", "1.00", "0.25"]]
+    assert [[str(x) for x in c.cells][:3] for c in table.columns[:2]] == [
+        ["perfect", "none", "net"],
+        ["1", "1.00", "0.25"],
+    ]

@@ -64,6 +64,6 @@ def test_rows_stand_by_their_score_those_without_one_last() -> None:
 
 def test_the_terminal_shows_the_same_order() -> None:
     table = board_table([row("a", mu=0.25, lambda_t=None), row("b", mu=0.75, lambda_x=12345.6)])
-    assert [list(c.cells) for c in table.columns] == [
+    assert [[str(x) for x in c.cells] for c in table.columns] == [
         ["b", "a"], ["0.75", "0.25"], ["0.1", "0.1"], ["1.235e+04", "100"], ["10", "–"], ["d", "d"], ["s", "s"],
     ]  # fmt: skip
