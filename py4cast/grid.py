@@ -249,8 +249,11 @@ class Grid:
         mask[border_size : self.shape[0] - border_size, border_size : self.shape[1] - border_size] = False
         return mask
 
-    def rows_columns(self, rows: slice, columns: slice) -> "Grid":
-        """The sub-grid of these rows and columns; of points, those of these places in their order."""
+    def rows_columns(self, rows: slice, columns: slice | NDArray[np.int64]) -> "Grid":
+        """The sub-grid of these rows and columns; of points, those of these places in their order.
+
+        Columns given by number may go over the last one to the first; their longitudes grow on.
+        """
         if self.areas is not None:
             chosen = (slice(None), columns)
             whole = self.latitude[chosen].size == self.latitude.size
@@ -262,6 +265,9 @@ class Grid:
             lat, lon = self.latitude[rows, columns], self.longitude[rows, columns]
         else:
             lat, lon = self.latitude[rows], self.longitude[columns]
+            if not isinstance(columns, slice):
+                lon = np.unwrap(lon, period=360.0)
+                lon = lon - 360.0 if lon.size and lon[0] >= 180.0 else lon
         x = None if self.x is None else self.x[columns]
         y = None if self.y is None else self.y[rows]
         # a part of a doubly periodic square has sides

@@ -17,6 +17,7 @@ from py4cast.cubes.store.layout import StoreLayout
 from py4cast.cubes.store.packing import Packing
 from py4cast.cubes.store.store import MARKER, VERSION, PreparedStore
 from py4cast.datasets.gridded_settings import GriddedSettings
+from py4cast.datasets.series_settings import Window
 from py4cast.errors import DataError, SettingsError
 from py4cast.grid import Grid
 from py4cast.planes.catalog import Catalog, expand_patterns
@@ -261,9 +262,7 @@ def _recipe(settings: GriddedSettings, planes: PlaneReader) -> dict[str, Any]:
     }
 
 
-def _static_fields(
-    catalog: Catalog, planes: PlaneReader, grid: Grid, window: tuple[slice, slice]
-) -> dict[str, NDArray[np.float32]]:
+def _static_fields(catalog: Catalog, planes: PlaneReader, grid: Grid, window: Window) -> dict[str, NDArray[np.float32]]:
     fields: dict[str, NDArray[np.float32]] = {}
     for plan in catalog.plans:
         variable = plan.variable

@@ -2,13 +2,19 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from py4cast.cubes.source_settings import BoxSettings, SourceSettings
 from py4cast.errors import SettingsError
 from py4cast.grid import Grid
 from py4cast.settings import Settings, setting
 from py4cast.timeline import Periods
 
-__all__ = ["BoxSettings", "GridSettings", "SeriesSettings"]
+__all__ = ["BoxSettings", "GridSettings", "SeriesSettings", "Window"]
+
+Window = tuple[slice, slice | NDArray[np.int64]]
+_TOLERANCE = 1e-4  # [degrees]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,11 +28,18 @@ class GridSettings(Settings):
     )
     box: BoxSettings | None = setting(None, "or a window in latitude and longitude")
 
-    def window(self, grid: Grid) -> tuple[slice, slice]:
-        """Rows and columns to keep; SettingsError when they lie outside the grid."""
+    def window(self, grid: Grid) -> Window:
+        """Rows and columns to keep; SettingsError when they lie outside the grid.
+
+        The columns of a box that goes over the first one of a grid round the globe are given by number.
+        """
         if self.subgrid is not None and self.box is not None:
             raise SettingsError("grid: give subgrid or box, not both")
         if self.box is not None:
+            across = None if grid.is_projected else _columns_across(grid, self.box)
+            if across is not None:
+                rows, _ = grid.box(self.box.south, self.box.north, float(grid.longitude[0]), float(grid.longitude[0]))
+                return rows, across
             return grid.box(self.box.south, self.box.north, self.box.west, self.box.east)
         if self.subgrid is None:
             return slice(0, grid.shape[0]), slice(0, grid.shape[1])
@@ -36,6 +49,15 @@ class GridSettings(Settings):
                 f"grid.subgrid {list(self.subgrid)}: outside the grid of {grid.shape[0]} x {grid.shape[1]} cells"
             )
         return slice(r0, r1), slice(c0, c1)
+
+
+def _columns_across(grid: Grid, box: BoxSettings) -> NDArray[np.int64] | None:
+    """The columns of a box that goes from the last ones to the first ones, from west to east; None for any other."""
+    inside = np.flatnonzero((grid.longitude - box.west + _TOLERANCE) % 360 <= box.east - box.west + 2 * _TOLERANCE)
+    gaps = np.flatnonzero(np.diff(inside) > 1)
+    if gaps.size != 1 or not grid.is_periodic:
+        return None
+    return np.concatenate([inside[gaps[0] + 1 :], inside[: gaps[0] + 1]])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

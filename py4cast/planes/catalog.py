@@ -117,6 +117,25 @@ def _folder_fingerprint(path: Path) -> dict[str, Any]:
     return {"file": path.name, "bytes": size, "sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
+def turn_of(grid: Grid, target: Grid) -> tuple[bool, int] | None:
+    """Whether rows run the other way than the target's, and by how many columns the target's first one stands further on.
+
+    None where the grids differ otherwise.
+    """
+    for is_flipped, rows in ((False, slice(None)), (True, slice(None, None, -1))):
+        if grid.rows_columns(rows, slice(None)).same_as(target):
+            return is_flipped, 0
+    if grid.shape != target.shape or grid.is_projected or target.is_projected or not grid.is_periodic:
+        return None
+    beside = np.abs((grid.longitude - target.longitude[0] + 180.0) % 360.0 - 180.0)
+    roll = int(np.argmin(beside))
+    columns = (np.arange(grid.longitude.size) + roll) % grid.longitude.size
+    for is_flipped, rows in ((False, slice(None)), (True, slice(None, None, -1))):
+        if grid.rows_columns(rows, columns).same_as(target):
+            return is_flipped, roll
+    return None
+
+
 class Catalog:
     """Creates the catalog of some variables over some files.
 
@@ -151,6 +170,7 @@ class Catalog:
         self._runs: dict[str, dict[tuple[Any, Any], dict[np.timedelta64, FieldPlace]]] = {}
         self._units: dict[str, str] = {}
         self._flips: dict[tuple[Path, str], bool] = {}
+        self._rolls: dict[tuple[Path, str], int] = {}
         self._grids: dict[tuple[str, str], Grid] = {}
         self._timeless: dict[str, Path] = {}
         self.grid: Grid | None = None
@@ -287,14 +307,13 @@ class Catalog:
             return
         if self.grid is None:
             self.grid, self._grid_path = grid, path
-        flipped = False
-        if not grid.same_as(self.grid):
-            flipped = grid.rows_columns(slice(None, None, -1), slice(None)).same_as(self.grid)
-            if not flipped:
-                raise DataError(
-                    f"grids differ between files: {plan.variable.name} in {path} is on {grid.describe()}; "
-                    f'{self._grid_path} is on {self.grid.describe()}; set "regrid" for the one to be brought to the other'
-                )
+        turn = turn_of(grid, self.grid)
+        if turn is None:
+            raise DataError(
+                f"grids differ between files: {plan.variable.name} in {path} is on {grid.describe()}; "
+                f'{self._grid_path} is on {self.grid.describe()}; set "regrid" for the one to be brought to the other'
+            )
+        flipped, self._rolls[path, record.grid_key] = turn
         self._flips[path, record.grid_key] = flipped
 
     def times(self) -> NDArray[np.datetime64]:
@@ -319,7 +338,9 @@ class Catalog:
                     for each in members:
                         known.setdefault((init, lead, each), source)
 
-    def planes(self, target: Grid, window: tuple[slice, slice], step: np.timedelta64 | None = None) -> PlaneReader:
+    def planes(
+        self, target: Grid, window: tuple[slice, slice | NDArray[np.int64]], step: np.timedelta64 | None = None
+    ) -> PlaneReader:
         """The reader of the variables on `target`, of which it gives the rows and columns of `window`; sums over `step`."""
         made: dict[tuple[str, str], Regridder] = {}
         by_key: dict[tuple[str, str], Regridder] = {}
@@ -345,6 +366,7 @@ class Catalog:
             self._arrays,
             step,
             self._time,
+            self._rolls,
         )
 
     def static(self, name: str) -> tuple[NDArray[np.float32], Grid]:

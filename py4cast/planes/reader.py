@@ -98,6 +98,7 @@ class PlaneReader:
         arrays: what NumPy files hold.
         step: over which sums are wanted; by default since the lead time before.
         time: what the files' times mean, where they do not say so.
+        rolls: (file, grid key) → by how many columns the dataset's first one stands further on.
     """
 
     def __init__(
@@ -108,12 +109,14 @@ class PlaneReader:
         units: Mapping[str, str],
         flips: Mapping[tuple[Path, str], bool],
         regridders: Mapping[tuple[str, str], Regridder],
-        window: tuple[slice, slice],
+        window: tuple[slice, slice | NDArray[np.int64]],
         shape: tuple[int, int],
         arrays: ArrayDescription | None = None,
         step: np.timedelta64 | None = None,
         time: TimeDescription | None = None,
+        rolls: Mapping[tuple[Path, str], int] | None = None,
     ) -> None:
+        self._rolls = dict(rolls or {})
         self._step, self._time = step, time
         self.plans = {p.variable.name: p for p in plans}
         self._sources, self._runs, self._units, self._flips = sources, runs, units, flips
@@ -267,7 +270,9 @@ class PlaneReader:
 
     def _read_place(self, place: FieldPlace) -> Plane:
         values = self.reader(place.path).read(place.record)
-        return values[::-1] if self._flips.get((place.path, place.record.grid_key)) else values
+        key = (place.path, place.record.grid_key)
+        values = values[::-1] if self._flips.get(key) else values
+        return np.roll(values, -self._rolls[key], axis=1) if self._rolls.get(key) else values
 
     def reader(self, path: Path) -> ReaderABC:
         """The open file of this path; a few stay open."""
@@ -299,7 +304,7 @@ class PlaneReader:
             runs[name] = {key: known[key] for key in keys if key in known}
         return PlaneReader(
             list(self.plans.values()), sources, runs, self._units, self._flips, self._regridders, self._window,
-            self.shape, self._arrays, self._step, self._time,
+            self.shape, self._arrays, self._step, self._time, self._rolls,
         )  # fmt: skip
 
     def close(self) -> None:

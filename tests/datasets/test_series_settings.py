@@ -55,3 +55,21 @@ def test_keys_of_a_sample_are_not_given_to_inputs() -> None:
     assert list(decode(SeriesSettings, series(inputs={"radar": {"store": "s.zarr"}}), where="dataset").inputs) == [
         "radar"
     ]
+
+
+def test_a_box_over_the_first_column_takes_the_columns_from_west_to_east() -> None:
+    globe = Grid(np.linspace(85, -85, 18), np.arange(0, 360, 10.0))
+    box = GridSettings(box=BoxSettings(south=30, north=70, west=-30, east=40))
+    rows, columns = box.window(globe)
+    part = globe.rows_columns(rows, columns)
+    assert part.longitude.tolist() == [-30, -20, -10, 0, 10, 20, 30, 40] and part.latitude.tolist() == [
+        65,
+        55,
+        45,
+        35,
+    ]
+    pacific = Grid(np.linspace(85, -85, 18), np.arange(-180, 180, 10.0))
+    rows, columns = GridSettings(box=BoxSettings(south=-40, north=40, west=150, east=210)).window(pacific)
+    np.testing.assert_array_equal(pacific.rows_columns(rows, columns).longitude, np.arange(150, 211, 10))
+    plain = GridSettings(box=BoxSettings(south=30, north=70, west=10, east=40)).window(globe)
+    assert plain[1] == slice(1, 5)
