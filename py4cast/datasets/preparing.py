@@ -25,7 +25,7 @@ from py4cast.planes.reader import FieldPlan, PlaneReader, check_plane
 from py4cast.progress import Preparation
 from py4cast.regrid import Regridder
 from py4cast.settings import cache_dir, digest, read_json
-from py4cast.timeline import Period, Periods, duration
+from py4cast.timeline import Period, Periods, duration, show_duration
 
 __all__ = ["files_of", "prepare", "report_missing", "time_axis"]
 
@@ -70,7 +70,16 @@ def time_axis(instants: NDArray[np.datetime64], periods: Periods, step: np.timed
     length = int(step / np.timedelta64(1, "s"))
     phases, counts = np.unique(seconds % length, return_counts=True)
     phase = int(phases[np.argmax(counts)])
-    used = instants[inside & (instants.astype("int64") % length == phase)]
+    is_used = inside & (instants.astype("int64") % length == phase)
+    used, beside = instants[is_used], instants[inside & ~is_used]
+    if beside.size:
+        # files that are finer than the step are thinned on purpose; others miss it
+        is_finer = np.median(np.diff(instants[inside])) < step
+        logger.log(
+            logging.INFO if is_finer else logging.WARNING,
+            "%d of %d instants lie between the steps of %s and are left out, such as %s",
+            beside.size, used.size + beside.size, show_duration(step), beside[0],
+        )  # fmt: skip
     return np.arange(used[0], used[-1] + step, step)
 
 

@@ -219,3 +219,14 @@ def test_forecasts_are_stored_by_start_member_and_lead_time(runs: Path, caplog: 
     message = r"period test \(2021-01-01 to 2021-01-02\) holds no forecast; the files start from 2020-01-01T00:00:00 to"
     with pytest.raises(DataError, match=message):
         made(runs, forecasts={"first": "1h", "last": "3h"}, **nowhere)
+
+
+def test_instants_beside_the_steps_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+    hours = np.array([0, 6, 12, 18, 24, 30, 36, 42])
+    instants = PERIODS.train.first + hours * HOUR
+    late = np.sort(np.append(instants, instants[1] + HOUR))
+    with caplog.at_level(logging.INFO):
+        time_axis(late, PERIODS, 6 * HOUR)
+    (told,) = caplog.records
+    assert told.levelno == logging.WARNING
+    assert f"1 of 7 instants lie between the steps of 6h and are left out, such as {instants[1] + HOUR}" in told.message
