@@ -102,7 +102,7 @@ def open_reader(
         raise SettingsError(f"{file}: the readers {' and '.join(fitting)} both say that they read it; remove one")
     if fitting:
         return readers.get(fitting[0])(file)
-    if first_bytes.startswith(b"PK\x03\x04"):
+    if first_bytes.startswith(b"PK\x03\x04") and file.suffix.lower() != ".npz":
         names = zip_members(file)
         if not all(name.endswith(".npy") for name in names):
             file = unpacked(file, names)

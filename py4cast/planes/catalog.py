@@ -58,7 +58,8 @@ def scan_file(
     time: TimeDescription | None = None,
 ) -> FileIndex:
     """The index of a file; DataError when it cannot be read."""
-    with open_reader(path, arrays, time) as reader:
+    options = (arrays,) if time is None else (arrays, time)
+    with open_reader(path, *options) as reader:
         records = reader.records()
         if time is not None and time.from_name is not None:
             instant = time_in_name(path, time.from_name)
