@@ -8,8 +8,6 @@ import functools
 import re
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from py4cast.errors import DataError
 
 if TYPE_CHECKING:
@@ -115,21 +113,20 @@ def conversion(source: str, target: str) -> tuple[float, float]:
     try:
         return _converted(first, second)
     except DataError as error:
-        scale = _as_mass(first, second) or 1 / (_as_mass(second, first) or np.inf)
-        if not scale:
-            reason = str(error).partition(": ")[2]
-            raise DataError(f"units {source!r} cannot be converted to {target!r}: {reason}") from None
-        return scale, 0.0
+        if (forth := _as_mass(first, second)) is not None:
+            return forth, 0.0
+        if (back := _as_mass(second, first)) is not None:
+            return 1 / back, 0.0
+        reason = str(error).partition(": ")[2]
+        raise DataError(f"units {source!r} cannot be converted to {target!r}: {reason}") from None
 
 
 def _as_mass(depth: str, mass: str) -> float | None:
     """What brings a depth of water, or of ozone in Dobson units, or its rate, to mass per area; None for other units."""
     length, _, rate = depth.partition(" ")
     try:
-        if length == "DU":
-            return _DOBSON * _converted(f"kg m-2 {rate}".strip(), mass)[0]
-        metres = _converted(length, "m")[0]
-        return _WATER * metres * _converted(f"kg m-2 {rate}".strip(), mass)[0]
+        density = _DOBSON if length == "DU" else _WATER * _converted(length, "m")[0]
+        return density * _converted(f"kg m-2 {rate}".strip(), mass)[0]
     except DataError:
         return None
 

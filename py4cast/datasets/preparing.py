@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -295,7 +296,7 @@ def _static_fields(catalog: Catalog, planes: PlaneReader, grid: Grid, window: Wi
             )
     for plan in catalog.plans:
         if plan.variable.role == "static" and plan.is_stored:
-            check_plane(plan.variable, lambda name=plan.variable.name: f"static {name}", fields[plan.variable.name])  # type: ignore[misc]
+            check_plane(plan.variable, partial(str, f"static {plan.variable.name}"), fields[plan.variable.name])
     stored = {p.variable.name for p in catalog.plans if p.is_stored}
     return {name: field for name, field in fields.items() if name in stored}
 

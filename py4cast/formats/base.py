@@ -84,14 +84,8 @@ class Record:
         """When the field is valid, `init_time + lead_time`; None for one without time."""
         return None if self.init_time is None else self.init_time + self.lead_time
 
-    def matches(self, variable: Variable, key_of: Callable[[str], Any] | None = None) -> bool:
-        """Whether this field is the variable, by name, level, type of level and further GRIB keys.
-
-        Args:
-            variable: what is sought.
-            key_of: gives the value of a further key, None where it has none; by default `keys` are looked at, and a key
-                that is not among them does not count.
-        """
+    def matches(self, variable: Variable) -> bool:
+        """Whether this field is the variable, by name, level, type of level and those further GRIB keys that it has."""
         name = variable.sought
         if name not in (self.short_name, self.keys.get("cf_name"), self.standard_name):
             return False
@@ -103,9 +97,7 @@ class Record:
             return False
         if wanted_kind and kind and kind != wanted_kind:
             return False
-        if key_of is None:
-            return all(same_key(self.keys[k], v) for k, v in variable.grib.items() if k in self.keys)
-        return all(same_key(key_of(k), v) for k, v in variable.grib.items())
+        return all(same_key(self.keys[k], v) for k, v in variable.grib.items() if k in self.keys)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ from py4cast.projection import inverse
 __all__ = ["CfReader", "kind_of", "without_invalid"]
 
 _ZERO = np.timedelta64(0, "s")
+# along a dimension: names and values
+_Beside = dict[Hashable, list[tuple[str, NDArray[Any]]]]
 _ROWS = ("projection_y_coordinate", "grid_latitude")
 _COLUMNS = ("projection_x_coordinate", "grid_longitude")
 
@@ -117,6 +119,7 @@ class CfReader(ReaderABC):
         scalars = {kind: self._scalar(array, kind) for kind in ("time", "init", "lead", "member")}
         levels = self.level_type_of(array, others)
         valid = self._valid_times(array, others)
+        keys, beside = self._keys(name, array, others)
         records = []
         for combination in itertools.product(*axes):
             at = {**scalars, **{kind: value for kind, _, _, value in combination}}
@@ -137,21 +140,25 @@ class CfReader(ReaderABC):
                     locator=(name, places),
                     grid_key=repr((spatial, attrs.get("grid_mapping") or array.encoding.get("grid_mapping"))),
                     standard_name=str(attrs.get("standard_name", "")),
-                    keys=self._keys(name, array, combination),
+                    keys=keys | {key: _plain(values[i]) for dim, i in places for key, values in beside[dim]},
                 )
             )
         return records
 
-    def _keys(self, name: str, array: xr.DataArray, combination: tuple[Any, ...]) -> dict[str, Any]:
-        """By what a field can be singled out: GRIB keys among the attributes, places along dimensions of other kinds."""
+    def _keys(self, name: str, array: xr.DataArray, others: list[Hashable]) -> tuple[dict[str, Any], _Beside]:
+        """By what a field can be singled out: keys of all its fields, and by dimension what stands along it of other kinds."""
         keys = {str(k)[5:]: v for k, v in array.attrs.items() if str(k).startswith("GRIB_")}
         keys |= {"cf_name": name, "GRIB_shortName": array.attrs.get("GRIB_shortName")}
-        keys |= {str(dim): _plain(value) for kind, dim, _, value in combination if kind == "other"}
-        for dim in {dim for _, dim, _, _ in combination}:
-            beside = [c for c in array.coords.values() if c.dims == (dim,) and c.name != dim and kind_of(c) == "other"]
-            place = next(i for _, d, i, _ in combination if d == dim)
-            keys |= {str(c.name): _plain(c.values[place]) for c in beside}
-        return keys
+        beside: _Beside = {dim: [] for dim in others}
+        for dim in others:
+            coordinate = self.coordinate(dim)
+            if coordinate is None:
+                beside[dim].append((str(dim), np.arange(array.sizes[dim])))
+            elif kind_of(coordinate) == "other":
+                beside[dim].append((str(dim), coordinate.values))
+            along = [c for c in array.coords.values() if c.dims == (dim,) and c.name != dim and kind_of(c) == "other"]
+            beside[dim] += [(str(c.name), c.values) for c in along]
+        return keys, beside
 
     def _valid_times(self, array: xr.DataArray, others: list[Hashable]) -> xr.DataArray | None:
         """Times of validity that stand once per start and lead time, where no lead time does."""

@@ -110,7 +110,7 @@ def _with_places(data: xr.Dataset, path: Path) -> xr.Dataset:
         array = data[name]
         if array.dtype.kind not in "iuf" or not (is_latitude(array) or is_longitude(array)):
             continue
-        if array.ndim == 3 and (is_latitude(array) or is_longitude(array)):
+        if array.ndim == 3:
             first = array.isel({array.dims[0]: 0}, drop=True)
             if float(np.abs(array.values - first.values[None]).max()) > 1e-4:
                 raise DataError(f"{path}: {name} changes along {array.dims[0]!r}: the grid moves; one grid is needed")

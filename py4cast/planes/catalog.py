@@ -85,12 +85,13 @@ def _has_keys(reader: ReaderABC, record: Record, variable: Variable) -> bool:
 
     A file of another format that has no such key is taken as it is where the key is one of GRIB's, to be written.
     """
-    from py4cast.formats.grib import is_grib_key
-
     for key, wanted in variable.grib.items():
         try:
             value = reader.key(record, key)
         except KeyError:
+            # ecCodes is loaded only where something asks for it
+            from py4cast.formats.grib import is_grib_key
+
             if is_grib_key(key):
                 continue
             valid = [k for k in record.keys if not k.startswith("GRIB_") and k != "cf_name"]
@@ -123,17 +124,17 @@ def turn_of(grid: Grid, target: Grid) -> tuple[bool, int] | None:
 
     None where the grids differ otherwise.
     """
-    for is_flipped, rows in ((False, slice(None)), (True, slice(None, None, -1))):
-        if grid.rows_columns(rows, slice(None)).same_as(target):
-            return is_flipped, 0
-    if grid.shape != target.shape or grid.is_projected or target.is_projected or not grid.is_periodic:
-        return None
-    beside = np.abs((grid.longitude - target.longitude[0] + 180.0) % 360.0 - 180.0)
-    roll = int(np.argmin(beside))
-    columns = (np.arange(grid.longitude.size) + roll) % grid.longitude.size
-    for is_flipped, rows in ((False, slice(None)), (True, slice(None, None, -1))):
-        if grid.rows_columns(rows, columns).same_as(target):
-            return is_flipped, roll
+    if grid.same_as(target):
+        return False, 0
+    columns: list[tuple[int, slice | NDArray[np.int64]]] = [(0, slice(None))]
+    if grid.shape == target.shape and not target.is_projected and grid.is_periodic:
+        beside = np.abs((grid.longitude - target.longitude[0] + 180.0) % 360.0 - 180.0)
+        roll = int(np.argmin(beside))
+        columns.append((roll, (np.arange(grid.longitude.size) + roll) % grid.longitude.size))
+    for roll, order in columns:
+        for is_flipped, rows in ((False, slice(None)), (True, slice(None, None, -1))):
+            if grid.rows_columns(rows, order).same_as(target):
+                return is_flipped, roll
     return None
 
 

@@ -22,14 +22,14 @@ def _refuse_absurd(variable: Variable, where: Callable[[], str], plane: Plane, l
     That is a size beyond 1e15, or a number of nines (−999, 9999, ...) that stands in many cells, far from all others.
     """
     for extreme in (low, high):
+        is_huge = abs(extreme) > _MOST
+        if not (is_huge or extreme in _NINES):
+            continue
         marked = plane == np.float32(extreme)
         count = int(marked.sum())
-        is_huge = abs(extreme) > _MOST
         if not is_huge:
-            if extreme not in _NINES or count < 2 or count == plane.size:
-                continue
             others = plane[~marked & np.isfinite(plane)]
-            if others.size == 0 or abs(extreme) < 2 * float(np.abs(others).max()):
+            if count < 2 or others.size == 0 or abs(extreme) < 2 * float(np.abs(others).max()):
                 continue
         row, column = (int(i) for i in np.argwhere(marked)[0])
         raise DataError(

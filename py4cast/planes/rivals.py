@@ -11,7 +11,7 @@ import numpy as np
 
 from py4cast.errors import DataError
 from py4cast.formats import Record
-from py4cast.formats.base import plain_level
+from py4cast.formats.base import plain_level, same_key
 from py4cast.planes.reader import FieldPlace
 from py4cast.variables import Variable
 
@@ -23,7 +23,7 @@ _FOLLOWING = {
     "cf_name", "since", "GRIB_shortName", "is_bare", "shortName", "paramId", "typeOfLevel", "discipline", "parameterCategory",
     "parameterNumber", "name", "units", "cfName", "cfVarName",
 }  # fmt: skip
-_FINAL, _PRELIMINARY = "1", "5"
+_FINAL, _PRELIMINARY = 1, 5
 
 
 def preference(place: FieldPlace, variable: Variable) -> tuple[int, float, int]:
@@ -40,7 +40,7 @@ def differences(first: Record, second: Record) -> dict[str, tuple[Any, Any]]:
     pairs |= {"type_of_level": (type_1, type_2), "level": (level_1, level_2)}
     others = [k for k in (*first.keys, *second.keys) if k not in _FOLLOWING and k not in _TELLING]
     pairs |= {key: (first.keys.get(key), second.keys.get(key)) for key in dict.fromkeys((*_TELLING, *others))}
-    return {key: pair for key, pair in pairs.items() if _text(pair[0]) != _text(pair[1])}
+    return {key: pair for key, pair in pairs.items() if not same_key(*pair)}
 
 
 def merged(known: FieldPlace, other: FieldPlace, variable: Variable) -> FieldPlace:
@@ -52,9 +52,12 @@ def merged(known: FieldPlace, other: FieldPlace, variable: Variable) -> FieldPla
     different = differences(known.record, other.record)
     if not different:
         return replace(known, twins=(*known.twins, replace(other, twins=())))
-    if set(different) == {"expver"} and {_text(x) for x in different["expver"]} == {_FINAL, _PRELIMINARY}:
-        final, rest = (known, other) if _text(different["expver"][0]) == _FINAL else (other, known)
-        return replace(final, rest=rest)
+    if set(different) == {"expver"}:
+        for final, rest in ((known, other), (other, known)):
+            if same_key(final.record.keys.get("expver"), _FINAL) and same_key(
+                rest.record.keys.get("expver"), _PRELIMINARY
+            ):
+                return replace(final, rest=rest)
     if set(different) == {"stepRange"} and variable.accumulated:
         return replace(known, spans=(*known.spans, other))
     key, (first, second) = next(iter(different.items()))
@@ -79,12 +82,6 @@ def _quoted(value: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    return "none" if value is None else _text(value) if not isinstance(value, str) else value
-
-
-def _text(value: Any) -> str:
-    """A value as it is compared: `0001`, 1 and 1.0 are one."""
-    try:
-        return f"{float(value):g}"
-    except (TypeError, ValueError):
-        return str(value)
+    if value is None:
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)

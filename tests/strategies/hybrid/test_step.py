@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -8,20 +7,12 @@ from torch import Tensor
 
 from py4cast.dataset_info import DatasetInfo
 from py4cast.errors import NumericalError, SettingsError
-from py4cast.physics import registry
 from py4cast.statistics import Stats
 from py4cast.strategies.hybrid.settings import HybridSettings
 from py4cast.strategies.hybrid.step import HybridStep
-from tests.strategies.hybrid.decays import CELLS, HOUR_S, INFO, KINDS, ONE, factor, silent, standardised
+from tests.strategies.hybrid.decays import CELLS, HOUR_S, INFO, ONE, factor, silent, standardised
 
-
-@pytest.fixture(autouse=True)
-def decays() -> Iterator[None]:
-    for name, kind in KINDS.items():
-        registry.register(name, kind)
-    yield
-    for name in KINDS:
-        registry.unregister(name)
+pytestmark = pytest.mark.usefixtures("decays")
 
 
 def step_of(physics: str = "decay", info: DatasetInfo = INFO, **settings: Any) -> HybridStep:
