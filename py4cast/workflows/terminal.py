@@ -23,7 +23,7 @@ def console() -> Console:
 
 def show(item: Any) -> None:
     """Prints a table or a text."""
-    console().print(item, highlight=False, markup=False)
+    console().print(Text(item) if isinstance(item, str) else item, highlight=False)
 
 
 class Bar:

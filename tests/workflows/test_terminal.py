@@ -66,6 +66,12 @@ def test_units_stand_in_the_printed_table() -> None:
     assert "t2m [K]" in stream.getvalue()
 
 
+def test_the_table_of_scores_is_shown_without_a_trace_of_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    show(score_table(scores([1.0])))
+    text = capsys.readouterr().out
+    assert "t2m [K]" in text and "\\" not in text
+
+
 def test_what_an_exported_step_loses_by_lead_time() -> None:
     drift = Drift([6 * HOUR, 12 * HOUR], [1.22e-5, 0.5], [1e-6, 0.25], [0.0123, float("nan")])
     table = drift_table(drift, "int8")
