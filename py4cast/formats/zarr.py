@@ -16,8 +16,9 @@ def is_zarr(path: Path) -> bool:
     return path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zmetadata"))
 
 
-def open_zarr(path: Path, decode_times: bool = True) -> xr.Dataset:
-    """The dataset of a Zarr store, with its gathered metadata where it has them."""
+def open_zarr(path: Path) -> xr.Dataset:
+    """The dataset of a Zarr store, its times as the numbers that stand there."""
+    # metadata of all arrays in one file, where the store has it
     gathered = (path / ".zmetadata").is_file()
     if (path / "zarr.json").is_file():
         gathered = "consolidated_metadata" in json.loads((path / "zarr.json").read_text())
@@ -38,4 +39,4 @@ class ZarrReader(CfReader):
     what = "Zarr store"
 
     def open(self, path: Path) -> xr.Dataset:
-        return open_zarr(path, decode_times=False)
+        return open_zarr(path)

@@ -16,6 +16,7 @@ from py4cast.axis import TimeAxis
 from py4cast.cubes.base import Planes
 from py4cast.cubes.foreign.base import ForeignCube
 from py4cast.errors import DataError
+from py4cast.formats.cf_time import Instants, decode_instants
 from py4cast.formats.zarr import is_zarr, open_zarr
 from py4cast.grid import Grid
 from py4cast.units import normalise
@@ -36,7 +37,7 @@ class MllamCube(ForeignCube):
     def open(self) -> None:
         self._data = open_zarr(self.path)
         data = self._data
-        times = data["time"].values.astype("datetime64[s]")
+        times = self._times()
         if times.size > 1 and np.unique(np.diff(times)).size > 1:
             raise DataError(f"{self.path}: its times are not evenly spaced")
         self.axis = TimeAxis.series(times)
@@ -54,6 +55,15 @@ class MllamCube(ForeignCube):
                 text = normalise(str(unit)) if str(unit) else ""
                 self.variables.append(Variable(name=name, short_name=name, role=role, units=text, nan="mask"))
                 self._places[name] = (group, i)
+
+    def _times(self) -> Instants:
+        time = self._data["time"]
+        if "units" not in time.attrs:
+            raise DataError(f"{self.path}: its time has no units such as 'hours since 2020-01-01'")
+        try:
+            return decode_instants(time.values, time.attrs["units"], time.attrs.get("calendar", "standard"))
+        except DataError as error:
+            raise DataError(f"{self.path}: time: {error}") from error
 
     def _cells(self) -> tuple[NDArray[np.int64], Grid]:
         """The place of every cell `(lat, lon)` along `grid_index`, and the grid."""

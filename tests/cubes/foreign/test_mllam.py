@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from py4cast.axis import TimeAxis
 from py4cast.cubes.foreign.mllam import MllamCube
 from py4cast.errors import DataError
 from py4cast.testing import check_cube
@@ -54,6 +55,7 @@ def test_cells_in_any_order_come_to_their_rows_and_columns(tmp_path: Path) -> No
     np.testing.assert_array_equal(planes_of(cube), expected)
     np.testing.assert_array_equal(planes_of(cube, ["sun", "u"], 1, 3), expected[[2, 1], 1:])
     np.testing.assert_array_equal(cube.static_fields()["orog"], value(7, 0))
+    assert cube.axis.to_dict() == TimeAxis.series(START + np.arange(3) * HOUR).to_dict()
     check_cube(cube)
     cube.close()
 
@@ -95,3 +97,9 @@ def test_what_is_no_series_on_a_rectangle_is_refused(tmp_path: Path) -> None:
     uneven = (START + np.array([0, 1, 3]) * HOUR).astype("datetime64[ns]")
     with pytest.raises(DataError, match=r"c\.zarr: its times are not evenly spaced"):
         cube_of(tmp_path / "c.zarr", data.assign_coords(time=uneven))
+    bare = data.drop_vars("time")
+    with pytest.raises(DataError, match=r"d\.zarr: its time has no units such as 'hours since 2020-01-01'"):
+        cube_of(tmp_path / "d.zarr", bare.assign_coords(time=np.arange(3)))
+    odd = bare.assign_coords(time=("time", np.arange(3), {"units": "leagues since 2020-01-01"}))
+    with pytest.raises(DataError, match=r"e\.zarr: time: .*leagues"):
+        cube_of(tmp_path / "e.zarr", odd)
