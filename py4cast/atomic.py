@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from py4cast.errors import BusyError, SettingsError, SpaceError
+from py4cast.errors import BusyError, Py4castError, SettingsError, SpaceError
 
 __all__ = [
     "atomic_path",
@@ -38,18 +38,20 @@ __all__ = [
 _TEMPORARY = re.compile(
     r"^\.(?P<name>.+)\.(?P<host>[A-Za-z0-9_-]*)\.(?P<pid>\d+)\.[0-9a-f]{8}\.part(?P<suffix>\.\w+)?$"
 )
-_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def check_name(name: str, what: str) -> str:
+def check_name(name: str, what: str, error: type[Py4castError] = SettingsError) -> str:
     """`name` when it is safe as one part of a path: letters, digits, `.`, `_`, `-`, at most 128.
 
+    Every name that becomes a part of a path goes through here, so that nothing is ever written outside its folder.
+
     Raises:
-        SettingsError: it is not, so that nothing is ever written outside its folder.
+        SettingsError: it is not safe; or `error`, for names that come from a file.
     """
-    if not _NAME.match(name) or ".." in name:
-        raise SettingsError(f"{what} {name!r}: expected letters, digits, '.', '_', '-' (at most 128), no '..'")
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or ".." in name:
+        raise error(f"{what} {name!r}: expected letters, digits, '.', '_', '-' (at most 128), no '..'")
     return name
 
 

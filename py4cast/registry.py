@@ -12,9 +12,12 @@ import importlib.metadata
 import importlib.util
 import inspect
 import pkgutil
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
@@ -55,6 +58,31 @@ def _import(path: str) -> Any:
 
 def _cause(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+@contextmanager
+def _contained() -> Iterator[list[str]]:
+    """Whatever foreign code raises within becomes the cause in the list, unless a person pressed Ctrl-C."""
+    causes: list[str] = []
+    pressed: list[int] = []
+    former = signal.getsignal(signal.SIGINT)
+    is_heard = threading.current_thread() is threading.main_thread() and callable(former)
+    if is_heard:
+
+        def hear(number: int, frame: Any) -> None:
+            pressed.append(number)
+            cast(Any, former)(number, frame)
+
+        signal.signal(signal.SIGINT, hear)
+    try:
+        yield causes
+    except BaseException as error:
+        if pressed or (isinstance(error, KeyboardInterrupt) and not is_heard):
+            raise
+        causes.append(_cause(error))
+    finally:
+        if is_heard:
+            signal.signal(signal.SIGINT, former)
 
 
 class Registry(Generic[T]):
@@ -166,14 +194,17 @@ class Registry(Generic[T]):
             raise TypeError(f"{value.__name__} lacks {', '.join(missing)} of {contract.__name__}")
 
     def _load(self, entry: Entry) -> None:
-        try:
-            value = _import(entry.path)
-            self._check(value)
-            entry.value = value
-        except (Exception, SystemExit) as error:
-            if entry.origin == "py4cast":
-                raise
-            entry.error = _cause(error)
+        if entry.origin == "py4cast":
+            entry.value = self._checked(entry.path)
+            return
+        with _contained() as causes:
+            entry.value = self._checked(entry.path)
+        entry.error = causes[0] if causes else ""
+
+    def _checked(self, path: str) -> Any:
+        value = _import(path)
+        self._check(value)
+        return value
 
     def _add(self, entry: Entry) -> None:
         taken = self._entries.get(entry.name)
@@ -195,17 +226,15 @@ class Registry(Generic[T]):
                 self._add_module(module)
 
     def _add_module(self, name: str) -> None:
-        try:
+        contract = _import(self._contract)
+        with _contained() as causes:
             module = sys.modules.get(name) or importlib.import_module(name)
-        except (Exception, SystemExit) as error:
-            cause = _cause(error)
+            for attribute, value in dict(vars(module)).items():
+                if inspect.isclass(value) and issubclass(value, contract) and value.__module__ == name:
+                    self._add_class(attribute, value, name)
+        for cause in causes:
             self._entries[f"{name}"] = Entry(name, name, f"module {name}", error=cause)
             warnings.warn(f"the plugin {name} does not import and is left out: {cause}", stacklevel=2)
-            return
-        contract = _import(self._contract)
-        for attribute, value in vars(module).items():
-            if inspect.isclass(value) and issubclass(value, contract) and value.__module__ == name:
-                self._add_class(attribute, value, name)
 
     def _add_class(self, attribute: str, value: Any, module: str) -> None:
         entry = Entry(attribute.lower(), f"{module}:{attribute}", f"module {module}")

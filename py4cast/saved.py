@@ -26,6 +26,7 @@ __all__ = [
     "FORMAT",
     "bounded_parameters",
     "check_header",
+    "check_tensors",
     "damaged_as_errors",
     "identity_of",
     "read_info",
@@ -75,6 +76,23 @@ def read_info(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]], int]
         arrays = {k.removeprefix("info."): file.get_tensor(k) for k in names if k.startswith("info.")}
         shapes = [file.get_slice(k).get_shape() for k in names if k.startswith("network.")]
     return header, arrays, sum(map(math.prod, shapes))
+
+
+def check_tensors(path: Path) -> None:
+    """Compares the tensors of a saved Forecaster with the checksum of its header; without torch.
+
+    Raises:
+        DataError: as `read_saved`.
+    """
+    digest = hashlib.sha256()
+    with _opened(path, "np") as file:
+        header = _header(path, file.metadata())
+        for name in sorted(file.keys()):
+            array = file.get_tensor(name)
+            digest.update(f"{name} torch.{array.dtype} {tuple(array.shape)}".encode())
+            digest.update(array.tobytes())
+    if header.get("sha256") != digest.hexdigest():
+        raise DataError(f"{path}: damaged: its tensors fail the checksum of the header")
 
 
 def identity_of(header: Mapping[str, Any]) -> str:

@@ -9,8 +9,8 @@ import dataclasses
 import functools
 import hashlib
 import json
-import math
 import os
+import sys
 import types
 import typing
 import warnings
@@ -186,15 +186,17 @@ class _Problems(list[str]):
 
 
 _FAILED = object()
+_LARGEST = sys.float_info.max
 
 
 def _decode_scalar(hint: Any, value: Any, where: str, problems: _Problems) -> Any:
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        if math.isfinite(value):
+        if abs(value) <= _LARGEST:  # also false for NaN
             return float(value)
-    elif (hint is int and isinstance(value, int) and not isinstance(value, bool)) or (
-        hint in (str, bool) and type(value) is hint
-    ):
+    elif hint is int and isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) < 2**63:
+            return value
+    elif hint in (str, bool) and type(value) is hint:
         return value
     elif hint is Path and isinstance(value, str) and value and "\0" not in value:
         return Path(value)

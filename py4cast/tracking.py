@@ -20,6 +20,7 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from py4cast.atomic import write_text
 from py4cast.errors import SettingsError
 from py4cast.metrics.score_set import ScoreSet
+from py4cast.text import csv_cell
 
 __all__ = ["RunLog", "flat_settings", "loggers_of", "scalars_of", "track_result"]
 
@@ -130,14 +131,14 @@ class RunLog(Callback):
     def _write(self, rows: list[list[str]]) -> None:
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerows([list(_HEAD), *rows])
+        writer.writerows([[csv_cell(c) for c in row] for row in (_HEAD, *rows)])
         write_text(self._path, stream.getvalue())
 
     def _append(self, trainer: pl.Trainer, values: Mapping[str, float]) -> None:
         with self._path.open("a", newline="") as stream:
             writer = csv.writer(stream, lineterminator="\n")
             for name, value in values.items():
-                writer.writerow([trainer.current_epoch, trainer.global_step, name, repr(float(value))])
+                writer.writerow([trainer.current_epoch, trainer.global_step, csv_cell(name), repr(float(value))])
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Logs every score of the validation."""

@@ -11,7 +11,7 @@ PACKAGE = ROOT / "py4cast"
 
 # a module imports only from rows above its own; siblings of a row do not import each other
 ROWS = [
-    "errors process version progress former",
+    "errors process version progress former text",
     "namedtensor settings registry atomic units projection given noise",
     "variables grid statistics timeline",
     "regrid axis",
@@ -50,7 +50,8 @@ ROOMS = {
     "cubes/store": [
         "mapped packing",
         "layout",
-        "blocks shard",
+        "integrity shard",
+        "blocks",
         "store",
         "builder",
     ],

@@ -1,5 +1,6 @@
 import copy
 import json
+import os
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -84,15 +85,19 @@ ODD = [
 ]  # fmt: skip
 
 
+# PY4CAST_DAMAGED_FILES=10000 for the whole campaign, 40 s
+COUNT = int(os.environ.get("PY4CAST_DAMAGED_FILES", "2000")) // 100
+
+
 @pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
-def test_ten_thousand_damaged_files_are_refused_by_name(small: Path, tmp_path: Path) -> None:
+def test_damaged_files_are_refused_by_name(small: Path, tmp_path: Path) -> None:
     rng, data = random.Random(5), small.read_bytes()
     path = tmp_path / "f.safetensors"
-    found: Counter[str] = Counter(outcome(path, broken_bytes(data, rng)) for _ in range(9000))
-    assert found.pop("loaded", 0) == 0 and found["DataError"] == 9000, found
+    found: Counter[str] = Counter(outcome(path, broken_bytes(data, rng)) for _ in range(90 * COUNT))
+    assert found.pop("loaded", 0) == 0 and found["DataError"] == 90 * COUNT, found
     header, tensors = header_of(small), load_file(small)
     everywhere = [p for p in places({k: v for k, v in header.items() if k != "lineage"}) if p]
-    for _ in range(700):
+    for _ in range(7 * COUNT):
         changed = copy.deepcopy(header)
         place = rng.choice(everywhere)
         inside: Any = changed
@@ -103,7 +108,7 @@ def test_ten_thousand_damaged_files_are_refused_by_name(small: Path, tmp_path: P
         else:
             inside[place[-1]] = rng.choice(ODD)
         found[outcome(path, signed(changed, tensors))] += 1
-    for _ in range(300):
+    for _ in range(3 * COUNT):
         others = dict(tensors)
         name = rng.choice(list(others))
         shape = [rng.randrange(0, 9) for _ in range(rng.randrange(4))]
@@ -112,8 +117,8 @@ def test_ten_thousand_damaged_files_are_refused_by_name(small: Path, tmp_path: P
         if rng.random() < 0.3:
             del others[name]
         found[outcome(path, signed(header, others))] += 1
-    assert sum(found.values()) == 10_000 and set(found) <= {"DataError", "SettingsError", "loaded"}
-    assert found["loaded"] < 400, "odd names and bounds that change nothing"
+    assert sum(found.values()) == 100 * COUNT and set(found) <= {"DataError", "SettingsError", "loaded"}
+    assert found["loaded"] < 4 * COUNT, "odd names and bounds that change nothing"
 
 
 def test_a_network_that_its_weights_cannot_fill_is_not_built(small: Path, tmp_path: Path) -> None:

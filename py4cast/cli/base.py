@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn
 
 from py4cast.errors import SettingsError, nearest
+from py4cast.text import visible
 
 __all__ = [
     "Parser",
@@ -50,7 +51,7 @@ class Parser(argparse.ArgumentParser):
             flag = words[1].split()[0].split("=")[0]
             flags = [o for action in self._actions for o in action.option_strings if o.startswith("--")]
             message = f"unknown flag {flag}{nearest(flag, flags).split(' (valid')[0] if flag.startswith('-') else ''}"
-        sys.stderr.write(f"{self.prog}: error: {message}; see {self.prog} --help\n")
+        sys.stderr.write(f"{self.prog}: error: {visible(message)}; see {self.prog} --help\n")
         sys.exit(2)
 
 

@@ -5,6 +5,7 @@ Nothing heavy is imported before a verb's arguments have been read, so that `--h
 
 import argparse
 import importlib
+import io
 import logging
 import sys
 import traceback
@@ -14,6 +15,7 @@ from typing import cast
 from py4cast.cli.base import Parser, Verb
 from py4cast.errors import Py4castError, nearest
 from py4cast.process import keep_memory, sleep_while_waiting
+from py4cast.text import visible
 
 __all__ = ["main"]
 
@@ -61,15 +63,28 @@ def _parser(verb: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+class _Visible(logging.Formatter):
+    """Creates what shows messages in one line each, whatever names they hold."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return visible(super().formatMessage(record), keep="\n")
+
+
+def _show_messages() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Visible("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+
+
 def _run(verb: str, words: Sequence[str]) -> int:
     arguments = _parser(verb).parse_args(words)
     keep_memory()
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    _show_messages()
     logging.getLogger("py4cast").setLevel(logging.DEBUG if arguments.verbose else logging.INFO)
     try:
         _verb(verb).run(arguments)
     except Py4castError as error:
-        sys.stderr.write(f"py4cast {verb}: error: {' '.join(str(error).split())}\n")
+        sys.stderr.write(f"py4cast {verb}: error: {visible(' '.join(str(error).split()))}\n")
         return error.status
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("py4cast"):
@@ -78,7 +93,7 @@ def _run(verb: str, words: Sequence[str]) -> int:
         sys.stderr.write(f"py4cast {verb}: error: it needs the package {name!r}, which is not installed here\n")
         return 2
     except OSError as error:
-        sys.stderr.write(f"py4cast {verb}: error: {error}\n")
+        sys.stderr.write(f"py4cast {verb}: error: {visible(error)}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write(f"py4cast {verb}: interrupted\n")
@@ -94,6 +109,10 @@ def main(words: Sequence[str] | None = None) -> int:
     """Runs `py4cast VERB ...` and returns the exit status."""
     given = list(sys.argv[1:] if words is None else words)
     sleep_while_waiting()
+    for stream in (sys.stdout, sys.stderr):
+        # an encoding that lacks a letter gets its escape
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # plugins may lie in the folder that the command is given in; at the end, so that they hide nothing
     if "" not in sys.path:
         sys.path.append("")

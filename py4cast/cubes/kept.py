@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from py4cast.atomic import atomic_path
+from py4cast.atomic import atomic_path, check_name
 from py4cast.cubes.base import CubeABC, pairs_of
-from py4cast.settings import cache_dir
+from py4cast.settings import cache_dir, digest
 from py4cast.statistics import Stats, merge_moments, moments
 
 __all__ = ["KeptCube", "KeptMoments", "block_moments"]
@@ -56,8 +56,9 @@ class KeptMoments:
 
     def __init__(self, cube: CubeABC, names: Sequence[str]) -> None:
         self._cube, self._names = cube, list(names)
-        folder = cache_dir() / "moments" / cube.fingerprint[:32]
-        parts = [self._variable(folder / name, name) for name in names]
+        folder = cache_dir() / "moments" / check_name(cube.fingerprint[:32], "the fingerprint of a cube")
+        # a file may call its variables anything
+        parts = [self._variable(folder / digest(name)[:32], name) for name in names]
         self.fields = np.stack([p[0] for p in parts], axis=1)
         self.differences = np.stack([p[1] for p in parts], axis=1)
         self.counts = np.stack([p[2] for p in parts])

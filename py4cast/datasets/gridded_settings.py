@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from py4cast.atomic import check_name
 from py4cast.cubes.store.packing import StoreType
 from py4cast.datasets.series_settings import BoxSettings, GridSettings, SeriesSettings
 from py4cast.errors import SettingsError, nearest
@@ -217,6 +218,7 @@ class GriddedSettings(SeriesSettings):
         plans: dict[str, FieldPlan] = {}
         for key, described in self.variables.items():
             for plan in described.plans(key, self.variables):
+                check_name(plan.variable.name, f"variables.{key}: the name")
                 if plan.variable.name in plans:
                     raise SettingsError(f"variables.{key}: the feature {plan.variable.name!r} stands twice")
                 plans[plan.variable.name] = plan

@@ -18,6 +18,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from py4cast.errors import DataError, nearest
+from py4cast.text import csv_text
 from py4cast.units import normalise
 
 __all__ = ["Places", "Stations", "read_places", "read_stations"]
@@ -121,6 +122,10 @@ def read_stations(path: str | Path) -> Stations:
     return _from_table(file)
 
 
+def _name(cell: str) -> str:
+    return csv_text(cell.strip())
+
+
 def _pieces(file: Path) -> Iterator[pd.DataFrame]:
     """The rows of a table, some at a time."""
     try:
@@ -130,7 +135,12 @@ def _pieces(file: Path) -> Iterator[pd.DataFrame]:
             for batch in ParquetFile(file).iter_batches(_ROWS):
                 yield batch.to_pandas()
             return
-        yield from pd.read_csv(file, chunksize=_ROWS, sep=None if file.suffix.lower() == ".txt" else ",", comment="#")
+        how: dict[str, Any] = {"sep": None if file.suffix.lower() == ".txt" else ",", "comment": "#"}
+        if file.suffix.lower() == ".txt":
+            how["engine"] = "python"
+        names = [c for c in pd.read_csv(file, nrows=0, **how).columns if str(c).strip().lower() in _COLUMNS["station"]]
+        # a name as it stands: 07005 is no number, NA no gap
+        yield from pd.read_csv(file, chunksize=_ROWS, converters=dict.fromkeys(names, _name), **how)
     except ImportError:
         raise DataError(f"{file}: reading Parquet needs pyarrow: pip install py4cast[stations]") from None
     except (ValueError, OSError, pd.errors.ParserError) as error:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from py4cast.errors import SettingsError
 from py4cast.formats.base import Heading, PutStep, WriterABC
+from py4cast.text import csv_cell
 
 __all__ = ["TableWriter"]
 
@@ -31,7 +32,8 @@ class TableWriter(WriterABC):
             table = csv.writer(stream)
             names = [f"{v.name} [{v.units}]" if v.units else v.name for v in heading.variables]
             member = ["member"] if heading.members else []
-            table.writerow(["station", "latitude", "longitude", "time", "init_time", "lead_time_h", *member, *names])
+            head = ["station", "latitude", "longitude", "time", "init_time", "lead_time_h", *member, *names]
+            table.writerow([csv_cell(h) for h in head])
 
             def put(step: int, values: NDArray[np.float32]) -> None:
                 lead = heading.lead_times[step]
@@ -41,6 +43,6 @@ class TableWriter(WriterABC):
                     for place, station in enumerate(heading.stations):
                         cells = ["" if np.isnan(x) else f"{x:.7g}" for x in row[place]]
                         which = [number] if heading.members else []
-                        table.writerow([station, f"{lat[place]:g}", f"{lon[place]:g}", *when, *which, *cells])
+                        table.writerow([csv_cell(station), f"{lat[place]:g}", f"{lon[place]:g}", *when, *which, *cells])
 
             yield put

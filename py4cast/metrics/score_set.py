@@ -16,6 +16,7 @@ from py4cast.errors import SettingsError, nearest
 from py4cast.grid import Grid
 from py4cast.metrics.base import MetricABC
 from py4cast.metrics.rows import Rows
+from py4cast.text import csv_cell
 
 __all__ = ["ScoreArray", "ScoreSet"]
 
@@ -178,7 +179,8 @@ class ScoreSet:
                             index = (s, step, v, *place)
                             numbers = [array.values, *bounds]
                             texts = ["" if b is None else _text(float(b[index])) for b in numbers]
-                            writer.writerow([system, variable, units, metric, at, hours, *texts])
+                            names = map(csv_cell, (system, variable, units, metric, at))
+                            writer.writerow([*names, hours, *texts])
         return stream.getvalue()
 
     def _place(self, dim: str, index: int, variable: int) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from py4cast.atomic import atomic_path
+from py4cast.atomic import atomic_path, check_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,7 @@ def emit(obj: Any, name: str, figure: "Figure") -> None:
         experiment.add_figure(name, figure, obj.current_epoch, close=False)
     folder: Path | None = getattr(obj, "plots", None)
     if folder is not None:
-        _write(folder / f"{name}.png", pixels)
+        _write(folder / check_name(f"{name}.png", "the chart"), pixels)
 
 
 def write_figure(path: Path, figure: "Figure") -> None:

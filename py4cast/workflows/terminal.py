@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from py4cast.errors import SettingsError, nearest
+from py4cast.text import visible
 from py4cast.timeline import show_duration
 
 __all__ = ["Bar", "console", "drift_table", "score_table", "show", "table_of"]
@@ -23,7 +24,7 @@ def console() -> Console:
 
 def show(item: Any) -> None:
     """Prints a table or a text."""
-    console().print(Text(item) if isinstance(item, str) else item, highlight=False)
+    console().print(Text(visible(item, keep="\n")) if isinstance(item, str) else item, highlight=False)
 
 
 class Bar:
@@ -45,7 +46,7 @@ class Bar:
         """A stage of `total` steps begins."""
         # an error before the first stage leaves the terminal as it was
         self._progress.start()
-        self._task = self._progress.add_task(what, total=total)
+        self._task = self._progress.add_task(escape(visible(what)), total=total)
 
     def step(self, count: int = 1) -> None:
         """Some steps of the stage are done."""
@@ -55,14 +56,18 @@ class Bar:
 
 def table_of(title: str, columns: Sequence[str], sections: Sequence[Sequence[Sequence[str]]]) -> Table:
     """A table of texts, with a rule after each section of rows."""
-    table = Table(title=escape(title), title_justify="left")
+    table = Table(title=escape(visible(title)), title_justify="left")
     for column in columns:
-        table.add_column(Text(column))
+        table.add_column(_text(column))
     for rows in sections:
         for row in rows:
-            table.add_row(*map(Text, row))
+            table.add_row(*map(_text, row))
         table.add_section()
     return table
+
+
+def _text(text: str) -> Text:
+    return Text(visible(text, keep="\n"))
 
 
 def _cell(value: float | None) -> str:
@@ -88,7 +93,9 @@ def score_table(scores: Mapping[str, Any], metric: str = "rmse", max_lead_times:
         raise SettingsError(f"--metric {metric!r}: not in the table's scores{nearest(metric, held)}")
     count = min(max_lead_times, len(hours))
     steps = sorted({round(i * (len(hours) - 1) / max(1, count - 1)) for i in range(count)})
-    table = Table(title=f"{metric.upper()} over {scores['num_forecasts']} forecasts", title_justify="left")
+    table = Table(
+        title=f"{escape(visible(metric.upper()))} over {scores['num_forecasts']} forecasts", title_justify="left"
+    )
     for column in ("variable", "system"):
         table.add_column(column)
     for step in steps:
@@ -97,6 +104,6 @@ def score_table(scores: Mapping[str, Any], metric: str = "rmse", max_lead_times:
         shown = [s for s in systems if metric in scores[s][variable]]
         for number, system in enumerate(shown):
             values = [_cell(scores[system][variable][metric][step]) for step in steps]
-            table.add_row(f"{variable} [{units}]".replace("[", "\\[") if number == 0 else "", system, *values)
+            table.add_row(_text(f"{variable} [{units}]" if number == 0 else ""), _text(system), *values)
         table.add_section()
     return table

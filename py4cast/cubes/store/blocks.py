@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from py4cast.atomic import staged_paths, write_bytes
 from py4cast.axis import Instant
-from py4cast.cubes.store.layout import ABSENT, StoreLayout, checksum, shard_index, write_moments
+from py4cast.cubes.store.integrity import crc_of
+from py4cast.cubes.store.layout import ABSENT, StoreLayout, checksum, shard_index, write_table
 from py4cast.statistics import MOMENTS, moments_of
 
 __all__ = ["BlockJob", "PlaneSource", "counts_path", "write_block"]
@@ -69,10 +70,12 @@ class _Shard:
         self._stream, self._offset, self._digest = stream, 0, hashlib.sha256()
         self._index = np.full((block, 2), ABSENT, dtype="<u8")
         self.num_bytes = 0
+        self.checksums = np.zeros(block, dtype="<u4")
 
     def add(self, position: int, chunk: Any) -> None:
         """One chunk with its checksum."""
         crc = checksum(chunk)
+        self.checksums[position] = int.from_bytes(crc, "little")
         self._digest.update(crc)
         self._write(memoryview(chunk).cast("B"))
         self._write(crc)
@@ -153,8 +156,10 @@ def write_block(job: BlockJob, on_instant: Callable[[], None] | None = None) -> 
             digests = [shard.finish() for shard in shards]
     finally:
         job.planes.close()
-    write_moments(job.folder, "moments", job.block, recorder.fields, layout.block)
-    write_moments(job.folder, "difference_moments", job.block, recorder.differences, layout.block)
+    checksums = np.stack([shard.checksums[: len(job.instants)] for shard in shards], axis=1)
+    tables = {"moments": recorder.fields, "difference_moments": recorder.differences, "checksums": checksums}
+    for name, values in tables.items():
+        write_table(job.folder, name, job.block, values, layout.block)
     for row, counts in recorder.counts.items():
         write_bytes(counts_path(job.folder, names[row], job.block), counts.astype("<i4").tobytes())
     first = layout.instants(job.block).start
@@ -164,6 +169,7 @@ def write_block(job: BlockJob, on_instant: Callable[[], None] | None = None) -> 
         "count": len(job.instants),
         "sha256": hashlib.sha256(b"".join(digests)).hexdigest(),
         "bytes": [shard.num_bytes for shard in shards],
+        "tables": {name: crc_of(values) for name, values in tables.items()},
         "missing": {name: indices for name, indices in missing.items() if indices},
     }
 

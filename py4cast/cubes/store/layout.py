@@ -1,6 +1,7 @@
 """StoreLayout: the arrays of a store and the bytes of its files; what there is before any data is."""
 
 import json
+import math
 import shutil
 import struct
 import warnings
@@ -12,17 +13,20 @@ import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
-from py4cast.atomic import write_bytes
+from py4cast.atomic import check_name, write_bytes
 from py4cast.axis import TimeAxis
 from py4cast.cubes.store.packing import Packing
-from py4cast.errors import SettingsError
+from py4cast.errors import DataError, SettingsError
 from py4cast.grid import Grid
 from py4cast.statistics import MOMENTS
 from py4cast.variables import Variable
 
-__all__ = ["ABSENT", "StoreLayout", "checksum", "read_array", "shard_index", "write_moments"]
+__all__ = ["ABSENT", "TABLES", "StoreLayout", "checksum", "read_array", "read_table", "shard_index", "write_table"]
 
 ABSENT = np.uint64(2**64 - 1)
+# arrays over all instants with one chunk per block, which ends in its checksum
+TABLES: Mapping[str, str] = {"moments": "<f8", "difference_moments": "<f8", "checksums": "<u4"}
+_FILES = ("zarr.json", "py4cast.json", "manifest.json", "recipe.json", "journal.jsonl", "lock", "counts")
 _BLOCK_BYTES = 64_000_000
 _MAX_BLOCK = 256
 
@@ -60,8 +64,9 @@ class StoreLayout:
         self.variables, self.grid, self.axis = list(variables), grid, axis
         self.packings = {v.name: (packings or {}).get(v.name, Packing()) for v in variables}
         self.block = block or self._default_block()
-        taken = {*grid.pack()[1], *axis.dims, "projection", "moments", "difference_moments", "counts"}
+        taken = {*grid.pack()[1], *axis.dims, "projection", *TABLES, *_FILES}
         for variable in variables:
+            check_name(variable.name, "variables: the name")
             if variable.name in taken or variable.name.startswith(("static_", "block_", "finite_")):
                 raise SettingsError(
                     f"variables: the name {variable.name!r} is the store's own; call the variable otherwise"
@@ -124,7 +129,7 @@ class StoreLayout:
         if mapping:
             _small_array(group, "projection", np.int32(0), (), mapping)
         self._create_times(group)
-        self._create_moments(group)
+        self._create_tables(group)
 
     def _create_variable(
         self, group: Any, folder: Path, variable: Variable, dims: Sequence[str], is_mapped: bool
@@ -162,15 +167,21 @@ class StoreLayout:
             members = np.array(axis.members, dtype="int64")
             _small_array(group, "member", members, ("member",), {"standard_name": "realization", "units": "1"})
 
-    def _create_moments(self, group: Any) -> None:
+    def table_width(self, name: str) -> tuple[int, ...]:
+        """The shape of one instant of a table."""
+        count = len(self.variables)
+        return (count,) if name == "checksums" else (count, len(MOMENTS))
+
+    def _create_tables(self, group: Any) -> None:
         from zarr.codecs import Crc32cCodec
 
-        for name in ("moments", "difference_moments"):
+        for name, kind in TABLES.items():
+            width, attrs = self.table_width(name), {"variables": [v.name for v in self.variables]}
             group.create_array(
-                name, shape=(self.axis.size, len(self.variables), len(MOMENTS)), dtype="float64",
-                chunks=(self.block, len(self.variables), len(MOMENTS)), compressors=[Crc32cCodec()], filters=None,
-                fill_value=0.0, dimension_names=("instant", "variable", "moment"),
-                attributes={"variables": [v.name for v in self.variables], "moments": list(MOMENTS)},
+                name, shape=(self.axis.size, *width), dtype=np.dtype(kind), chunks=(self.block, *width),
+                compressors=[Crc32cCodec()], filters=None, fill_value=0,
+                dimension_names=("instant", "variable", "moment")[: 1 + len(width)],
+                attributes={**attrs, "moments": list(MOMENTS)} if len(width) == 2 else attrs,
             )  # fmt: skip
 
     def grow(self, folder: Path) -> None:
@@ -181,8 +192,8 @@ class StoreLayout:
         shape = self.axis.shape
         for variable in self.variables:
             group[variable.name].resize((*shape, *self.grid.shape))
-        for name in ("moments", "difference_moments"):
-            group[name].resize((self.axis.size, len(self.variables), len(MOMENTS)))
+        for name in TABLES:
+            group[name].resize((self.axis.size, *self.table_width(name)))
         first = self.axis.dims[0]
         # a single chunk: made anew, since a chunk's size is fixed
         shutil.rmtree(folder / first, ignore_errors=True)
@@ -240,9 +251,30 @@ def read_array(folder: Path) -> NDArray[Any]:
     return np.fromfile(chunk, dtype=dtype).reshape(meta["shape"])
 
 
-def write_moments(folder: Path, name: str, block: int, values: NDArray[np.float64], full: int) -> None:
-    """Writes one block of an array `(instant, variable, moment)`, padded to `full` instants, with its checksum."""
-    padded = np.zeros((full, *values.shape[1:]), dtype="<f8")
+def write_table(folder: Path, name: str, block: int, values: NDArray[Any], full: int) -> None:
+    """Writes one block of a table `(instant, ...)`, padded to `full` instants, with its checksum."""
+    padded = np.zeros((full, *values.shape[1:]), dtype=TABLES[name])
     padded[: values.shape[0]] = values
     raw = padded.tobytes()
-    write_bytes(folder / name / "c" / str(block) / "0" / "0", raw + checksum(raw))
+    write_bytes(_table_path(folder, name, block, values.ndim), raw + checksum(raw))
+
+
+def read_table(folder: Path, name: str, block: int, full: int, width: Sequence[int]) -> NDArray[Any]:
+    """One block of a table, `(full, *width)`.
+
+    Raises:
+        DataError: it is lost or damaged.
+    """
+    path = _table_path(folder, name, block, 1 + len(width))
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{path}: lost; remove it and prepare the store again") from None
+    size = np.dtype(TABLES[name]).itemsize * full * math.prod(width)
+    if len(raw) != size + 4 or checksum(raw[:-4]) != raw[-4:]:
+        raise DataError(f"{path}: damaged (checksum); remove it and prepare the store again")
+    return np.frombuffer(raw[:-4], dtype=TABLES[name]).reshape(full, *width)
+
+
+def _table_path(folder: Path, name: str, block: int, ndim: int) -> Path:
+    return folder.joinpath(name, "c", str(block), *("0" for _ in range(ndim - 1)))

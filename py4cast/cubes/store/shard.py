@@ -31,6 +31,7 @@ class Shard:
         shape: `(lat, lon)`.
         packing: of the variable.
         is_held: whether memory holds the whole store.
+        checksums: what the store remembers of its planes; by default what stands beside them is all that is compared.
 
     Attributes:
         index: offset and length of every chunk, `(block, 2)`.
@@ -40,7 +41,16 @@ class Shard:
         values: the planes in the mapped file, `(n, lat, lon)`, where all of them follow each other; else None.
     """
 
-    def __init__(self, path: Path, block: int, shape: tuple[int, int], packing: Packing, is_held: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        block: int,
+        shape: tuple[int, int],
+        packing: Packing,
+        is_held: bool,
+        checksums: NDArray[np.uint32] | None = None,
+    ) -> None:
+        self._checksums = checksums
         self.path, self._shape, self._packing = path, shape, packing
         self.is_plain = packing.kind == "float32"
         self._size = packing.dtype.itemsize * shape[0] * shape[1]
@@ -58,7 +68,9 @@ class Shard:
         raw = os.pread(self.descriptor, length, max(0, total - length))
         if len(raw) != length or checksum(raw[:-4]) != raw[-4:]:
             self.close()
-            raise DataError(f"{path}: damaged shard (its index fails the checksum); prepare the store again")
+            raise DataError(
+                f"{path}: damaged shard (its index fails the checksum); remove it and prepare the store again"
+            )
         self.index = np.frombuffer(raw[:-4], dtype="<u8").reshape(-1, 2)
         self._map(is_held, total)
 
@@ -118,7 +130,7 @@ class Shard:
                 and self.index[position + run, 0] == self.index[position + run - 1, 0] + step
             ):  # fmt: skip
                 run += 1
-            damaged = self._read_run(int(self.index[position, 0]), out[done : done + run])
+            damaged = self._read_run(position, out[done : done + run])
             if damaged is not None:
                 return done + damaged
             if self.values is not None:
@@ -127,8 +139,8 @@ class Shard:
             done += run
         return None
 
-    def _read_run(self, offset: int, out: Planes) -> int | None:
-        count = out.shape[0]
+    def _read_run(self, position: int, out: Planes) -> int | None:
+        count, offset = out.shape[0], int(self.index[position, 0])
         is_direct = self.is_plain and out[0].flags.c_contiguous
         raw = out if is_direct else np.empty((count, *self._shape), dtype=self._packing.dtype)
         sums = bytearray(4 * count)
@@ -140,6 +152,11 @@ class Shard:
         for i, plane in enumerate(raw):
             if not whole or checksum(plane) != sums[4 * i : 4 * i + 4]:
                 return i
+        if self._checksums is not None:
+            beside = np.frombuffer(sums, dtype="<u4")
+            exchanged = np.flatnonzero(beside != self._checksums[position : position + count])
+            if exchanged.size:
+                return int(exchanged[0])
         if not is_direct:
             self._packing.decode(raw, out)
         return None

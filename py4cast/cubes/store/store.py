@@ -17,16 +17,18 @@ A missing instant is an absent chunk (NaN). `py4cast.json` is written last: a fo
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from py4cast.atomic import check_name
 from py4cast.axis import TimeAxis
 from py4cast.cubes.base import CubeABC, Planes, pairs_of
-from py4cast.cubes.store.layout import ABSENT, StoreLayout, checksum, read_array
+from py4cast.cubes.store.integrity import Integrity, unsealed
+from py4cast.cubes.store.layout import ABSENT, TABLES, StoreLayout
 from py4cast.cubes.store.mapped import BlockMap, groups
 from py4cast.cubes.store.packing import Packing
 from py4cast.cubes.store.shard import Shard
@@ -39,7 +41,9 @@ from py4cast.variables import Variable
 __all__ = ["MANIFEST", "MARKER", "VERSION", "PreparedStore"]
 
 MARKER, MANIFEST = "py4cast.json", "manifest.json"
-VERSION = 2
+VERSION = 3
+# before 3 a store had no checksums but those of its planes and moments
+_READ = (2, VERSION)
 
 
 class PreparedStore(CubeABC):
@@ -55,13 +59,13 @@ class PreparedStore(CubeABC):
             state = "unfinished" if (self.path / "zarr.json").exists() else "no"
             hint = "; prepare it again to go on" if state == "unfinished" else "; make it with py4cast prepare"
             raise DataError(f"{self.path}: {state} prepared store here{hint}")
-        meta = read_json(self.path / MARKER)
-        if meta.get("version") != VERSION:
-            raise DataError(
-                f"{self.path}: store of version {meta.get('version')}, this py4cast reads version {VERSION}; prepare it again"
-            )
+        meta = unsealed(self.path / MARKER, _READ)
         self.meta = meta
+        self._integrity = Integrity(self.path, meta)
         self.variables = [Variable.from_dict(v) for v in meta["variables"]]
+        # they become paths
+        for name in [*self.names, *meta["statics"], *meta["coordinates"]]:
+            check_name(name, f"{self.path / MARKER}: the name", DataError)
         self._rows = {v.name: row for row, v in enumerate(self.variables)}
         self.axis = TimeAxis.from_dict(meta["axis"])
         self.packings = {name: Packing(*packed) for name, packed in meta["packings"].items()}
@@ -69,6 +73,7 @@ class PreparedStore(CubeABC):
         self.block = int(meta["block"])
         self._layout: StoreLayout | None = None
         self._shards: dict[tuple[str, int], Shard] = {}
+        self._sums: dict[int, NDArray[Any]] = {}
         self._maps: dict[int, BlockMap] = {}
         self._refused: set[int] = set()
         self._parts: dict[tuple[str, ...], list[tuple[slice, slice]]] = {}
@@ -104,7 +109,7 @@ class PreparedStore(CubeABC):
     def layout(self) -> StoreLayout:
         """Of its arrays; the grid is read when first asked for."""
         if self._layout is None:
-            arrays = {n: read_array(self.path / n) for n in self.meta["coordinates"]}
+            arrays = {n: self._integrity.array(n) for n in self.meta["coordinates"]}
             grid = Grid.unpack(self.meta["grid"], arrays)
             self._layout = StoreLayout(self.variables, grid, self.axis, self.packings, self.block)
         return self._layout
@@ -131,10 +136,10 @@ class PreparedStore(CubeABC):
         return self._rows[name]
 
     def static_fields(self) -> dict[str, Planes]:
-        return {name: read_array(self.path / f"static_{name}") for name in self.meta["statics"]}
+        return {name: self._integrity.array(f"static_{name}") for name in self.meta["statics"]}
 
     def valid_mask(self, names: Sequence[str]) -> NDArray[np.bool_]:
-        counts = read_array(self.path / "finite_count")
+        counts = self._integrity.array("finite_count")
         return np.asarray(np.all([counts[self._row(n)] > 0 for n in names], axis=0))
 
     def statistics(self, inside: NDArray[np.bool_], names: Sequence[str] | None = None) -> tuple[Stats, Stats]:
@@ -147,8 +152,8 @@ class PreparedStore(CubeABC):
 
     def _merged(self, name: str, wanted: NDArray[np.bool_], counted: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Moments of the wanted instants: whole blocks at once, the others instant by instant."""
-        whole, parts = read_array(self.path / f"block_{name}"), []
-        shape = (self.block, len(self.variables), len(MOMENTS))
+        whole, parts = self._integrity.array(f"block_{name}"), []
+        shape = (len(self.variables), len(MOMENTS))
         for block in range(len(whole)):
             here = slice(block * self.block, (block + 1) * self.block)
             if not wanted[here].any():
@@ -156,13 +161,9 @@ class PreparedStore(CubeABC):
             if wanted[here][counted[here]].all():
                 parts.append(whole[block])
                 continue
-            path = self.path / name / "c" / str(block) / "0" / "0"
-            raw = path.read_bytes()
-            if checksum(raw[:-4]) != raw[-4:]:
-                raise DataError(f"{path}: damaged (checksum); prepare the store again")
-            values = np.frombuffer(raw[:-4], dtype="<f8").reshape(shape)
-            parts.append(merge_moments(values[: wanted[here].size][wanted[here]]))
-        return merge_moments(np.stack(parts)) if parts else merge_moments(np.zeros((0, *shape[1:])))
+            values = self._integrity.table(name, block, wanted[here].size, shape, self.block)
+            parts.append(merge_moments(values[wanted[here]]))
+        return merge_moments(np.stack(parts)) if parts else merge_moments(np.zeros((0, *shape)))
 
     # Reading -------------------------------------------------------------------------------------------
 
@@ -170,17 +171,36 @@ class PreparedStore(CubeABC):
         key = (name, block)
         shard = self._shards.get(key)
         if shard is None:
-            self._row(name)
+            row = self._row(name)
             with self._lock:
-                shard = self._shards.get(key) or Shard(
-                    self.layout.shard(self.path, name, block),
-                    self.block,
-                    self._shape,
-                    self.packings[name],
-                    self._is_held,
-                )
+                shard = self._shards.get(key) or self._open_shard(name, row, block)
                 self._shards[key] = shard
         return shard
+
+    def _open_shard(self, name: str, row: int, block: int) -> Shard:
+        """A shard that holds all that the store says it does."""
+        path, count = self.layout.shard(self.path, name, block), len(self.layout.instants(block))
+        sums = self._checksums(block, count)
+        shard = Shard(
+            path, self.block, self._shape, self.packings[name], self._is_held, None if sums is None else sums[:, row]
+        )
+        first = block * self.block
+        lost = self.available([name])[first : first + count] & (shard.index[:count, 0] == ABSENT)
+        if lost.any():
+            shard.close()
+            when = self.times[first + int(np.flatnonzero(lost)[0])]
+            raise DataError(
+                f"{path}: {name} of {when} is lost ({lost.sum()} instants); remove it and prepare the store again"
+            )
+        return shard
+
+    def _checksums(self, block: int, count: int) -> NDArray[Any] | None:
+        """Those of the planes of a block, `(instant, variable)`; None in a store that keeps none."""
+        if not self._integrity.has_table:
+            return None
+        if block not in self._sums:
+            self._sums[block] = self._integrity.table("checksums", block, count, (len(self.variables),), self.block)
+        return self._sums[block]
 
     def read(self, names: Sequence[str], start: int, stop: int, out: Planes) -> None:
         block, first = divmod(start, self.block)
@@ -229,7 +249,9 @@ class PreparedStore(CubeABC):
         damaged = shard.read(first, last, out)
         if damaged is not None:
             when = self.times[start + damaged]
-            raise DataError(f"{shard.path}: {name} of {when} is damaged (checksum); prepare the store again")
+            raise DataError(
+                f"{shard.path}: {name} of {when} is damaged (checksum); remove it and prepare the store again"
+            )
 
     def read_window(
         self, names: Sequence[str], start: int, stop: int, rows: slice, columns: slice, out: Planes
@@ -253,22 +275,35 @@ class PreparedStore(CubeABC):
                 np.copyto(out[row], whole[:, rows, columns])
         self._map(block)
 
+    def _table_problems(self) -> Iterator[str]:
+        for name in TABLES:
+            if name == "checksums" and not self._integrity.has_table:
+                continue
+            for block in range(self.layout.num_blocks):
+                count, width = len(self.layout.instants(block)), self.layout.table_width(name)
+                try:
+                    self._integrity.table(name, block, count, width, self.block)
+                except DataError as error:
+                    yield str(error)
+
     def verify(self) -> list[str]:
         """Reads everything and returns one line per damaged or lost part."""
-        problems = []
+        problems = list(self._integrity.problems())
+        try:
+            problems += self._table_problems()
+        except DataError as error:
+            # where its coordinates are damaged no plane can be read
+            return [*problems, str(error)]
         buffer = np.empty(self._shape, dtype=np.float32)[None]
         for name in self.names:
             for index in np.flatnonzero(self.available([name])):
                 try:
                     shard = self._shard(name, int(index) // self.block)
                     position = int(index) % self.block
-                    if shard.index[position, 0] == ABSENT:
-                        problems.append(f"{self.path / name}: {self.times[index]} is lost")
-                    else:
-                        self._explained(shard, name, int(index), position, position + 1, buffer)
+                    self._explained(shard, name, int(index), position, position + 1, buffer)
                 except DataError as error:
                     problems.append(str(error))
-        return problems
+        return list(dict.fromkeys(problems))
 
     def close(self) -> None:
         with self._lock:

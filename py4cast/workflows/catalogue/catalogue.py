@@ -6,8 +6,10 @@ when the run's folder is gone; stores, which are large, are only pointed at. Two
 one transaction that waits for the other.
 """
 
+import hashlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -24,6 +26,7 @@ from py4cast.errors import DataError, SettingsError, nearest
 __all__ = ["Catalogue", "Item"]
 
 _WAIT_S = 60.0
+_IDENTITY = re.compile(r"[0-9a-f]{64}")
 _TABLES = """
 CREATE TABLE IF NOT EXISTS items (
   id TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, path TEXT NOT NULL,
@@ -129,6 +132,8 @@ class Catalogue:
             SpaceError: no room for the copy.
         """
         check_name(name, "--name")
+        if not _IDENTITY.fullmatch(item.id):
+            raise DataError(f"{item.path}: its fingerprint {item.id[:80]!r} is none: expected 64 hexadecimal digits")
         held = self._by_id(item.id)
         if held is not None:
             with self._writing() as base:
@@ -136,9 +141,13 @@ class Catalogue:
             return held
         copy = ""
         if item.is_copied:
-            copy = f"files/{item.id[:16]}{Path(item.path).suffix}"
-            with atomic_path(self.folder / copy) as temporary:
+            # called by its bytes, so that no item takes the place of another one's copy
+            copy = check_name(f"{_sha256(Path(item.path))}{Path(item.path).suffix}", "the copy")
+            with atomic_path(self.folder / "files" / copy) as temporary:
                 shutil.copyfile(item.path, temporary)
+                if not copy.startswith(_sha256(temporary)):
+                    raise DataError(f"{item.path}: it changed while it was copied; register it again")
+            copy = f"files/{copy}"
         now = f"{np.datetime64('now', 's')}Z"
         with self._writing() as base:
             (version,) = base.execute(
@@ -213,14 +222,23 @@ class Catalogue:
         """
         if not item.copy:
             raise SettingsError(f"{item.label}: the catalogue holds no copy of a {item.kind}; it was at {item.path}")
-        source, target = self.folder / item.copy, Path(output)
+        copy = check_name(item.copy.removeprefix("files/"), f"{self.path}: the copy", DataError)
+        source, target = self.folder / "files" / copy, Path(output)
         if target.is_dir():
-            target = target / Path(item.path).name
+            try:
+                target = target / check_name(Path(item.path).name, "the file")
+            except SettingsError as error:
+                raise SettingsError(f"{error}; give --output a file instead of a folder") from None
         if not source.is_file():
             raise DataError(f"{source}: the catalogue's copy of {item.label} is gone")
         with atomic_path(target) as temporary:
             shutil.copyfile(source, temporary)
         return target
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _add_edges(base: sqlite3.Connection, item: Item) -> None:

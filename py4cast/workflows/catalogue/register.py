@@ -9,7 +9,7 @@ from typing import Any
 from py4cast.cubes.store.store import MANIFEST, MARKER
 from py4cast.errors import DataError
 from py4cast.formats.netcdf import read_arrays
-from py4cast.saved import identity_of, read_info
+from py4cast.saved import check_tensors, identity_of, read_info
 from py4cast.settings import read_json
 from py4cast.workflows.catalogue.catalogue import Item
 
@@ -40,6 +40,7 @@ def item_of(path: str | Path) -> Item:
 
 
 def _forecaster(file: Path) -> Item:
+    check_tensors(file)
     header, _, count = read_info(file)
     facts = {**_facts(header), "weights": count}
     return Item(

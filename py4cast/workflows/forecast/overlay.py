@@ -50,7 +50,7 @@ class Overlay:
             reach = _SPREAD * (of_variable["std"] or 1.0)
             span = of_variable["mean"] - reach, of_variable["mean"] + reach
             figure = draw_case({when: fields[..., index]}, variable, self.heading.grid, variable.name, span)
-            path = self.folder / f"{variable.name}_{hours:03g}.png"
+            path = self.folder / check_name(f"{variable.name}_{hours:03g}.png", "the map")
             write_figure(path, figure)
             self.written.append(path)
             self._images[variable.name].append(path)
@@ -58,4 +58,4 @@ class Overlay:
     def finish(self) -> None:
         """Writes the animations of the maps that were drawn."""
         for name, images in self._images.items():
-            self.written.append(gif_of(self.folder / f"{name}.gif", images))
+            self.written.append(gif_of(self.folder / check_name(f"{name}.gif", "the animation"), images))

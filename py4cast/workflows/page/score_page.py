@@ -32,8 +32,8 @@ def write_page(path: Path, scores: ScoreSet, source: CaseSource | None, title: s
         "summary": html.escape(_summary(scores)),
         "card": _card(scores),
         "document": html.escape(json.dumps(dict(scores.document), indent=1, default=str)),
-        # "</" would end the script that holds the data
-        "data": json.dumps(page_data(scores, source), separators=(",", ":"), allow_nan=False).replace("</", "<\\/"),
+        # "</script" would end the script that holds the data, "<!--<script" would take the page's own into it
+        "data": json.dumps(page_data(scores, source), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
         "css": (_FOLDER / "report.css").read_text(encoding="utf-8"),
         "js": (_FOLDER / "report.js").read_text(encoding="utf-8"),
     }

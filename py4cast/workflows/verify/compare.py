@@ -195,5 +195,6 @@ def _animate(
     for step, hours in enumerate(scores.lead_hours):
         title = f"{variable.name}, {str(start)[:16].replace('T', ' ')} UTC +{hours:g} h"
         figures.append(draw_case({n: f[step] for n, f in fields.items()}, variable, grid, title, span))
-    write_figure(folder / f"case_{variable.name}.png", figures[-1])
-    write_gif(folder / f"case_{variable.name}.gif", figures)
+    case = check_name(f"case_{variable.name}", "the maps of", DataError)
+    write_figure(folder / f"{case}.png", figures[-1])
+    write_gif(folder / f"{case}.gif", figures)

@@ -1,5 +1,7 @@
+import shutil
 from pathlib import Path
 
+import google_crc32c
 import numpy as np
 import pytest
 import xarray as xr
@@ -119,3 +121,20 @@ def test_survives_pickling_for_workers(store: PreparedStore, fields: np.ndarray)
     other.read(["t"], 3, 4, out)
     np.testing.assert_array_equal(out[0, 0], fields[3])
     store.close()
+
+
+def test_a_store_of_before_the_checksums_is_read(store: PreparedStore, fields: np.ndarray) -> None:
+    older = {k: v for k, v in store.meta.items() if k not in ("checksum", "files", "tables")}
+    write_json(store.path / MARKER, {**older, "version": 2})
+    shutil.rmtree(store.path / "checksums")
+    again, out = PreparedStore(store.path), np.empty((1, 48, 12, 16), dtype=np.float32)
+    again.read(["t"], 0, 48, out)
+    np.testing.assert_array_equal(out[0], fields)
+    assert again.verify() == [] and again.statistics(np.arange(48) < 24)[0]["t"]["count"] == 24 * 12 * 16
+
+
+def test_its_checksums_are_those_beside_the_planes(store: PreparedStore, fields: np.ndarray) -> None:
+    checksums = zarr.open_array(store.path / "checksums", mode="r")
+    assert checksums.shape == (48, 2) and checksums.attrs["variables"] == ["t", "u"]
+    expected = [google_crc32c.value(plane.tobytes()) for plane in fields]
+    np.testing.assert_array_equal(checksums[:, 0], expected)

@@ -141,3 +141,65 @@ def test_a_prepared_store_is_an_item(store: Path, tmp_path: Path) -> None:
     assert item.parents == ((meta["inputs_digest"], "prepared from files"),)
     held = Catalogue(tmp_path / "kept").register(item, "store")
     assert held.label == "store:1" and not held.copy
+
+
+def forged(path: Path, source: Path, **changes: object) -> Path:
+    """A Forecaster's file whose header says something else, without a checksum of itself."""
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    with safe_open(source, framework="pt") as file:
+        header = json.loads(file.metadata()["py4cast"])
+        tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+    header.pop("header_sha256")
+    kept = (
+        "model",
+        "strategy",
+        "model_settings",
+        "strategy_settings",
+        "num_input_steps",
+        "info",
+        "lineage",
+        "format",
+        "sha256",
+    )
+    document = {k: header[k] for k in kept} | changes
+    save_file(tensors, path, metadata={"py4cast": json.dumps(document)})
+    return path
+
+
+@pytest.mark.parametrize("identity", ["../../../../pwn_aaaaaaaaaaaa", "/etc/passwd", "", "f" * 63, "F" * 64])
+def test_a_forged_fingerprint_never_becomes_a_path(tmp_path: Path, identity: str) -> None:
+    file, _ = made(tmp_path / "run")
+    bad = forged(tmp_path / "bad.safetensors", file, sha256=identity)
+    before = {p for p in tmp_path.rglob("*") if "kept" not in p.parts}
+    with pytest.raises(DataError, match="fail the checksum of the header"):
+        register([str(bad)], str(tmp_path / "kept" / "deep"), None, "")
+    held = Catalogue(tmp_path / "kept" / "deep")
+    with pytest.raises(DataError, match="expected 64 hexadecimal digits"):
+        held.register(Item(identity, "forecaster", str(bad), {}, is_copied=True), "x")
+    assert {p for p in tmp_path.rglob("*") if "kept" not in p.parts} == before
+    assert [p.name for p in (tmp_path / "kept").rglob("*") if p.is_file()] == ["catalogue.sqlite"]
+
+
+def test_no_item_takes_the_place_of_anothers_copy(tmp_path: Path) -> None:
+    held, contents = Catalogue(tmp_path / "kept"), {}
+    for last in "01":
+        file = tmp_path / f"{last}.nc"
+        file.write_bytes(last.encode())
+        item = held.register(Item("a" * 63 + last, "scores", str(file), {}, is_copied=True), "x")
+        contents[item.label] = last.encode()
+    for label, content in contents.items():
+        assert held.fetch(held.find(label), tmp_path / "out.nc").read_bytes() == content
+
+
+def test_a_catalogue_that_points_elsewhere_is_refused(tmp_path: Path) -> None:
+    held, file = Catalogue(tmp_path / "kept"), tmp_path / "a.nc"
+    file.write_bytes(b"1")
+    held.register(Item("a" * 64, "scores", str(file), {}, is_copied=True), "x")
+    with sqlite3.connect(held.path) as base:
+        base.execute("UPDATE items SET copy = 'files/../../a.nc'")
+    base.close()
+    with pytest.raises(DataError, match="the copy '../../a.nc': expected letters"):
+        held.fetch(held.find("x"), tmp_path / "out.nc")
+    assert not (tmp_path / "out.nc").exists()

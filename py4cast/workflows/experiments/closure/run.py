@@ -128,11 +128,11 @@ def _claim(output: Path, asked: ClosureExperiment) -> None:
 
 
 def _done(output: Path, what: str, name: str, seed: int) -> Path:
-    return output / "done" / f"{what}-{name}-{seed}"
+    return output / "done" / check_name(f"{what}-{name}-{seed}", "trainings")
 
 
 def _found(output: Path, name: str, seed: int) -> Path:
-    return output / "judged" / f"{name}-{seed}.json"
+    return output / "judged" / check_name(f"{name}-{seed}.json", "trainings")
 
 
 def _run_all(jobs: Sequence[tuple[Job, tuple[Any, ...], Path]], count: int, progress: Progress | None) -> None:
@@ -195,7 +195,7 @@ def _train(asked: ClosureExperiment, name: str, seed: int, saved: Path) -> None:
 
 
 def _saved(output: Path, name: str, seed: int) -> Path:
-    return output / "forecasters" / f"{name}-{seed}.safetensors"
+    return output / "forecasters" / check_name(f"{name}-{seed}.safetensors", "trainings")
 
 
 def _judge(asked: ClosureExperiment, name: str, seed: int, output: Path, marker: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from py4cast.atomic import write_json
+from py4cast.atomic import check_name, write_json
 from py4cast.datasets.base import WindowDataset
 from py4cast.datasets.tracks import MAPPED, Tracks, TracksSettings
 from py4cast.errors import NumericalError
@@ -71,6 +71,7 @@ def mapping(
     asked = MappingExperiment.from_json(experiment, overrides)
     campaign, data = Campaign("mapping", asked), TracksSettings.from_dict(asked.dataset, where="dataset")
     for name in asked.methods:
+        check_name(name, "methods")
         _config(asked, name, asked.seeds[0])
     if progress is not None:
         Tracks.make(data, Preparation(progress))
@@ -81,7 +82,7 @@ def mapping(
         for seed in asked.seeds:
             # the folder may hold those of other experiments, whose rows stay on the board
             digest = digest_of(asked.dataset, asked.methods[name])
-            path = output / "forecasters" / f"{name}-{seed}-{digest}.safetensors"
+            path = output / "forecasters" / check_name(f"{name}-{seed}-{digest}.safetensors", "methods")
             if not path.exists():
                 campaign.train(_config(asked, name, seed), f"{name}-{seed}", path)
             forecaster = Forecaster.load(path)
