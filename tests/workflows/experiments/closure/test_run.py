@@ -21,6 +21,8 @@ from tests.conftest import ROOT
 
 SECONDS = ROOT / "config" / "experiments" / "qg_closure_seconds.json"
 TINY = ["fine=32", "coarse=16", "step=0.02", "spinup=8", "num_train=12", "num_valid=6"]
+# the flow of the experiment is the smallest that tells; less of it is trained here
+SHORT = ["formulas=[]", "evaluation.num_free_steps=20", "dataset.num_train=20", "dataset.num_valid=6", "evaluation.num_free_runs=1"]
 HOW = Evaluation(num_test=40, num_starts=3, num_steps=10, num_free_runs=2, num_free_steps=30, every=5)
 
 
@@ -29,7 +31,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     folder = tmp_path_factory.mktemp("closure")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PY4CAST_ROOTDIR", str(folder / "root"))
-        return folder, closure(SECONDS, folder / "out", ["formulas=[]", "evaluation.num_free_steps=20"], 2)
+        return folder, closure(SECONDS, folder / "out", SHORT, 2)
 
 
 def test_an_experiment_gives_table_picture_and_forecasters(done: tuple[Path, dict]) -> None:
@@ -51,7 +53,7 @@ def test_what_is_done_is_not_done_again(done: tuple[Path, dict], monkeypatch: py
     folder, found = done
     monkeypatch.setenv("PY4CAST_ROOTDIR", str(folder / "root"))
     before = {p: p.stat().st_mtime_ns for p in (folder / "out" / "judged").iterdir()}
-    again = closure(SECONDS, folder / "out", ["formulas=[]", "evaluation.num_free_steps=20"], 1)
+    again = closure(SECONDS, folder / "out", SHORT, 1)
     assert again == found and {p: p.stat().st_mtime_ns for p in before} == before
     with pytest.raises(SettingsError, match="holds another experiment"):
         closure(SECONDS, folder / "out", ["formulas=[]"], 1)
