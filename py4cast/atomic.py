@@ -39,6 +39,7 @@ _TEMPORARY = re.compile(
     r"^\.(?P<name>.+)\.(?P<host>[A-Za-z0-9_-]*)\.(?P<pid>\d+)\.[0-9a-f]{8}\.part(?P<suffix>\.\w+)?$"
 )
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_SWEPT: set[Path] = set()
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -110,11 +111,9 @@ def atomic_path(path: str | os.PathLike[str], suffix: str = "") -> Iterator[Path
             _fsync(temporary)
             _take_place(temporary, target)
             _fsync(target.parent)
+        _sweep_once(target.parent)
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            temporary.unlink(missing_ok=True)
+        _remove(temporary)
 
 
 def _take_place(temporary: Path, target: Path) -> None:
@@ -200,11 +199,34 @@ def sweep(folder: str | os.PathLike[str]) -> list[Path]:
     """Removes the temporary files that killed processes of this host left under `folder`; returns them."""
     removed = []
     for path in sorted(Path(folder).rglob(".*.part*")):
-        match = _TEMPORARY.match(path.name)
-        if match and match["host"] == _host() and not _is_alive(int(match["pid"])):
-            path.unlink(missing_ok=True)
+        if _is_left(path):
+            _remove(path)
             removed.append(path)
     return removed
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _sweep_once(folder: Path) -> None:
+    """Removes what killed processes left right in a folder, the first time that this process writes there."""
+    place = folder.absolute()
+    if place in _SWEPT:
+        return
+    _SWEPT.add(place)
+    with contextlib.suppress(OSError):
+        for path in [p for p in place.iterdir() if _is_left(p)]:
+            _remove(path)
+
+
+def _is_left(path: Path) -> bool:
+    """Whether a name is that of a temporary file whose process, of this host, is no more."""
+    match = _TEMPORARY.match(path.name)
+    return match is not None and match["host"] == _host() and not _is_alive(int(match["pid"]))
 
 
 def check_space(folder: str | os.PathLike[str], need: int, factor: float = 1.0) -> None:

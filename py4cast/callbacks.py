@@ -5,10 +5,13 @@ A checkpoint holds tensors, numbers and text only, is written beside its final n
 functions of (seed, step), and the number of batches done is in the checkpoint.
 """
 
+import contextlib
 import logging
 import os
 import signal
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,10 +22,19 @@ from pytorch_lightning.callbacks import Callback, RichProgressBar
 from pytorch_lightning.plugins.io import CheckpointIO
 from pytorch_lightning.utilities.types import STEP_OUTPUT
 
+from py4cast import checksums
 from py4cast.atomic import atomic_path, check_space, sweep
 from py4cast.errors import DataError, NumericalError, Py4castError
 
-__all__ = ["AtomicCheckpointIO", "CheckpointKeeper", "Guard", "Preempted", "Preemption", "TrainingProgress"]
+__all__ = [
+    "AtomicCheckpointIO",
+    "CheckpointKeeper",
+    "Guard",
+    "Preempted",
+    "Preemption",
+    "TrainingProgress",
+    "stopped_at_once",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +43,44 @@ class Preempted(Py4castError):
     """Training was asked to stop and has saved its state: exit status 143."""
 
     status = 143
+
+
+class _Stop(BaseException):
+    """Raised where a signal comes in, outside of the loops that finish a batch first."""
+
+
+@contextlib.contextmanager
+def stopped_at_once(last: Path) -> Iterator[None]:
+    """Within, SIGTERM and SIGUSR1 end the work at once, tidily; while batches are trained `Preemption` answers them.
+
+    Args:
+        last: where the state lies, if there is one.
+
+    Raises:
+        Preempted: a signal came.
+    """
+    received: list[int] = []
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        if received:
+            os._exit(143)
+        received.append(number)
+        raise _Stop
+
+    if threading.current_thread() is not threading.main_thread():
+        # signals come to the main thread only
+        yield
+        return
+    before = {number: signal.signal(number, receive) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    try:
+        yield
+    except _Stop:
+        name = signal.Signals(received[0]).name
+        hint = f"the state is in {last}; go on with --resume" if last.exists() else "start it again"
+        raise Preempted(f"stopped by {name} outside of training: {hint}") from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class AtomicCheckpointIO(CheckpointIO):
@@ -44,7 +94,7 @@ class AtomicCheckpointIO(CheckpointIO):
             check_space(target.parent, target.stat().st_size)
         with atomic_path(target) as temporary:
             try:
-                torch.save(checkpoint, temporary)
+                torch.save({**checkpoint, checksums.KEY: checksums.checksums_of(checkpoint)}, temporary)
             except RuntimeError as error:
                 # torch's zip writer hides the errno of a full disk
                 if "write" in str(error) or "unexpected pos" in str(error):
@@ -58,7 +108,16 @@ class AtomicCheckpointIO(CheckpointIO):
         except FileNotFoundError:
             raise DataError(f"{path}: no such checkpoint") from None
         except Exception as error:
-            raise DataError(f"{path}: damaged, or no checkpoint of py4cast: {str(error).splitlines()[0]}") from None
+            raise DataError(
+                f"{path}: damaged, or no checkpoint of py4cast: {[*str(error).splitlines(), ''][0]}"
+            ) from None
+        if not isinstance(checkpoint, dict):
+            raise DataError(f"{path}: no checkpoint of py4cast: it holds a {type(checkpoint).__name__}")
+        changed = checksums.changed_parts(checkpoint)
+        if changed:
+            more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+            raise DataError(f"{path}: damaged (checksum): {', '.join(changed[:3])}{more}; use an older checkpoint")
+        checkpoint.pop(checksums.KEY, None)
         return checkpoint
 
     def remove_checkpoint(self, path: Any) -> None:
@@ -89,6 +148,7 @@ class CheckpointKeeper(Callback):
         self._every_n_steps, self._every_s = every_n_steps, every_s
         self._saved_at, self._since_save = time.monotonic(), 0
         self.best: float | None = None
+        self.has_begun = False
 
     @property
     def last_path(self) -> Path:
@@ -112,6 +172,10 @@ class CheckpointKeeper(Callback):
         """Clears what killed runs left."""
         if trainer.is_global_zero and self.folder.exists():
             sweep(self.folder)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Notes that all of a checkpoint was taken over."""
+        self.has_begun = True
 
     def save_last(self, trainer: pl.Trainer) -> None:
         """Saves the state of this moment."""
@@ -143,8 +207,14 @@ class CheckpointKeeper(Callback):
         self.save_last(trainer)
 
 
+def _forget(progress: Any) -> None:
+    """Sets the progress of a validation back to its first batch, in the way that Lightning takes for an unfinished one."""
+    progress.reset()
+    progress.total.ready = progress.total.started = 1
+
+
 class Preemption(Callback):
-    """Creates the answer to SIGTERM, SIGINT and SIGUSR1: finish the batch, save, leave with status 143.
+    """Creates the answer to SIGTERM, SIGINT and SIGUSR1 while it trains: finish the batch, save, leave with status 143.
 
     A second signal leaves at once.
     """
@@ -184,6 +254,20 @@ class Preemption(Callback):
     ) -> None:
         """Leaves after an update of the weights; after the last one of an epoch the end of the epoch saves."""
         if _is_between_updates(trainer, batch_idx):
+            self._leave(trainer, save=True)
+
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: STEP_OUTPUT,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Leaves within a validation, which begins anew when the run goes on: what it has summed is not saved."""
+        if self._received is not None and self._before:
+            _forget(trainer.fit_loop.epoch_loop.val_loop.batch_progress)
             self._leave(trainer, save=True)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -234,9 +234,12 @@ class AutoRegressiveLightning(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         state = checkpoint.get("py4cast")
-        if state is None:
+        done: list[Any] = [
+            state.get(k) if isinstance(state, dict) else None for k in ("batches_done", "validated_epoch")
+        ]
+        if not all(type(count) is int and count >= 0 for count in done):
             raise DataError("a checkpoint of another program; expected one that py4cast wrote")
-        self.batches_done, self.validated_epoch = state["batches_done"], state["validated_epoch"]
+        self.batches_done, self.validated_epoch = done
 
 
 def _gathered(mine: Any) -> list[Any]:

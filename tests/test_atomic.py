@@ -1,5 +1,7 @@
 import math
 import os
+import re
+import socket
 import subprocess
 import sys
 import time
@@ -97,3 +99,34 @@ def test_a_safe_name_stays_in_its_folder(name: str) -> None:
 def test_what_is_not_finite_is_null_at_any_depth() -> None:
     found = without_nan({"a": [1.0, math.nan, {"b": -math.inf}], "c": "nan", "d": 3})
     assert found == {"a": [1.0, None, {"b": None}], "c": "nan", "d": 3}
+
+
+def test_the_next_writer_removes_what_a_killed_one_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = f"""
+import os, sys
+from py4cast.atomic import atomic_path
+contexts = [(name, atomic_path({str(tmp_path)!r} + "/" + name, name[1:])) for name in ("a.nc", "b.zarr")]
+for name, context in contexts:
+    temporary = context.__enter__()
+    temporary.mkdir() if name == "b.zarr" else temporary.write_bytes(b"half")
+    (temporary / "c").write_bytes(b"half") if name == "b.zarr" else None
+os.kill(os.getpid(), 9)
+"""
+    subprocess.run([sys.executable, "-c", code], check=False)
+    assert len(list(tmp_path.iterdir())) == 2
+    (tmp_path / f".mine.{os.uname().nodename}.{os.getpid()}.01234567.part").touch()
+    (tmp_path / ".theirs.otherhost.1.01234567.part").touch()
+    write_bytes(tmp_path / "c", b"1")
+    left = {p.name.split(".")[1] for p in tmp_path.iterdir() if p.name != "c"}
+    assert left == {"mine", "theirs"}, "of a living process and of another host"
+
+
+def test_sweep_takes_folders_too(tmp_path: Path) -> None:
+    folder = (
+        tmp_path
+        / "deep"
+        / f".b.zarr.{re.sub('[^A-Za-z0-9_-]', '-', socket.gethostname())}.999999999.01234567.part.zarr"
+    )
+    folder.mkdir(parents=True)
+    (folder / "c").touch()
+    assert sweep(tmp_path) == [folder] and not folder.exists()

@@ -1,3 +1,4 @@
+import json
 import os
 import random
 import signal
@@ -9,10 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from py4cast.atomic import write_json
 from py4cast.callbacks import AtomicCheckpointIO, Preempted
-from py4cast.errors import DataError
+from py4cast.checksums import checksums_of
+from py4cast.errors import DataError, SettingsError
 from py4cast.lightning import AutoRegressiveLightning
 from py4cast.workflows.config import RunConfig, build_config
+from py4cast.workflows.train import run as run_module
 from py4cast.workflows.train.run import run_folder, train
 from tests.command import begin, py4cast
 
@@ -163,3 +167,106 @@ AtomicCheckpointIO().save_checkpoint({{"a": torch.ones(10**6)}}, {str(path)!r})
     assert "SpaceError: disk full while writing" in done.stderr, done.stderr[-500:]
     assert torch.equal(AtomicCheckpointIO().load_checkpoint(path)["a"], torch.ones(10))
     assert [p.name for p in tmp_path.glob(".*")] == []
+
+
+def test_stopped_in_a_validation_it_goes_on_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tiny()
+    whole = last(train(config, run_name="whole"))
+    step = AutoRegressiveLightning.validation_step
+    for epoch, index in ((0, 0), (1, 1), (2, 0)):
+
+        def signalled(self, batch, batch_idx, epoch=epoch, index=index, sent=[]):  # noqa: B006
+            step(self, batch, batch_idx)
+            if (self.current_epoch, batch_idx) == (epoch, index) and not sent:
+                sent.append(os.kill(os.getpid(), signal.SIGTERM))
+
+        monkeypatch.setattr(AutoRegressiveLightning, "validation_step", signalled)
+        name = f"stop{epoch}{index}"
+        with pytest.raises(Preempted, match="stopped by SIGTERM at step .* go on with --resume"):
+            train(config, run_name=name)
+        monkeypatch.setattr(AutoRegressiveLightning, "validation_step", step)
+        saved = last(run_folder(config, "default", name))["py4cast"]
+        assert saved["batches_done"] == 7 * (epoch + 1) and saved["validated_epoch"] == epoch
+        resumed = last(train(config, run_name=name, resume=True))
+        assert same_weights(resumed, whole) and resumed["py4cast"] == whole["py4cast"], (epoch, index)
+        assert resumed["callbacks"] == whole["callbacks"], "the validation was made anew"
+
+
+@pytest.mark.parametrize("place", ["test_step", "on_test_epoch_end"])
+def test_stopped_in_the_test_it_goes_on(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    config = tiny()
+    whole = train(config, run_name="whole")
+    original = getattr(AutoRegressiveLightning, place)
+
+    def signalled(self, *words):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return original(self, *words)
+
+    monkeypatch.setattr(AutoRegressiveLightning, place, signalled)
+    with pytest.raises(
+        Preempted, match=r"stopped by SIGTERM outside of training: the state is in .*last\.ckpt"
+    ) as caught:
+        train(config, run_name="stopped")
+    assert caught.value.status == 143 and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    monkeypatch.setattr(AutoRegressiveLightning, place, original)
+    folder = train(config, run_name="stopped", resume=True)
+    scores = [json.loads((f / "scores.json").read_text()) for f in (folder, whole)]
+    assert scores[0] == scores[1]
+
+
+def test_stopped_before_the_first_step_it_leaves_its_name_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tiny()
+
+    def signalled(*words):
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError("never here")
+
+    with monkeypatch.context() as patch, pytest.raises(Preempted, match="outside of training: start it again"):
+        patch.setattr(run_module, "climatology_of", signalled)
+        train(config, run_name="early")
+    assert not run_folder(config, "default", "early").exists()
+
+
+def test_a_refusal_leaves_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tiny()
+    folder = run_folder(config, "new", "refused")
+    with pytest.raises(SettingsError, match="no run to resume here"):
+        train(config, "new", "refused", resume=True)
+    assert not folder.exists() and not folder.parents[2].exists(), "the campaign's folder was made for it too"
+
+
+def test_a_changed_bit_of_a_checkpoint_is_named(tmp_path: Path) -> None:
+    path, rng = tmp_path / "a.ckpt", random.Random(3)
+    checkpoint = {
+        "state_dict": {"w": torch.randn(50), "b": torch.arange(3), "h": torch.ones(4, dtype=torch.bfloat16), "e": torch.zeros(0)},
+        "py4cast": {"batches_done": 12345, "validated_epoch": 3}, "rates": [0.1, 1e-3, -0.0], "name": "ä", "none": None,
+    }  # fmt: skip
+    keeper = AtomicCheckpointIO()
+    keeper.save_checkpoint(checkpoint, path)
+    plain = keeper.load_checkpoint(path)
+    assert set(plain) == set(checkpoint) and plain["rates"] == checkpoint["rates"]
+    whole, expected = path.read_bytes(), checksums_of(checkpoint)
+    refused = 0
+    for _ in range(400):
+        data = bytearray(whole)
+        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        path.write_bytes(data)
+        try:
+            assert checksums_of(keeper.load_checkpoint(path)) == expected
+        except DataError as error:
+            refused += 1
+            assert str(path) in str(error) and "\n" not in str(error)
+    assert refused > 100
+
+
+@pytest.mark.parametrize("odd", [[], {}, 3, {"state_dict": 3}, {"state_dict": {}, "py4cast": 1}, {"py4cast": {"batches_done": -1, "validated_epoch": 0}},
+                                 {"state_dict": {}, "py4cast": {"batches_done": 0, "validated_epoch": 0}, "loops": 5, "pytorch-lightning_version": "2.6.0"}])  # fmt: skip
+def test_odd_checkpoints_are_refused_in_one_line(odd: object) -> None:
+    config = tiny()
+    folder = run_folder(config, "default", "odd")
+    (folder / "checkpoints").mkdir(parents=True)
+    write_json(folder / "config.json", config.to_dict())
+    torch.save(odd, folder / "checkpoints" / "last.ckpt")
+    with pytest.raises(DataError, match="checkpoint") as caught:
+        train(config, run_name="odd", resume=True)
+    assert "\n" not in str(caught.value)

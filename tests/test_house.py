@@ -11,7 +11,7 @@ PACKAGE = ROOT / "py4cast"
 
 # a module imports only from rows above its own; siblings of a row do not import each other
 ROWS = [
-    "errors process version progress former text",
+    "errors process version progress former text checksums",
     "namedtensor settings registry atomic units projection given noise",
     "variables grid statistics timeline",
     "regrid axis",

@@ -90,7 +90,7 @@ class Integrity:
         self.has_table = "checksums" in self._tables
 
     def array(self, name: str) -> NDArray[Any]:
-        """A small array.
+        """A small array of the store, by its name.
 
         Raises:
             DataError: a file of it is lost or not as it was.

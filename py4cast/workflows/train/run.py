@@ -5,15 +5,15 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 
-from py4cast.atomic import check_name, lock, write_json
+from py4cast.atomic import check_name, disk_errors, lock, write_json
 from py4cast.callbacks import (
     AtomicCheckpointIO,
     CheckpointKeeper,
@@ -21,10 +21,11 @@ from py4cast.callbacks import (
     Guard,
     Preemption,
     TrainingProgress,
+    stopped_at_once,
 )
 from py4cast.datasets import DatasetABC, registry
 from py4cast.datasets.loader import Loader, LoaderSettings
-from py4cast.errors import DataError, SettingsError
+from py4cast.errors import DataError, Py4castError, SettingsError
 from py4cast.forecaster import Forecaster
 from py4cast.lightning import AutoRegressiveLightning
 from py4cast.losses import registry as losses
@@ -237,7 +238,13 @@ def train(
     loggers = loggers_of(folder, not t.no_log, t.mlflow, campaign, run_name) if process_rank() == 0 else []
     # the other ranks of one job run the same command; the first one answers for the folder
     is_first = process_rank() == 0
-    with lock(folder / ".lock") if is_first else nullcontext():
+    last = folder / "checkpoints" / "last.ckpt"
+    with (
+        stopped_at_once(last),
+        _without_empty_folder(folder) if is_first else nullcontext(),
+        disk_errors(folder),
+        lock(folder / ".lock") if is_first else nullcontext(),
+    ):
         checkpoint = _begin(folder, config, resume) if is_first else _last_checkpoint(folder, resume)
         try:
             module, datasets = _make(config, folder, weights, decoded)
@@ -248,6 +255,21 @@ def train(
                     (folder / name).unlink(missing_ok=True)
             raise
         return _fit(config, folder, datasets, module, checkpoint, loggers)
+
+
+@contextmanager
+def _without_empty_folder(folder: Path) -> Iterator[None]:
+    """Where a run is refused, the folders go that were made for it and hold nothing."""
+    made = [f for f in (folder, *folder.parents) if not f.exists()]
+    try:
+        yield
+    except BaseException:
+        if folder in made and [p.name for p in folder.iterdir()] == [".lock"]:
+            (folder / ".lock").unlink()
+            with suppress(OSError):
+                for place in made:
+                    place.rmdir()
+        raise
 
 
 def _make(
@@ -305,7 +327,8 @@ def _fit(
     if checkpoint is not None:
         # the position of the loader is asked for before Lightning hands the checkpoint to the module
         module.on_load_checkpoint(AtomicCheckpointIO().load_checkpoint(checkpoint))
-    trainer.fit(module, train_loader, valid_loader, ckpt_path=checkpoint, weights_only=True)
+    with _odd_checkpoints(checkpoint, keeper):
+        trainer.fit(module, train_loader, valid_loader, ckpt_path=checkpoint, weights_only=True)
     best = keeper.best_path if keeper.best_path.exists() else keeper.last_path
     module.load_state_dict(AtomicCheckpointIO().load_checkpoint(best)["state_dict"])
     trainer.test(module, test_loader, verbose=False)
@@ -315,6 +338,20 @@ def _fit(
         files = ("scores.json", "report.html", "forecaster.safetensors")
         track_result(trainer, config.to_dict(), scores, {name: folder / name for name in files})
     return folder
+
+
+@contextmanager
+def _odd_checkpoints(checkpoint: Path | None, keeper: CheckpointKeeper) -> Iterator[None]:
+    """What a checkpoint of odd content makes Lightning raise before the first step becomes one line."""
+    try:
+        yield
+    except (Py4castError, OSError):
+        raise
+    except Exception as error:
+        if checkpoint is None or keeper.has_begun:
+            raise
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        raise DataError(f"{checkpoint}: damaged, or no checkpoint of this run: {reason}") from None
 
 
 def _finish(

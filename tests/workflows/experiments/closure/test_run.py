@@ -22,7 +22,13 @@ from tests.conftest import ROOT
 SECONDS = ROOT / "config" / "experiments" / "qg_closure_seconds.json"
 TINY = ["fine=32", "coarse=16", "step=0.02", "spinup=8", "num_train=12", "num_valid=6"]
 # the flow of the experiment is the smallest that tells; less of it is trained here
-SHORT = ["formulas=[]", "evaluation.num_free_steps=20", "dataset.num_train=20", "dataset.num_valid=6", "evaluation.num_free_runs=1"]
+SHORT = [
+    "formulas=[]",
+    "evaluation.num_free_steps=20",
+    "dataset.num_train=20",
+    "dataset.num_valid=6",
+    "evaluation.num_free_runs=1",
+]
 HOW = Evaluation(num_test=40, num_starts=3, num_steps=10, num_free_runs=2, num_free_steps=30, every=5)
 
 
