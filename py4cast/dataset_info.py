@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from py4cast.batch import Statics
+from py4cast.batch import STANDARD_KEYS, ItemBatch, Statics
 from py4cast.errors import DataError, nearest
 from py4cast.grid import Grid
 from py4cast.namedtensor import NamedTensor
@@ -139,6 +139,29 @@ class DatasetInfo:
         """The same data where no truth is imposed: every cell is interior."""
         valid = self.statics.valid_mask.squeeze(-1).numpy()
         return replace(self, statics=Statics.build(self.grid, self.statics.grid_static_features, 0, valid))
+
+    def check_gaps(self, batch: ItemBatch) -> None:
+        """Refuses a batch in which a variable lacks values that `nan` forbids, in past states, forcings or truth.
+
+        Raises:
+            DataError: names the variable, the forecast and how many cells lack.
+        """
+        whole = {v.name for v in self.variables if v.nan == "forbid"}
+        for key in STANDARD_KEYS:
+            field = batch.fields.get(key)
+            # the sum is NaN where any value is, and costs less than asking each
+            if field is None or not bool(torch.isnan(field.tensor.sum())):
+                continue
+            for name in field.feature_names:
+                lacking = torch.isnan(field[name]) if name in whole else None
+                if lacking is None or not bool(lacking.any()):
+                    continue
+                sample = int(lacking.flatten(1).any(1).nonzero()[0])
+                start = "" if batch.init_time is None else f" of the forecast from {batch.init_time[sample]}"
+                raise DataError(
+                    f"{key} {name}{start}: {int(lacking[sample].sum())} values are NaN, which its setting nan: forbid does not "
+                    f"allow; give nan: mask, or mend the data"
+                )
 
     def check_same(self, other: "DatasetInfo") -> None:
         """Refuses data that this one's Forecaster was not made for.

@@ -129,6 +129,7 @@ class AutoRegressiveLightning(pl.LightningModule):
 
     def training_step(self, batch: ItemBatch, batch_idx: int) -> Tensor:
         """The mean loss over samples and steps; NumericalError names variable and dates when it is not finite."""
+        self.info.check_gaps(batch)
         loss = self.forecaster.training_loss(batch, self.training_objective).mean()
         if not bool(torch.isfinite(loss)):
             raise NumericalError(self._explain(batch))
@@ -155,12 +156,8 @@ class AutoRegressiveLightning(pl.LightningModule):
     def _explain(self, batch: ItemBatch) -> str:
         """Which variable of which forecast is not finite."""
         when = ", ".join(str(t) for t in (batch.init_time if batch.init_time is not None else []))
-        bad = [
-            f"{key} {name}"
-            for key, field in batch.fields.items()
-            for name in field.feature_names
-            if bool(torch.isinf(field[name]).any())
-        ]
+        fields = [(key, name, f[name]) for key, f in batch.fields.items() for name in f.feature_names]
+        bad = [f"{key} {name}" for key, name, values in fields if bool(torch.isinf(values).any())]
         if not bad:
             try:
                 with torch.no_grad():
@@ -176,6 +173,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         """Prediction and target of a batch, physical units."""
         if batch.outputs is None:
             raise DataError("a batch without outputs cannot be scored")
+        self.info.check_gaps(batch)
         return self.forecaster.forecast(batch, seed=self.seed), batch.outputs[self.info.predicted]
 
     def validation_step(self, batch: ItemBatch, batch_idx: int) -> None:

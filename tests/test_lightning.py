@@ -1,6 +1,8 @@
 import math
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -65,6 +67,26 @@ def test_nan_stops_with_names_and_dates() -> None:
             ItemBatch({**batch.fields, "inputs": batch.inputs.like(broken)}, init_time=batch.init_time), 0
         )
     assert mine.batches_done == 0
+
+
+@pytest.mark.parametrize("key", ["inputs", "forcing", "outputs"])
+def test_a_gap_where_nan_is_forbidden_is_told(key: str) -> None:
+    info = make_info()
+    forecaster = Forecaster.build(info, "halfunet", "scaled_ar", 2, {"num_filters": 4})
+    mine, batch = (
+        AutoRegressiveLightning(forecaster, losses.get("mse")(info), OptimSettings()),
+        make_batch(info, num_pred_steps=2),
+    )
+    batch.init_time = np.array(["2020-01-01T00", "2020-01-02T06"], dtype="datetime64[s]")
+    name = batch[key].feature_names[-1]
+    batch[key][name][1, 0, 3, 4:6] = torch.nan
+    message = f"{key} {name} of the forecast from 2020-01-02T06:00:00: 2 values are NaN, which its setting nan: forbid"
+    mine.on_test_epoch_start()
+    for step in (mine.training_step, mine.validation_step, mine.test_step):
+        with pytest.raises(DataError, match=message):
+            step(batch, 0)
+    info.variables = [replace(v, nan="mask") for v in info.variables]
+    info.check_gaps(batch)
 
 
 def test_a_batch_without_truth_is_refused() -> None:
