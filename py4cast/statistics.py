@@ -8,6 +8,7 @@ Reference: T. F. Chan, G. H. Golub, R. J. LeVeque (1979), Updating formulae and 
 computing sample variances, Stanford STAN-CS-79-773.
 """
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,11 @@ from py4cast.errors import nearest
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["MOMENTS", "Stats", "merge_moments", "moments", "moments_of"]
+__all__ = ["MOMENTS", "SMALLEST_CHANGE", "Stats", "merge_moments", "moments", "moments_of"]
 
+logger = logging.getLogger(__name__)
+# of a field's deviation: changes from hour to hour are some hundredths of it, those of the slowest fields some thousandths
+SMALLEST_CHANGE = 3e-3
 MOMENTS = ("count", "mean", "m2", "min", "max")
 Array = NDArray[np.float64]
 
@@ -114,11 +118,22 @@ class Stats:
         return cls.from_moments(names, merge_moments(rows))
 
     def standardised_by(self, stats: "Stats") -> "Stats":
-        """These statistics of differences in units of `stats`' standard deviation: μ_Δ and σ_Δ."""
+        """These statistics of differences in units of `stats`' standard deviation: μ_Δ and σ_Δ.
+
+        A σ_Δ below SMALLEST_CHANGE that is not 0 is raised to it, and told: a loss divides by it, and one cell that
+        moves once would outweigh all other variables. A field that never changes keeps 0.
+        """
         table = {}
         for name, row in self.table.items():
             scale = stats[name]["std"] or 1.0
             table[name] = {k: v if k == "count" else v / scale for k, v in row.items()}
+            change = table[name]["std"]
+            if 0.0 < change < SMALLEST_CHANGE:
+                table[name]["std"] = SMALLEST_CHANGE
+                logger.warning(
+                    "%s hardly changes from step to step: by %.2g of its deviation; counted as %g, so that it does not outweigh the others",
+                    name, change, SMALLEST_CHANGE,
+                )  # fmt: skip
         return Stats(table)
 
     def to_dict(self) -> dict[str, dict[str, float]]:

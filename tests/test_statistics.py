@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from py4cast.statistics import Stats, merge_moments, moments
+from py4cast.statistics import SMALLEST_CHANGE, Stats, merge_moments, moments
 
 
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 40), min_size=1, max_size=6), st.floats(0, 0.9))
@@ -48,3 +48,13 @@ def test_differences_in_standard_units() -> None:
     stats = Stats({"a": {"mean": 1.0, "std": 4.0, "min": 0, "max": 9, "count": 5}})
     raw = Stats({"a": {"mean": 2.0, "std": 1.0, "min": -2, "max": 2, "count": 4}})
     assert raw.standardised_by(stats)["a"] == {"mean": 0.5, "std": 0.25, "min": -0.5, "max": 0.5, "count": 4}
+
+
+@pytest.mark.parametrize(
+    ("change", "counted"), [(0.0, 0.0), (2e-9, SMALLEST_CHANGE), (5e-3, SMALLEST_CHANGE), (0.02, 0.01), (1.0, 0.5)]
+)
+def test_a_tiny_change_is_raised_and_told(change: float, counted: float, caplog: pytest.LogCaptureFixture) -> None:
+    row = {"mean": 0.0, "std": 2.0, "min": -9.0, "max": 9.0, "count": 5.0}
+    differences = Stats({"slow": {**row, "std": change}}).standardised_by(Stats({"slow": row}))
+    assert differences["slow"]["std"] == counted
+    assert ("slow hardly changes from step to step" in caplog.text) == (counted == SMALLEST_CHANGE)
