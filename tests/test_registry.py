@@ -1,3 +1,4 @@
+import signal
 import sys
 import textwrap
 from pathlib import Path
@@ -97,6 +98,13 @@ class _Net(ModelABC):
         ("raise SystemExit(3)", "SystemExit"),
         ("1/0", "ZeroDivisionError"),
         ("def f(:", "SyntaxError"),
+        ("class Odd(BaseException): pass\nraise Odd('x')", "Odd"),
+        ("raise GeneratorExit", "GeneratorExit"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        (
+            "class M(type):\n  def __subclasscheck__(s, o): raise MemoryError\nclass C(metaclass=M): pass\n1/0",
+            "ZeroDivisionError",
+        ),
     ],
 )
 def test_a_broken_module_warns_and_breaks_nothing_else(site: Path, text: str, cause: str) -> None:
@@ -106,6 +114,14 @@ def test_a_broken_module_warns_and_breaks_nothing_else(site: Path, text: str, ca
     with pytest.warns(UserWarning, match=f"py4cast_plugin_t_broken does not import and is left out: {cause}"):
         assert "finenet" in registry.names()
     assert registry.get("halfunet") and registry.get("finenet")
+
+
+def test_ctrl_c_while_a_plugin_loads_stops_the_program(site: Path) -> None:
+    text = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(5)"
+    (site / "py4cast_plugin_t_slow.py").write_text(text)
+    with pytest.raises(KeyboardInterrupt):
+        fresh().names()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_broken_entry_point_is_named_when_it_is_used(site: Path) -> None:

@@ -118,7 +118,7 @@ def test_damaged_files_are_refused_by_name(small: Path, tmp_path: Path) -> None:
             del others[name]
         found[outcome(path, signed(header, others))] += 1
     assert sum(found.values()) == 100 * COUNT and set(found) <= {"DataError", "SettingsError", "loaded"}
-    assert found["loaded"] < 4 * COUNT, "odd names and bounds that change nothing"
+    assert found["loaded"] < 5 * COUNT, "odd names and bounds that change nothing"
 
 
 def test_a_network_that_its_weights_cannot_fill_is_not_built(small: Path, tmp_path: Path) -> None:

@@ -37,14 +37,14 @@ def test_a_row_per_variable_and_system_a_column_per_lead_time() -> None:
     table = score_table(scores([0.5, 2.0, 12345.678]))
     assert table.title == "RMSE over 7 forecasts"
     assert heads_of(table) == ["variable", "system", "+0.5 h", "+2 h", "+12345.7 h"]
-    assert rows_of(table) == [["t2m \\[K]", "f", "0.5", "-", "1.235e+04"], ["", "p", "1", "-", "2.469e+04"]]
-    assert rows_of(score_table(scores([1.0]), "wind_rmse")) == [["wind \\[m s-1]", "f", "1"], ["", "p", "2"]]
+    assert rows_of(table) == [["t2m [K]", "f", "0.5", "-", "1.235e+04"], ["", "p", "1", "-", "2.469e+04"]]
+    assert rows_of(score_table(scores([1.0]), "wind_rmse")) == [["wind [m s-1]", "f", "1"], ["", "p", "2"]]
 
 
 def test_a_system_that_lacks_the_metric_has_no_row() -> None:
     document = scores([1.0])
     document["f"]["t2m"] = {"mae": [1.0]}
-    assert rows_of(score_table(document)) == [["t2m \\[K]", "p", "2"]]
+    assert rows_of(score_table(document)) == [["t2m [K]", "p", "2"]]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ one transaction that waits for the other.
 import hashlib
 import json
 import os
-import re
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -26,7 +25,6 @@ from py4cast.errors import DataError, SettingsError, nearest
 __all__ = ["Catalogue", "Item"]
 
 _WAIT_S = 60.0
-_IDENTITY = re.compile(r"[0-9a-f]{64}")
 _TABLES = """
 CREATE TABLE IF NOT EXISTS items (
   id TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, path TEXT NOT NULL,
@@ -132,8 +130,7 @@ class Catalogue:
             SpaceError: no room for the copy.
         """
         check_name(name, "--name")
-        if not _IDENTITY.fullmatch(item.id):
-            raise DataError(f"{item.path}: its fingerprint {item.id[:80]!r} is none: expected 64 hexadecimal digits")
+        check_name(item.id, f"{item.path}: the fingerprint", DataError)
         held = self._by_id(item.id)
         if held is not None:
             with self._writing() as base:

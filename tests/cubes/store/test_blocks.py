@@ -63,6 +63,12 @@ def test_a_shard_is_chunks_with_checksums_and_an_index(tmp_path: Path) -> None:
     raw = b"".join(c + checksum(c) for c in chunks) + index + checksum(index)
     assert (tmp_path / "s" / "t" / "c" / "0" / "0" / "0").read_bytes() == raw
     digest = hashlib.sha256(b"".join(checksum(c) for c in chunks) + index + checksum(index)).digest()
+    sums = np.array([[struct.unpack("<I", checksum(c))[0]] for c in chunks], dtype="<u4")[[0, 1, 1, 2]]
+    sums[2] = 0
+    tables = line.pop("tables")
+    assert tables["checksums"] == struct.unpack("<I", checksum(sums.tobytes()))[0]
+    assert set(tables) == {"moments", "difference_moments", "checksums"}
+    np.testing.assert_array_equal(zarr.open_array(tmp_path / "s" / "checksums", mode="r")[...], sums)
     assert line == {
         "block": 0,
         "count": 4,

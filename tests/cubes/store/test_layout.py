@@ -11,7 +11,7 @@ import zarr
 
 from py4cast.axis import TimeAxis
 from py4cast.cubes.store import layout as module
-from py4cast.cubes.store.layout import ABSENT, StoreLayout, checksum, read_array, shard_index, write_moments
+from py4cast.cubes.store.layout import ABSENT, StoreLayout, checksum, read_array, shard_index, write_table
 from py4cast.cubes.store.packing import Packing
 from py4cast.errors import SettingsError
 from py4cast.grid import Grid
@@ -184,7 +184,7 @@ def test_moments_are_padded_and_read_back_by_zarr(tmp_path: Path) -> None:
     layout.create(tmp_path / "s")
     moments = np.random.default_rng(0).standard_normal((7, 2, 5))
     for block, part in enumerate((moments[:4], moments[4:])):
-        write_moments(tmp_path / "s", "moments", block, part, 4)
+        write_table(tmp_path / "s", "moments", block, part, 4)
     np.testing.assert_array_equal(zarr.open_array(tmp_path / "s" / "moments", mode="r")[...], moments)
     raw = (tmp_path / "s" / "moments" / "c" / "1" / "0" / "0").read_bytes()
     assert len(raw) == 4 * 2 * 5 * 8 + 4 and raw[3 * 80 : 4 * 80] == bytes(80)
@@ -193,7 +193,7 @@ def test_moments_are_padded_and_read_back_by_zarr(tmp_path: Path) -> None:
 def test_a_longer_axis_grows_every_array_and_keeps_what_is_there(tmp_path: Path) -> None:
     layout_of(hours(0, 4), block=4).create(tmp_path / "s")
     kept = np.ones((4, 2, 5))
-    write_moments(tmp_path / "s", "moments", 0, kept, 4)
+    write_table(tmp_path / "s", "moments", 0, kept, 4)
     layout_of(hours(0, 6), block=4).grow(tmp_path / "s")
     shapes = {name: meta_of(tmp_path / "s" / name)["shape"] for name in ("t", "u", "time", "difference_moments")}
     assert shapes == {"t": [6, 3, 4], "u": [6, 3, 4], "time": [6], "difference_moments": [6, 2, 5]}

@@ -123,7 +123,9 @@ def test_a_damaged_index_is_refused_and_the_file_closed(tmp_path: Path, spoil: s
     raw[-30] ^= 1
     path.write_bytes({"flip": bytes(raw), "cut": path.read_bytes()[:-8], "empty": b""}[spoil])
     open_files = len(list(Path("/proc/self/fd").iterdir()))
-    with pytest.raises(DataError, match=r"0: damaged shard \(its index fails the checksum\); prepare the store again"):
+    with pytest.raises(
+        DataError, match=r"0: damaged shard \(its index fails the checksum\); remove it and prepare the store again"
+    ):
         Shard(path, BLOCK, SHAPE, Packing(), True)
     assert len(list(Path("/proc/self/fd").iterdir())) <= open_files
 

@@ -168,7 +168,7 @@ def forged(path: Path, source: Path, **changes: object) -> Path:
     return path
 
 
-@pytest.mark.parametrize("identity", ["../../../../pwn_aaaaaaaaaaaa", "/etc/passwd", "", "f" * 63, "F" * 64])
+@pytest.mark.parametrize("identity", ["../../../../pwn_aaaaaaaaaaaa", "/etc/passwd", ""])
 def test_a_forged_fingerprint_never_becomes_a_path(tmp_path: Path, identity: str) -> None:
     file, _ = made(tmp_path / "run")
     bad = forged(tmp_path / "bad.safetensors", file, sha256=identity)
@@ -176,7 +176,7 @@ def test_a_forged_fingerprint_never_becomes_a_path(tmp_path: Path, identity: str
     with pytest.raises(DataError, match="fail the checksum of the header"):
         register([str(bad)], str(tmp_path / "kept" / "deep"), None, "")
     held = Catalogue(tmp_path / "kept" / "deep")
-    with pytest.raises(DataError, match="expected 64 hexadecimal digits"):
+    with pytest.raises(DataError, match="the fingerprint .*: expected letters, digits"):
         held.register(Item(identity, "forecaster", str(bad), {}, is_copied=True), "x")
     assert {p for p in tmp_path.rglob("*") if "kept" not in p.parts} == before
     assert [p.name for p in (tmp_path / "kept").rglob("*") if p.is_file()] == ["catalogue.sqlite"]
