@@ -71,6 +71,7 @@ class Forecaster(nn.Module):
         self.names = dict(names)
         self.model_settings = model_settings
         self.lineage: dict[str, Any] = dict(lineage or {})
+        self.carried: dict[str, Tensor] = {}
         assert isinstance(network.model, ModelABC), "the builder makes only models"
         self.entry = Entry(info, network.model.further_inputs)
 
@@ -337,6 +338,7 @@ class Forecaster(nn.Module):
         tensors |= {
             f"strategy.{k}": v.detach().cpu().contiguous().clone() for k, v in self.strategy.state_dict().items()
         }
+        tensors |= {f"climatology.{k}": v.contiguous() for k, v in self.carried.items()}
         created = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self.lineage = {**self.lineage, **lineage, "created": created, "version": __version__}
         write_saved(path, self.header(), tensors)
@@ -372,7 +374,7 @@ class Forecaster(nn.Module):
     @staticmethod
     def _restored(header: Mapping[str, Any], tensors: Mapping[str, Tensor], source: str) -> "Forecaster":
         """The Forecaster of a file's header and tensors."""
-        parts: dict[str, dict[str, Tensor]] = {"info": {}, "network": {}, "strategy": {}}
+        parts: dict[str, dict[str, Tensor]] = {"info": {}, "network": {}, "strategy": {}, "climatology": {}}
         for key, tensor in tensors.items():
             part, _, name = key.partition(".")
             parts[part][name] = tensor
@@ -383,7 +385,7 @@ class Forecaster(nn.Module):
                 info, header["model"], header["strategy"], header["num_input_steps"],
                 header["model_settings"], header["strategy_settings"], source=source,
             )  # fmt: skip
-        forecaster.lineage = header["lineage"]
+        forecaster.lineage, forecaster.carried = header["lineage"], parts["climatology"]
         for module, part in ((forecaster.network.model, "network"), (forecaster.strategy, "strategy")):
             try:
                 module.load_state_dict(parts[part])

@@ -61,7 +61,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         self.training_objective = loss
         self.optim, self.seed, self.plots = optim, seed, plots
         self.valid_plotters, self.test_plotters = list(valid_observers), list(test_observers)
-        self._climatology, self._scores = climatology, scores
+        self.climatology, self._scores = climatology, scores
         self.verification: BatchVerification | None = None
         self.validation: SampledVerification | None = None
         self.clock, self._draws, self._spent_before = PlotClock(), False, 0.0
@@ -191,7 +191,7 @@ class AutoRegressiveLightning(pl.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         self.validation = SampledVerification(
-            self.info, self._climatology, self._scores, num_members=self.forecaster.strategy.num_members
+            self.info, self.climatology, self._scores, num_members=self.forecaster.strategy.num_members
         )
         self._draws, self._spent_before = self.clock.allows(), self.clock.spent_s
 
@@ -208,7 +208,7 @@ class AutoRegressiveLightning(pl.LightningModule):
 
     def on_test_epoch_start(self) -> None:
         self.verification = BatchVerification(
-            self.info, self._climatology, self._scores, True, True, self.forecaster.strategy.num_members
+            self.info, self.climatology, self._scores, True, True, self.forecaster.strategy.num_members
         )
 
     def test_step(self, batch: ItemBatch, batch_idx: int) -> None:

@@ -12,7 +12,7 @@ Reference: B. Narapusetty, T. DelSole and M. K. Tippett (2009), Optimal estimati
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -70,6 +70,8 @@ class Climatology:
             mean.
         description: what it is, for people.
         rain: how often and how much it rains, for SEEPS.
+        period: first and last instant of what it was made of, where it is known.
+        dry_limit: of the climate of rain [kg m-2].
     """
 
     def __init__(
@@ -78,8 +80,11 @@ class Climatology:
         coefficients: Mapping[int, NDArray[np.float32]],
         description: str,
         rain: RainClimate | None = None,
+        period: tuple[np.datetime64, np.datetime64] | None = None,
+        dry_limit: float = 0.25,
     ) -> None:
         self.step, self.description, self.rain = step, description, rain
+        self.period, self.dry_limit = period, dry_limit
         self._coefficients = {slot: torch.from_numpy(np.asarray(c, np.float32)) for slot, c in coefficients.items()}
         self._overall = torch.stack(list(self._coefficients.values())).nanmean(0)
 
@@ -87,6 +92,39 @@ class Climatology:
     def has_days(self) -> bool:
         """Whether it knows the day of the year."""
         return self._overall.shape[0] > 1
+
+    @property
+    def num_bytes(self) -> int:
+        """The size of its coefficients [bytes]."""
+        return sum(c.numel() * c.element_size() for c in self._coefficients.values())
+
+    def covers(self, times: NDArray[np.datetime64]) -> bool:
+        """Whether any of the times lies within the period that it was made of."""
+        return self.period is not None and bool(((times >= self.period[0]) & (times <= self.period[1])).any())
+
+    def pack(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Plain JSON values and tensors, from which `unpack` makes the same one."""
+        meta: dict[str, Any] = {
+            "step_s": int(self.step / np.timedelta64(1, "s")), "description": self.description, "dry_limit": self.dry_limit,
+            "period": None if self.period is None else [str(t) for t in self.period],
+        }  # fmt: skip
+        tensors = {f"slot.{slot}": c.clone() for slot, c in self._coefficients.items()}
+        for key, fields in (("dry", self.rain.dry), ("heavy", self.rain.heavy)) if self.rain else ():
+            tensors |= {f"{key}.{name}": field.clone() for name, field in fields.items()}
+        return meta, tensors
+
+    @classmethod
+    def unpack(cls, meta: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> "Climatology":
+        """The climatology of what `pack` gave."""
+        parts: dict[str, dict[str, Tensor]] = {"slot": {}, "dry": {}, "heavy": {}}
+        for key, tensor in tensors.items():
+            part, _, name = key.partition(".")
+            parts[part][name] = tensor
+        coefficients = {int(slot): c.numpy() for slot, c in parts["slot"].items()}
+        rain = RainClimate(parts["dry"], parts["heavy"]) if parts["dry"] else None
+        period = None if meta["period"] is None else tuple(np.datetime64(t) for t in meta["period"])
+        step = np.timedelta64(meta["step_s"], "s")
+        return cls(step, coefficients, meta["description"], rain, period, meta["dry_limit"])  # type: ignore[arg-type]
 
     def __call__(self, times: NDArray[np.datetime64]) -> Tensor:
         """The normal state at each time, `(time, lat, lon, features)`; NaN where a cell never holds data."""

@@ -29,6 +29,7 @@ from py4cast.errors import DataError, Py4castError, SettingsError
 from py4cast.forecaster import Forecaster
 from py4cast.lightning import AutoRegressiveLightning
 from py4cast.losses import registry as losses
+from py4cast.metrics.climatology import Climatology
 from py4cast.metrics.score_set import ScoreSet
 from py4cast.observers import ErrorObserver
 from py4cast.observers import registry as observers
@@ -39,7 +40,7 @@ from py4cast.workflows.config import Decoded, RunConfig, TrainSettings
 from py4cast.workflows.page.score_page import write_page
 from py4cast.workflows.terminal import Bar
 from py4cast.workflows.train.lineage import git_state
-from py4cast.workflows.verify.climatology import climatology_of
+from py4cast.workflows.verify.climatology import carry, climatology_of
 from py4cast.workflows.verify.score_files import write_scores
 from py4cast.workflows.verify.split import SplitCase, document_of
 
@@ -362,6 +363,8 @@ def _finish(
     forecaster = module.forecaster.cpu().eval()
     path, num_steps = folder / "forecaster.safetensors", config.train.num_pred_steps_val_test
     scores = module.verification.scores()
+    if isinstance(module.climatology, Climatology):
+        carry(forecaster, module.climatology)
     forecaster.save(path, config=config.to_dict(), scores=scores.to_dict(), checkpoint=checkpoint, git=git_state())
     # described once it is saved, with the lineage that it then has
     described = document_of(forecaster, path, config.dataset.name, folder / "dataset.json", "test", num_steps)

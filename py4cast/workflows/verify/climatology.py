@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 from py4cast.cubes.base import CubeABC
 from py4cast.datasets import DatasetABC
 from py4cast.datasets.base import WindowDataset
+from py4cast.forecaster import Forecaster
 from py4cast.metrics.climatology import Climatology, ClimatologyKind, Fit, RainCounts, check_kind
 from py4cast.metrics.layout import RainClimate, is_rain
 from py4cast.variables import Variable
 
-__all__ = ["climatology_of", "climatology_of_cube"]
+__all__ = ["carried_climatology", "carry", "climatology_of", "climatology_of_cube"]
 
+# what a Forecaster's file may grow by
+_CARRIED_BYTES = 32_000_000
 _DAY = np.timedelta64(86400, "s")
 
 
@@ -83,7 +86,22 @@ def climatology_of_cube(
     climate = RainClimate({n: d for n, (d, _) in rains.items()}, {n: h for n, (_, h) in rains.items()})
     by = "day of the year and hour" if num_harmonics else "hour of the day"
     span = f"{times.min()} to {times.max()}" if times.size else "nothing"
-    return Climatology(step, fit.coefficients(), f"mean by {by}{of and f' of {of}'}, {span}", climate)
+    period = (times.min(), times.max()) if times.size else None
+    return Climatology(
+        step, fit.coefficients(), f"mean by {by}{of and f' of {of}'}, {span}", climate, period, dry_limit
+    )
+
+
+def carry(forecaster: Forecaster, normal: Climatology) -> None:
+    """Gives a Forecaster the climatology of its training, where it is small enough for its file."""
+    if normal.num_bytes <= _CARRIED_BYTES:
+        forecaster.lineage["climatology"], forecaster.carried = normal.pack()
+
+
+def carried_climatology(forecaster: Forecaster) -> Climatology | None:
+    """The climatology that a Forecaster carries, of its own training period; None where it carries none."""
+    meta = forecaster.lineage.get("climatology")
+    return None if meta is None or not forecaster.carried else Climatology.unpack(meta, forecaster.carried)
 
 
 def _stride(count: int, most: int, step: np.timedelta64) -> int:

@@ -1,5 +1,6 @@
 """The climatology of a verification of files: from a file of normals, from other analyses, or from the truth itself."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from py4cast.metrics.layout import RainClimate
 from py4cast.variables import Variable
 from py4cast.workflows.verify.climatology import climatology_of_cube
 
+logger = logging.getLogger(__name__)
 __all__ = ["FileNormals", "normals_of"]
 
 
@@ -74,7 +76,10 @@ def normals_of(
         return FileNormals(Path(asked), names, truth.grid, needed)
     other = open_fields([asked], series=True)
     matched = match_variables(other.variables, variables, names)
-    return _of_series(AlignedCube(other, matched, truth.grid), variables, asked, dry_limit)
+    normal = _of_series(AlignedCube(other, matched, truth.grid), variables, asked, dry_limit)
+    if normal.covers(needed):
+        logger.warning("the climatology of %s overlaps the verified times, which flatters it", asked)
+    return normal
 
 
 def _of_series(cube: CubeABC, variables: list[Variable], of: str, dry_limit: float) -> Climatology:

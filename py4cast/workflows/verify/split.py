@@ -1,5 +1,6 @@
 """verify: a Forecaster on a split of a dataset, beside persistence and climatology."""
 
+import json
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -19,19 +20,19 @@ from py4cast.cubes.views.aligned import AlignedCube, match_variables
 from py4cast.dataset_info import DatasetInfo
 from py4cast.datasets import DatasetABC, get_datasets
 from py4cast.datasets.loader import Loader, LoaderSettings
-from py4cast.errors import DataError, SettingsError, nearest
+from py4cast.errors import DataError, Py4castError, SettingsError, nearest
 from py4cast.forecaster import Forecaster
 from py4cast.grid import Grid
 from py4cast.metrics import ScoreSettings
 from py4cast.metrics.batches import BatchVerification, FurtherForecast
-from py4cast.metrics.climatology import ClimatologyKind
+from py4cast.metrics.climatology import Climatology, ClimatologyKind
 from py4cast.metrics.score_set import ScoreSet
 from py4cast.namedtensor import NamedTensor
 from py4cast.regrid import Method
 from py4cast.settings import apply_overrides, decode
 from py4cast.workflows.config import data_of
 from py4cast.workflows.terminal import Bar
-from py4cast.workflows.verify.climatology import climatology_of
+from py4cast.workflows.verify.climatology import carried_climatology, climatology_of
 
 __all__ = ["SplitCase", "document_of", "score_settings", "verify"]
 
@@ -140,7 +141,7 @@ def verify(
         raise SettingsError(f"--climatology {climatology!r}{nearest(climatology, _CLIMATOLOGIES)}")
     model, splits, data = _opened(forecaster, dataset, path, split, num_steps, overrides)
     settings = scores or ScoreSettings()
-    normal = None if climatology == "none" else climatology_of(splits[0], climatology, dry_limit=settings.dry_limit)
+    normal = _told(_climatology(model, splits[0], climatology, settings.dry_limit), data)
     further = _references(model.info, references or {}, regrid)
     count = model.strategy.num_members if num_members is None else num_members
     model.strategy.check_members(count)
@@ -156,6 +157,41 @@ def verify(
         raise DataError(f"no forecast of the split {split} is in all of {', '.join(references or {})}")
     document = document_of(model, forecaster, dataset, path, split, num_steps, overrides, count, seed)
     return verification.scores(document), SplitCase(model, data, num_steps, count, seed)
+
+
+def _told(normal: Climatology | None, data: DatasetABC) -> Climatology | None:
+    """The climatology, with a warning where it was made of the times that are verified."""
+    if normal is not None and normal.covers(data.init_times):
+        logger.warning("the climatology (%s) overlaps the verified forecasts, which flatters it", normal.description)
+    return normal
+
+
+def _text(lineage: Mapping[str, Any]) -> str:
+    return json.dumps(lineage, sort_keys=True, default=str)
+
+
+def _climatology(
+    model: Forecaster, train: DatasetABC, asked: ClimatologyKind | Literal["none"], dry_limit: float
+) -> Climatology | None:
+    """That of the Forecaster's own training, wherever the verified data come from; told where it cannot be had."""
+    if asked == "none":
+        return None
+    carried = carried_climatology(model)
+    if carried is not None and asked == "auto" and carried.dry_limit == dry_limit:
+        return carried
+    if _text(train.info.lineage) != _text(model.info.lineage):
+        try:
+            name, trained = data_of(model, None, None)
+            its_own = get_datasets(name, model.num_input_steps, 1, 1, None, trained)[0]
+            if _text(its_own.info.lineage) != _text(model.info.lineage):
+                raise DataError("what its settings name holds other data now")
+            train = its_own
+        except (Py4castError, OSError) as error:
+            logger.warning(
+                "the climatology is of the training period of the given data; that of the Forecaster's own cannot be had: %s",
+                error,
+            )
+    return climatology_of(train, asked, dry_limit=dry_limit)
 
 
 def _score(

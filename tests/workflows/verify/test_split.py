@@ -1,3 +1,5 @@
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,9 @@ from py4cast.metrics import ScoreSettings
 from py4cast.metrics.batches import BatchVerification
 from py4cast.namedtensor import NamedTensor
 from py4cast.testing import make_batch, make_info
+from py4cast.workflows.config import build_config
+from py4cast.workflows.train.run import train
+from py4cast.workflows.verify.climatology import carried_climatology, climatology_of
 from py4cast.workflows.verify.split import SplitCase, verify
 from tests.weather_files import HOUR, START, describe, wave_fields, write_json, write_netcdf
 
@@ -97,3 +102,58 @@ def test_the_driving_model_is_a_reference() -> None:
     np.testing.assert_allclose(found.table("bias", "driver")[:, :2], 0.25, atol=1e-5)
     assert np.isnan(found.table("bias", "driver")[:, 2]).all(), "diagnostics are not driven"
     assert np.allclose(found.table("rmse", "model"), 0.0), "and hide nothing"
+
+
+def trained_on(folder: Path, fields: np.ndarray, name: str) -> tuple[Path, Path]:
+    """The folder of a run on a file of fields, and the JSON of its data."""
+    write_netcdf(folder / name / "a.nc", {"t": fields})
+    path = write_json(folder / f"{name}.json", describe(folder / name))
+    settings = json.loads(path.read_text())
+    document = {
+        "dataset": {"name": "gridded", "settings": settings}, "model": {"name": "halfunet", "settings": {"num_filters": 4}},
+        "train": {"epochs": 1, "no_log": True, "num_pred_steps_val_test": 2, "plots": []},
+    }  # fmt: skip
+    return train(build_config(document, ()), run_name=name) / "forecaster.safetensors", path
+
+
+def test_the_climatology_is_that_of_the_forecasters_own_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PY4CAST_ROOTDIR", str(tmp_path / "root"))
+    own, _ = trained_on(tmp_path, wave_fields(), "own")
+    write_netcdf(tmp_path / "other" / "a.nc", {"t": wave_fields() + np.float32(5.0)})
+    other = write_json(tmp_path / "other.json", describe(tmp_path / "other"))
+    expected = climatology_of(get_datasets("gridded", 2, 1, 1, tmp_path / "own.json")[0])
+    carried = carried_climatology(Forecaster.load(own))
+    assert carried is not None and carried.description == expected.description and carried.period == expected.period
+    times = START + np.arange(30, 40) * HOUR
+    assert torch.equal(carried(times), expected(times))
+
+    def bias(**how) -> float:
+        scores, _ = verify(own, "gridded", other, num_steps=2, scores=FEW, **how)
+        return float(scores.table("bias", "climatology")[0, 0])
+
+    same, _ = verify(own, num_steps=2, scores=FEW)
+    wanted = float(same.table("bias", "climatology")[0, 0]) - 5.0
+    assert bias() == pytest.approx(wanted, abs=1e-3), "other's would be 5 K higher"
+    assert bias(climatology="hour") == pytest.approx(wanted, abs=1e-3), "made again of the data that it was trained on"
+    assert not caplog.records
+    shutil.rmtree(tmp_path / "own")
+    shutil.rmtree(tmp_path / "root" / "cache", ignore_errors=True)
+    assert bias() == pytest.approx(wanted, abs=1e-3), "it carries it"
+
+
+def test_what_a_reference_knows_already_is_told(made: tuple[Path, Path], caplog: pytest.LogCaptureFixture) -> None:
+    verify(made[0], "gridded", made[1], num_steps=2, scores=FEW)
+    assert "overlaps" not in caplog.text
+    verify(made[0], "gridded", made[1], "train", num_steps=2, scores=FEW)
+    assert "overlaps the verified forecasts, which flatters it" in caplog.text
+
+
+def test_a_training_that_is_not_known_is_told(
+    made: tuple[Path, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_netcdf(tmp_path / "other" / "a.nc", {"t": wave_fields() + np.float32(5.0)})
+    other = write_json(tmp_path / "other.json", describe(tmp_path / "other"))
+    verify(made[0], "gridded", other, num_steps=2, scores=FEW)
+    assert "the climatology is of the training period of the given data" in caplog.text
