@@ -13,7 +13,7 @@ from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.settings import decode, encode
 from py4cast.units import conversion, normalise
 
-__all__ = ["KNOWN", "NanPolicy", "Parameter", "Role", "Variable", "feature_name", "role_of"]
+__all__ = ["GRIB_NAMES", "KNOWN", "NanPolicy", "Parameter", "Role", "Variable", "feature_name", "role_of"]
 
 Role = Literal["prognostic", "diagnostic", "forcing", "static"]
 NanPolicy = Literal["forbid", "mask"]
@@ -55,6 +55,18 @@ KNOWN: Mapping[str, Parameter] = {
     "tp": _RAIN, "adt": Parameter("sea_surface_height_above_geoid", "m", -5.0, 5.0),
     "ssrd": Parameter("surface_downwelling_shortwave_flux_in_air", "J m-2", -1e4, 1e8),
     "strd": Parameter("surface_downwelling_longwave_flux_in_air", "J m-2", -1e4, 1e8),
+}  # fmt: skip
+
+
+# what the Climate Data Store calls parameters in its files and requests, by their GRIB short name
+GRIB_NAMES: Mapping[str, str] = {
+    "t2m": "2t", "d2m": "2d", "u10": "10u", "v10": "10v", "u100": "100u", "v100": "100v", "si10": "10si", "fg10": "10fg",
+    "siconc": "ci", "2m_temperature": "2t", "2m_dewpoint_temperature": "2d",
+    "10m_u_component_of_wind": "10u", "10m_v_component_of_wind": "10v", "100m_u_component_of_wind": "100u",
+    "100m_v_component_of_wind": "100v", "10m_wind_speed": "10si", "mean_sea_level_pressure": "msl", "surface_pressure": "sp",
+    "sea_surface_temperature": "sst", "skin_temperature": "skt", "total_precipitation": "tp", "total_cloud_cover": "tcc",
+    "temperature": "t", "u_component_of_wind": "u", "v_component_of_wind": "v", "geopotential": "z",
+    "specific_humidity": "q", "relative_humidity": "r", "vertical_velocity": "w", "land_sea_mask": "lsm",
 }  # fmt: skip
 
 
@@ -114,6 +126,12 @@ class Variable:
         return self.file_name or self.short_name or self.name
 
     @property
+    def grib_name(self) -> str:
+        """Its GRIB short name, also where the files call it as the Climate Data Store does."""
+        name = self.short_name or self.name
+        return GRIB_NAMES.get(name, name)
+
+    @property
     def is_predicted(self) -> bool:
         """Whether the network predicts it."""
         return self.role in ("prognostic", "diagnostic")
@@ -130,7 +148,8 @@ class Variable:
     @property
     def known(self) -> Parameter | None:
         """What is known of the parameter in the files, if anything."""
-        return KNOWN.get(self.short_name or self.name)
+        name = self.short_name or self.name
+        return KNOWN.get(name) or KNOWN.get(GRIB_NAMES.get(name, ""))
 
     def with_units(self, units: str) -> Self:
         """The same variable in `units`, with the CF name that is known of it."""

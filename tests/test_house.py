@@ -210,7 +210,7 @@ ROOMS = {
         "score_page",
     ],
     "workflows/train": [
-        "lineage",
+        "folder lineage",
         "run",
     ],
     "workflows/verify": [

@@ -124,6 +124,22 @@ def renames(texts: Sequence[str], form: str) -> dict[str, str]:
     return by_second
 
 
+def keys_of(texts: Sequence[str]) -> dict[str, str | int | float]:
+    """GRIB keys of `KEY=VALUE` texts, numbers as numbers."""
+    keys: dict[str, str | int | float] = {}
+    for text in texts:
+        key, equals, value = (part.strip() for part in text.partition("="))
+        if not (key and equals and value):
+            raise SettingsError(f"--grib {text!r}: expected KEY=VALUE, such as centre=lfpw")
+        keys[key] = value
+        for kind in (float, int):
+            try:
+                keys[key] = kind(value)
+            except ValueError:
+                continue
+    return keys
+
+
 def strip(overrides: Sequence[str]) -> list[str]:
     """The dataset's overrides, without the first word that the other verbs share with train."""
     for override in overrides:

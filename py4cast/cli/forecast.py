@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from py4cast.cli.base import Verb, add_data, add_members, by_comma, renames, strip, whole
+from py4cast.cli.base import Verb, add_data, add_members, by_comma, keys_of, renames, strip, whole
 from py4cast.errors import SettingsError
 
 __all__ = ["VERB"]
@@ -48,6 +48,10 @@ def forecast_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--device", metavar="NAME", help="where torch runs: cpu, cuda, cuda:1 (default: a GPU where there is one)")  # fmt: skip
     p.add_argument("--precision", default="32", choices=("32", "bf16", "16"), help="of torch's inner products (default: 32)")  # fmt: skip
     p.add_argument("--output", nargs="+", default=[], metavar="FILE", help="files to write: .grib2, .nc, .zarr")
+    p.add_argument(
+        "--grib", action="append", default=[], metavar="KEY=VALUE",
+        help="a key of every GRIB message, such as centre=lfpw or generatingProcessIdentifier=211 (default: the input's centre)",
+    )  # fmt: skip
     p.add_argument("--stations", metavar="FILE", help="places (.csv with station, latitude, longitude) of --series")
     p.add_argument("--series", metavar="FILE", help="the forecast at the stations: .csv or .nc")
     p.add_argument("--overlay", metavar="DIR", help="maps (PNG per lead time) and an animation (GIF) of every variable")
@@ -71,7 +75,7 @@ def asked_forecast(a: argparse.Namespace) -> Any:
         boundary=a.boundary or (), dataset=a.dataset, path=a.dataset_conf, overrides=strip(a.overrides),
         renamed=renames(a.rename, "INPUT=FORECASTER"), accumulated=by_comma(a.accumulated), regrid=a.regrid, members=members,
         num_members=a.num_members, seed=a.seed,
-        device=a.device, precision=a.precision, free_border=a.free_border, stations=a.stations, series=a.series, overlay=a.overlay,
+        grib=keys_of(a.grib), device=a.device, precision=a.precision, free_border=a.free_border, stations=a.stations, series=a.series, overlay=a.overlay,
     )  # fmt: skip
 
 

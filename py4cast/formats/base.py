@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from py4cast.atomic import atomic_path
 from py4cast.grid import Grid
-from py4cast.variables import Variable
+from py4cast.variables import GRIB_NAMES, Variable
 
 __all__ = [
     "ArrayDescription",
@@ -87,7 +87,7 @@ class Record:
     def matches(self, variable: Variable) -> bool:
         """Whether this field is the variable, by name, level, type of level and those further GRIB keys that it has."""
         name = variable.sought
-        if name not in (self.short_name, self.keys.get("cf_name"), self.standard_name):
+        if not {name, GRIB_NAMES.get(name, name)} & {self.short_name, self.keys.get("cf_name"), self.standard_name}:
             return False
         if self.keys.get("is_bare"):
             return True  # the name alone says what it is
@@ -201,6 +201,7 @@ class Heading:
         members: numbers of the ensemble's members, empty for a single forecast.
         since: lead time before the first one, from which a sum runs.
         stations: their names where the grid is of points `(1, station)`, empty for fields.
+        grib: keys of every GRIB message, such as `centre`; those of a variable win.
     """
 
     variables: Sequence[Variable]
@@ -211,6 +212,7 @@ class Heading:
     members: tuple[int, ...] = ()
     since: np.timedelta64 = np.timedelta64(0, "s")
     stations: tuple[str, ...] = ()
+    grib: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, ...]:

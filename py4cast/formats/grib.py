@@ -62,6 +62,22 @@ def get_key(handle: int, key: str, kind: type | None = None) -> Any:
         return None
 
 
+def origin_of(path: Path) -> dict[str, Any]:
+    """Who made the first message of a GRIB file, as keys that a message of ours takes over; empty for other files."""
+    with path.open("rb") as stream:
+        if stream.read(4) != b"GRIB":
+            return {}
+        stream.seek(0)
+        handle = eccodes.codes_grib_new_from_file(stream, headers_only=True)
+    if handle is None:
+        return {}
+    try:
+        keys = {k: get_key(handle, k, int) for k in ("centre", "subCentre", "localTablesVersion")}
+    finally:
+        eccodes.codes_release(handle)
+    return {k: v for k, v in keys.items() if v is not None}
+
+
 @functools.cache
 def is_grib_key(name: str) -> bool:
     """Whether messages of either edition have a key of this name."""

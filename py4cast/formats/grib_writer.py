@@ -1,5 +1,6 @@
 """GRIB 2, written with ecCodes."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -9,15 +10,22 @@ import eccodes
 import numpy as np
 from numpy.typing import NDArray
 
-from py4cast.errors import DataError
-from py4cast.formats.base import Heading, PutStep, WriterABC
+from py4cast.errors import DataError, SettingsError
+from py4cast.formats.base import Heading, PutStep, WriterABC, same_key
 from py4cast.formats.grib import get_key
 from py4cast.grid import Grid
 from py4cast.units import conversion
 from py4cast.variables import Variable
 
-__all__ = ["GribWriter"]
+__all__ = ["GribWriter", "check_identity"]
 
+logger = logging.getLogger(__name__)
+
+# of a message that says nothing else: no centre, no local tables, an unknown process that forecasts
+_NOBODY = {"centre": 255, "subCentre": 0, "localTablesVersion": 0, "generatingProcessIdentifier": 255}
+# keys by which a user names the parameter: then the short name is not asked for
+_PARAMETER = ({"paramId"}, {"shortName"}, {"discipline", "parameterCategory", "parameterNumber"})
+_NO_UNITS = ("unknown", "~")
 _BITS = 24
 _MISSING = -1e34
 
@@ -70,10 +78,16 @@ class _Template:
         self._variable, self._num_members = variable, num_members
         self._is_sum = variable.accumulated
         self._handle = _identified(bare, variable, num_members) if handle is None else handle
+        units = get_key(self._handle, "units", str) or variable.units
         try:
-            self._conversion = conversion(variable.units, get_key(self._handle, "units", str) or variable.units)
-        except DataError:
-            self._conversion = (1.0, 0.0)
+            is_bare = not variable.units or units in _NO_UNITS
+            self._conversion = (1.0, 0.0) if is_bare else conversion(variable.units, units)
+        except DataError as error:
+            if handle is None:
+                eccodes.codes_release(self._handle)
+            raise DataError(
+                f"{variable.name}: GRIB has this parameter in {units!r}: {error}; set units or grib keys"
+            ) from None
         self._has_holes, self._step_units = False, get_key(self._handle, "stepUnits", str)
 
     def is_like(self, variable: Variable) -> bool:
@@ -98,7 +112,7 @@ class _Template:
         """A copy on the level of a variable that is like this one."""
         assert variable.level is not None, "is_like asks for one"
         handle = int(eccodes.codes_clone(self._handle))
-        eccodes.codes_set(handle, "level", int(variable.level))
+        _set_level(handle, variable)
         return _Template(handle, variable, self._num_members, handle)
 
     def set_steps(self, before: np.timedelta64, lead_time: np.timedelta64) -> None:
@@ -140,10 +154,12 @@ def _bare(heading: Heading) -> int:
     """A message of the grid and the start, without identity and values."""
     handle = int(eccodes.codes_grib_new_from_samples("regular_ll_sfc_grib2"))
     try:
+        _set_origin(handle, heading)
         _set_grid(handle, heading.grid)
         when = heading.init_time.astype("datetime64[s]").item()
         eccodes.codes_set(handle, "dataDate", int(when.strftime("%Y%m%d")))
         eccodes.codes_set(handle, "dataTime", int(when.strftime("%H%M")))
+        eccodes.codes_set(handle, "second", when.second)
         eccodes.codes_set(handle, "bitsPerValue", _BITS)
     except BaseException:
         eccodes.codes_release(handle)
@@ -156,7 +172,8 @@ def _identified(bare: int, variable: Variable, num_members: int) -> int:
 
     A parameter that ecCodes knows only on a level of its own keeps that one (`tcc`, `tp`).
     """
-    name = variable.short_name or variable.name
+    name = variable.grib_name
+    is_named = any(keys <= set(variable.grib) for keys in _PARAMETER)
     reason = "the keys together name no parameter"
     for with_level in (True, False):
         handle = int(eccodes.codes_clone(bare))
@@ -165,19 +182,86 @@ def _identified(bare: int, variable: Variable, num_members: int) -> int:
                 # 1 and 11: a member of an ensemble at an instant, and over a period
                 eccodes.codes_set(handle, "productDefinitionTemplateNumber", 11 if variable.accumulated else 1)
                 eccodes.codes_set(handle, "numberOfForecastsInEnsemble", num_members)
-            eccodes.codes_set(handle, "shortName", name)
+            if not is_named:
+                eccodes.codes_set(handle, "shortName", name)
             if with_level and variable.type_of_level:
                 eccodes.codes_set(handle, "typeOfLevel", variable.type_of_level)
             if with_level and variable.level is not None:
-                eccodes.codes_set(handle, "level", int(variable.level))
+                _set_level(handle, variable)
             for key, value in variable.grib.items():
                 eccodes.codes_set(handle, key, value)
-            if get_key(handle, "shortName", str) != "unknown":
+            lost = [k for k, v in variable.grib.items() if not same_key(get_key(handle, k, type(v)), v)]
+            if lost:
+                reason = f"{lost[0]} becomes {get_key(handle, lost[0])} when the others are set"
+            elif is_named or _is_of(handle, name, bool(variable.grib)):
                 return handle
         except eccodes.CodesInternalError as error:
             reason = str(error)
         eccodes.codes_release(handle)
-    raise DataError(f"{variable.name}: GRIB knows no parameter {name!r} with these keys ({reason}); set grib keys")
+    raise DataError(
+        f"{variable.name}: GRIB knows no parameter {name!r} with these keys ({reason}); set grib keys, or --grib centre=NAME where the name is a centre's own"
+    )
+
+
+def _is_of(handle: int, name: str, is_changed: bool) -> bool:
+    """Whether a message still is the parameter of a name, once level and further keys are set.
+
+    On a level a name may become that of the level, `u` `10u`; further keys of a user may make it any that is known.
+    """
+    now = str(get_key(handle, "shortName", str))
+    return now != "unknown" and (is_changed or now.lstrip("0123456789") == name.lstrip("0123456789"))
+
+
+def _set_level(handle: int, variable: Variable) -> None:
+    """The level, whole or not."""
+    level = variable.level
+    assert level is not None, "asked before"
+    if level == int(level):
+        eccodes.codes_set(handle, "level", int(level))
+        return
+    # GRIB 2 holds pressure in Pa, other heights as a whole number and a power of ten
+    value = level * 100.0 if variable.type_of_level == "isobaricInhPa" else level
+    digits = next((d for d in range(7) if abs(value * 10**d - round(value * 10**d)) < 1e-6), 6)
+    eccodes.codes_set(handle, "scaleFactorOfFirstFixedSurface", digits)
+    eccodes.codes_set(handle, "scaledValueOfFirstFixedSurface", round(value * 10**digits))
+
+
+def _set_origin(handle: int, heading: Heading) -> None:
+    """Who makes it and what it is: a forecast, of a member where there are several.
+
+    Raises:
+        SettingsError: a key that GRIB does not have, or a value that it cannot hold.
+    """
+    # code tables 4.3 and 1.4: forecast or ensemble forecast; forecast or perturbed forecast products
+    process, products = (4, 4) if heading.members else (2, 1)
+    keys = {
+        **_NOBODY, "significanceOfReferenceTime": 1, "typeOfProcessedData": products, "typeOfGeneratingProcess": process,
+        **heading.grib,
+    }  # fmt: skip
+    for key, value in keys.items():
+        try:
+            eccodes.codes_set(handle, key, value)
+        except eccodes.CodesInternalError as error:
+            raise SettingsError(f"GRIB key {key}={value!r}: {error}") from None
+
+
+def check_identity(variable: Variable) -> None:
+    """Tells GRIB keys of a variable that name no parameter, before anything is trained on them.
+
+    Raises:
+        SettingsError: keys that should name the parameter do not.
+    """
+    handle = int(eccodes.codes_grib_new_from_samples("regular_ll_sfc_grib2"))
+    try:
+        eccodes.codes_release(_identified(handle, variable, 0))
+    except DataError as error:
+        if any(keys <= set(variable.grib) for keys in _PARAMETER):
+            raise SettingsError(f"variables.{variable.name}.grib: {error}") from None
+        logger.warning(
+            "variables.%s.grib: a forecast cannot be written to GRIB with these keys: %s", variable.name, error
+        )
+    finally:
+        eccodes.codes_release(handle)
 
 
 def _set_grid(handle: int, grid: Grid) -> None:

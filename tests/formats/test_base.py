@@ -127,5 +127,5 @@ def test_grib_ls_shows_names_dates_levels_and_units(tmp_path: Path) -> None:
     rows = [line.split() for line in done.stdout.splitlines()[2:29]]
     assert rows[0] == ["2t", "heightAboveGround", "2", "20240228", "1800", "1", "20240228", "1900", "K", "0"]
     assert rows[4] == ["t", "isobaricInhPa", "850", "20240228", "1800", "1", "20240228", "1900", "K", "1"]
-    assert rows[17] == ["tp", "surface", "0", "20240228", "1800", "1-6", "20240229", "0", "m", "2"]
+    assert rows[17] == ["tp", "surface", "0", "20240228", "1800", "1-6", "20240229", "0", "kg", "m**-2", "2"]
     assert rows[26][5:8] == ["6-30", "20240301", "0"], "over a leap day"

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from py4cast.errors import DataError
+from py4cast.errors import DataError, SettingsError
 from py4cast.formats import Fields, Heading, Record, open_reader, writer_for
-from py4cast.formats.grib_writer import GribWriter
+from py4cast.formats.grib_writer import GribWriter, check_identity
 from py4cast.grid import Grid
 from py4cast.projection import inverse
 from py4cast.variables import Variable
@@ -147,8 +147,7 @@ def test_members_are_numbered(tmp_path: Path) -> None:
     assert set(fields) == {(name, member) for name in ("2t", "tp") for member in members}
     for i, member in enumerate(members):
         np.testing.assert_allclose(fields["2t", member], values[0, i, ..., 0], atol=1e-5)
-        # rain [kg m-2] is in metres in the file
-        np.testing.assert_allclose(fields["tp", member], values[0, i, ..., 1] / 1000, atol=1e-8)
+        np.testing.assert_allclose(fields["tp", member], values[0, i, ..., 1], atol=1e-5)
     assert keys_of(path, {"numberOfForecastsInEnsemble": 0, "productDefinitionTemplateNumber": 0}) == {
         "numberOfForecastsInEnsemble": 2, "productDefinitionTemplateNumber": 1,
     }  # fmt: skip
@@ -214,3 +213,84 @@ def test_grids_that_have_no_encoding_are_refused(tmp_path: Path, grid: Grid, nam
     with pytest.raises(DataError, match=message):
         write(tmp_path / "o.grib2", [T2M], grid=grid)
     assert not list(tmp_path.iterdir())
+
+
+def message_of(path: Path, *keys: str) -> list[object]:
+    values = keys_of(path, dict.fromkeys(keys, 0))
+    return [values[k] for k in keys]
+
+
+ORIGIN = ("centre", "subCentre", "generatingProcessIdentifier", "typeOfGeneratingProcess", "typeOfProcessedData", "significanceOfReferenceTime")  # fmt: skip
+
+
+def test_a_forecast_says_that_it_is_one_and_nobody_elses(tmp_path: Path) -> None:
+    assert message_of(write(tmp_path / "o.grib2", [T2M]), *ORIGIN) == [255, 0, 255, 2, 1, 1]
+    writer_for(tmp_path / "m.grib2").write(tmp_path / "m.grib2", Fields(np.zeros((1, 2, 2, 3, 1), np.float32), [T2M], GRID, INIT, [60 * MINUTE], {}, (0, 1)))  # fmt: skip
+    assert message_of(tmp_path / "m.grib2", *ORIGIN) == [255, 0, 255, 4, 4, 1], "members of an ensemble"
+
+
+def test_keys_of_the_heading_are_in_every_message(tmp_path: Path) -> None:
+    keys = {"centre": "lfpw", "subCentre": 3, "generatingProcessIdentifier": 211, "typeOfProcessedData": 2}
+    heading = Heading([T2M, RAIN], GRID, INIT, [60 * MINUTE], grib=keys)
+    with writer_for(tmp_path / "o.grib2").open(tmp_path / "o.grib2", heading) as put:
+        put(np.zeros(heading.shape, np.float32))
+    assert message_of(tmp_path / "o.grib2", *ORIGIN) == [84, 3, 211, 2, 2, 1]
+    wrong = Heading([T2M], GRID, INIT, [60 * MINUTE], grib={"centri": 1})
+    with (
+        pytest.raises(SettingsError, match="GRIB key centri=1"),
+        writer_for(tmp_path / "p.grib2").open(tmp_path / "p.grib2", wrong),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("name", ["t2m", "2m_temperature", "2t"])
+def test_names_of_the_climate_data_store_are_known(tmp_path: Path, name: str) -> None:
+    variable = Variable(name=name, units="K", level=2, type_of_level="heightAboveGround")
+    path = write(tmp_path / "o.grib2", [variable])
+    assert [r.short_name for r, _ in fields_of(path)] == ["2t"]
+    assert fields_of(path)[0][0].matches(variable)
+
+
+def test_the_parameter_that_a_user_names_wins(tmp_path: Path) -> None:
+    by_id = Variable(name="anything", units="m", grib={"paramId": 228228})
+    numbers = {"discipline": 0, "parameterCategory": 1, "parameterNumber": 211}
+    path = write(tmp_path / "o.grib2", [Variable(name="own", units="K", grib={**numbers})])
+    assert keys_of(path, dict.fromkeys(numbers, 0)) == numbers
+    path = write(tmp_path / "p.grib2", [by_id])
+    assert keys_of(path, {"paramId": 0}) == {"paramId": 228228}
+
+
+def test_a_unit_that_does_not_convert_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="x: GRIB has this parameter in 'K'.*set units or grib keys"):
+        write(tmp_path / "o.grib2", [Variable(name="x", short_name="2t", units="Pa")])
+    assert not list(tmp_path.iterdir())
+
+
+def test_levels_that_are_no_whole_numbers(tmp_path: Path) -> None:
+    variables = [Variable(name="t", units="K", level=x, type_of_level="isobaricInhPa") for x in (0.5, 850)]
+    keys = {"scaledValueOfFirstFixedSurface": 0, "scaleFactorOfFirstFixedSurface": 0}
+    assert keys_of(write(tmp_path / "o.grib2", variables[:1]), keys) == {
+        "scaledValueOfFirstFixedSurface": 50, "scaleFactorOfFirstFixedSurface": 0,
+    }  # fmt: skip
+    depth = Variable(name="t", units="K", level=2.5, type_of_level="heightAboveGround")
+    assert keys_of(write(tmp_path / "p.grib2", [depth]), keys) == {
+        "scaledValueOfFirstFixedSurface": 25, "scaleFactorOfFirstFixedSurface": 1,
+    }  # fmt: skip
+
+
+def test_seconds_of_the_start_stay(tmp_path: Path) -> None:
+    heading = Heading([T2M], GRID, np.datetime64("2020-01-01T06:30:15"), [60 * MINUTE])
+    with writer_for(tmp_path / "o.grib2").open(tmp_path / "o.grib2", heading) as put:
+        put(np.zeros(heading.shape, np.float32))
+    assert keys_of(tmp_path / "o.grib2", {"dataTime": 0, "second": 0}) == {"dataTime": 630, "second": 15}
+
+
+def test_keys_are_checked_before_they_are_trained_on(caplog: pytest.LogCaptureFixture) -> None:
+    check_identity(Variable(name="x", units="K", grib={"paramId": 167}))
+    with pytest.raises(SettingsError, match=r"variables\.x\.grib: x: GRIB knows no parameter 'x' with these keys"):
+        check_identity(Variable(name="x", units="K", grib={"paramId": 999_999_999}))
+    assert not caplog.records
+    check_identity(Variable(name="t", units="K", grib={"no_such_key": 1}))
+    assert "variables.t.grib: a forecast cannot be written to GRIB with these keys" in caplog.text, (
+        "it may be written elsewhere"
+    )

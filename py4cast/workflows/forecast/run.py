@@ -7,11 +7,13 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from py4cast.errors import DataError
 from py4cast.formats import Heading, Put
+from py4cast.planes.patterns import expand_patterns
 from py4cast.steppers import Array, StepperABC, open_stepper
 from py4cast.timeline import instant
 from py4cast.version import __version__
@@ -92,7 +94,21 @@ def _heading(asked: Forecast, stepper: StepperABC, start: np.datetime64, members
         "history": f"{np.datetime64('now', 's')}Z py4cast {__version__} forecast",
     }
     leads = [info.step_duration * (i + 1) for i in range(asked.num_steps)]
-    return Heading(info.variables_of(info.predicted), info.grid, start, leads, attributes, members)
+    grib = {**_origin(asked.input), **asked.grib}
+    return Heading(info.variables_of(info.predicted), info.grid, start, leads, attributes, members, grib=grib)
+
+
+def _origin(patterns: Sequence[str]) -> dict[str, Any]:
+    """What the first input file says of who made it, where it is GRIB."""
+    paths = expand_patterns(Path.cwd(), [str(Path(p).expanduser().absolute()) for p in patterns]) if patterns else []
+    if not paths or not paths[0].is_file():
+        return {}
+    with paths[0].open("rb") as stream:
+        if stream.read(4) != b"GRIB":
+            return {}
+    from py4cast.formats.grib import origin_of
+
+    return origin_of(paths[0])
 
 
 def _write(num_steps: int, steps: Iterator[Array], heading: Heading, puts: Sequence[Put], bar: Bar | None) -> None:

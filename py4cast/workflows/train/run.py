@@ -1,19 +1,18 @@
 """train: from a configuration to a run folder with a Forecaster, its scores, logs and pictures."""
 
-import json
 import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 
-from py4cast.atomic import check_name, disk_errors, lock, write_json
+from py4cast.atomic import disk_errors, lock, write_json
 from py4cast.callbacks import (
     AtomicCheckpointIO,
     CheckpointKeeper,
@@ -23,9 +22,10 @@ from py4cast.callbacks import (
     TrainingProgress,
     stopped_at_once,
 )
+from py4cast.dataset_info import DatasetInfo
 from py4cast.datasets import DatasetABC, registry
 from py4cast.datasets.loader import Loader, LoaderSettings
-from py4cast.errors import DataError, Py4castError, SettingsError
+from py4cast.errors import DataError, Py4castError
 from py4cast.forecaster import Forecaster
 from py4cast.lightning import AutoRegressiveLightning
 from py4cast.losses import registry as losses
@@ -34,11 +34,11 @@ from py4cast.metrics.score_set import ScoreSet
 from py4cast.observers import ErrorObserver
 from py4cast.observers import registry as observers
 from py4cast.progress import Preparation
-from py4cast.settings import read_json, root_dir
 from py4cast.tracking import RunLog, loggers_of, track_result
 from py4cast.workflows.config import Decoded, RunConfig, TrainSettings
 from py4cast.workflows.page.score_page import write_page
 from py4cast.workflows.terminal import Bar
+from py4cast.workflows.train.folder import begin, last_checkpoint, process_rank, run_folder, without_empty_folder
 from py4cast.workflows.train.lineage import git_state
 from py4cast.workflows.verify.climatology import carry, climatology_of
 from py4cast.workflows.verify.score_files import write_scores
@@ -47,68 +47,6 @@ from py4cast.workflows.verify.split import SplitCase, document_of
 __all__ = ["process_rank", "run_folder", "train"]
 
 logger = logging.getLogger(__name__)
-
-
-def run_folder(config: RunConfig, campaign: str, run_name: str) -> Path:
-    """The folder of a run: `$PY4CAST_ROOTDIR/logs/<campaign>/<dataset>/<model>/<run>`."""
-    dataset = str(config.dataset.settings.get("name") or config.dataset.name)
-    parts = (
-        ("--campaign_name", campaign),
-        ("dataset name", dataset),
-        ("model name", config.model.name),
-        ("--run_name", run_name),
-    )
-    folder = root_dir() / "logs"
-    for what, part in parts:
-        folder = folder / check_name(part, what)
-    return folder
-
-
-def _begin(folder: Path, config: RunConfig, resume: bool) -> Path | None:
-    """Makes the folder and its config.json; returns the checkpoint to go on from, if any."""
-    config_file = folder / "config.json"
-    if not resume:
-        if config_file.exists():
-            raise SettingsError(
-                f"{folder}: a run of this name exists; choose another --run_name, or go on with --resume"
-            )
-        write_json(config_file, config.to_dict())
-        return None
-    if not config_file.exists():
-        raise SettingsError(f"{folder}: no run to resume here")
-    before = read_json(config_file)
-    if before != config.to_dict():
-        changed = _differing(before, config.to_dict())
-        raise SettingsError(
-            f"{folder}: --resume goes on with the run's own settings; these differ: {', '.join(changed)}; see {config_file}"
-        )
-    return _last_checkpoint(folder, resume)
-
-
-def _differing(before: Any, now: Any, place: str = "") -> list[str]:
-    """Where two documents differ, `train.epochs (60, now 70)`."""
-    if isinstance(before, Mapping) and isinstance(now, Mapping):
-        keys = [k for k in dict.fromkeys((*before, *now)) if place or k not in ("run_name", "resume")]
-        return [
-            text
-            for k in keys
-            for text in _differing(before.get(k), now.get(k), f"{place}.{k}".lstrip("."))
-            if before.get(k) != now.get(k)
-        ]
-    return [f"{place} ({json.dumps(before)}, now {json.dumps(now)})"]
-
-
-def _last_checkpoint(folder: Path, resume: bool) -> Path | None:
-    last = folder / "checkpoints" / "last.ckpt"
-    return last if resume and last.exists() else None
-
-
-def process_rank() -> int:
-    """The rank of this process in its job, as torchrun, SLURM or Lightning's launcher tell it."""
-    for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"):
-        if os.environ.get(name, "").isdigit():
-            return int(os.environ[name])
-    return 0
 
 
 def _load_data(config: RunConfig, settings: Any, folder: Path) -> tuple[DatasetABC, DatasetABC, DatasetABC]:
@@ -242,11 +180,11 @@ def train(
     last = folder / "checkpoints" / "last.ckpt"
     with (
         stopped_at_once(last),
-        _without_empty_folder(folder) if is_first else nullcontext(),
+        without_empty_folder(folder) if is_first else nullcontext(),
         disk_errors(folder),
         lock(folder / ".lock") if is_first else nullcontext(),
     ):
-        checkpoint = _begin(folder, config, resume) if is_first else _last_checkpoint(folder, resume)
+        checkpoint = begin(folder, config, resume) if is_first else last_checkpoint(folder, resume)
         try:
             module, datasets = _make(config, folder, weights, decoded)
         except BaseException:
@@ -258,21 +196,6 @@ def train(
         return _fit(config, folder, datasets, module, checkpoint, loggers)
 
 
-@contextmanager
-def _without_empty_folder(folder: Path) -> Iterator[None]:
-    """Where a run is refused, the folders go that were made for it and hold nothing."""
-    made = [f for f in (folder, *folder.parents) if not f.exists()]
-    try:
-        yield
-    except BaseException:
-        if folder in made and [p.name for p in folder.iterdir()] == [".lock"]:
-            (folder / ".lock").unlink()
-            with suppress(OSError):
-                for place in made:
-                    place.rmdir()
-        raise
-
-
 def _make(
     config: RunConfig, folder: Path, weights: str | os.PathLike[str] | None, decoded: Decoded | None = None
 ) -> tuple[AutoRegressiveLightning, tuple[DatasetABC, DatasetABC, DatasetABC]]:
@@ -281,6 +204,7 @@ def _make(
     decoded = decoded or config.check()
     datasets = _load_data(config, decoded.dataset, folder)
     info = datasets[0].info
+    _check_keys(info)
     for split, dataset in zip(("train", "valid", "test"), datasets, strict=True):
         if len(dataset) == 0:
             raise DataError(f"dataset {info.name!r}: the split {split} holds no sample")
@@ -339,6 +263,14 @@ def _fit(
         files = ("scores.json", "report.html", "forecaster.safetensors")
         track_result(trainer, config.to_dict(), scores, {name: folder / name for name in files})
     return folder
+
+
+def _check_keys(info: DatasetInfo) -> None:
+    """Looks at GRIB keys now, not when the first forecast is written."""
+    for variable in (v for v in info.variables if v.is_predicted and v.grib):
+        from py4cast.formats.grib_writer import check_identity
+
+        check_identity(variable)
 
 
 @contextmanager

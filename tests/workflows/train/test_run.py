@@ -11,6 +11,7 @@ from py4cast.forecaster import Forecaster
 from py4cast.testing import make_info
 from py4cast.workflows.config import RunConfig, TrainSettings, build_config
 from py4cast.workflows.train import run as module
+from py4cast.workflows.train.folder import begin
 from py4cast.workflows.train.run import load_weights, process_rank, run_folder, train
 
 TINY = ["model.num_filters=4", "dataset.size=16", "dataset.num_train=27", "dataset.num_valid=8", "dataset.num_test=8"]
@@ -43,18 +44,18 @@ def test_names_that_lead_out_of_the_folder_are_refused(campaign: str, name: str,
 def test_a_run_begins_once_and_goes_on_with_its_own_settings(tmp_path: Path) -> None:
     config = tiny()
     with pytest.raises(SettingsError, match="no run to resume here"):
-        module._begin(tmp_path, config, resume=True)
-    assert module._begin(tmp_path, config, resume=False) is None
+        begin(tmp_path, config, resume=True)
+    assert begin(tmp_path, config, resume=False) is None
     assert json.loads((tmp_path / "config.json").read_text()) == config.to_dict()
     with pytest.raises(SettingsError, match="a run of this name exists; choose another --run_name, or go on with --resume"):  # fmt: skip
-        module._begin(tmp_path, config, resume=False)
-    assert module._begin(tmp_path, config, resume=True) is None, "no state was saved yet"
+        begin(tmp_path, config, resume=False)
+    assert begin(tmp_path, config, resume=True) is None, "no state was saved yet"
     last = tmp_path / "checkpoints" / "last.ckpt"
     last.parent.mkdir()
     last.touch()
-    assert module._begin(tmp_path, config, resume=True) == last
+    assert begin(tmp_path, config, resume=True) == last
     with pytest.raises(SettingsError, match=r"with the run's own settings; these differ: model.*, train.*; see .*config\.json"):  # fmt: skip
-        module._begin(tmp_path, tiny("model.num_filters=8", epochs=2), resume=True)
+        begin(tmp_path, tiny("model.num_filters=8", epochs=2), resume=True)
 
 
 def test_a_run_that_never_began_leaves_its_name_free(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +63,7 @@ def test_a_run_that_never_began_leaves_its_name_free(monkeypatch: pytest.MonkeyP
     with pytest.raises(DataError, match=r"nowhere\.safetensors: no such file"):
         train(tiny(), weights="nowhere.safetensors")
     assert not (folder / "config.json").exists() and not (folder / "dataset.json").exists()
-    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints").mkdir(parents=True)
     with pytest.raises(DataError):
         train(tiny(), weights="nowhere.safetensors")
     assert (folder / "config.json").exists(), "what stands beside checkpoints is a run's"

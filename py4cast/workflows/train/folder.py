@@ -1,0 +1,93 @@
+"""The folder of a run: where it is, what it begins with, and that nothing is left of a run that was refused."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from py4cast.atomic import check_name, write_json
+from py4cast.errors import SettingsError
+from py4cast.settings import read_json, root_dir
+from py4cast.workflows.config import RunConfig
+
+__all__ = ["begin", "last_checkpoint", "process_rank", "run_folder", "without_empty_folder"]
+
+
+def run_folder(config: RunConfig, campaign: str, run_name: str) -> Path:
+    """The folder of a run: `$PY4CAST_ROOTDIR/logs/<campaign>/<dataset>/<model>/<run>`."""
+    dataset = str(config.dataset.settings.get("name") or config.dataset.name)
+    parts = (
+        ("--campaign_name", campaign),
+        ("dataset name", dataset),
+        ("model name", config.model.name),
+        ("--run_name", run_name),
+    )
+    folder = root_dir() / "logs"
+    for what, part in parts:
+        folder = folder / check_name(part, what)
+    return folder
+
+
+def process_rank() -> int:
+    """The rank of this process in its job, as torchrun, SLURM or Lightning's launcher tell it."""
+    for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"):
+        if os.environ.get(name, "").isdigit():
+            return int(os.environ[name])
+    return 0
+
+
+def begin(folder: Path, config: RunConfig, resume: bool) -> Path | None:
+    """Makes the folder and its config.json; returns the checkpoint to go on from, if any."""
+    config_file = folder / "config.json"
+    if not resume:
+        if config_file.exists():
+            raise SettingsError(
+                f"{folder}: a run of this name exists; choose another --run_name, or go on with --resume"
+            )
+        write_json(config_file, config.to_dict())
+        return None
+    if not config_file.exists():
+        raise SettingsError(f"{folder}: no run to resume here")
+    before = read_json(config_file)
+    if before != config.to_dict():
+        changed = _differing(before, config.to_dict())
+        raise SettingsError(
+            f"{folder}: --resume goes on with the run's own settings; these differ: {', '.join(changed)}; see {config_file}"
+        )
+    return last_checkpoint(folder, resume)
+
+
+def _differing(before: Any, now: Any, place: str = "") -> list[str]:
+    """Where two documents differ, `train.epochs (60, now 70)`."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        keys = [k for k in dict.fromkeys((*before, *now)) if place or k not in ("run_name", "resume")]
+        return [
+            text
+            for k in keys
+            for text in _differing(before.get(k), now.get(k), f"{place}.{k}".lstrip("."))
+            if before.get(k) != now.get(k)
+        ]
+    return [f"{place} ({json.dumps(before)}, now {json.dumps(now)})"]
+
+
+def last_checkpoint(folder: Path, resume: bool) -> Path | None:
+    """The checkpoint that a run goes on from, if there is one."""
+    last = folder / "checkpoints" / "last.ckpt"
+    return last if resume and last.exists() else None
+
+
+@contextmanager
+def without_empty_folder(folder: Path) -> Iterator[None]:
+    """Where a run is refused, the folders go that were made for it and hold nothing."""
+    made = [f for f in (folder, *folder.parents) if not f.exists()]
+    try:
+        yield
+    except BaseException:
+        if folder in made and [p.name for p in folder.iterdir()] == [".lock"]:
+            (folder / ".lock").unlink()
+            with suppress(OSError):
+                for place in made:
+                    place.rmdir()
+        raise
