@@ -17,6 +17,7 @@ __all__ = [
     "dims_of",
     "forecast_coordinates",
     "grid_coordinates",
+    "name_in_file",
     "shape_of",
     "variable_attributes",
 ]
@@ -63,7 +64,7 @@ def _seconds(times: NDArray[np.datetime64]) -> NDArray[np.int64]:
 def dims_of(heading: Heading) -> tuple[str, ...]:
     """Names of the dimensions of a forecast's variable."""
     places = ("station",) if heading.stations else grid_coordinates(heading.grid)[0]
-    return ("lead_time", *(("member",) if heading.members else ()), *places)
+    return ("time", *(("member",) if heading.members else ()), *places)
 
 
 def shape_of(heading: Heading) -> tuple[int, ...]:
@@ -74,7 +75,10 @@ def shape_of(heading: Heading) -> tuple[int, ...]:
 
 
 def forecast_coordinates(heading: Heading) -> dict[str, Coordinate]:
-    """The coordinates of a forecast by name, `(dims, values, attributes)`: grid, init, lead and valid time, member."""
+    """The coordinates of a forecast by name, `(dims, values, attributes)`: grid, init, lead and valid time, member.
+
+    `time` is the time of validity, so that programs that know nothing of forecasts date the fields rightly.
+    """
     _, coordinates, _ = _station_coordinates(heading) if heading.stations else grid_coordinates(heading.grid)
     coords: dict[str, Coordinate] = {
         name: (dims if isinstance(dims, tuple) else (dims,), np.asarray(values), attrs)
@@ -82,16 +86,22 @@ def forecast_coordinates(heading: Heading) -> dict[str, Coordinate]:
     }
     leads = np.array(heading.lead_times, dtype="timedelta64[s]")
     init = np.asarray(heading.init_time, dtype="datetime64[s]")
-    hours = {"standard_name": "forecast_period", "units": "hours"}
-    coords["lead_time"] = (("lead_time",), leads / np.timedelta64(3600, "s"), hours)
+    valid = {"standard_name": "time", "long_name": "time of validity", "axis": "T", **_SINCE}
+    coords["time"] = (("time",), _seconds(init + leads), valid)
+    hours = {"standard_name": "forecast_period", "long_name": "lead time", "units": "hours"}
+    coords["lead_time"] = (("time",), leads / np.timedelta64(3600, "s"), hours)
     start = {"standard_name": "forecast_reference_time", "long_name": "start of the forecast", **_SINCE}
     coords["init_time"] = ((), _seconds(init), start)
-    valid = {"standard_name": "time", "long_name": "time of validity", **_SINCE}
-    coords["valid_time"] = (("lead_time",), _seconds(init + leads), valid)
     if heading.members:
         number = {"standard_name": "realization", "long_name": "member of the ensemble"}
         coords["member"] = (("member",), np.array(heading.members, dtype=np.int32), number)
     return coords
+
+
+def name_in_file(variable: Variable, heading: Heading) -> str:
+    """What a variable is called in the file: its name, with `_field` behind it where a coordinate has that name."""
+    taken = {*forecast_coordinates(heading), *dims_of(heading), MAPPING}
+    return f"{variable.name}_field" if variable.name in taken else variable.name
 
 
 def variable_attributes(variable: Variable, heading: Heading) -> dict[str, Any]:

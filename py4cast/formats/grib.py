@@ -5,8 +5,10 @@ read in part. No index files are written or read beside the data.
 """
 
 import contextlib
+import ctypes
 import functools
 import hashlib
+import os
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,7 +26,7 @@ from py4cast.formats.grib_headers import headers_of
 from py4cast.grid import Grid
 from py4cast.projection import forward
 
-__all__ = ["GribReader", "get_key", "is_grib_key"]
+__all__ = ["GribReader", "get_key", "is_grib_key", "origin_of"]
 
 # of one process: what the headers mean, and the grids that they describe, which many files share
 _KNOWN: "OrderedDict[tuple[bytes, bytes], Record]" = OrderedDict()
@@ -52,6 +54,21 @@ _GEOMETRY = (
     "jPointsAreConsecutive", "LaDInDegrees", "orientationOfTheGridInDegrees", "projectionCentreFlag", "radius",
     "shapeOfTheEarth", "angleOfRotationInDegrees", "latitudeOfSouthernPoleInDegrees", "longitudeOfSouthernPoleInDegrees",
 )  # fmt: skip
+
+
+def _silence() -> None:
+    """Sends ecCodes' own log to nowhere: what goes wrong comes as an exception, which is told in a line with its file."""
+    from gribapi.bindings import ffi, lib  # type: ignore[import-untyped]
+
+    libc = ctypes.CDLL(None)
+    libc.fopen.restype = ctypes.c_void_p
+    nowhere = libc.fopen(os.devnull.encode(), b"w")
+    lib.grib_context_set_logging_file(lib.grib_context_get_default(), ffi.cast("FILE*", nowhere))
+
+
+# an ecCodes of another making may lack the call; then it says more than is needed
+with contextlib.suppress(AttributeError, OSError, TypeError, ImportError):
+    _silence()
 
 
 def get_key(handle: int, key: str, kind: type | None = None) -> Any:

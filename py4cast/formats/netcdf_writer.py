@@ -19,7 +19,7 @@ _FILL = np.float32(9.96921e36)
 
 
 class NetcdfWriter(WriterABC):
-    """Creates a writer of CF-NetCDF: dimensions `lead_time` (`member`) and the grid's; init, lead and valid time."""
+    """Creates a writer of CF-NetCDF: dimensions `time` (`member`) and the grid's; init, lead and valid time."""
 
     suffixes: ClassVar[tuple[str, ...]] = (".nc", ".nc4")
     temporary_suffix: ClassVar[str] = ".nc"
@@ -30,11 +30,12 @@ class NetcdfWriter(WriterABC):
             with netCDF4.Dataset(temporary, "w", format="NETCDF4") as file:
                 _define(file, heading)
                 shape = conventions.shape_of(heading)[1:]
+                names = [conventions.name_in_file(v, heading) for v in heading.variables]
 
                 def put(step: int, values: NDArray[np.float32]) -> None:
-                    for index, variable in enumerate(heading.variables):
+                    for index, name in enumerate(names):
                         field = values[..., index].reshape(shape)
-                        file[variable.name][step] = np.where(np.isnan(field), _FILL, field)
+                        file[name][step] = np.where(np.isnan(field), _FILL, field)
 
                 yield put
         except RuntimeError as error:
@@ -58,7 +59,13 @@ def _define(file: netCDF4.Dataset, heading: Heading) -> None:
         file.createVariable(conventions.MAPPING, "i4", ()).setncatts(mapping)
     for variable in heading.variables:
         created = file.createVariable(
-            variable.name, "f4", dims, zlib=True, complevel=1, fill_value=_FILL, chunksizes=(1, *shape[1:])
+            conventions.name_in_file(variable, heading),
+            "f4",
+            dims,
+            zlib=True,
+            complevel=1,
+            fill_value=_FILL,
+            chunksizes=(1, *shape[1:]),
         )
         created.set_auto_maskandscale(False)
         created.setncatts(conventions.variable_attributes(variable, heading))

@@ -37,7 +37,7 @@ class ZarrWriter(WriterABC):
         arrays = []
         for variable in heading.variables:
             created = group.create_array(
-                variable.name,
+                conventions.name_in_file(variable, heading),
                 shape=shape,
                 chunks=(1, *shape[1:]),
                 dtype="float32",

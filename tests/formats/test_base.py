@@ -62,10 +62,10 @@ def test_xarray_opens_it_without_help(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"out.{ending}"
     writer_for(path).write(path, ensemble(lambert()))
     with xr.open_dataset(path, engine="netcdf4" if ending == "nc" else "zarr", decode_timedelta=False) as data:
-        assert data["t2m"].dims == ("lead_time", "member", "y", "x") and data.attrs["title"] == "three members"
-        assert set(data["t2m"].coords) >= {"latitude", "longitude", "init_time", "valid_time", "lead_time", "member"}
+        assert data["t2m"].dims == ("time", "member", "y", "x") and data.attrs["title"] == "three members"
+        assert set(data["t2m"].coords) >= {"latitude", "longitude", "init_time", "time", "lead_time", "member"}
         assert data["init_time"].values == INIT and data["lead_time"].values.tolist() == [1.0, 6.0, 30.0]
-        assert (data["valid_time"].values == INIT + np.array(LEADS)).all()
+        assert (data["time"].values == INIT + np.array(LEADS)).all()
         assert data["projection"].attrs["grid_mapping_name"] == "lambert_conformal_conic"
 
 

@@ -71,11 +71,11 @@ def test_a_plane_without_metres_has_places_alone() -> None:
 @pytest.mark.parametrize(
     ("of", "dims", "shape"),
     [
-        (heading(LATLON), ("lead_time", "latitude", "longitude"), (2, 2, 3)),
-        (heading(PLANE), ("lead_time", "y", "x"), (2, 2, 3)),
-        (heading(PLANE, members=(0, 4, 5)), ("lead_time", "member", "y", "x"), (2, 3, 2, 3)),
-        (at_stations(), ("lead_time", "station"), (2, 2)),
-        (at_stations(members=(1,)), ("lead_time", "member", "station"), (2, 1, 2)),
+        (heading(LATLON), ("time", "latitude", "longitude"), (2, 2, 3)),
+        (heading(PLANE), ("time", "y", "x"), (2, 2, 3)),
+        (heading(PLANE, members=(0, 4, 5)), ("time", "member", "y", "x"), (2, 3, 2, 3)),
+        (at_stations(), ("time", "station"), (2, 2)),
+        (at_stations(members=(1,)), ("time", "member", "station"), (2, 1, 2)),
     ],
 )
 def test_dimensions_are_named_and_sized_in_one_order(
@@ -86,8 +86,8 @@ def test_dimensions_are_named_and_sized_in_one_order(
 
 def test_times_are_counted_since_1970_and_lead_times_in_hours() -> None:
     coordinates = forecast_coordinates(heading(LATLON))
-    lead, init, valid = (coordinates[n] for n in ("lead_time", "init_time", "valid_time"))
-    assert (lead[0], init[0], valid[0]) == (("lead_time",), (), ("lead_time",))
+    lead, init, valid = (coordinates[n] for n in ("lead_time", "init_time", "time"))
+    assert (lead[0], init[0], valid[0]) == (("time",), (), ("time",))
     assert lead[1].tolist() == [0.5, 6.0] and lead[2] == {"standard_name": "forecast_period", "units": "hours"}
     begin = 86400 + 6 * 3600
     assert init[1] == begin and valid[1].tolist() == [begin + 1800, begin + 21600]
@@ -115,10 +115,10 @@ def test_stations_are_a_time_series_of_points() -> None:
 @pytest.mark.parametrize(
     ("of", "beside"),
     [
-        (heading(LATLON), {"init_time", "valid_time"}),
-        (heading(LATLON, members=(0,)), {"init_time", "valid_time"}),
-        (heading(PLANE), {"latitude", "longitude", "init_time", "valid_time"}),
-        (at_stations(), {"latitude", "longitude", "init_time", "valid_time"}),
+        (heading(LATLON), {"init_time", "lead_time"}),
+        (heading(LATLON, members=(0,)), {"init_time", "lead_time"}),
+        (heading(PLANE), {"latitude", "longitude", "init_time", "lead_time"}),
+        (at_stations(), {"latitude", "longitude", "init_time", "lead_time"}),
     ],
 )
 def test_coordinates_beside_the_dimensions_are_named(of: Heading, beside: set[str]) -> None:

@@ -30,20 +30,20 @@ def test_forecasts_follow_cf(tmp_path: Path) -> None:
     writer_for(path).write(path, forecast(lambert(), [T2M.with_units("K")]))
     with xr.open_dataset(path, decode_timedelta=True) as data:
         t2m = data["t2m"]
-        assert t2m.dims == ("lead_time", "y", "x") and t2m.attrs["units"] == "K"
+        assert t2m.dims == ("time", "y", "x") and t2m.attrs["units"] == "K"
         assert t2m.attrs["standard_name"] == "air_temperature" and t2m.attrs["grid_mapping"] == "projection"
         assert data["projection"].attrs["grid_mapping_name"] == "lambert_conformal_conic"
         assert data.attrs["Conventions"].startswith("CF-1.")
         names = {
             c: data[c].attrs.get("standard_name")
-            for c in ("latitude", "longitude", "x", "y", "init_time", "valid_time", "lead_time")
+            for c in ("latitude", "longitude", "x", "y", "init_time", "time", "lead_time")
         }
         assert names == {
             "latitude": "latitude", "longitude": "longitude", "x": "projection_x_coordinate", "y": "projection_y_coordinate",
-            "init_time": "forecast_reference_time", "valid_time": "time", "lead_time": "forecast_period",
+            "init_time": "forecast_reference_time", "time": "time", "lead_time": "forecast_period",
         }  # fmt: skip
         assert data["init_time"].values == np.datetime64("2024-02-28T18:00")
-        assert data["valid_time"].values[-1] == np.datetime64("2024-03-01T00:00"), "a leap day lies between"
+        assert data["time"].values[-1] == np.datetime64("2024-03-01T00:00"), "a leap day lies between"
 
 
 def test_levels_members_and_runs_become_records(tmp_path: Path) -> None:

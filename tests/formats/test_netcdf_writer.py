@@ -1,10 +1,13 @@
+import shutil
+import subprocess
 from pathlib import Path
 
 import netCDF4
 import numpy as np
 import pytest
+import xarray as xr
 
-from py4cast.formats import Fields, Heading
+from py4cast.formats import Fields, Heading, writer_for
 from py4cast.formats.netcdf_writer import NetcdfWriter
 from py4cast.grid import Grid
 from py4cast.testing import make_forecast
@@ -21,7 +24,7 @@ def test_a_file_holds_a_compressed_chunk_per_lead_time(tmp_path: Path, members: 
     with netCDF4.Dataset(path) as file:
         places = (6, 9)
         assert {n: d.size for n, d in file.dimensions.items()} == {
-            "lead_time": 3, **({"member": 2} if members else {}), "latitude": 6, "longitude": 9,
+            "time": 3, **({"member": 2} if members else {}), "latitude": 6, "longitude": 9,
         }  # fmt: skip
         for index, name in enumerate(("t2m", "msl")):
             variable = file[name]
@@ -72,7 +75,7 @@ def test_stations_are_a_series_of_points(tmp_path: Path, members: tuple[int, ...
     with netCDF4.Dataset(tmp_path / "s.nc") as file:
         assert file.featureType == "timeSeries" and file["station"][:].tolist() == ["a", "Bø", "c"]
         assert file["station"].cf_role == "timeseries_id" and "projection" not in file.variables
-        assert file["t2m"].dimensions == ("lead_time", *(("member",) if members else ()), "station")
+        assert file["t2m"].dimensions == ("time", *(("member",) if members else ()), "station")
         np.testing.assert_array_equal(file["t2m"][:].ravel(), values.ravel())
         np.testing.assert_array_equal(file["latitude"][:], [50, 51, 52])
 
@@ -88,3 +91,43 @@ def test_what_hdf5_says_of_a_full_disk_is_told_and_other_errors_stay(tmp_path: P
     with pytest.raises(RuntimeError, match="something else"), NetcdfWriter().open(tmp_path / "f.nc", forecast.heading):
         raise RuntimeError("something else")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", ["nc", "zarr"])
+def test_a_variable_with_the_name_of_a_coordinate_is_written_beside_it(tmp_path: Path, suffix: str) -> None:
+    names = ("x", "latitude", "time", "projection", "lead_time", "t2m")
+    variables = [Variable(name=n, units="K") for n in names]
+    x = np.arange(3) * 1000.0
+    lat, lon = np.meshgrid(50 + x[:2] / 1e5, x / 1e5, indexing="ij")
+    grid = Grid(lat, lon, x, x[:2], {"grid_mapping_name": "polar_stereographic"})
+    heading = Heading(variables, grid, np.datetime64("2020-02-28T18"), [np.timedelta64(h, "h") for h in (6, 12)])
+    path = tmp_path / f"a.{suffix}"
+    with writer_for(path).open(path, heading) as put:
+        for step in (0, 1):
+            put(np.full((2, 3, 6), 270 + step + np.arange(6), dtype=np.float32))
+    with xr.open_dataset(path, decode_timedelta=False) as data:
+        assert data["time"].values.tolist() == np.array(["2020-02-29T00", "2020-02-29T06"], "datetime64[ns]").tolist()
+        for i, name in enumerate(names):
+            held = data["t2m" if name == "t2m" else f"{name}_field"]
+            assert held.attrs["long_name"] == name and held.values[:, 0, 0].tolist() == [270 + i, 271 + i]
+        assert data["x"].values.tolist() == x.tolist()
+
+
+def test_other_programs_date_the_fields(tmp_path: Path) -> None:
+    """CDO, ncview and Panoply take the coordinate of the leading dimension, which counts from a date."""
+    heading = Heading([Variable(name="t2m", units="K")], Grid(np.array([1.0, 0.0]), np.arange(3.0)), np.datetime64("2020-02-28T18"), [np.timedelta64(6, "h")])  # fmt: skip
+    with writer_for(tmp_path / "a.nc").open(tmp_path / "a.nc", heading) as put:
+        put(np.zeros((2, 3, 1), dtype=np.float32))
+    with netCDF4.Dataset(tmp_path / "a.nc") as file:
+        assert file["t2m"].dimensions[0] == "time"
+        time = file["time"]
+        assert (time.standard_name, time.axis) == ("time", "T") and time.units.startswith("seconds since ")
+        assert str(netCDF4.num2date(time[0], time.units, time.calendar)) == "2020-02-29 00:00:00"
+        assert file["init_time"].standard_name == "forecast_reference_time" and file["lead_time"][:].tolist() == [6.0]
+    cdo = shutil.which("cdo")
+    if cdo is None:
+        pytest.skip("no cdo here")
+    told = subprocess.run(
+        [cdo, "-s", "sinfon", str(tmp_path / "a.nc")], capture_output=True, text=True, check=True
+    ).stdout
+    assert "2020-02-29 00:00:00" in told and "t2m" in told

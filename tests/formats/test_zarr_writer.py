@@ -20,7 +20,7 @@ def test_a_store_has_a_chunk_per_lead_time_and_gathered_metadata(tmp_path: Path,
     document = json.loads((path / "zarr.json").read_text())
     assert document["zarr_format"] == 3
     gathered = document["consolidated_metadata"]["metadata"]
-    names = {"t2m", "msl", "latitude", "longitude", "lead_time", "init_time", "valid_time"}
+    names = {"t2m", "msl", "latitude", "longitude", "lead_time", "init_time", "time"}
     assert set(gathered) == names | ({"member"} if members else set())
     group = zarr.open_group(path, mode="r")
     assert dict(group.attrs) == {"Conventions": "CF-1.11", "title": "a check"}
@@ -28,7 +28,7 @@ def test_a_store_has_a_chunk_per_lead_time_and_gathered_metadata(tmp_path: Path,
         array = group[name]
         assert isinstance(array, zarr.Array)
         assert array.chunks == (1, *([2] if members else []), 6, 9) and array.dtype == np.float32
-        dims = ["lead_time", *(["member"] if members else []), "latitude", "longitude"]
+        dims = ["time", *(["member"] if members else []), "latitude", "longitude"]
         assert gathered[name]["dimension_names"] == dims
         assert np.isnan(array.fill_value), "what is not there is NaN"
         np.testing.assert_array_equal(array[:], forecast.values[..., index])

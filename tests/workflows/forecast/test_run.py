@@ -276,7 +276,7 @@ def test_series_at_stations(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
     np.testing.assert_allclose(rows.iloc[:, 6:].to_numpy().reshape(2, 2, 4), at, rtol=1e-4, atol=1e-4)
     (file,) = forecast(Forecast(**words, series=str(tmp_path / "s.nc")))
     with xr.open_dataset(file, decode_timedelta=False) as data:
-        assert data["t2m"].dims == ("lead_time", "station") and data.attrs["featureType"] == "timeSeries"
+        assert data["t2m"].dims == ("time", "station") and data.attrs["featureType"] == "timeSeries"
         assert data["station"].values.tolist() == ["between", "north, west"] and "latitude" in data["t2m"].coords
         np.testing.assert_allclose(data["t2m"].values, at[..., 0], rtol=1e-5)
     with pytest.raises(SettingsError, match="--stations FILE and --series FILE come together"):
