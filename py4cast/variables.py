@@ -13,7 +13,19 @@ from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.settings import decode, encode
 from py4cast.units import conversion, normalise
 
-__all__ = ["GRIB_NAMES", "KNOWN", "NanPolicy", "Parameter", "Role", "Variable", "feature_name", "role_of"]
+__all__ = [
+    "ALONG_GRID",
+    "GRIB_NAMES",
+    "KNOWN",
+    "Axes",
+    "NanPolicy",
+    "Parameter",
+    "Role",
+    "Variable",
+    "axes_of",
+    "feature_name",
+    "role_of",
+]
 
 Role = Literal["prognostic", "diagnostic", "forcing", "static"]
 NanPolicy = Literal["forbid", "mask"]
@@ -70,6 +82,25 @@ GRIB_NAMES: Mapping[str, str] = {
 }  # fmt: skip
 
 
+Axes = Literal["earth", "grid", ""]
+# CF names of vector components towards east and north, and the same along the axes of a grid
+ALONG_GRID: Mapping[str, str] = {
+    "eastward_wind": "x_wind", "northward_wind": "y_wind",
+    "eastward_sea_water_velocity": "sea_water_x_velocity", "northward_sea_water_velocity": "sea_water_y_velocity",
+    "surface_geostrophic_eastward_sea_water_velocity": "surface_geostrophic_sea_water_x_velocity",
+    "surface_geostrophic_northward_sea_water_velocity": "surface_geostrophic_sea_water_y_velocity",
+    "eastward_sea_ice_velocity": "sea_ice_x_velocity", "northward_sea_ice_velocity": "sea_ice_y_velocity",
+}  # fmt: skip
+_OLDER_ALONG_GRID = ("grid_eastward_wind", "grid_northward_wind")
+
+
+def axes_of(standard_name: str) -> Axes:
+    """Along which axes a vector's component of this CF name runs; empty for what is no component."""
+    if standard_name in ALONG_GRID:
+        return "earth"
+    return "grid" if standard_name in (*ALONG_GRID.values(), *_OLDER_ALONG_GRID) else ""
+
+
 def role_of(text: str) -> Role:
     """The role that `text` names, the older words included; SettingsError when it is none."""
     role = _OLDER_ROLES.get(text, text)
@@ -124,6 +155,11 @@ class Variable:
     def sought(self) -> str:
         """Its name in the files."""
         return self.file_name or self.short_name or self.name
+
+    @property
+    def axes(self) -> Axes:
+        """Along which axes it runs where it is a component of a vector: `earth`, `grid`; else empty."""
+        return axes_of(self.standard_name or (self.known.standard_name if self.known else ""))
 
     @property
     def grib_name(self) -> str:

@@ -74,7 +74,7 @@ ROOMS = {
         "dataset",
     ],
     "formats": [
-        "base cf_time grib_fields grib_headers stations zip",
+        "base cf_time grib_fields grib_headers grib_keys stations zip",
         "cf_axes conventions grib numpy table_writer",
         "cf_dataset",
         "cf",
@@ -131,7 +131,7 @@ ROOMS = {
         "ab3",
     ],
     "planes": [
-        "arrays checks filters patterns",
+        "arrays checks filters patterns winds",
         "reader",
         "rivals",
         "catalog",
@@ -225,7 +225,7 @@ ROOMS = {
 
 CONFINED = {
     "netCDF4": {"formats/netcdf_writer.py"},
-    "eccodes": {"formats/grib.py", "formats/grib_writer.py"},
+    "eccodes": {"formats/grib.py", "formats/grib_keys.py", "formats/grib_writer.py"},
     "cfgrib": {"formats/grib.py"},
     "zarr": {"formats/zarr.py", "formats/zarr_writer.py", "cubes/store/layout.py", "cubes/foreign/"},
     "xarray": {

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from py4cast.errors import DataError, SettingsError
 from py4cast.formats.base import Heading, PutStep, WriterABC, same_key
-from py4cast.formats.grib import get_key
+from py4cast.formats.grib_keys import get_key
 from py4cast.grid import Grid
 from py4cast.units import conversion
 from py4cast.variables import Variable
@@ -188,6 +188,8 @@ def _identified(bare: int, variable: Variable, num_members: int) -> int:
                 eccodes.codes_set(handle, "typeOfLevel", variable.type_of_level)
             if with_level and variable.level is not None:
                 _set_level(handle, variable)
+            if variable.axes:
+                eccodes.codes_set(handle, "uvRelativeToGrid", int(variable.axes == "grid"))
             for key, value in variable.grib.items():
                 eccodes.codes_set(handle, key, value)
             lost = [k for k, v in variable.grib.items() if not same_key(get_key(handle, k, type(v)), v)]

@@ -23,6 +23,7 @@ from py4cast.grid import Grid
 from py4cast.planes.patterns import expand_patterns, show_paths
 from py4cast.planes.reader import STATIC, FieldPlace, FieldPlan, PlaneReader, run_of
 from py4cast.planes.rivals import merged, preference
+from py4cast.planes.winds import WindAxes
 from py4cast.regrid import Regridder
 from py4cast.units import conversion, same_units
 from py4cast.variables import Variable
@@ -90,7 +91,7 @@ def _has_keys(reader: ReaderABC, record: Record, variable: Variable) -> bool:
             value = reader.key(record, key)
         except KeyError:
             # ecCodes is loaded only where something asks for it
-            from py4cast.formats.grib import is_grib_key
+            from py4cast.formats.grib_keys import is_grib_key
 
             if is_grib_key(key):
                 continue
@@ -171,6 +172,7 @@ class Catalog:
         self._sources: dict[str, dict[Instant, FieldPlace]] = {p.variable.name: {} for p in plans}
         self._runs: dict[str, dict[tuple[Any, Any], dict[np.timedelta64, FieldPlace]]] = {}
         self._units: dict[str, str] = {}
+        self._axes = WindAxes()
         self._flips: dict[tuple[Path, str], bool] = {}
         self._rolls: dict[tuple[Path, str], int] = {}
         self._grids: dict[tuple[str, str], Grid] = {}
@@ -221,6 +223,9 @@ class Catalog:
         """The plan with the units of the files."""
         variable = plan.variable
         if plan.filter is not None:
+            plan.filter.check_axes(
+                variable.name, [p.variable for p in self.plans if p.variable.name in plan.inputs.values()]
+            )
             units = variable.units or plan.filter.result_units
             if not units and plan.filter.keeps_units:
                 units = next(p.variable.units for p in self.plans if p.variable.name in plan.inputs.values())
@@ -230,6 +235,7 @@ class Catalog:
         file_units = self._units[variable.name]
         if file_units and variable.units:
             conversion(file_units, variable.units)
+        variable = replace(variable, standard_name=self._axes.named(variable, plan.regrid is not None))
         return replace(plan, variable=variable.with_units(variable.units or file_units))
 
     def _not_found(self, variable: Variable, seen: set[str]) -> str:
@@ -255,6 +261,7 @@ class Catalog:
             return
         variable = plan.variable
         self._check_units(index.path, record, variable)
+        self._axes.take(index.path, record, variable, index.grids[record.grid_key])
         if variable.role == "static":
             self._grids[variable.name, record.grid_key] = index.grids[record.grid_key]
             self._take(variable, STATIC, FieldPlace(index.path, record))

@@ -123,6 +123,21 @@ def _converted(source: Variable, target: Variable, words: tuple[str, str]) -> Ma
     return Matched(named, source.name, scale, offset)
 
 
+def _check_axes(
+    held: Mapping[str, Variable], matched: Sequence[Matched], words: tuple[str, str], is_here: bool
+) -> None:
+    """Refuses components of a vector that run along other axes in the two sources, or that leave the grid of their axes."""
+    for match in matched:
+        first, second = held[match.name].axes, match.variable.axes
+        if "grid" not in (first, second) or (is_here and first == second):
+            continue
+        where = {"grid": "along the axes of its grid", "earth": "east and north", "": "along axes that nothing tells"}
+        told = f"{match.variable.name}: in the {words[0]} it runs {where[first]}, in the {words[1]} {where[second]}"
+        if not is_here:
+            raise DataError(f"{told}, and the grids differ; turn one of them before")
+        logger.warning("%s; the numbers are taken as they are", told)
+
+
 class AlignedCube(ViewCube):
     """Creates the view of a cube in another's words and places; what lies outside the source is NaN.
 
@@ -148,17 +163,18 @@ class AlignedCube(ViewCube):
         self._matched = {m.variable.name: m for m in matched}
         self._target, self._shifts = target or source.grid, dict(shifts or {})
         self._is_turned, self._regridder = False, None
-        if target is None or source.grid.same_as(target):
+        is_here = target is None or source.grid.same_as(target)
+        if target is not None and not is_here:
+            self._is_turned = source.grid.rows_columns(slice(None, None, -1), slice(None)).same_as(target)
+        _check_axes({v.name: v for v in source.variables}, matched, words, is_here or self._is_turned)
+        if target is None or is_here or self._is_turned:
             return
-        if source.grid.rows_columns(slice(None, None, -1), slice(None)).same_as(target):
-            self._is_turned = True
-        elif method is None:
+        if method is None:
             raise DataError(
                 f"grids differ: the {words[0]} is on {source.grid.describe()}; the {words[1]} is on {target.describe()}; "
                 f"use --regrid linear (or nearest, mean) to bring the {words[0]} to the {words[1]}'s grid"
             )
-        else:
-            self._regridder = Regridder(source.grid, target, method)
+        self._regridder = Regridder(source.grid, target, method)
 
     @property
     def covered(self) -> NDArray[np.bool_]:

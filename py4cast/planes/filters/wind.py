@@ -79,6 +79,7 @@ class WindDirection(FilterABC):
     arguments: ClassVar = ("u", "v")
     units: ClassVar = {"u": "m s-1", "v": "m s-1"}
     result_units = "degrees"
+    needs_earth = True
 
     def apply(self, planes: Mapping[str, Plane]) -> NDArray[Any]:
         u, v = planes["u"].astype(np.float64), planes["v"].astype(np.float64)

@@ -106,7 +106,7 @@ def _origin(patterns: Sequence[str]) -> dict[str, Any]:
     with paths[0].open("rb") as stream:
         if stream.read(4) != b"GRIB":
             return {}
-    from py4cast.formats.grib import origin_of
+    from py4cast.formats.grib_keys import origin_of
 
     return origin_of(paths[0])
 
