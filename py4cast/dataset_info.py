@@ -208,7 +208,7 @@ class DatasetInfo:
 
     def summary(self) -> str:
         """Table of the variables with their roles, units, levels and statistics."""
-        rows = [("variable", "role", "units", "level", "mean", "std", "diff_std")]
+        rows = [("variable", "role", "units", "level", "mean", "std", "diff_std [std]")]
         for v in self.variables:
             mean, std = (f"{self.stats[v.name][k]:.5g}" if v.name in self.stats else "-" for k in ("mean", "std"))
             diff = f"{self.diff_stats[v.name]['std']:.4f}" if v.name in self.diff_stats else "-"

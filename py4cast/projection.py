@@ -126,7 +126,7 @@ def forward(projection: Mapping[str, Any], latitude: Any, longitude: Any) -> tup
         pole, meridian, turn = _pole(projection)
         north_pole = np.sin(phi) * np.sin(pole) + np.cos(phi) * np.cos(pole) * np.cos(lam - meridian)
         front = np.sin(phi) * np.cos(pole) - np.cos(phi) * np.sin(pole) * np.cos(lam - meridian)
-        turned = np.rad2deg(np.arctan2(np.cos(phi) * np.sin(lam - meridian), front)) + turn
+        turned = np.rad2deg(np.arctan2(-np.cos(phi) * np.sin(lam - meridian), front)) + turn
         return (turned + 180.0) % 360.0 - 180.0, np.rad2deg(np.arcsin(np.clip(north_pole, -1, 1)))
     raise DataError(
         f"projection {name!r}: only lambert_conformal_conic, polar_stereographic and rotated_latitude_longitude are known without latitude and longitude"

@@ -13,7 +13,8 @@ from py4cast.settings import Settings, setting
 __all__ = ["Period", "Periods", "duration", "instant", "show_duration"]
 
 _UNITS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400, "day": 86400, "days": 86400}
-_OLDER = re.compile(r"^(\d{4})(\d{2})(\d{2})(\d{2})?(\d{2})?$")
+# `2019033006`, and as py4cast writes it in names of files and ecFlow gives it: `20190330T06`, `20190330T0630`
+_OLDER = re.compile(r"^(\d{4})(\d{2})(\d{2})(?:T?(\d{2})(\d{2})?(\d{2})?)?$")
 
 
 def instant(text: str, is_end: bool = False) -> np.datetime64:
@@ -24,8 +25,8 @@ def instant(text: str, is_end: bool = False) -> np.datetime64:
     """
     plain = text.strip().removesuffix("Z")
     if match := _OLDER.match(plain):
-        year, month, day, hour, minute = match.groups()
-        plain = f"{year}-{month}-{day}" + (f"T{hour}:{minute or '00'}" if hour else "")
+        year, month, day, hour, minute, second = match.groups()
+        plain = f"{year}-{month}-{day}" + (f"T{hour}:{minute or '00'}:{second or '00'}" if hour else "")
     try:
         if re.search(r"T.*[+-]\d", plain):
             raise ValueError("offset")

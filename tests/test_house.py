@@ -15,6 +15,7 @@ ROWS = [
     "namedtensor settings registry atomic units projection given noise",
     "variables grid statistics timeline",
     "regrid axis",
+    "vectors",
     "batch normalizer saved",
     "dataset_info",
     "entry",
@@ -57,7 +58,7 @@ ROOMS = {
     ],
     "cubes/views": [
         "base",
-        "instants",
+        "instants winds",
         "aligned cells variables",
     ],
     "datasets": [

@@ -55,3 +55,28 @@ def test_false_origin_shifts() -> None:
 def test_others_are_refused() -> None:
     with pytest.raises(DataError, match="projection 'mercator'"):
         forward({"grid_mapping_name": "mercator"}, 0.0, 0.0)
+
+
+ROTATED = {
+    "grid_mapping_name": "rotated_latitude_longitude",
+    "grid_north_pole_latitude": 39.25,
+    "grid_north_pole_longitude": -162.0,
+}
+
+
+def test_the_rotated_pole_of_euro_cordex() -> None:
+    """The corner of EUR-11 that its files give: rlon −28.375°, rlat −23.375° is 10.06° W, 21.99° N (CORDEX archive design)."""
+    lat, lon = inverse(ROTATED, [-28.375, 0.0], [-23.375, 0.0])
+    np.testing.assert_allclose(lat, [21.98783, 50.75], atol=1e-5)
+    np.testing.assert_allclose(lon, [-10.06388, 18.0], atol=1e-5)
+
+
+@pytest.mark.parametrize("turn", [0.0, 25.0])
+def test_rotated_east_is_east_at_the_centre_and_comes_back(turn: float) -> None:
+    mapping = {**ROTATED, "north_pole_grid_longitude": turn}
+    x, y = np.meshgrid(np.linspace(-20, 20, 9) + turn, np.linspace(-15, 15, 7))
+    lat, lon = inverse(mapping, x, y)
+    assert (np.diff(lon[3]) > 0).all() and (np.diff(lat[:, 4]) > 0).all(), "longitudes grow with x, latitudes with y"
+    back = forward(mapping, lat, lon)
+    np.testing.assert_allclose(back[0], x, atol=1e-9)
+    np.testing.assert_allclose(back[1], y, atol=1e-9)

@@ -9,8 +9,9 @@ import io
 import logging
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 from py4cast.cli.base import Parser, Verb
 from py4cast.errors import Py4castError, nearest
@@ -71,9 +72,22 @@ class _Visible(logging.Formatter):
 
 
 def _show_messages() -> None:
+    """Messages and warnings go to standard error, a line each."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Visible("%(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    warnings.showwarning = _as_message
+
+
+def _as_message(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: str | None = None,
+) -> None:
+    logging.getLogger("py4cast.warnings").warning("%s", " ".join(str(message).split()))
 
 
 def _run(verb: str, words: Sequence[str]) -> int:

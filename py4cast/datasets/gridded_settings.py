@@ -17,7 +17,7 @@ from py4cast.planes.filters import registry as filters
 from py4cast.planes.reader import FieldPlan
 from py4cast.regrid import Method
 from py4cast.settings import Settings, decode, setting
-from py4cast.timeline import duration
+from py4cast.timeline import duration, show_duration
 from py4cast.variables import NanPolicy, Variable, feature_name, role_of
 
 __all__ = ["BoxSettings", "ForecastSettings", "GridSettings", "GriddedSettings", "TimeSettings", "VariableSettings"]
@@ -153,6 +153,10 @@ class ForecastSettings(Settings):
         )
         if last < first:
             raise SettingsError(f"forecasts: last {self.last} lies before first {self.first}")
+        if (last - first) % step != np.timedelta64(0, "s"):
+            raise SettingsError(
+                f"forecasts: last {self.last} is no whole number of steps ({show_duration(step)}) after first {self.first}"
+            )
         return np.arange(first, last + np.timedelta64(1, "s"), step)
 
 

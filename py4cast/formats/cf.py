@@ -242,7 +242,7 @@ def _plain(value: Any) -> Any:
     return item.decode(errors="replace") if isinstance(item, bytes) else item
 
 
-def without_invalid(array: xr.DataArray, values: NDArray[Any]) -> NDArray[Any]:
+def without_invalid(array: xr.DataArray | xr.Variable, values: NDArray[Any]) -> NDArray[Any]:
     """Values with NaN where they lie outside what the file calls valid: `valid_min`, `valid_max`, `valid_range`.
 
     Limits of the type of packed numbers are packed themselves, as CF has it.
@@ -264,7 +264,7 @@ def without_invalid(array: xr.DataArray, values: NDArray[Any]) -> NDArray[Any]:
     return fields
 
 
-def _limit(array: xr.DataArray, limit: Any) -> float | None:
+def _limit(array: xr.DataArray | xr.Variable, limit: Any) -> float | None:
     """A limit of what is valid in the units of the unpacked values; None where it is no number."""
     number = np.asarray(limit)
     if number.dtype.kind not in "iuf":

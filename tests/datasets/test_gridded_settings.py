@@ -160,3 +160,8 @@ def test_bare_arrays_are_described_where_there_are_some() -> None:
     described = settings({"t": {}}, arrays=arrays).array_description()
     assert described is not None and described.grid.shape == (2, 3) and described.units == {"t": "K"}
     np.testing.assert_array_equal(described.grid.longitude, [0, 1, 2])
+
+
+def test_a_last_lead_time_that_no_step_reaches_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"forecasts: last 45h is no whole number of steps \(6h\) after first 0s"):
+        ForecastSettings(last="45h").lead_times(duration("6h"))

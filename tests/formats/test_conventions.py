@@ -88,7 +88,11 @@ def test_times_are_counted_since_1970_and_lead_times_in_hours() -> None:
     coordinates = forecast_coordinates(heading(LATLON))
     lead, init, valid = (coordinates[n] for n in ("lead_time", "init_time", "time"))
     assert (lead[0], init[0], valid[0]) == (("time",), (), ("time",))
-    assert lead[1].tolist() == [0.5, 6.0] and lead[2] == {"standard_name": "forecast_period", "units": "hours"}
+    assert lead[1].tolist() == [0.5, 6.0] and lead[2] == {
+        "standard_name": "forecast_period",
+        "long_name": "lead time",
+        "units": "hours",
+    }
     begin = 86400 + 6 * 3600
     assert init[1] == begin and valid[1].tolist() == [begin + 1800, begin + 21600]
     for _, values, attributes in (init, valid):

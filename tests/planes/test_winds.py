@@ -5,8 +5,6 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from py4cast.cubes.files import open_fields
-from py4cast.cubes.views.aligned import AlignedCube, match_variables
 from py4cast.datasets.gridded import Gridded
 from py4cast.errors import DataError
 from py4cast.formats import Fields, Record, open_reader, writer_for
@@ -114,25 +112,6 @@ def test_the_flag_goes_from_file_to_store_to_file(tmp_path: Path, names: tuple[s
         assert (data["u10"].attrs["standard_name"], data["v10"].attrs["standard_name"]) == names
     with open_reader(tmp_path / "in" / "a.grib2") as reader:
         assert {r.keys["uvRelativeToGrid"] for r in reader.records()} == {flag}
-
-
-def test_where_axes_meet_they_are_refused_or_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    own = [Variable(name="u10", short_name="10u", units="m s-1", standard_name="x_wind")]
-    driving = open_fields([str(written(tmp_path / "a.grib2", ("eastward_wind", "northward_wind"), LATLON))])
-    matched = match_variables(driving.variables, own, words=("boundary", "Forecaster"))
-    with pytest.raises(
-        DataError, match="u10: in the boundary it runs east and north, in the Forecaster along the axes of its grid"
-    ):
-        AlignedCube(driving, matched, LAMBERT, "linear", words=("boundary", "Forecaster"))
-    relative = open_fields([str(written(tmp_path / "b.grib2", ("x_wind", "y_wind")))])
-    stations = Grid(np.array([[50.0, 50.01]]), np.array([[2.0, 2.02]]))
-    with pytest.raises(DataError, match="and the grids differ; turn one of them before"):
-        AlignedCube(relative, match_variables(relative.variables, own), stations, "linear")
-    AlignedCube(relative, match_variables(relative.variables, own), relative.grid)
-    assert not caplog.records
-    east = [Variable(name="u10", short_name="10u", units="m s-1", standard_name="eastward_wind")]
-    AlignedCube(relative, match_variables(relative.variables, east), relative.grid)
-    assert "the numbers are taken as they are" in caplog.text
 
 
 def test_a_direction_needs_east_and_north(tmp_path: Path) -> None:

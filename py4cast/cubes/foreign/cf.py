@@ -6,6 +6,7 @@ A variable with levels becomes one per level. Beside `time` there may be lead ti
 Reference: S. Rasp et al. (2024), WeatherBench 2, doi 10.1029/2023MS004019.
 """
 
+import logging
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,12 +20,14 @@ from py4cast.cubes.base import Planes
 from py4cast.cubes.foreign.base import ForeignCube
 from py4cast.errors import DataError
 from py4cast.formats import open_reader
-from py4cast.formats.cf import CfReader, kind_of
+from py4cast.formats.cf import CfReader, kind_of, without_invalid
 from py4cast.formats.zarr import is_zarr
 from py4cast.units import normalise
 from py4cast.variables import Variable, feature_name
 
 __all__ = ["CfCube"]
+
+logger = logging.getLogger(__name__)
 
 _SUFFIXES = (".nc", ".nc4", ".cdf", ".netcdf")
 
@@ -44,7 +47,7 @@ class _Plan(NamedTuple):
         # an index of the bare variable, since that of an array with coordinates costs a millisecond
         part = self.variable[tuple(at.get(d, self.fixed.get(d, slice(None))) for d in self.variable.dims)]
         wanted = (*([leading] if leading in part.dims else []), *self.spatial)
-        return np.asarray((part if part.dims == wanted else part.transpose(*wanted)).values)
+        return without_invalid(self.variable, (part if part.dims == wanted else part.transpose(*wanted)).values)
 
 
 class CfCube(ForeignCube):
@@ -64,6 +67,7 @@ class CfCube(ForeignCube):
         self._plans: dict[str, _Plan] = {}
         self._statics: dict[str, str] = {}
         first: str | None = None
+        left_out: list[str] = []
         arrays = list(reader.data.data_vars.items())
         if self.path.is_dir():
             # a folder lists its arrays in any order
@@ -83,8 +87,16 @@ class CfCube(ForeignCube):
                 self._grid = reader.grid_of(array, spatial)
                 self._shape_kinds = set(kinds) - {"level"}
             elif set(kinds) - {"level"} != self._shape_kinds or not reader.grid_of(array, spatial).same_as(self.grid):
+                left_out.append(str(name))
                 continue
             self._add(str(name), array, kinds, spatial)
+        if left_out:
+            logger.warning(
+                "%s: %s left out: on another grid or along other dimensions than %s",
+                self.path,
+                ", ".join(left_out),
+                first,
+            )
         if first is None:
             raise DataError(f"{self.path}: holds no variable over time on a rectangular grid")
 
@@ -192,7 +204,8 @@ class CfCube(ForeignCube):
             array = self._reader.data[name]
             spatial = self._reader.spatial_dims(array)
             if spatial is not None and self._reader.grid_of(array, spatial).same_as(self.grid):
-                values = np.asarray(array.transpose(*spatial, ...).values, dtype=np.float32)
+                plane = without_invalid(array.variable, array.transpose(*spatial, ...).values)
+                values = np.asarray(plane, dtype=np.float32)
                 statics[name] = values.reshape(self.shape)
         return statics
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from py4cast.cubes.base import CubeABC, Planes
 from py4cast.cubes.views.base import ViewCube
 from py4cast.cubes.views.instants import digest
+from py4cast.cubes.views.winds import AlignedWinds
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.grid import Grid
 from py4cast.regrid import Method, Regridder
@@ -123,21 +124,6 @@ def _converted(source: Variable, target: Variable, words: tuple[str, str]) -> Ma
     return Matched(named, source.name, scale, offset)
 
 
-def _check_axes(
-    held: Mapping[str, Variable], matched: Sequence[Matched], words: tuple[str, str], is_here: bool
-) -> None:
-    """Refuses components of a vector that run along other axes in the two sources, or that leave the grid of their axes."""
-    for match in matched:
-        first, second = held[match.name].axes, match.variable.axes
-        if "grid" not in (first, second) or (is_here and first == second):
-            continue
-        where = {"grid": "along the axes of its grid", "earth": "east and north", "": "along axes that nothing tells"}
-        told = f"{match.variable.name}: in the {words[0]} it runs {where[first]}, in the {words[1]} {where[second]}"
-        if not is_here:
-            raise DataError(f"{told}, and the grids differ; turn one of them before")
-        logger.warning("%s; the numbers are taken as they are", told)
-
-
 class AlignedCube(ViewCube):
     """Creates the view of a cube in another's words and places; what lies outside the source is NaN.
 
@@ -166,15 +152,18 @@ class AlignedCube(ViewCube):
         is_here = target is None or source.grid.same_as(target)
         if target is not None and not is_here:
             self._is_turned = source.grid.rows_columns(slice(None, None, -1), slice(None)).same_as(target)
-        _check_axes({v.name: v for v in source.variables}, matched, words, is_here or self._is_turned)
-        if target is None or is_here or self._is_turned:
-            return
+        if target is not None and not is_here and not self._is_turned:
+            self._regridder = self._regridder_to(target, method, words)
+        self._winds = AlignedWinds(source, matched, self._target, self._regridder, words)
+
+    def _regridder_to(self, target: Grid, method: Method | None, words: tuple[str, str]) -> Regridder:
+        source = self.source
         if method is None:
             raise DataError(
                 f"grids differ: the {words[0]} is on {source.grid.describe()}; the {words[1]} is on {target.describe()}; "
                 f"use --regrid linear (or nearest, mean) to bring the {words[0]} to the {words[1]}'s grid"
             )
-        self._regridder = Regridder(source.grid, target, method)
+        return Regridder(source.grid, target, method)
 
     @property
     def covered(self) -> NDArray[np.bool_]:
@@ -194,10 +183,12 @@ class AlignedCube(ViewCube):
         made = [(name, m.name, m.scale, m.offset) for name, m in sorted(self._matched.items())]
         shifts = [(name, float(np.sum(shift)), shift.size) for name, shift in sorted(self._shifts.items())]
         method = None if self._regridder is None else self._regridder.method
-        return digest("aligned", self.source.fingerprint, self._target.fingerprint(), made, shifts, method)
+        winds = sorted(self._winds.turned)
+        parts = (self.source.fingerprint, self._target.fingerprint(), made, shifts, method, *([winds] if winds else []))
+        return digest("aligned", *parts)
 
     def available(self, names: Sequence[str]) -> NDArray[np.bool_]:
-        return self.source.available([self._matched[n].name for n in names])
+        return self.source.available(self._winds.with_mates([self._matched[n].name for n in names]))
 
     def read(self, names: Sequence[str], start: int, stop: int, out: Planes) -> None:
         matched = [self._matched[n] for n in names]
@@ -210,6 +201,7 @@ class AlignedCube(ViewCube):
             self.source.read([m.name for m in matched], start, stop, planes)
             for index in np.ndindex(planes.shape[:2]):
                 out[index] = self._regridder(planes[index])
+        self._winds.turn([m.name for m in matched], start, stop, out, self._is_turned)
         for row, match in enumerate(matched):
             if (match.scale, match.offset) != (1.0, 0.0):
                 out[row] = (out[row].astype(np.float64) * match.scale + match.offset).astype(np.float32)

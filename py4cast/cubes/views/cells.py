@@ -65,6 +65,22 @@ class WindowCube(ViewCube):
         return self.source.valid_mask(names)[self._rows, self._columns]
 
 
+def _check_winds(parts: Sequence[CubeABC], target: Grid) -> None:
+    """Refuses components of vectors that would be brought to other axes than theirs, or joined with those of others."""
+    for part in parts:
+        for variable in part.variables:
+            if variable.axes == "grid" and part.grid.is_projected and not part.grid.same_as(target):
+                raise DataError(
+                    f"{variable.name}: it runs along the axes of {part.grid.describe()}, which are others on {target.describe()}; "
+                    f"turn it east and north before, or leave it out (drop)"
+                )
+            axes = {p.variable(variable.name).axes for p in parts if p.grid.is_projected and variable.name in p.names}
+            if len(axes) > 1:
+                raise DataError(
+                    f"{variable.name}: it runs along the axes of its grid in one part, east and north in another"
+                )
+
+
 class RegridCube(ViewCube):
     """Creates the view of a cube on another grid.
 
@@ -75,6 +91,7 @@ class RegridCube(ViewCube):
     def __init__(self, source: CubeABC, target: Grid, method: Method) -> None:
         super().__init__(source)
         self._target, self._method = target, method
+        _check_winds([source], target)
         self._regridder = Regridder(source.grid, target, method)
         if not self._regridder.covered.all():
             raise DataError(f"regrid: {source.grid.describe()} does not cover {target.describe()}")
@@ -122,6 +139,7 @@ class CutoutCube(KeptCube):
             raise DataError(f"cutout: no variable is in all sources: {'; '.join(', '.join(p.names) for p in parts)}")
         self.variables = [parts[0].variable(n) for n in common]
         self.axis = self.parts[0].axis
+        _check_winds(self.parts, target)
         self._regridders = [None if p.grid.same_as(target) else Regridder(p.grid, target, method) for p in parts]
         free, self._cells = np.ones(target.shape, dtype=bool), []
         for regridder in self._regridders:

@@ -198,6 +198,12 @@ class ConcatCube(CubeABC):
             sizes = np.cumsum([0, *(p.axis.size for p in self.parts)])
             return TimeAxis.forecasts(starts, first.lead_times, first.members), sizes[:-1].tolist()
         step = max((p.axis.step for p in self.parts), default=first.step)
+        for part in self.parts:
+            if part.axis.length > 1 and part.axis.step != step:
+                raise DataError(
+                    f"concat: {part.times[0]} to {part.times[-1]} has steps of {show_duration(part.axis.step)}, another part of "
+                    f"{show_duration(step)}; select every so many instants first"
+                )
         for before, after in zip(self.parts[:-1], self.parts[1:], strict=True):
             gap = after.times[0] - before.times[-1]
             is_apart = gap > step and gap % step == np.timedelta64(0, "s")

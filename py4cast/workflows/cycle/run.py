@@ -21,6 +21,7 @@ from py4cast.errors import DataError, Py4castError, SettingsError
 from py4cast.steppers import StepperABC, open_stepper
 from py4cast.timeline import show_duration
 from py4cast.workflows.forecast.file_input import FileInput
+from py4cast.workflows.forecast.outputs import path_of, stamp
 from py4cast.workflows.forecast.run import Forecast, run
 
 __all__ = ["Cycle", "Schedule"]
@@ -128,7 +129,8 @@ class Cycle:
                 raise DataError(
                     f"cycle of {start}: still no input but that of {start_found}, from which it was forecast already"
                 )
-            files = run(self._forecast_from(start, start_found), self._stepper)
+            forecast = self._forecast_from(start, start_found)
+            files = run(forecast if start_found == start else self._beside(forecast, start, start_found), self._stepper)
             record = {
                 "init_time": str(start_found),
                 "is_fresh": bool(start_found == start),
@@ -196,6 +198,20 @@ class Cycle:
             self.asked, input=list(dict.fromkeys(paths)), boundary=[_freshest(text, start) for text in self.asked.boundary],
             init_time=str(start), num_steps=self.asked.num_steps + further,
         )  # fmt: skip
+
+    def _beside(self, forecast: Forecast, due: np.datetime64, start: np.datetime64) -> Forecast:
+        """The same with outputs of other names where those of an older start stand, which the cycle of that start wrote."""
+
+        def free(text: str) -> str:
+            first = path_of(text, start, self._stepper.info.step_duration)
+            return text.replace("{init_time}", f"{{init_time}}_for_{stamp(due)}") if first.exists() else text
+
+        return replace(
+            forecast,
+            output=[free(text) for text in forecast.output],
+            series=forecast.series and free(forecast.series),
+            overlay=forecast.overlay and free(forecast.overlay),
+        )
 
     def _verify(self, start: np.datetime64) -> None:
         """Scores the last forecasts against what has become known; what fails there does not fail the cycle."""

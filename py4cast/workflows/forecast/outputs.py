@@ -11,16 +11,20 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from py4cast.errors import SettingsError, nearest
+from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.formats import Heading, Put, WriterABC, writer_for
 from py4cast.formats.stations import read_places
 from py4cast.grid import Grid
 from py4cast.regrid import Regridder
+from py4cast.variables import ALONG_GRID
+from py4cast.vectors import VectorTurn, mate_of
 
-__all__ = ["Outputs", "Series", "check_pattern", "path_of"]
+__all__ = ["Outputs", "Series", "check_pattern", "path_of", "stamp"]
 
 logger = logging.getLogger(__name__)
 
+_EARTH = {grid: earth for earth, grid in ALONG_GRID.items()}
+_FIRST = [name for name in ALONG_GRID if "eastward" in name]
 _HOUR = np.timedelta64(3600, "s")
 _PLACES = ("init_time", "lead_time")
 
@@ -37,11 +41,38 @@ def check_pattern(text: str, flag: str) -> None:
 
 
 def path_of(text: str, init_time: np.datetime64, lead_time: np.timedelta64) -> Path:
-    """The path of a lead time: `{init_time}` as 20190330T00, `{lead_time}` as hours 006, with minutes 000h30."""
+    """The path of a lead time: `{init_time}` as 20190330T00 (with minutes T0030, with seconds T003015), `{lead_time}` as hours 006, with minutes 000h30."""
     hours, rest = divmod(lead_time, _HOUR)
     lead = f"{int(hours):03d}" + (f"h{int(rest / np.timedelta64(60, 's')):02d}" if rest else "")
-    start = np.datetime_as_string(init_time, "m").replace("-", "").replace(":", "").removesuffix("00")
-    return Path(text.format(init_time=start, lead_time=lead))
+    return Path(text.format(init_time=stamp(init_time), lead_time=lead))
+
+
+def stamp(when: np.datetime64) -> str:
+    """A time as names of files have it, which every flag that takes a time reads: 20190330T00, T0030, T003015."""
+    whole = np.datetime_as_string(when.astype("datetime64[s]")).replace("-", "").replace(":", "")
+    return whole.removesuffix("00").removesuffix("00") if whole.endswith("0000") else whole.removesuffix("00")
+
+
+def _turns(heading: Heading) -> dict[int, int]:
+    """The other component of each that runs along the axes of a grid, by their places among the variables.
+
+    Raises:
+        DataError: one whose other component is not forecast.
+    """
+    if not heading.grid.is_projected:
+        return {}
+    turns = {}
+    for index, variable in enumerate(heading.variables):
+        if variable.axes != "grid":
+            continue
+        mate = mate_of(variable, heading.variables)
+        if mate is None:
+            raise DataError(
+                f"--series: {variable.name} runs along the axes of its grid, and its other component is not forecast; "
+                f"at a station it means nothing"
+            )
+        turns[index] = [v.name for v in heading.variables].index(mate[0].name)
+    return turns
 
 
 class Series:
@@ -70,15 +101,28 @@ class Series:
             )
         points = Grid(places.latitude[None, inside], places.longitude[None, inside])
         names = tuple(n for n, is_in in zip(places.names, inside, strict=True) if is_in)
-        self.heading = replace(heading, grid=points, stations=names)
+        self._turns = _turns(heading)
+        variables = [
+            replace(v, standard_name=_EARTH.get(v.standard_name, v.standard_name)) if i in self._turns else v
+            for i, v in enumerate(heading.variables)
+        ]
+        self.heading = replace(heading, grid=points, stations=names, variables=variables)
         self.path = path_of(path, heading.init_time, heading.lead_times[0])
         self._regridder = Regridder(heading.grid, points, "linear")
+        self._turn = VectorTurn(heading.grid, "grid", points, "earth", self._regridder) if self._turns else None
 
     def values(self, fields: NDArray[np.float32]) -> NDArray[np.float32]:
         """The values of a lead time at the stations, `heading.shape`."""
         values = np.empty(self.heading.shape, dtype=np.float32)
         planes = np.moveaxis(fields, -1, 0).reshape(-1, *fields.shape[-3:-1])
         out = [self._regridder(np.ascontiguousarray(p)) for p in planes]
+        if self._turn is not None:
+            num_members = len(planes) // fields.shape[-1]
+            for first, second in self._turns.items():
+                if self.heading.variables[first].standard_name not in _FIRST:
+                    continue
+                for u, v in ((first * num_members + m, second * num_members + m) for m in range(num_members)):
+                    out[u], out[v] = self._turn(planes[u], planes[v])
         values[...] = np.moveaxis(np.stack(out).reshape(fields.shape[-1], *values.shape[:-1]), 0, -1)
         return values
 

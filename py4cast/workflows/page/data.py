@@ -65,8 +65,9 @@ def page_data(scores: ScoreSet, source: CaseSource | None, num_cases: int = 2) -
         "cases": [],
     }
     if grid is not None and source is not None:
-        document["maps"] = _maps(scores, variables, grid)
-        document["cases"] = _cases(scores, variables, grid, source, num_cases)
+        border: NDArray[np.bool_] | None = getattr(source, "border", None)
+        document["maps"] = _maps(scores, variables, grid, border)
+        document["cases"] = _cases(scores, variables, grid, source, num_cases, border)
     return document
 
 
@@ -137,7 +138,14 @@ def _ensemble(scores: ScoreSet) -> dict[str, Any] | None:
     return document
 
 
-def _maps(scores: ScoreSet, variables: Sequence[Variable], grid: Grid) -> dict[str, Any] | None:
+def _inside(field: NDArray[Any], border: NDArray[np.bool_] | None) -> NDArray[Any]:
+    """A field of errors without the border where truth is imposed: there is none to show."""
+    return field if border is None else np.where(border, np.nan, field)
+
+
+def _maps(
+    scores: ScoreSet, variables: Sequence[Variable], grid: Grid, border: NDArray[np.bool_] | None
+) -> dict[str, Any] | None:
     if "bias_map" not in scores.arrays:
         return None
     bias, rmse = (scores.arrays[n].values for n in ("bias_map", "rmse_map"))
@@ -146,8 +154,8 @@ def _maps(scores: ScoreSet, variables: Sequence[Variable], grid: Grid) -> dict[s
     fields = {}
     for i, variable in enumerate(variables[:_MAX_MAP_VARIABLES]):
         fields[variable.name] = {
-            "bias": _images([bias[t, i] for t in leads], grid, _BOTH),
-            "rmse": _images([rmse[t, i] for t in leads], grid, _ERROR),
+            "bias": _images([_inside(bias[t, i], border) for t in leads], grid, _BOTH),
+            "rmse": _images([_inside(rmse[t, i], border) for t in leads], grid, _ERROR),
         }
     rows, columns = grid.shape
     return {
@@ -163,7 +171,12 @@ def _images(fields: Sequence[NDArray[Any]], grid: Grid, table: ColourTable) -> d
 
 
 def _cases(
-    scores: ScoreSet, variables: Sequence[Variable], grid: Grid, source: CaseSource, count: int
+    scores: ScoreSet,
+    variables: Sequence[Variable],
+    grid: Grid,
+    source: CaseSource,
+    count: int,
+    border: NDArray[np.bool_] | None,
 ) -> list[Mapping[str, Any]]:
     worst = [w for w in worst_cases(scores, count) if w.variable < min(len(variables), _MAX_MAP_VARIABLES)]
     cases: list[tuple[int, Mapping[str, Any]]] = []
@@ -176,7 +189,7 @@ def _cases(
             table = table_of(variables[case.variable])
             pair = [x[case.step, ..., case.variable].numpy() for x in (truth, forecast)]
             both = _images(pair, grid, table)
-            error = _images([pair[1] - pair[0]], grid, _BOTH)
+            error = _images([_inside(pair[1] - pair[0], border)], grid, _BOTH)
             images = {"truth": both["images"][0], "forecast": both["images"][1], "error": error["images"][0]}
             entry = {
                 "variable": variables[case.variable].name, "init_time": str(init_time).replace("T", " ")[:16],

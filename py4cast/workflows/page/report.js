@@ -48,7 +48,7 @@
     const held = series.flatMap((s) => s.points.flatMap((p) => [p[1], ...(s.band ? [p[2], p[3]] : [])])).filter(isNumber)
       .filter((v) => !options.logY || v > 0);
     if (!held.length) { box.append(tag("p", { class: "empty" }, options.empty || "nothing to show")); return; }
-    const W = 520, H = 300, L = 58, R = 12, T = 10, B = 40;
+    const W = 520, H = 300, L = 72, R = 12, T = 10, B = 40;
     const xs = series.flatMap((s) => s.points.map((p) => p[0]));
     let [x0, x1] = [Math.min(...xs), Math.max(...xs)], [y0, y1] = [Math.min(...held), Math.max(...held)];
     if (x0 === x1) { x0 -= 0.5; x1 += 0.5; }
@@ -69,6 +69,7 @@
       root.append(svg("text", { x: X(t), y: H - B + 17, "text-anchor": "middle" }, show(t, 3)));
     }
     root.append(svg("text", { x: (L + W - R) / 2, y: H - 6, "text-anchor": "middle" }, options.xLabel));
+    if (options.yLabel) root.append(svg("text", { transform: `translate(11,${(T + H - B) / 2}) rotate(-90)`, "text-anchor": "middle" }, options.yLabel));
     if (isNumber(options.line)) {
       const at = X(options.line);
       if (Number.isFinite(at)) root.append(svg("line", { class: "lead", x1: at, x2: at, y1: T, y2: H - B }));
@@ -107,17 +108,23 @@
     const rows = [head];
     data.variables.forEach((name, v) => {
       const values = data.leads.map((_, t) => (gains ? gains[t][v] : metric.values[0][t][v]));
+      // a variable that the reference lacks keeps its row, with its scores
+      const alone = gains && !values.some(isNumber);
+      if (alone) values.splice(0, values.length, ...data.leads.map((_, t) => metric.values[0][t][v]));
       if (!values.some(isNumber)) return;
-      const row = tag("tr", {}, tag("th", { scope: "row" }, name));
+      const unit = gains && !alone ? "" : bracketed(metric.units || data.units[v]);
+      const row = tag("tr", {}, tag("th", { scope: "row" }, `${name}${unit}`));
       values.forEach((value, t) => {
-        const low = gains && metric.gain_low[state.reference][t][v], high = gains && metric.gain_high[state.reference][t][v];
+        const low = gains && !alone && metric.gain_low[state.reference][t][v], high = gains && !alone && metric.gain_high[state.reference][t][v];
         let kind = "", text = show(value, 3);
-        if (gains && isNumber(value)) {
+        if (gains && !alone && isNumber(value)) {
           const sure = isNumber(low) && (low > 0 || high < 0);
-          kind = (value > 0 ? "better" : "worse") + (sure ? "2" : "1");
+          kind = value === 0 ? "" : (value > 0 ? "better" : "worse") + (sure ? "2" : "1");
           text = (metric.relative ? `${show(100 * value, 2)} %` : show(value, 2)) + (sure ? (value > 0 ? " ▲" : " ▼") : "");
         }
+        if (alone) kind = "alone";
         const cell = tag("td", { class: kind, tabindex: 0, "data-variable": v, "data-lead": t }, text);
+        if (alone) cell.title = `${name}: ${metric.long_name}; ${reference} has none to compare with`;
         if (isNumber(low)) cell.title = `${name} +${show(data.leads[t])} h: ${show(value)} (${show(low)} to ${show(high)})`;
         if (v === state.variable && t === state.lead) cell.classList.add("chosen");
         row.append(cell);
@@ -138,7 +145,7 @@
       points: data.leads.map((h, t) => [h, metric.values[s][t][v], metric.low && metric.low[s][t][v], metric.high && metric.high[s][t][v]]),
     })).map((s, i) => ({ ...s, colour: COLOURS[i % COLOURS.length] })).filter((s) => s.points.some((p) => isNumber(p[1])));
     const text = `${metric.long_name} of ${data.variables[v]}${bracketed(units(state.metric))}`;
-    plot($("curves"), text, series, { xLabel: "lead time [h]", zero: metric.orientation === "low", line: data.leads[state.lead],
+    plot($("curves"), text, series, { xLabel: "lead time [h]", yLabel: units(state.metric), zero: metric.orientation === "low", line: data.leads[state.lead],
       xTicks: data.leads.length <= 8 ? data.leads : undefined, empty: `${state.metric} is not defined for ${data.variables[v]}` });
   }
 
@@ -152,7 +159,7 @@
     const resolved = data.metrics.lambda_x && data.metrics.lambda_x.values[0][state.lead][state.variable];
     const note = isNumber(resolved) ? `; right down to ${show(resolved, 3)} km` : "";
     plot(figure, `Power of ${data.variables[state.variable]} at +${show(data.leads[state.lead])} h${note}`, series,
-      { xLabel: "wavelength [km]", logX: true, logY: true, flipX: true, line: resolved, empty: "no spectrum of this variable" });
+      { xLabel: "wavelength [km]", yLabel: `power [(${data.units[state.variable] || "1"})²]`, logX: true, logY: true, flipX: true, line: resolved, empty: "no spectrum of this variable" });
   }
 
   function picture(title, address, bar) {
@@ -204,14 +211,14 @@
     const flat = ranks.length ? [[0, 1 / ranks.length], [ranks.length - 1, 1 / ranks.length]] : [];
     plot($("ranks"), `Rank of the truth among the members, +${show(data.leads[state.lead])} h`,
       [{ name: "", bars: true, points: ranks.map((y, x) => [x, y]) }, { name: "flat", thin: true, colour: "var(--s7)", points: flat }],
-      { xLabel: "rank", zero: true });
+      { xLabel: "rank", yLabel: "share of forecasts", zero: true });
     const reliability = data.ensemble.reliability, place = reliability ? reliability.names.indexOf(data.variables[state.variable]) : -1;
     $("reliability").hidden = place < 0;
     if (place < 0) return;
     const curvesOf = reliability.thresholds[place].map((limit, k) => ({ limit, points: reliability.values[state.lead][place][k] }))
       .filter((c) => isNumber(c.limit)).map((c, i) => ({ name: `≥ ${show(c.limit)}`, colour: COLOURS[i], points: c.points.filter((p) => isNumber(p[0])) }));
     plot($("reliability"), `Reliability, +${show(data.leads[state.lead])} h`,
-      [...curvesOf, { name: "perfect", thin: true, colour: "var(--s7)", points: [[0, 0], [1, 1]] }], { xLabel: "forecast probability", range: [0, 1] });
+      [...curvesOf, { name: "perfect", thin: true, colour: "var(--s7)", points: [[0, 0], [1, 1]] }], { xLabel: "forecast probability", yLabel: "observed frequency", range: [0, 1] });
   }
 
   function cases() {

@@ -62,6 +62,9 @@ class SplitCase:
         self._model, self._data, self._num_steps = model, data, num_steps
         self._num_members, self._seed = num_members, seed
         self.grid: Grid | None = model.info.grid
+        # cells of the border where the strategy imposes truth, `(lat, lon)`
+        imposed = model.info.statics.border_mask[..., 0].cpu().numpy() > 0
+        self.border: NDArray[np.bool_] | None = imposed if model.strategy.force_border and imposed.any() else None
         self.features: Sequence[str] = model.info.predicted
         self.lead_times: Sequence[np.timedelta64] = [model.info.step_duration * (i + 1) for i in range(num_steps)]
 

@@ -166,3 +166,22 @@ def test_it_fits_files_by_their_ending_and_zarr_folders(tmp_path: Path) -> None:
     (tmp_path / "e.zarr").mkdir()
     (tmp_path / "e.zarr" / "zarr.json").write_text("{}")
     assert [p.name for p in sorted(tmp_path.iterdir()) if CfCube.fits(p)] == ["a.nc", "b.NC4", "e.zarr"]
+
+
+@pytest.mark.parametrize(
+    "limits", [{"valid_range": np.array([0, 100], "i2")}, {"valid_min": np.int16(0), "valid_max": np.int16(100)}]
+)
+def test_what_the_file_calls_invalid_is_missing(tmp_path: Path, limits: dict[str, Any]) -> None:
+    packed = np.arange(24, dtype=np.int16).reshape(2, 3, 4) * 5
+    data = xr.Dataset({"t": (SERIES, packed, {"scale_factor": 0.5, **limits})}, {**PLACES, "time": times(0, 1)})
+    data.to_netcdf(tmp_path / "a.nc")
+    expected = np.where(packed <= 100, packed * np.float32(0.5), np.nan)
+    np.testing.assert_array_equal(planes_of(CfCube(tmp_path / "a.nc"))[0], expected)
+
+
+def test_variables_that_do_not_fit_the_first_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fine = xr.DataArray(np.zeros((2, 6, 4)), dims=("time", "y2", "lon"), attrs={"units": "K"})
+    data = {"t": (SERIES, stack(0, 1)), "fine": fine}
+    coords = {"time": times(0, 1), "y2": ("y2", np.arange(6.0), {"units": "degrees_north"})}
+    cube = cube_of(tmp_path, "a.nc", data, **coords)
+    assert cube.names == ["t"] and "fine left out: on another grid or along other dimensions than t" in caplog.text

@@ -215,6 +215,11 @@ def test_starts_of_forecasts_follow_each_other() -> None:
         (hours(0, 3, 2), hours(7, 3, 2), "not by one step of 2h; cut one with start or end"),
         (hours(0, 3), forecasts([3], [0, 1]), "concat: analyses and forecasts cannot follow each other"),
         (
+            hours(0, 3),
+            TimeAxis.series(START + np.array([8, 14]) * HOUR),
+            "concat: 2020-01-01T00:00:00 to 2020-01-01T02:00:00 has steps of 1h, another part of 6h",
+        ),
+        (
             forecasts([0], [0, 1]),
             forecasts([3], [0, 2]),
             "forecasts have other lead times or members; select the common",

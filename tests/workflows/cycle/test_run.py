@@ -100,6 +100,20 @@ def test_a_missed_input_falls_back_and_says_so(tmp_path: Path, caplog: pytest.Lo
     assert file.name == "fc_20200102T06.nc", "late input is used after all"
 
 
+def test_falling_back_leaves_the_file_of_the_older_start(tmp_path: Path) -> None:
+    clock = Clock(made.TIMES[4] + 2 * HOUR)
+    cycle = cycle_of(tmp_path, clock)
+    for i in (3, 4):
+        analysis(tmp_path / "an", i)
+    (older,) = cycle.run(cycle.due())
+    content = older.read_bytes()
+    clock.at = made.TIMES[5] + 2 * HOUR
+    (file,) = cycle.run(made.TIMES[5])
+    assert older.read_bytes() == content and file.name == "fc_20200102T00_for_20200102T06.nc"
+    assert values_of(file).shape[0] == values_of(older).shape[0] + 1
+    np.testing.assert_array_equal(values_of(file)[:-1], values_of(older))
+
+
 def test_no_input_at_all_is_an_error(tmp_path: Path) -> None:
     clock = Clock(made.TIMES[5] + 2 * HOUR)
     with pytest.raises(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from py4cast.errors import DataError, SettingsError
 from py4cast.formats import Heading
-from py4cast.workflows.forecast.outputs import Outputs, Series, check_pattern, path_of
+from py4cast.workflows.forecast.outputs import Outputs, Series, check_pattern, path_of, stamp
 from tests import forecast_files as made
 from tests.forecasters import GRID, PREDICTED, RAIN
 
@@ -131,3 +131,14 @@ def test_a_series_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     far = write_places(tmp_path, "station,latitude,longitude\nfar,10,0\n")
     with pytest.raises(DataError, match="grids do not meet"):
         Series("s.csv", far, HEADING)
+
+
+@pytest.mark.parametrize(
+    "when", ["2019-03-30T00", "2019-03-30T06:30", "2019-03-30T06:30:15", "2019-03-30T00:00:15", "2019-12-31T23:00:00"]
+)
+def test_every_time_that_is_written_is_read(when: str) -> None:
+    from py4cast.timeline import instant
+
+    time = np.datetime64(when, "s")
+    for text in (stamp(time), str(time), f"{time}Z", str(time).replace("T", " ")):
+        assert instant(text) == time, text

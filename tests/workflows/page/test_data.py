@@ -172,3 +172,16 @@ def test_stations_have_neither_maps_nor_cases() -> None:
     source.grid = None
     data = page_data(scores(), source)
     assert data["maps"] is None and data["cases"] == [] and source.asked == []
+
+
+def test_an_imposed_border_is_left_blank() -> None:
+    maps = {
+        n: ScoreArray(("lead_time", "feature", "row", "column"), np.full((2, 2, 2, 3), 0.5), {})
+        for n in ("bias_map", "rmse_map")
+    }
+    known, source = scores(**maps), Source()
+    source.border = np.array([[True, True, True], [True, False, True]])  # type: ignore[attr-defined]
+    document = page_data(known, source)
+    for kind in ("bias", "rmse"):
+        alpha = pixels(document["maps"]["fields"]["a"][kind]["images"][0])[..., 3]
+        assert ((alpha > 0) == ~source.border).all(), kind  # type: ignore[attr-defined]
