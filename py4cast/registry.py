@@ -77,7 +77,8 @@ def _contained() -> Iterator[list[str]]:
     try:
         yield causes
     except BaseException as error:
-        if pressed or (isinstance(error, KeyboardInterrupt) and not is_heard):
+        # where no signal is heard none can have come: the interrupt is the code's own
+        if pressed:
             raise
         causes.append(_cause(error))
     finally:

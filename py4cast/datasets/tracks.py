@@ -94,7 +94,9 @@ class ObservedCube(KeptCube):
         self.axis = flow.axis
         self.offsets = {_name(k): k for k in range(-settings.window, settings.window + 1)}
         mapped = replace(flow.variable(MAPPED), role="prognostic")
-        observed = [Variable(name=n, short_name=n, role="forcing", units=mapped.units) for n in self.offsets]
+        observed = [
+            Variable(name=n, short_name=n, role="forcing", units=mapped.units, nan="mask") for n in self.offsets
+        ]
         self.variables = [mapped, *observed]
 
     @property

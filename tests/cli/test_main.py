@@ -113,7 +113,7 @@ def test_forecast_writes_cf_netcdf_of_the_future(run, tmp_path: Path) -> None:
     assert done.returncode == 0 and done.stdout.splitlines()[-1] == str(tmp_path / "f.nc"), done.stderr
     with xr.open_dataset(tmp_path / "f.nc", decode_timedelta=True) as data:
         assert data["t"].shape == (4, 12, 16) and data["t"].attrs["units"] == "K"
-        assert str(data["valid_time"].values[-1])[:13] == "2020-01-03T03"
+        assert str(data["time"].values[-1])[:13] == "2020-01-03T03"
         assert float(data["t"].min()) > 270 and float(data["t"].max()) < 290
     named = py4cast(*words, "--output", str(tmp_path / "f.ncc"), **environment)
     assert named.returncode == 2 and "unknown ending '.ncc'" in named.stderr
