@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,14 +84,11 @@ def check_tensors(path: Path) -> None:
     Raises:
         DataError: as `read_saved`.
     """
-    digest = hashlib.sha256()
     with _opened(path, "np") as file:
         header = _header(path, file.metadata())
-        for name in sorted(file.keys()):
-            array = file.get_tensor(name)
-            digest.update(f"{name} torch.{array.dtype} {tuple(array.shape)}".encode())
-            digest.update(array.tobytes())
-    if header.get("sha256") != digest.hexdigest():
+        arrays = ((name, file.get_tensor(name)) for name in sorted(file.keys()))
+        digest = _digest_of((name, f"torch.{a.dtype}", a.shape, a.tobytes()) for name, a in arrays)
+    if header.get("sha256") != digest:
         raise DataError(f"{path}: damaged: its tensors fail the checksum of the header")
 
 
@@ -150,11 +147,21 @@ def _header_digest(header: Mapping[str, Any]) -> str:
 def _digest(tensors: Mapping[str, "Tensor"]) -> str:
     import torch
 
+    def parts() -> Iterator[tuple[str, str, tuple[int, ...], bytes]]:
+        for name in sorted(tensors):
+            tensor = tensors[name].contiguous()
+            content = tensor.view(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
+            yield name, str(tensor.dtype), tuple(tensor.shape), content
+
+    return _digest_of(parts())
+
+
+def _digest_of(parts: Iterable[tuple[str, str, tuple[int, ...], bytes]]) -> str:
+    """The digest of tensors: name, type, shape and bytes of each, by name."""
     digest = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name].contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.view(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b"")
+    for name, kind, shape, content in parts:
+        digest.update(f"{name} {kind} {tuple(shape)}".encode())
+        digest.update(content)
     return digest.hexdigest()
 
 

@@ -17,7 +17,7 @@ __all__ = [
     "dims_of",
     "forecast_coordinates",
     "grid_coordinates",
-    "name_in_file",
+    "names_in_file",
     "shape_of",
     "variable_attributes",
 ]
@@ -98,10 +98,10 @@ def forecast_coordinates(heading: Heading) -> dict[str, Coordinate]:
     return coords
 
 
-def name_in_file(variable: Variable, heading: Heading) -> str:
-    """What a variable is called in the file: its name, with `_field` behind it where a coordinate has that name."""
+def names_in_file(heading: Heading) -> list[str]:
+    """What the variables are called in the file: their names, with `_field` behind where a coordinate has that name."""
     taken = {*forecast_coordinates(heading), *dims_of(heading), MAPPING}
-    return f"{variable.name}_field" if variable.name in taken else variable.name
+    return [f"{v.name}_field" if v.name in taken else v.name for v in heading.variables]
 
 
 def variable_attributes(variable: Variable, heading: Heading) -> dict[str, Any]:

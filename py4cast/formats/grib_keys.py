@@ -36,11 +36,8 @@ def get_key(handle: int, key: str, kind: type | None = None) -> Any:
 
 
 def origin_of(path: Path) -> dict[str, Any]:
-    """Who made the first message of a GRIB file, as keys that a message of ours takes over; empty for other files."""
+    """Who made the first message of a GRIB file, as keys that a message of ours takes over."""
     with path.open("rb") as stream:
-        if stream.read(4) != b"GRIB":
-            return {}
-        stream.seek(0)
         handle = eccodes.codes_grib_new_from_file(stream, headers_only=True)
     if handle is None:
         return {}

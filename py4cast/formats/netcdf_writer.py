@@ -30,7 +30,7 @@ class NetcdfWriter(WriterABC):
             with netCDF4.Dataset(temporary, "w", format="NETCDF4") as file:
                 _define(file, heading)
                 shape = conventions.shape_of(heading)[1:]
-                names = [conventions.name_in_file(v, heading) for v in heading.variables]
+                names = conventions.names_in_file(heading)
 
                 def put(step: int, values: NDArray[np.float32]) -> None:
                     for index, name in enumerate(names):
@@ -57,9 +57,9 @@ def _define(file: netCDF4.Dataset, heading: Heading) -> None:
     _, _, mapping = conventions.grid_coordinates(heading.grid)
     if mapping is not None and not heading.stations:
         file.createVariable(conventions.MAPPING, "i4", ()).setncatts(mapping)
-    for variable in heading.variables:
+    for name, variable in zip(conventions.names_in_file(heading), heading.variables, strict=True):
         created = file.createVariable(
-            conventions.name_in_file(variable, heading),
+            name,
             "f4",
             dims,
             zlib=True,

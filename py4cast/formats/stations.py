@@ -135,9 +135,9 @@ def _pieces(file: Path) -> Iterator[pd.DataFrame]:
             for batch in ParquetFile(file).iter_batches(_ROWS):
                 yield batch.to_pandas()
             return
-        how: dict[str, Any] = {"sep": None if file.suffix.lower() == ".txt" else ",", "comment": "#"}
+        how: dict[str, Any] = {"sep": ",", "comment": "#"}
         if file.suffix.lower() == ".txt":
-            how["engine"] = "python"
+            how |= {"sep": None, "engine": "python"}
         names = [c for c in pd.read_csv(file, nrows=0, **how).columns if str(c).strip().lower() in _COLUMNS["station"]]
         # a name as it stands: 07005 is no number, NA no gap
         yield from pd.read_csv(file, chunksize=_ROWS, converters=dict.fromkeys(names, _name), **how)

@@ -35,9 +35,9 @@ class ZarrWriter(WriterABC):
             created.attrs.update(_plain(mapping))
         dims, shape = conventions.dims_of(heading), (len(heading.lead_times), *heading.shape[:-1])
         arrays = []
-        for variable in heading.variables:
+        for name, variable in zip(conventions.names_in_file(heading), heading.variables, strict=True):
             created = group.create_array(
-                conventions.name_in_file(variable, heading),
+                name,
                 shape=shape,
                 chunks=(1, *shape[1:]),
                 dtype="float32",

@@ -89,6 +89,9 @@ class StoreBuilder:
         on_wait = lambda owner: logger.warning(told, owner)  # noqa: E731
         with lock(self.folder / "lock", wait_s=3600.0, on_wait=on_wait), disk_errors(self.folder / MARKER):
             sweep(self.folder)
+            for left in self.folder.rglob("*.partial"):
+                # zarr's own temporary names; nobody else writes here
+                left.unlink()
             if not self._is_finished():
                 self._begin(append)
                 self._write(progress, executor, num_jobs)

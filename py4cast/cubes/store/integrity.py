@@ -111,7 +111,7 @@ class Integrity:
             DataError: it is lost, damaged, or another block's.
         """
         values = read_table(self._folder, name, block, full, width)[:count]
-        if name in self._tables and self._tables[name][block] != _crc(values.tobytes()):
+        if name in self._tables and self._tables[name][block] != crc_of(values):
             raise DataError(
                 f"{self._folder / name}: block {block} is another one's; remove it and prepare the store again"
             )

@@ -10,6 +10,7 @@ A missing instant is an absent chunk (NaN). `py4cast.json` is written last: a fo
       zarr.json  t2m/zarr.json  t2m/c/0/0/0 ...   the arrays, a shard file per block
       time/ latitude/ longitude/ ...              CF coordinates
       moments/ difference_moments/                (instant, variable, 5): mergeable statistics of every instant
+      checksums/                                  (instant, variable): CRC-32C of every plane
       block_moments/ block_difference_moments/    (block, variable, 5): the same of whole blocks
       journal.jsonl  recipe.json  manifest.json   a line per finished block; settings; fingerprints of the files
       py4cast.json                                version, variables, axis, missing instants, digest

@@ -22,7 +22,7 @@ import numpy as np
 from py4cast.atomic import atomic_path, check_name
 from py4cast.errors import DataError, SettingsError, nearest
 
-__all__ = ["Catalogue", "Item"]
+__all__ = ["Catalogue", "Item", "sha256_of"]
 
 _WAIT_S = 60.0
 _TABLES = """
@@ -139,10 +139,10 @@ class Catalogue:
         copy = ""
         if item.is_copied:
             # called by its bytes, so that no item takes the place of another one's copy
-            copy = check_name(f"{_sha256(Path(item.path))}{Path(item.path).suffix}", "the copy")
+            copy = check_name(f"{sha256_of(Path(item.path))}{Path(item.path).suffix}", "the copy")
             with atomic_path(self.folder / "files" / copy) as temporary:
                 shutil.copyfile(item.path, temporary)
-                if not copy.startswith(_sha256(temporary)):
+                if not copy.startswith(sha256_of(temporary)):
                     raise DataError(f"{item.path}: it changed while it was copied; register it again")
             copy = f"files/{copy}"
         now = f"{np.datetime64('now', 's')}Z"
@@ -233,7 +233,8 @@ class Catalogue:
         return target
 
 
-def _sha256(file: Path) -> str:
+def sha256_of(file: Path) -> str:
+    """SHA-256 of the bytes of a file."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

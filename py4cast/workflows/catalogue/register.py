@@ -11,7 +11,7 @@ from py4cast.errors import DataError
 from py4cast.formats.netcdf import read_arrays
 from py4cast.saved import check_tensors, identity_of, read_info
 from py4cast.settings import read_json
-from py4cast.workflows.catalogue.catalogue import Item
+from py4cast.workflows.catalogue.catalogue import Item, sha256_of
 
 __all__ = ["item_of"]
 
@@ -61,7 +61,7 @@ def _step(file: Path) -> Item:
     export = header.get("export", {})
     facts = {**_facts(header), "export": {k: v for k, v in export.items() if k != "drift"}}
     parents = ((str(export["forecaster"]), "exported from"),) if export.get("forecaster") else ()
-    return Item(_digest(file), "step", str(file), facts, parents, header["lineage"].get("created", ""), True)
+    return Item(sha256_of(file), "step", str(file), facts, parents, header["lineage"].get("created", ""), True)
 
 
 def _store(folder: Path) -> Item:
@@ -88,7 +88,7 @@ def _scores(file: Path) -> Item:
     facts: dict[str, Any] = {
         k: document[k] for k in ("model", "strategy", "dataset", "split", "num_forecasts") if k in document
     }
-    return Item(_digest(file), "scores", str(file), facts, parents, "", True)
+    return Item(sha256_of(file), "scores", str(file), facts, parents, "", True)
 
 
 def _facts(header: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,8 +111,3 @@ def _of_data(header: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         return ((str(lineage["store"]), "trained on"),)
     text = json.dumps(lineage, sort_keys=True)
     return ((hashlib.sha256(text.encode()).hexdigest(), "trained on"),) if lineage else ()
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -24,7 +24,6 @@ __all__ = ["Outputs", "Series", "check_pattern", "path_of", "stamp"]
 logger = logging.getLogger(__name__)
 
 _EARTH = {grid: earth for earth, grid in ALONG_GRID.items()}
-_FIRST = [name for name in ALONG_GRID if "eastward" in name]
 _HOUR = np.timedelta64(3600, "s")
 _PLACES = ("init_time", "lead_time")
 
@@ -53,15 +52,15 @@ def stamp(when: np.datetime64) -> str:
     return whole.removesuffix("00").removesuffix("00") if whole.endswith("0000") else whole.removesuffix("00")
 
 
-def _turns(heading: Heading) -> dict[int, int]:
-    """The other component of each that runs along the axes of a grid, by their places among the variables.
+def _turned_pairs(heading: Heading) -> list[tuple[int, int]]:
+    """Places of the first and second components that run along the axes of a grid, among the variables.
 
     Raises:
         DataError: one whose other component is not forecast.
     """
     if not heading.grid.is_projected:
-        return {}
-    turns = {}
+        return []
+    pairs, places = [], {v.name: i for i, v in enumerate(heading.variables)}
     for index, variable in enumerate(heading.variables):
         if variable.axes != "grid":
             continue
@@ -71,8 +70,9 @@ def _turns(heading: Heading) -> dict[int, int]:
                 f"--series: {variable.name} runs along the axes of its grid, and its other component is not forecast; "
                 f"at a station it means nothing"
             )
-        turns[index] = [v.name for v in heading.variables].index(mate[0].name)
-    return turns
+        if mate[1]:
+            pairs.append((index, places[mate[0].name]))
+    return pairs
 
 
 class Series:
@@ -101,15 +101,15 @@ class Series:
             )
         points = Grid(places.latitude[None, inside], places.longitude[None, inside])
         names = tuple(n for n, is_in in zip(places.names, inside, strict=True) if is_in)
-        self._turns = _turns(heading)
+        self._pairs = _turned_pairs(heading)
         variables = [
-            replace(v, standard_name=_EARTH.get(v.standard_name, v.standard_name)) if i in self._turns else v
-            for i, v in enumerate(heading.variables)
+            replace(v, standard_name=_EARTH.get(v.standard_name, v.standard_name)) if self._pairs else v
+            for v in heading.variables
         ]
         self.heading = replace(heading, grid=points, stations=names, variables=variables)
         self.path = path_of(path, heading.init_time, heading.lead_times[0])
         self._regridder = Regridder(heading.grid, points, "linear")
-        self._turn = VectorTurn(heading.grid, "grid", points, "earth", self._regridder) if self._turns else None
+        self._turn = VectorTurn(heading.grid, "grid", points, "earth", self._regridder) if self._pairs else None
 
     def values(self, fields: NDArray[np.float32]) -> NDArray[np.float32]:
         """The values of a lead time at the stations, `heading.shape`."""
@@ -118,9 +118,7 @@ class Series:
         out = [self._regridder(np.ascontiguousarray(p)) for p in planes]
         if self._turn is not None:
             num_members = len(planes) // fields.shape[-1]
-            for first, second in self._turns.items():
-                if self.heading.variables[first].standard_name not in _FIRST:
-                    continue
+            for first, second in self._pairs:
                 for u, v in ((first * num_members + m, second * num_members + m) for m in range(num_members)):
                     out[u], out[v] = self._turn(planes[u], planes[v])
         values[...] = np.moveaxis(np.stack(out).reshape(fields.shape[-1], *values.shape[:-1]), 0, -1)

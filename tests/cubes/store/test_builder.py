@@ -161,3 +161,16 @@ def test_values_that_earth_does_not_allow_are_refused(tmp_path: Path, shift: flo
         match=r"t of 2020-01-01T00:00:00 .*: values from .* \[K\], expected within 150 to 350; are the units right",
     ):
         prepare(Gridded.settings_kls.from_dict(describe(tmp_path / "in")))
+
+
+def test_what_zarr_left_half_written_is_no_part_of_a_store(tmp_path: Path) -> None:
+    write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields()})
+    whole, killed = (describe(tmp_path / "in", store=str(tmp_path / n)) for n in ("whole", "killed"))
+    prepare(Gridded.settings_kls.from_dict(whole))
+    prepare(Gridded.settings_kls.from_dict(killed))
+    # as a kill leaves it while the small arrays are written
+    (tmp_path / "killed" / MARKER).unlink()
+    for place in ("zarr.0123456789abcdef.partial", "t/zarr.0123456789abcdef.partial"):
+        (tmp_path / "killed" / place).write_bytes(b"half")
+    prepare(Gridded.settings_kls.from_dict(killed))
+    assert files_of(tmp_path / "killed") == files_of(tmp_path / "whole")

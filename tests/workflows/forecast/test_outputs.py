@@ -9,9 +9,13 @@ from numpy.typing import NDArray
 
 from py4cast.errors import DataError, SettingsError
 from py4cast.formats import Heading
+from py4cast.grid import Grid
+from py4cast.variables import Variable
+from py4cast.vectors import frame
 from py4cast.workflows.forecast.outputs import Outputs, Series, check_pattern, path_of, stamp
 from tests import forecast_files as made
 from tests.forecasters import GRID, PREDICTED, RAIN
+from tests.test_vectors import rotated
 
 MINUTE = np.timedelta64(60, "s")
 START = np.datetime64("2019-03-30T00", "s")
@@ -142,3 +146,27 @@ def test_every_time_that_is_written_is_read(when: str) -> None:
     time = np.datetime64(when, "s")
     for text in (stamp(time), str(time), f"{time}Z", str(time).replace("T", " ")):
         assert instant(text) == time, text
+
+
+@pytest.mark.parametrize("members", [(), (0, 1)])
+def test_winds_at_stations_run_east_and_north(tmp_path: Path, members: tuple[int, ...]) -> None:
+    grid, names = rotated(), ("y_wind", "air_temperature", "x_wind")
+    variables = [Variable(name=n, units="1", standard_name=n) for n in names]
+    places = tmp_path / "places.csv"
+    places.write_text("station,latitude,longitude\na,50.0,0.1\nb,51.3,-3.0\n")
+    points = Grid(np.array([[50.0, 51.3]]), np.array([[0.1, -3.0]]))
+    heading = Heading(variables, grid, START, [made.HOUR], members=members)
+    series = Series(str(tmp_path / "s.nc"), str(places), heading)
+    assert [v.standard_name for v in series.heading.variables] == ["northward_wind", "air_temperature", "eastward_wind"]
+    flow = np.array([3.0, -8.0, 5.0])
+    u, v = ((axis * flow).sum(-1) for axis in frame(grid, "grid"))
+    fields = np.stack([v, np.full(grid.shape, 280.0), u], -1).astype(np.float32)
+    factors = np.arange(1, len(members) + 1)[:, None, None, None] if members else 1
+    found = series.values((fields * factors).astype(np.float32))
+    east, north = ((axis * flow).sum(-1) for axis in frame(points, "earth"))
+    expected = np.stack([north, np.full((1, 2), 280.0), east], -1) * factors
+    np.testing.assert_allclose(found, expected, atol=2e-2 * (1 + len(members)))
+    with pytest.raises(
+        DataError, match="y_wind runs along the axes of its grid, and its other component is not forecast"
+    ):
+        Series(str(tmp_path / "s.nc"), str(places), replace(heading, variables=variables[:2]))
