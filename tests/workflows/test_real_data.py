@@ -44,7 +44,7 @@ def test_era5_uk_beats_persistence_and_the_stencil_and_is_operated(real_data: Pa
     )  # fmt: skip
     (path,) = forecast(asked)
     with xr.open_dataset(path, decode_timedelta=True) as data:
-        assert str(data["valid_time"].values[-1])[:13] == "2019-04-01T23"
+        assert str(data["time"].values[-1])[:13] == "2019-04-01T23"
         assert float(data["t2m"].min()) > 265 and float(data["t2m"].max()) < 300
         assert data["t2m"].attrs["standard_name"] == "air_temperature"
         through_dataset = data["t2m"].values
