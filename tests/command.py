@@ -20,10 +20,7 @@ __all__ = ["begin", "prepare_slowly", "py4cast", "start", "wait_for"]
 Process = multiprocessing.process.BaseProcess
 ROOT = Path(__file__).resolve().parent.parent
 _SERVER = multiprocessing.get_context("forkserver")
-_PACKAGES = ("xarray", "pint", "distributed", "torch.utils.tensorboard", "onnxruntime")
-_SERVER.set_forkserver_preload(
-    ["py4cast.workflows.train.run", "py4cast.workflows.verify.split", "py4cast.observers", *_PACKAGES]
-)
+_SERVER.set_forkserver_preload(["tests.loaded"])
 
 
 def _become(

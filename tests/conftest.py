@@ -1,5 +1,6 @@
 """Fixtures of all tests: a root folder of its own per test, one thread, the real data when they are there."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,13 @@ from py4cast.datasets import DatasetABC, get_datasets
 # a busy machine is no failure
 hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded stays: the collector of garbage need not walk through a million objects of packages again and again."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
 
 ROOT = Path(__file__).resolve().parent.parent
 

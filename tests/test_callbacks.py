@@ -44,7 +44,7 @@ def test_stopped_after_any_step_it_goes_on_exactly(monkeypatch: pytest.MonkeyPat
     assert whole["py4cast"]["batches_done"] == 21
     step = AutoRegressiveLightning.training_step
     # an epoch has 7 steps: the first ones, the last ones, and those about where epochs meet
-    stops = (1, 4, 6, 7, 8, 14, 21) if accumulate == 1 else (1, 7, 8, 20)
+    stops = (1, 7, 8, 21) if accumulate == 1 else (7, 8)
     for stop in stops:
 
         def signalled(self, batch, index, stop=stop, sent=[]):  # noqa: B006
@@ -78,7 +78,7 @@ def test_killed_at_random_moments_it_goes_on_exactly(tmp_path: Path) -> None:
     rng = random.Random(1)
     resume: list[str] = []
     kills = 0
-    while kills < 5:
+    while kills < 4:
         before = (checkpoints / "last.ckpt").stat().st_mtime_ns if resume else 0
         process = begin(*words, *resume, out=tmp_path / "out", err=tmp_path / "err", PY4CAST_ROOTDIR=root)
         deadline = time.monotonic() + 60
@@ -173,7 +173,7 @@ def test_stopped_in_a_validation_it_goes_on_exactly(monkeypatch: pytest.MonkeyPa
     config = tiny()
     whole = last(train(config, run_name="whole"))
     step = AutoRegressiveLightning.validation_step
-    for epoch, index in ((0, 0), (1, 1), (2, 0)):
+    for epoch, index in ((0, 0), (1, 1)):
 
         def signalled(self, batch, batch_idx, epoch=epoch, index=index, sent=[]):  # noqa: B006
             step(self, batch, batch_idx)

@@ -4,6 +4,7 @@ A row is the time of the start and the sums and weights of some statistics, as n
 and goes with the process.
 """
 
+import math
 import tempfile
 from collections.abc import Mapping, Sequence
 
@@ -28,7 +29,7 @@ class Rows:
     @property
     def width(self) -> int:
         """The number of numbers in each row."""
-        return _HEADER + sum(int(np.prod(shape)) for shape in self.shapes.values())
+        return _HEADER + sum(math.prod(shape) for shape in self.shapes.values())
 
     def append(self, init_time: np.datetime64, values: Mapping[str, Tensor]) -> None:
         """Adds a forecast: tensors of one shape per name, the same in every row."""

@@ -30,13 +30,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-PROGRAMS = pytest.mark.parametrize(
-    "program",
-    [
-        "run_step",
-        pytest.param("run_step_f", marks=pytest.mark.skipif(not shutil.which("gfortran"), reason="no gfortran here")),
-    ],
-)
+PROGRAMS = ("run_step", "run_step_f") if shutil.which("gfortran") else ("run_step",)
 
 
 def inputs(num_forcing: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -53,10 +47,9 @@ def run(build: Path, program: str, *words: object) -> subprocess.CompletedProces
     return subprocess.run([str(build / program), *map(str, words)], capture_output=True, text=True, check=False)
 
 
-@PROGRAMS
 @pytest.mark.parametrize(("border_size", "forcings"), [(0, ("hour", "toa_radiation")), (2, ("hour",)), (2, ())])
 def test_twelve_steps_agree_with_python(
-    build: Path, tmp_path: Path, program: str, border_size: int, forcings: tuple[str, ...]
+    build: Path, tmp_path: Path, border_size: int, forcings: tuple[str, ...]
 ) -> None:
     step = exported(tmp_path, border_size=border_size, forcings=forcings)
     stepper = open_stepper(step)
@@ -68,18 +61,19 @@ def test_twelve_steps_agree_with_python(
         tmp_path / "forcing.bin" if forcings else "-",
         tmp_path / "border.bin" if border_size else "-",
     ]
-    done = run(build, program, step, STEPS, *words, tmp_path / "out.bin")
-    assert done.returncode == 0, done.stderr
-    found = np.fromfile(tmp_path / "out.bin", np.float32).reshape(STEPS, *forecasters.GRID.shape, 4)
     given = [StepGiven(forcing[None, i] if forcings else None, border[None, i]) for i in range(STEPS)]
     wanted = np.concatenate(list(stepper.rollout(state[None], given)))
-    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-4)
-    if border_size:
-        imposed = stepper.info.border[..., None] & np.isfinite(border)
-        np.testing.assert_allclose(found[..., :3][imposed], border[imposed], rtol=1e-6, atol=1e-6)
+    for program in PROGRAMS:
+        done = run(build, program, step, STEPS, *words, tmp_path / "out.bin")
+        assert done.returncode == 0, done.stderr
+        forecast = np.fromfile(tmp_path / "out.bin", np.float32).reshape(STEPS, *forecasters.GRID.shape, 4)
+        np.testing.assert_allclose(forecast, wanted, rtol=1e-5, atol=1e-4)
+        if border_size:
+            imposed = stepper.info.border[..., None] & np.isfinite(border)
+            np.testing.assert_allclose(forecast[..., :3][imposed], border[imposed], rtol=1e-6, atol=1e-6)
 
 
-@PROGRAMS
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_what_goes_wrong_is_told(build: Path, tmp_path: Path, program: str) -> None:
     step = exported(tmp_path)
     state, forcing, _ = inputs(3)

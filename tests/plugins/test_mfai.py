@@ -28,7 +28,7 @@ def check(name, settings):
     forecaster = Forecaster.build(info, name, "scaled_ar", 2, settings).train()
     batch = make_batch(info, num_pred_steps=2)
     optimizer, found = torch.optim.Adam(forecaster.parameters(), lr=2e-4), []
-    for _ in range(10):
+    for _ in range(5):
         optimizer.zero_grad()
         loss = forecaster.training_loss(batch, losses.get("mse")(info)).mean()
         loss.backward()

@@ -2,6 +2,8 @@ import json
 import sqlite3
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,14 +20,24 @@ from tests.workflows.inspect.test_data import store
 __all__ = ["store"]
 
 
+@cache
+def _made() -> tuple[bytes, bytes]:
+    forecaster = forecasters.forecaster()
+    forecaster.info.lineage = {"store": "d" * 64}
+    with tempfile.TemporaryDirectory() as folder:
+        paths = Path(folder) / "f.safetensors", Path(folder) / "s.onnx"
+        forecaster.save(paths[0], git={"py4cast": {"commit": "abc123"}})
+        export(Export(forecaster=str(paths[0]), output=str(paths[1]), num_steps=1))
+        return paths[0].read_bytes(), paths[1].read_bytes()
+
+
 def made(folder: Path) -> tuple[Path, Path]:
-    """A Forecaster and the step exported from it."""
+    """A Forecaster and the step exported from it, made once for all tests of a process."""
     folder.mkdir(parents=True, exist_ok=True)
-    own = forecasters.forecaster()
-    own.info.lineage = {"store": "d" * 64}
-    own.save(folder / "f.safetensors", git={"py4cast": {"commit": "abc123"}})
-    export(Export(forecaster=str(folder / "f.safetensors"), output=str(folder / "s.onnx"), num_steps=1))
-    return folder / "f.safetensors", folder / "s.onnx"
+    paths = folder / "f.safetensors", folder / "s.onnx"
+    for path, content in zip(paths, _made(), strict=True):
+        path.write_bytes(content)
+    return paths
 
 
 def test_who_was_made_from_what(tmp_path: Path) -> None:

@@ -1,16 +1,17 @@
 """Runs that are stopped from outside: signals, and a disk that is full."""
 
 import os
+import resource
 import signal
 import subprocess
-import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.command import begin, py4cast
+from tests.command import begin, py4cast, start
 from tests.test_callbacks import TINY
 
 LONG = ["train", "--epochs", "2000", "--no_log", "--run_name", "stopped", "--num_pred_steps_val_test", "2"]
@@ -40,16 +41,19 @@ def test_a_signal_saves_and_leaves_with_143(tmp_path: Path, number: signal.Signa
 
 def limited(kilobytes: int, *words: str, **environment: str) -> subprocess.CompletedProcess:
     """py4cast in a process whose files may not grow beyond a size: what a full disk or a quota does, without root."""
-    code = f"""
-import resource, signal, sys
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, ({kilobytes} * 1000, {kilobytes} * 1000))
-from py4cast.cli import main
-sys.exit(main({list(words)!r}))
-"""
-    return subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True, text=True, check=False
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder) / "out", Path(folder) / "err"
+        process = start(_limited, kilobytes, words, out=out, err=err, **environment)
+        process.join(120)
+        return subprocess.CompletedProcess(words, process.exitcode, out.read_text(), err.read_text())
+
+
+def _limited(kilobytes: int, words: tuple[str, ...]) -> int:
+    from py4cast.cli import main
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1000, kilobytes * 1000))
+    return main(list(words))
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
