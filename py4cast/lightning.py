@@ -63,6 +63,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         self.valid_plotters, self.test_plotters = list(valid_observers), list(test_observers)
         self.climatology, self._scores = climatology, scores
         self.verification: BatchVerification | None = None
+        self.init_times: Any = None  # of the batch that is shown
         self.validation: SampledVerification | None = None
         self.clock, self._draws, self._spent_before = PlotClock(), False, 0.0
         self.batches_done = 0
@@ -174,6 +175,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         if batch.outputs is None:
             raise DataError("a batch without outputs cannot be scored")
         self.info.check_gaps(batch)
+        self.init_times = batch.init_time
         return self.forecaster.forecast(batch, seed=self.seed), batch.outputs[self.info.predicted]
 
     def validation_step(self, batch: ItemBatch, batch_idx: int) -> None:

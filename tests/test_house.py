@@ -110,7 +110,7 @@ ROOMS = {
         "hilam hilamparallel",
     ],
     "observers": [
-        "base clock coast colours graph mapping turbulence",
+        "base clock coast colours graph mapping titles turbulence",
         "images maps spectra spread state_error",
         "animation cube error prediction spatial_error",
     ],

@@ -4,6 +4,7 @@ Temperature runs from violet through blue and white to red, rain in steps from w
 red, wind from white through yellow to violet, humidity from brown to green; differences are blue and red about white.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from py4cast.variables import Variable
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
 
-__all__ = ["DIFFERENCE", "ColourTable", "table_of"]
+__all__ = ["DIFFERENCE", "ColourTable", "ink_on", "table_of"]
 
 _TEMPERATURE = (
     "#4b0082",
@@ -123,3 +124,9 @@ def _in_units(variable: Variable, levels: tuple[float, ...], units: str) -> tupl
     except DataError:
         return ()
     return tuple(scale * level + offset for level in levels)
+
+
+def ink_on(shade: Sequence[float]) -> str:
+    """Black or white, whichever is read better on a colour `(red, green, blue, ...)` of 0 to 1."""
+    light = 0.299 * shade[0] + 0.587 * shade[1] + 0.114 * shade[2]
+    return "black" if light > 0.5 else "white"

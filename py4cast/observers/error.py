@@ -8,6 +8,7 @@ from py4cast.namedtensor import NamedTensor
 from py4cast.observers.base import ErrorObserver, emit
 from py4cast.observers.colours import DIFFERENCE, ColourTable
 from py4cast.observers.maps import draw_map
+from py4cast.observers.titles import shown_time, times_of
 
 __all__ = ["ErrorPlot"]
 
@@ -19,10 +20,13 @@ class ErrorPlot(ErrorObserver):
 
     def __init__(self) -> None:
         self._error: NamedTensor | None = None
+        self._when = ""
 
     def update(self, obj: Any, prediction: NamedTensor, target: NamedTensor) -> None:
         if self._error is None:
             first = prediction.select(batch=0)
+            times = times_of(obj)
+            self._when = "" if times is None else f", from {shown_time(times[0])}"
             self._error = first.like(first.tensor - target.select(batch=0).tensor).to("cpu")
 
     def on_step_end(self, obj: Any) -> None:
@@ -47,4 +51,5 @@ class ErrorPlot(ErrorObserver):
             bar = figure.colorbar(mesh, ax=list(axes[row]), shrink=0.85)
             bar.set_label(f"[{obj.info.units[name]}]", fontsize=7)
             bar.ax.tick_params(labelsize=6)
+        figure.suptitle(f"forecast - truth{self._when}", fontsize=9)
         emit(obj, f"{self.prefix}_error", figure)

@@ -8,6 +8,7 @@ from py4cast.namedtensor import NamedTensor
 from py4cast.observers.base import ErrorObserver, emit
 from py4cast.observers.colours import DIFFERENCE, ColourTable, table_of
 from py4cast.observers.maps import draw_map
+from py4cast.observers.titles import of_case, times_of
 
 __all__ = ["PredictionPlot"]
 
@@ -25,19 +26,22 @@ class PredictionPlot(ErrorObserver):
         self, num_samples_to_plot: int = 1, num_features_to_plot: int | None = None, prefix: str = "test"
     ) -> None:
         self._num_samples, self._num_features, self.prefix = num_samples_to_plot, num_features_to_plot, prefix
-        self._samples: list[tuple[NamedTensor, NamedTensor]] = []
+        self._samples: list[tuple[NamedTensor, NamedTensor, str]] = []
 
     def update(self, obj: Any, prediction: NamedTensor, target: NamedTensor) -> None:
+        times = times_of(obj)
+        lead = prediction.dim_size("timestep") * obj.info.step_duration
         for i in range(prediction.dim_size("batch")):
             if len(self._samples) < self._num_samples:
                 last = {"batch": i, "timestep": -1}
-                self._samples.append((prediction.select(**last).to("cpu"), target.select(**last).to("cpu")))
+                title = of_case(None if times is None else times[i], lead)
+                self._samples.append((prediction.select(**last).to("cpu"), target.select(**last).to("cpu"), title))
 
     def on_step_end(self, obj: Any) -> None:
         from matplotlib.figure import Figure
 
         difference = ColourTable(DIFFERENCE, is_symmetric=True)
-        for number, (prediction, target) in enumerate(self._samples):
+        for number, (prediction, target, when) in enumerate(self._samples):
             names = prediction.feature_names[: self._num_features or 6]
             figure = Figure(figsize=(10.5, 2.9 * len(names)), layout="constrained")
             axes = figure.subplots(len(names), 3, squeeze=False)
@@ -55,5 +59,6 @@ class PredictionPlot(ErrorObserver):
                     mesh = draw_map(axes[row, column], obj.info, field, colours, limits)
                     axes[row, column].set_title(f"{name} {title} [{obj.info.units[name]}]", fontsize=9)
                     figure.colorbar(mesh, ax=axes[row, column], shrink=0.85).ax.tick_params(labelsize=6)
+            figure.suptitle(when, fontsize=9)
             emit(obj, f"{self.prefix}_prediction_{number}", figure)
         self._samples.clear()

@@ -9,6 +9,7 @@ from py4cast.namedtensor import NamedTensor
 from py4cast.observers.base import ErrorObserver, emit
 from py4cast.observers.colours import ColourTable
 from py4cast.observers.maps import draw_map
+from py4cast.observers.titles import Starts
 
 __all__ = ["SpatialErrorPlot"]
 
@@ -26,11 +27,13 @@ class SpatialErrorPlot(ErrorObserver):
         self.prefix = prefix
         self._sum: torch.Tensor | None = None
         self._count = 0
+        self._starts = Starts()
 
     def update(self, obj: Any, prediction: NamedTensor, target: NamedTensor) -> None:
         loss = obj.loss(prediction, target, reduce_spatial_dim=False).detach().double().cpu()
         self._sum = loss.sum(0) if self._sum is None else self._sum + loss.sum(0)
         self._count += loss.shape[0]
+        self._starts.see(obj, loss.shape[0])
 
     def on_step_end(self, obj: Any) -> None:
         from matplotlib.figure import Figure
@@ -49,4 +52,5 @@ class SpatialErrorPlot(ErrorObserver):
             mesh = draw_map(axis, obj.info, np.where(fields[step] > 0, fields[step], np.nan), table, (0.0, top))
             axis.set_title(f"mean loss at +{hours:g} h", fontsize=9)
             figure.colorbar(mesh, ax=axis, shrink=0.85)
+        figure.suptitle(self._starts.title("mean loss"), fontsize=9)
         emit(obj, f"{self.prefix}_spatial_error", figure)

@@ -8,6 +8,7 @@ from py4cast.metrics import Aggregator, Layout, MetricABC, make_metrics
 from py4cast.metrics.spectral import Spectrum
 from py4cast.namedtensor import NamedTensor
 from py4cast.observers.base import ErrorObserver, emit
+from py4cast.observers.titles import Starts, of_case
 
 __all__ = ["SpectraPlot"]
 
@@ -22,6 +23,7 @@ class SpectraPlot(ErrorObserver):
 
     def __init__(self) -> None:
         self._aggregator: Aggregator | None = None
+        self._starts, self._lead = Starts(), np.timedelta64(0, "s")
         self._metric: MetricABC | None = None
 
     def update(self, obj: Any, prediction: NamedTensor, target: NamedTensor) -> None:
@@ -34,6 +36,8 @@ class SpectraPlot(ErrorObserver):
         wanted = _MAX_SAMPLES - self._aggregator.num_forecasts
         if wanted > 0:
             self._aggregator.update(prediction.tensor[:wanted, -1:], target.tensor[:wanted, -1:])
+            self._starts.see(obj, min(wanted, target.dim_size("batch")))
+            self._lead = target.dim_size("timestep") * obj.info.step_duration
 
     def on_step_end(self, obj: Any) -> None:
         from matplotlib.figure import Figure
@@ -66,4 +70,5 @@ class SpectraPlot(ErrorObserver):
         panels[0].legend(fontsize=7)
         for axes in panels[len(names) :]:
             axes.set_visible(False)
+        figure.suptitle(self._starts.title(f"spectra at {of_case(None, self._lead)}"), fontsize=9)
         emit(obj, f"{self.prefix}_spectra", figure)

@@ -7,6 +7,7 @@ import numpy as np
 from py4cast.metrics import Aggregator, Layout, make_metrics
 from py4cast.namedtensor import NamedTensor
 from py4cast.observers.base import ErrorObserver, emit
+from py4cast.observers.titles import Starts
 
 __all__ = ["SpreadPlot"]
 
@@ -23,6 +24,7 @@ class SpreadPlot(ErrorObserver):
 
     def __init__(self) -> None:
         self._aggregator: Aggregator | None = None
+        self._starts = Starts()
 
     def update(self, obj: Any, prediction: NamedTensor, target: NamedTensor) -> None:
         if "member" not in prediction.names:
@@ -31,6 +33,7 @@ class SpreadPlot(ErrorObserver):
             layout = Layout.of(obj.info).to(prediction.device).for_system(prediction.dim_size("member"))
             self._aggregator = Aggregator(make_metrics(layout, ["spread", "rmse"]), layout)
         self._aggregator.update(prediction.tensor, target.tensor)
+        self._starts.see(obj, target.dim_size("batch"))
 
     def on_step_end(self, obj: Any) -> None:
         from matplotlib.figure import Figure
@@ -56,4 +59,5 @@ class SpreadPlot(ErrorObserver):
         panels[0].legend(fontsize=7)
         for axes in panels[len(names) :]:
             axes.set_visible(False)
+        figure.suptitle(self._starts.title("spread and error"), fontsize=9)
         emit(obj, f"{self.prefix}_spread", figure)

@@ -7,6 +7,8 @@ import numpy as np
 from py4cast.metrics import Aggregator, Layout, make_metrics
 from py4cast.namedtensor import NamedTensor
 from py4cast.observers.base import ErrorObserver, emit
+from py4cast.observers.colours import ink_on
+from py4cast.observers.titles import Starts
 
 __all__ = ["StateErrorPlot"]
 
@@ -22,12 +24,14 @@ class StateErrorPlot(ErrorObserver):
     def __init__(self, metric: str = "rmse", prefix: str = "test") -> None:
         self._metric, self.prefix = metric, prefix
         self._aggregator: Aggregator | None = None
+        self._starts = Starts()
 
     def update(self, obj: Any, prediction: NamedTensor, target: NamedTensor) -> None:
         if self._aggregator is None:
             layout = Layout.of(obj.info).to(prediction.device)
             self._aggregator = Aggregator(make_metrics(layout, [self._metric]), layout)
         self._aggregator.update(prediction.tensor, target.tensor)
+        self._starts.see(obj, target.dim_size("batch"))
 
     def on_step_end(self, obj: Any) -> None:
         from matplotlib.figure import Figure
@@ -41,12 +45,14 @@ class StateErrorPlot(ErrorObserver):
         figure = Figure(figsize=(2 + 0.75 * len(hours), 1.2 + 0.4 * len(names)), layout="constrained")
         axes = figure.subplots()
         relative = values / np.maximum(np.nanmax(values, axis=0, keepdims=True), 1e-30)
-        axes.imshow(relative.T, cmap="YlOrRd", aspect="auto", vmin=0, vmax=1)
+        image = axes.imshow(relative.T, cmap="YlOrRd", aspect="auto", vmin=0, vmax=1)
         for step, row in enumerate(values):
             for index, value in enumerate(row):
-                axes.text(step, index, f"{value:.3g}", ha="center", va="center", fontsize=7)
+                shade = image.cmap(image.norm(relative[step, index]))
+                axes.text(step, index, f"{value:.3g}", ha="center", va="center", fontsize=7, color=ink_on(shade))
         axes.set_yticks(range(len(names)), [f"{n} [{obj.info.units[n]}]" for n in names], fontsize=8)
         axes.set_xticks(range(len(hours)), [f"{h:g}" for h in hours], fontsize=8)
         axes.set_xlabel("lead time [h]", fontsize=8)
         axes.set_title(self._metric.upper(), fontsize=9)
+        figure.suptitle(self._starts.title("errors"), fontsize=8)
         emit(obj, f"{self.prefix}_state_error_{self._metric}", figure)

@@ -134,3 +134,24 @@ def test_the_clock_keeps_pictures_within_their_share(monkeypatch: pytest.MonkeyP
             drawn += 1
         assert clock.share <= 0.03
     assert drawn >= 35, "and uses it"
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("prediction", "2020-01-01 06:00 UTC +3 h, valid 2020-01-01 09:00 UTC"),
+        ("error", "forecast - truth, from 2020-01-01 06:00 UTC"),
+        ("spatial_error", "mean loss of 2 forecasts, 2020-01-01 06:00 UTC to 2020-01-01 18:00 UTC"),
+        ("spectra", "spectra at +3 h of 2 forecasts, 2020-01-01 06:00 UTC to 2020-01-01 18:00 UTC"),
+        ("state_error", "errors of 2 forecasts, 2020-01-01 06:00 UTC to 2020-01-01 18:00 UTC"),
+    ],
+)
+def test_charts_say_of_when_they_are(name: str, title: str, tmp_path: Path) -> None:
+    obj, board = watched(tmp_path)
+    obj.init_times = np.array(["2020-01-01T06", "2020-01-01T18"], "datetime64[s]")
+    batch = make_batch(obj.info)
+    observer = registry.get(name)()
+    observer.update(obj, batch.outputs.like(batch.outputs.tensor + 1), batch.outputs)
+    observer.on_step_end(obj)
+    ((figure, _),) = board.figures.values()
+    assert title in (figure.get_suptitle(), figure.axes[0].get_title())

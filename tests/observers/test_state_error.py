@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from py4cast.observers.colours import ink_on
 from py4cast.observers.state_error import StateErrorPlot
 from tests.observers.watching import caught, fields, watched
 
@@ -27,3 +28,9 @@ def test_the_card_shows_the_metric_over_all_batches(
     figures.clear()
     observer.on_step_end(seen)
     assert not figures
+
+
+def test_numbers_are_read_on_their_colour() -> None:
+    assert [ink_on(colour) for colour in ((1, 1, 0.8), (0.5, 0.0, 0.15), (0, 0, 0), (0.99, 0.55, 0.24, 1))] == [
+        "black", "white", "white", "black",
+    ]  # fmt: skip

@@ -66,7 +66,33 @@ class Deaf(Pointwise):
         return super().forward(0.0 * x) * 1e-6
 
 
-@pytest.mark.parametrize("kind", [Pointwise, type("Nothing", (Zero,), {"onnx_supported": False})])
+class Biased(Pointwise):
+    """Learns the mean of the truth and hears nothing of its input."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(0.0 * x)
+
+
+class Slow(Pointwise):
+    """Hears its input behind a large offset, which takes the first steps."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        nn.init.zeros_(self.layer.weight)
+        nn.init.constant_(self.layer.bias, 3.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(0.05 * x)
+
+
+class Nervous(Pointwise):
+    """Overshoots at any rate but a small one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 100 * super().forward(x)
+
+
+@pytest.mark.parametrize("kind", [Pointwise, Slow, Nervous, type("Nothing", (Zero,), {"onnx_supported": False})])
 def test_a_good_model_is_accepted(kind: type[GridModel]) -> None:
     with registered(registry, kind) as name:
         check_model(name, {}, GRIDS)
@@ -80,6 +106,10 @@ def test_a_good_model_is_accepted(kind: type[GridModel]) -> None:
         (Random, r"tried: two calls on \(4, 5\) differ"),
         (Sociable, "tried: a sample depends on its neighbours in the batch"),
         (Idle, r"tried: no gradient reaches \['model.unused'\]"),
+        (
+            Biased,
+            "tried: 12 steps took the loss from .* only, which is .* with the input of another sample; 60 steps at other",
+        ),
         (Deaf, "tried: 12 steps took the loss from .* only"),
     ],
 )

@@ -18,6 +18,7 @@ from py4cast.metrics.score_set import ScoreSet
 from py4cast.observers.animation import draw_case, write_gif
 from py4cast.observers.base import write_figure
 from py4cast.observers.colours import table_of
+from py4cast.observers.titles import of_case
 from py4cast.regrid import Method
 from py4cast.variables import Variable
 from py4cast.workflows.page.score_page import write_page
@@ -192,8 +193,8 @@ def _animate(
 ) -> None:  # fmt: skip
     span = table_of(variable).span(*fields.values())
     figures = []
-    for step, hours in enumerate(scores.lead_hours):
-        title = f"{variable.name}, {str(start)[:16].replace('T', ' ')} UTC +{hours:g} h"
+    for step in range(len(scores.lead_times)):
+        title = f"{variable.name}, {of_case(start, scores.lead_times[step])}"
         figures.append(draw_case({n: f[step] for n, f in fields.items()}, variable, grid, title, span))
     case = check_name(f"case_{variable.name}", "the maps of", DataError)
     write_figure(folder / f"{case}.png", figures[-1])
