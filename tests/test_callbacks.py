@@ -1,9 +1,8 @@
 import json
 import os
 import random
+import resource
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from py4cast.lightning import AutoRegressiveLightning
 from py4cast.workflows.config import RunConfig, build_config
 from py4cast.workflows.train import run as run_module
 from py4cast.workflows.train.run import run_folder, train
-from tests.command import begin, py4cast
+from tests.command import begin, py4cast, start
 
 TINY = ["model.num_filters=4", "dataset.size=16", "dataset.num_train=27", "dataset.num_valid=8", "dataset.num_test=8",
         "dataset.border_size=2"]  # fmt: skip
@@ -153,18 +152,17 @@ def test_a_gradient_that_is_not_finite_stops_with_weights_untouched(monkeypatch:
     assert all(torch.equal(kept["state_dict"][k], w) for k, w in zip(names, seen[3], strict=True))
 
 
+def _save_on_a_full_disk(path: str) -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+    AtomicCheckpointIO().save_checkpoint({"a": torch.ones(10**6)}, path)
+
+
 def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path) -> None:
     path = tmp_path / "x.ckpt"
     AtomicCheckpointIO().save_checkpoint({"a": torch.ones(10)}, path)
-    code = f"""
-import resource, signal, torch
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-from py4cast.callbacks import AtomicCheckpointIO
-resource.setrlimit(resource.RLIMIT_FSIZE, (100000, 100000))
-AtomicCheckpointIO().save_checkpoint({{"a": torch.ones(10**6)}}, {str(path)!r})
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "SpaceError: disk full while writing" in done.stderr, done.stderr[-500:]
+    start(_save_on_a_full_disk, str(path), out=tmp_path / "out", err=tmp_path / "err").join(120)
+    assert "SpaceError: disk full while writing" in (tmp_path / "err").read_text()
     assert torch.equal(AtomicCheckpointIO().load_checkpoint(path)["a"], torch.ones(10))
     assert [p.name for p in tmp_path.glob(".*")] == []
 

@@ -97,6 +97,12 @@ class CfReader(ReaderABC):
         values = [c.values for c in array.coords.values() if c.ndim == 0 and kind_of(c) == kind]
         return values[0] if values else None
 
+    def _named_level(self, array: xr.DataArray) -> xr.DataArray | None:
+        """The level that stands once for the whole array: a scalar coordinate that it names."""
+        named = str(array.encoding.get("coordinates") or array.attrs.get("coordinates") or "").split()
+        levels = [c for c in array.coords.values() if c.ndim == 0 and c.name in named and kind_of(c) == "level"]
+        return levels[0] if len(levels) == 1 else None
+
     def _check_axes(self, name: str, array: xr.DataArray) -> None:
         """Refuses an array whose times or levels cannot be understood."""
         for coordinate, problem in self._problems.items():
@@ -117,7 +123,9 @@ class CfReader(ReaderABC):
             axes.append([(kind, dim, i, value) for i, value in enumerate(values)])
         attrs = array.attrs
         scalars = {kind: self._scalar(array, kind) for kind in ("time", "init", "lead", "member")}
-        levels = self.level_type_of(array, others)
+        levels, named = self.level_type_of(array, others), self._named_level(array)
+        if named is not None and levels is None:
+            levels = level_type(named)
         valid = self._valid_times(array, others)
         keys, beside = self._keys(name, array, others)
         records = []
@@ -127,7 +135,9 @@ class CfReader(ReaderABC):
             if valid is not None and "lead" not in {kind for kind, *_ in combination}:
                 at["time"] = valid.isel({d: i for d, i in places if d in valid.dims}).values
             init, lead = times_of(at)
-            level = at.get("level", attrs.get("GRIB_level", attrs.get("level_hPa")))
+            level = at.get(
+                "level", attrs.get("GRIB_level", attrs.get("level_hPa", None if named is None else named.values))
+            )
             records.append(
                 Record(
                     short_name=name,

@@ -18,6 +18,10 @@ LEVEL_TYPES = {
     "isobaricinhpa": "isobaricInhPa", "pressure_level": "isobaricInhPa", "plev": "isobaricInhPa", "pressure": "isobaricInhPa",
     "isobaric": "isobaricInhPa", "heightaboveground": "heightAboveGround", "height": "heightAboveGround", "depth": "depthBelowSea",
 }  # fmt: skip
+_LEVEL_NAMES = {
+    "air_pressure": "isobaricInhPa", "height": "heightAboveGround", "altitude": "heightAboveSea", "depth": "depthBelowSea",
+    "air_potential_temperature": "theta",
+}  # fmt: skip
 _PRESSURES = {"pa": 0.01, "pascal": 0.01, "pascals": 0.01, "hpa": 1.0, "mbar": 1.0, "mb": 1.0, "millibar": 1.0, "millibars": 1.0, "kpa": 10.0, "bar": 1000.0}  # fmt: skip
 _MEMBERS = ("member", "number", "realization", "ensemble", "ens", "ensemble_member")
 _STARTS = ("init_time", "reference_time", "forecast_reference_time", "analysis_time", "reftime")
@@ -117,4 +121,6 @@ def pressure_factor(array: xr.DataArray) -> float | None:
 def level_type(array: xr.DataArray) -> str | None:
     """What the levels of a coordinate are, in GRIB's words."""
     is_pressure = str(array.attrs.get("units")) in ("hPa", "millibars", "mbar", "mb")
-    return "isobaricInhPa" if is_pressure else LEVEL_TYPES.get(str(array.name).lower())
+    if is_pressure:
+        return "isobaricInhPa"
+    return LEVEL_TYPES.get(str(array.name).lower()) or _LEVEL_NAMES.get(str(array.attrs.get("standard_name")))

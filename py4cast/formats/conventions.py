@@ -25,6 +25,13 @@ __all__ = [
 CONVENTIONS = "CF-1.11"
 MAPPING = "projection"
 _SINCE = {"units": "seconds since 1970-01-01", "calendar": "proleptic_gregorian"}
+# by GRIB's type of level: standard name, units, where it grows to; of the others a number and its type are told
+_LEVELS = {
+    "heightAboveGround": ("height", "m", "up"), "heightAboveSea": ("altitude", "m", "up"), "isobaricInhPa": ("air_pressure", "hPa", "down"),
+    "isobaricInPa": ("air_pressure", "Pa", "down"), "depthBelowSea": ("depth", "m", "down"), "depthBelowLand": ("depth", "m", "down"),
+    "theta": ("air_potential_temperature", "K", "up"), "potentialVorticity": ("ertel_potential_vorticity", "K m2 kg-1 s-1", "up"),
+}  # fmt: skip
+_FLAT = ("surface", "meanSea", "entireAtmosphere", "nominalTop", "cloudBase", "tropopause")
 Coordinate = tuple[tuple[str, ...], NDArray[Any], Mapping[str, Any]]
 
 
@@ -92,10 +99,28 @@ def forecast_coordinates(heading: Heading) -> dict[str, Coordinate]:
     coords["lead_time"] = (("time",), leads / np.timedelta64(3600, "s"), hours)
     start = {"standard_name": "forecast_reference_time", "long_name": "start of the forecast", **_SINCE}
     coords["init_time"] = ((), _seconds(init), start)
+    for variable in heading.variables:
+        if (name := _level_name(variable)) is not None:
+            coords[name] = ((), np.array(variable.level, dtype=np.float64), _level_attributes(variable))
     if heading.members:
         number = {"standard_name": "realization", "long_name": "member of the ensemble"}
         coords["member"] = (("member",), np.array(heading.members, dtype=np.int32), number)
     return coords
+
+
+def _level_name(variable: Variable) -> str | None:
+    """What the coordinate of a variable's level is called, such as `heightAboveGround_2`; None where it has none."""
+    if variable.level is None or (variable.type_of_level in _FLAT and not variable.level):
+        return None
+    return f"{variable.type_of_level or 'level'}_{variable.level:g}".replace("-", "minus_").replace("+", "")
+
+
+def _level_attributes(variable: Variable) -> dict[str, Any]:
+    known = _LEVELS.get(variable.type_of_level or "")
+    if known is None:
+        return {"long_name": f"level ({variable.type_of_level or 'of no type'})", "units": "1", "axis": "Z"}
+    standard_name, units, positive = known
+    return {"standard_name": standard_name, "long_name": standard_name.replace("_", " "), "units": units, "positive": positive, "axis": "Z"}  # fmt: skip
 
 
 def names_in_file(heading: Heading) -> list[str]:
@@ -107,11 +132,12 @@ def names_in_file(heading: Heading) -> list[str]:
 def variable_attributes(variable: Variable, heading: Heading) -> dict[str, Any]:
     """What a file says of a variable of a forecast."""
     # other tools find two-dimensional and scalar coordinates by this attribute alone
-    dims = dims_of(heading)
+    dims, level = dims_of(heading), _level_name(variable)
+    others = {_level_name(v) for v in heading.variables} - {level}
     beside = " ".join(
         n
         for n, (coordinate_dims, _, _) in forecast_coordinates(heading).items()
-        if coordinate_dims != (n,) or n not in dims
+        if (coordinate_dims != (n,) or n not in dims) and n not in others
     )
     attrs: dict[str, Any] = {"units": variable.units, "long_name": variable.name, "coordinates": beside}
     if variable.standard_name:

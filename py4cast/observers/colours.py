@@ -126,7 +126,7 @@ def _in_units(variable: Variable, levels: tuple[float, ...], units: str) -> tupl
     return tuple(scale * level + offset for level in levels)
 
 
-def ink_on(shade: Sequence[float]) -> str:
+def ink_on(shade: "Sequence[float] | NDArray[np.float64]") -> str:
     """Black or white, whichever is read better on a colour `(red, green, blue, ...)` of 0 to 1."""
     light = 0.299 * shade[0] + 0.587 * shade[1] + 0.114 * shade[2]
     return "black" if light > 0.5 else "white"

@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 
 from py4cast.errors import DataError
+from py4cast.formats import open_reader
 from py4cast.formats.cf import CfReader, kind_of, times_of
 
 START = np.datetime64("2020-02-28T18", "s")
@@ -261,3 +262,29 @@ def test_a_file_that_cannot_be_opened_is_named(error: Exception, message: str) -
 
     with pytest.raises(DataError, match=message):
         Broken(Path("made.nc"))
+
+
+@pytest.mark.parametrize(
+    ("name", "attrs", "value", "kind", "level"),
+    [
+        ("heightAboveGround", {"units": "m"}, 2.0, "heightAboveGround", 2.0),
+        ("height", {"standard_name": "height", "units": "m"}, 10.0, "heightAboveGround", 10.0),
+        ("plev", {"standard_name": "air_pressure", "units": "Pa"}, 85000.0, "isobaricInhPa", 850.0),
+        ("isobaricInhPa", {"units": "hPa"}, 500.0, "isobaricInhPa", 500.0),
+        ("depth", {"standard_name": "depth", "units": "m", "axis": "Z"}, 0.5, "depthBelowSea", 0.5),
+    ],
+)
+def test_a_level_may_stand_once_as_a_coordinate_that_the_variable_names(
+    name: str, attrs: dict[str, str], value: float, kind: str, level: float, tmp_path: Path
+) -> None:
+    data = latlon().assign_coords({name: ((), value, attrs)})
+    data["u"] = (("lat", "lon"), np.zeros((2, 3), dtype=np.float32))
+    data["t"].attrs["coordinates"] = name
+    data["u"].attrs["coordinates"] = ""
+    data = data.reset_coords(name)
+    data.to_netcdf(tmp_path / "a.nc")
+    records = {r.short_name: r for r in open_reader(tmp_path / "a.nc").records()}
+    assert (records["t"].type_of_level, records["t"].level) == (kind, level)
+    assert (records["u"].type_of_level, records["u"].level) == (None, None), (
+        "xarray shows it everywhere, u does not name it"
+    )

@@ -119,10 +119,10 @@ def test_stations_are_a_time_series_of_points() -> None:
 @pytest.mark.parametrize(
     ("of", "beside"),
     [
-        (heading(LATLON), {"init_time", "lead_time"}),
-        (heading(LATLON, members=(0,)), {"init_time", "lead_time"}),
-        (heading(PLANE), {"latitude", "longitude", "init_time", "lead_time"}),
-        (at_stations(), {"latitude", "longitude", "init_time", "lead_time"}),
+        (heading(LATLON), {"init_time", "lead_time", "heightAboveGround_2"}),
+        (heading(LATLON, members=(0,)), {"init_time", "lead_time", "heightAboveGround_2"}),
+        (heading(PLANE), {"latitude", "longitude", "init_time", "lead_time", "heightAboveGround_2"}),
+        (at_stations(), {"latitude", "longitude", "init_time", "lead_time", "heightAboveGround_2"}),
     ],
 )
 def test_coordinates_beside_the_dimensions_are_named(of: Heading, beside: set[str]) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from py4cast.formats import Fields, Heading, writer_for
+from py4cast.formats import Fields, Heading, open_reader, writer_for
 from py4cast.formats.netcdf_writer import NetcdfWriter
 from py4cast.grid import Grid
 from py4cast.testing import make_forecast
@@ -131,3 +131,40 @@ def test_other_programs_date_the_fields(tmp_path: Path) -> None:
         [cdo, "-s", "sinfon", str(tmp_path / "a.nc")], capture_output=True, text=True, check=True
     ).stdout
     assert "2020-02-29 00:00:00" in told and "t2m" in told
+
+
+@pytest.mark.parametrize("suffix", ["nc", "zarr"])
+def test_levels_are_coordinates_of_their_variables(tmp_path: Path, suffix: str) -> None:
+    variables = [
+        Variable(name="t2m", units="K", level=2, type_of_level="heightAboveGround"),
+        Variable(name="t850", units="K", level=850, type_of_level="isobaricInhPa"),
+        Variable(name="soil", units="K", level=0.07, type_of_level="depthBelowLand"),
+        Variable(name="hybrid", units="K", level=90, type_of_level="hybrid"),
+        Variable(name="skt", units="K", level=0, type_of_level="surface"), Variable(name="msl", units="Pa"),
+    ]  # fmt: skip
+    heading = Heading(variables, Grid(np.array([1.0, 0.0]), np.arange(3.0)), np.datetime64("2020-01-01T00"), [np.timedelta64(6, "h")])  # fmt: skip
+    path = tmp_path / f"a.{suffix}"
+    with writer_for(path).open(path, heading) as put:
+        put(np.zeros((2, 3, 6), dtype=np.float32))
+    expected = {
+        "t2m": ("heightAboveGround_2", "height", "m", 2.0), "t850": ("isobaricInhPa_850", "air_pressure", "hPa", 850.0),
+        "soil": ("depthBelowLand_0.07", "depth", "m", 0.07), "hybrid": ("hybrid_90", None, "1", 90.0),
+    }  # fmt: skip
+    with xr.open_dataset(path, decode_timedelta=False) as data:
+        for name in ("t2m", "t850", "soil", "hybrid", "skt", "msl"):
+            named = set(data[name].encoding["coordinates"].split()) - {"lead_time", "init_time"}
+            if name not in expected:
+                assert not named
+                continue
+            coordinate, standard_name, units, value = expected[name]
+            assert named == {coordinate}
+            level = data[coordinate]
+            assert (level.attrs.get("standard_name"), level.attrs["units"], float(level)) == (
+                standard_name,
+                units,
+                value,
+            )
+            assert level.attrs["axis"] == "Z"
+    read = {r.short_name: (r.level, r.type_of_level) for r in open_reader(path).records()}
+    assert read["t850"] == (850.0, "isobaricInhPa") and read["t2m"] == (2.0, "heightAboveGround")
+    assert read["hybrid"] == (90.0, "hybrid") and read["msl"] == (None, None)

@@ -20,7 +20,7 @@ def test_a_store_has_a_chunk_per_lead_time_and_gathered_metadata(tmp_path: Path,
     document = json.loads((path / "zarr.json").read_text())
     assert document["zarr_format"] == 3
     gathered = document["consolidated_metadata"]["metadata"]
-    names = {"t2m", "msl", "latitude", "longitude", "lead_time", "init_time", "time"}
+    names = {"t2m", "msl", "latitude", "longitude", "lead_time", "init_time", "time", "heightAboveGround_2"}
     assert set(gathered) == names | ({"member"} if members else set())
     group = zarr.open_group(path, mode="r")
     assert dict(group.attrs) == {"Conventions": "CF-1.11", "title": "a check"}

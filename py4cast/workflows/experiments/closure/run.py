@@ -139,7 +139,9 @@ def _run_all(jobs: Sequence[tuple[Job, tuple[Any, ...], Path]], count: int, prog
     """Runs jobs of one stage, some at a time, one thread each."""
     if not jobs:
         return
-    context = multiprocessing.get_context("spawn")
+    # forked from a server that has loaded what the jobs need: each would spend seconds on it
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
     with ProcessPoolExecutor(min(count, len(jobs)), mp_context=context, initializer=_begin_worker) as executor:
         running = [executor.submit(job, *arguments, marker) for job, arguments, marker in jobs]
         try:

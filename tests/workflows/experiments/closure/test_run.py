@@ -21,12 +21,16 @@ from tests.conftest import ROOT
 
 SECONDS = ROOT / "config" / "experiments" / "qg_closure_seconds.json"
 TINY = ["fine=32", "coarse=16", "step=0.02", "spinup=8", "num_train=12", "num_valid=6"]
-# the flow of the experiment is the smallest that tells; less of it is trained here
+# a smaller flow than that of the experiment, of which less is trained
 SHORT = [
     "formulas=[]",
     "evaluation.num_free_steps=20",
-    "dataset.num_train=20",
+    "dataset.num_train=12",
     "dataset.num_valid=6",
+    "dataset.spinup=1",
+    "dataset.fine=32",
+    "dataset.coarse=16",
+    "evaluation.num_test=26",
     "evaluation.num_free_runs=1",
 ]
 HOW = Evaluation(num_test=40, num_starts=3, num_steps=10, num_free_runs=2, num_free_steps=30, every=5)
@@ -37,7 +41,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     folder = tmp_path_factory.mktemp("closure")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PY4CAST_ROOTDIR", str(folder / "root"))
-        return folder, closure(SECONDS, folder / "out", SHORT, 2)
+        return folder, closure(SECONDS, folder / "out", SHORT, 1)
 
 
 def test_an_experiment_gives_table_picture_and_forecasters(done: tuple[Path, dict]) -> None:
