@@ -12,13 +12,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from py4cast.timeline import Period, duration
+from py4cast.timeline import Period, duration, is_on, later, num_months, step_of
 
 __all__ = ["Instant", "TimeAxis"]
 
 Times = NDArray[np.datetime64]
 Instant = tuple[np.datetime64, np.timedelta64, int | None]
 _ZERO = np.timedelta64(0, "s")
+_LEAST_MONTH = np.timedelta64(28 * 86400, "s")
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +72,12 @@ class TimeAxis:
 
     @property
     def step(self) -> np.timedelta64:
-        """Time between two neighbours; 0 for a single instant."""
-        return self.lead_times[1] - self.lead_times[0] if self.length > 1 else _ZERO
+        """Time between two neighbours; 0 for a single instant. Beginnings of months are months apart."""
+        if self.length < 2:
+            return _ZERO
+        distance = self.lead_times[1] - self.lead_times[0]
+        # no need to look at the times of a series of hours
+        return step_of(self.times) if self.is_series and distance >= _LEAST_MONTH else distance
 
     @property
     def runs(self) -> NDArray[np.int64]:
@@ -117,7 +122,7 @@ class TimeAxis:
             return np.asarray((self.times >= period.first) & (self.times <= period.last))
         starts = (self.init_times >= period.first) & (self.init_times <= period.last)
         if period.init_step is not None:
-            starts &= (self.init_times - period.first) % duration(period.init_step) == _ZERO
+            starts &= is_on(self.init_times, period.first, duration(period.init_step))
         return np.asarray(np.repeat(starts, self.num_members * self.length))
 
     def find(self, init_time: np.datetime64) -> int | None:
@@ -155,11 +160,14 @@ class TimeAxis:
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> Self:
         """The axis of plain JSON values: the inverse of `to_dict`."""
-        steps = np.arange(document["length"]) * document["step_s"] + document["lead_start_s"]
         if "starts" in document:
             starts = np.array(document["starts"], dtype="datetime64[s]")
         else:
             offsets = np.arange(document["num_starts"]) * document["start_step_s"]
             starts = np.datetime64(document["start"], "s") + offsets.astype("timedelta64[s]")
         members = tuple(document.get("members", ()))
+        step = np.timedelta64(document["step_s"], "s")
+        if "members" not in document and num_months(step):
+            return cls.series(later(starts[0], np.arange(document["length"]), step))
+        steps = np.arange(document["length"]) * document["step_s"] + document["lead_start_s"]
         return cls(starts, steps.astype("timedelta64[s]"), members, "members" not in document)

@@ -12,6 +12,7 @@ from py4cast.errors import DataError, nearest
 from py4cast.grid import Grid
 from py4cast.namedtensor import NamedTensor
 from py4cast.statistics import Stats
+from py4cast.timeline import told
 from py4cast.units import same_units
 from py4cast.variables import Role, Variable, names_of
 
@@ -176,7 +177,7 @@ class DatasetInfo:
             )
         if self.step_duration != other.step_duration:
             raise DataError(
-                f"dataset {other.name!r}: step of {other.step_duration}, the Forecaster was trained on {self.step_duration}"
+                f"dataset {other.name!r}: step of {told(other.step_duration)}, the Forecaster was trained on {told(self.step_duration)}"
             )
         theirs = {v.name: v for v in other.variables}
         for mine in self.variables:
@@ -217,7 +218,7 @@ class DatasetInfo:
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         head = [
-            f"dataset {self.name}, step {self.step_duration}",
+            f"dataset {self.name}, step {told(self.step_duration)}",
             f"grid {self.grid.describe()}",
             f"statics {', '.join(self.static) or 'none'}",
         ]

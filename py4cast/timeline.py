@@ -1,8 +1,12 @@
-"""Times: UTC instants and durations as text, and the periods of the splits."""
+"""Times: UTC instants and durations as text, steps of hours or of months, and the periods of the splits.
+
+A step of months is the mean month of the Gregorian calendar (30.436875 days, what numpy takes a month for) as a duration,
+and counts months of the calendar where it is added to a time: a month after 1 January is 1 February.
+"""
 
 import re
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +14,30 @@ from numpy.typing import NDArray
 from py4cast.errors import SettingsError
 from py4cast.settings import Settings, setting
 
-__all__ = ["Period", "Periods", "duration", "instant", "show_duration"]
+__all__ = [
+    "MONTH",
+    "Period",
+    "Periods",
+    "duration",
+    "evenly",
+    "instant",
+    "is_on",
+    "later",
+    "month_start",
+    "num_months",
+    "show_duration",
+    "step_of",
+    "steps_between",
+    "told",
+]
 
-_UNITS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400, "day": 86400, "days": 86400}
+MONTH = np.timedelta64(2_629_746, "s")
+Times = NDArray[np.datetime64]
+
+_MONTH_S = 2_629_746
+_UNITS = {
+    "s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400, "day": 86400, "days": 86400, "mon": _MONTH_S, "month": _MONTH_S, "months": _MONTH_S,
+}  # fmt: skip
 # `2019033006`, and as py4cast writes it in names of files and ecFlow gives it: `20190330T06`, `20190330T0630`
 _OLDER = re.compile(r"^(\d{4})(\d{2})(\d{2})(?:T?(\d{2})(\d{2})?(\d{2})?)?$")
 
@@ -43,20 +68,85 @@ def instant(text: str, is_end: bool = False) -> np.datetime64:
 
 
 def duration(text: str) -> np.timedelta64:
-    """The duration of `1h`, `15min`, `6h` or `1d`; SettingsError when it is none or not positive."""
-    match = re.fullmatch(r"\s*(\d+)\s*(s|min|m|h|d|day|days)\s*", text)
+    """The duration of `1h`, `15min`, `6h`, `1d` or `1mon`; SettingsError when it is none or not positive."""
+    match = re.fullmatch(r"\s*(\d{1,9})\s*(s|min|m|h|d|day|days|mon|month|months)\s*", text)
     if not match or int(match[1]) == 0:
-        raise SettingsError(f"duration {text!r}: expected a number and a unit, such as 1h, 15min or 1d")
+        raise SettingsError(f"duration {text!r}: expected a number and a unit, such as 1h, 15min, 1d or 1mon")
     return np.timedelta64(int(match[1]) * _UNITS[match[2]], "s")
 
 
 def show_duration(value: np.timedelta64) -> str:
     """The shortest text of a duration that `duration` reads."""
     seconds = int(value / np.timedelta64(1, "s"))
+    if months := num_months(value):
+        return f"{months}mon"
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds % length == 0:
             return f"{seconds // length}{unit}"
     return f"{seconds}s"
+
+
+def num_months(step: np.timedelta64) -> int:
+    """How many months of the calendar a step is; 0 for one of hours or days."""
+    months, rest = divmod(int(step / np.timedelta64(1, "s")), _MONTH_S)
+    return months if rest == 0 else 0
+
+
+def told(step: np.timedelta64) -> str:
+    """A step in words: `3600 seconds`, or `1mon` for months."""
+    return show_duration(step) if num_months(step) else str(step)
+
+
+def month_start(times: Times | np.datetime64) -> Any:
+    """The beginning of the months that times lie in."""
+    return np.asarray(times).astype("datetime64[M]").astype("datetime64[s]")
+
+
+def later(start: Times | np.datetime64, count: NDArray[np.int64] | int, step: np.timedelta64) -> Any:
+    """The times `count` steps after `start`: start + count · step, or so many months of the calendar later.
+
+    A day that a month does not have becomes its last: a month after 31 January is the end of February.
+    """
+    start = np.asarray(start).astype("datetime64[s]")
+    months = num_months(step)
+    if not months:
+        return np.asarray(start + np.asarray(count) * step)
+    first = start.astype("datetime64[M]")
+    month = first + np.asarray(count) * np.timedelta64(months, "M")
+    longest = (month + np.timedelta64(1, "M")).astype("datetime64[s]") - month.astype("datetime64[s]")
+    within = start - first.astype("datetime64[s]")
+    day, time_of_day = within // np.timedelta64(86400, "s"), within % np.timedelta64(86400, "s")
+    days = np.minimum(day, longest // np.timedelta64(86400, "s") - 1)
+    return np.asarray(month.astype("datetime64[s]") + days * np.timedelta64(86400, "s") + time_of_day)
+
+
+def is_on(times: Times, first: np.datetime64, step: np.timedelta64) -> NDArray[np.bool_]:
+    """Whether each time is a whole number of steps from `first`."""
+    return np.asarray(later(first, steps_between(first, times, step), step) == times)
+
+
+def steps_between(first: np.datetime64, times: Times | np.datetime64, step: np.timedelta64) -> NDArray[np.int64]:
+    """How many steps lie between `first` and each time, rounded down."""
+    times = np.asarray(times).astype("datetime64[s]")
+    if months := num_months(step):
+        apart = (times.astype("datetime64[M]") - first.astype("datetime64[M]")).astype(np.int64)
+        return np.asarray(apart // months)
+    return np.asarray((times - first.astype("datetime64[s]")) // step).astype(np.int64)
+
+
+def evenly(first: np.datetime64, last: np.datetime64, step: np.timedelta64) -> Times:
+    """The times from `first` to `last`, both included, a step apart."""
+    return np.asarray(later(first, np.arange(int(steps_between(first, last, step)) + 1), step))
+
+
+def step_of(times: Times) -> np.timedelta64:
+    """The smallest distance between neighbours, 0 for one time; months where all are beginnings of months."""
+    if len(times) < 2:
+        return np.timedelta64(0, "s")
+    times = np.asarray(times).astype("datetime64[s]")
+    if np.array_equal(times, month_start(times)):
+        return MONTH * int(np.diff(times.astype("datetime64[M]")).astype(np.int64).min())
+    return np.timedelta64(np.diff(times).min(), "s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

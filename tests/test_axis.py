@@ -1,10 +1,12 @@
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from py4cast.axis import TimeAxis
-from py4cast.timeline import Period
+from py4cast.timeline import Period, num_months
 
 START, HOUR = np.datetime64("2020-01-01T00", "s"), np.timedelta64(3600, "s")
 SERIES = TimeAxis.series(START + np.arange(6) * HOUR)
@@ -61,3 +63,19 @@ def test_parts_are_axes() -> None:
     assert np.array_equal(SERIES.between(2, 4).times, SERIES.times[2:4])
     part = FORECASTS.between(1, 2)
     assert part.size == 8 and part.times[0] == START + 13 * HOUR and part.members == (0, 7)
+
+
+def test_a_series_of_months_keeps_its_step() -> None:
+    times = np.arange("2019-11", "2021-03", dtype="datetime64[M]").astype("datetime64[s]")
+    for axis in (TimeAxis.series(times), TimeAxis.series(times[:2]), TimeAxis.series(times[::3])):
+        assert num_months(axis.step) == (3 if axis.length == 6 else 1)
+        again = TimeAxis.from_dict(json.loads(json.dumps(axis.to_dict())))
+        np.testing.assert_array_equal(again.times, axis.times)
+    period = Period(start="2020-01-01", end="2020-12-31", init_step="3mon")
+    starts = TimeAxis.forecasts(times, np.array([0, 6], "timedelta64[h]"))
+    assert [str(t)[:7] for t in starts.init_times[starts.inside(period)[::2]]] == [
+        "2020-01",
+        "2020-04",
+        "2020-07",
+        "2020-10",
+    ]

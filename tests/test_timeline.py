@@ -2,7 +2,20 @@ import numpy as np
 import pytest
 
 from py4cast.errors import SettingsError
-from py4cast.timeline import Period, duration, instant, show_duration
+from py4cast.timeline import (
+    MONTH,
+    Period,
+    duration,
+    evenly,
+    instant,
+    is_on,
+    later,
+    num_months,
+    show_duration,
+    step_of,
+    steps_between,
+    told,
+)
 
 
 @pytest.mark.parametrize(
@@ -51,3 +64,30 @@ def test_times_do_not_depend_on_the_zone(monkeypatch: pytest.MonkeyPatch) -> Non
         time.tzset()
         found.add(str(instant("2021-03-28T02:30")))
     assert found == {"2021-03-28T02:30:00"}
+
+
+def test_months_are_counted_by_the_calendar() -> None:
+    step = duration("1mon")
+    assert step == MONTH == np.timedelta64(1, "M").astype("timedelta64[s]"), "numpy's mean month"
+    assert (num_months(step), num_months(duration("3months")), num_months(duration("30d"))) == (1, 3, 0)
+    assert (show_duration(step), show_duration(duration("12mon")), told(step), told(duration("1h"))) == (
+        "1mon", "12mon", "1mon", "3600 seconds",
+    )  # fmt: skip
+    start = np.datetime64("2019-12-31T18:00", "s")
+    assert [str(t) for t in later(start, np.arange(4), step)] == [
+        "2019-12-31T18:00:00", "2020-01-31T18:00:00", "2020-02-29T18:00:00", "2020-03-31T18:00:00",
+    ]  # fmt: skip
+    assert str(later(start, -2, step)) == "2019-10-31T18:00:00"
+    assert str(later(start, 3, np.timedelta64(6, "h"))) == "2020-01-01T12:00:00"
+
+
+@pytest.mark.parametrize("text", ["1mon", "3mon", "1h", "2d", "7d"])
+def test_even_times_are_on_their_steps(text: str) -> None:
+    step, first = duration(text), np.datetime64("2019-11-01", "s")
+    times = later(first, np.arange(40), step)
+    assert step_of(times) == step and is_on(times, first, step).all()
+    assert steps_between(first, times, step).tolist() == list(range(40))
+    np.testing.assert_array_equal(evenly(first, times[-1], step), times)
+    np.testing.assert_array_equal(evenly(first, times[-1] + np.timedelta64(1, "s"), step), times)
+    assert not is_on(times + np.timedelta64(60, "s"), first, step).any()
+    assert steps_between(first, times - np.timedelta64(1, "s"), step).tolist() == list(range(-1, 39))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from py4cast.cubes.base import CubeABC, Planes
 from py4cast.errors import DataError, nearest
-from py4cast.timeline import show_duration
+from py4cast.timeline import later, show_duration
 
 __all__ = ["Driver"]
 
@@ -69,8 +69,8 @@ class Driver:
 
     def covers(self, init_times: Times, num_steps: int, step: np.timedelta64) -> NDArray[np.bool_]:
         """Whether it has all that forecasts from these starts need, `(n,)`."""
-        steps = np.arange(1, num_steps + 1) * step
-        return np.array([self._around(t, t + steps) is not None for t in init_times], dtype=bool)
+        steps = np.arange(1, num_steps + 1)
+        return np.array([self._around(t, later(t, steps, step)) is not None for t in init_times], dtype=bool)
 
     def require(self, key: str, init_time: np.datetime64, valid: Times) -> None:
         """Refuses a forecast for which it lacks something; DataError says what it holds."""

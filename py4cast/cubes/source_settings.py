@@ -7,12 +7,17 @@ in which they stand below. Nothing is copied: values are read when they are aske
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.grid import Grid
 from py4cast.regrid import Method
 from py4cast.settings import Settings, setting
 from py4cast.timeline import duration, instant
 
 __all__ = ["BoxSettings", "SourceSettings"]
 
+_TOLERANCE = 1e-4  # [degrees]
 _KINDS = ("store", "join", "concat", "cutout")
 
 
@@ -24,6 +29,21 @@ class BoxSettings(Settings):
     north: float = setting(help="northern limit")
     west: float = setting(help="western limit")
     east: float = setting(help="eastern limit, east of the western one")
+
+    def window(self, grid: Grid) -> tuple[slice, slice | NDArray[np.int64]]:
+        """Its rows and columns; SettingsError when no cell lies within.
+
+        Those that go from the last columns of a grid round the globe to its first ones are given by number, from west to east.
+        """
+        if not grid.is_projected and grid.is_periodic:
+            degrees = (grid.longitude - self.west + _TOLERANCE) % 360
+            inside = np.flatnonzero(degrees <= self.east - self.west + 2 * _TOLERANCE)
+            gaps = np.flatnonzero(np.diff(inside) > 1)
+            if gaps.size == 1:
+                first = float(grid.longitude[0])
+                rows, _ = grid.box(self.south, self.north, first, first)
+                return rows, np.concatenate([inside[gaps[0] + 1 :], inside[: gaps[0] + 1]])
+        return grid.box(self.south, self.north, self.west, self.east)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

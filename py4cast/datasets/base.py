@@ -22,7 +22,7 @@ from py4cast.namedtensor import NamedTensor
 from py4cast.progress import Preparation
 from py4cast.settings import apply_overrides, read_json, settings_of
 from py4cast.statistics import Stats
-from py4cast.timeline import Period
+from py4cast.timeline import Period, later, told
 
 # the nouns of a sample are offered here too, where plugins of the older interface import them from
 __all__ = [
@@ -244,7 +244,7 @@ class WindowDataset(DatasetABC):
         index = axis.find(init_time)
         if index is None:
             raise DataError(
-                f"init_time {init_time}: not in the data, which hold {times.min()} to {times.max()} every {self.info.step_duration}"
+                f"init_time {init_time}: not in the data, which hold {times.min()} to {times.max()} every {told(self.info.step_duration)}"
             )
         first, begin = index - self._num_input_steps + 1, index // axis.length * axis.length
         needed = [(self.info.prognostic, max(first, begin), index + 1)]
@@ -264,7 +264,7 @@ class WindowDataset(DatasetABC):
                 raise DataError(
                     f"forecast from {init_time}: {', '.join(names)} missing {when}; the data hold {times.min()} to {times.max()}"
                 )
-        valid = init_time + np.arange(1, num_steps + 1) * self.info.step_duration
+        valid = later(init_time, np.arange(1, num_steps + 1), self.info.step_duration)
         for key, driver in self._shared.drivers.items():
             driver.require(key, init_time, valid)
         return self.read_at(np.array([index]), num_steps, with_outputs)
@@ -295,7 +295,7 @@ class WindowDataset(DatasetABC):
             if with_outputs and info.diagnostic:
                 part.read(info.predicted, init + 1, init + 1 + num_steps, outputs[row].numpy())
             self._read_forcings(part, init, num_steps, forcing[row].numpy())
-            valid = self.cube.times[init] + np.arange(1, num_steps + 1) * info.step_duration
+            valid = later(self.cube.times[init], np.arange(1, num_steps + 1), info.step_duration)
             for key, driver in self._shared.drivers.items():
                 driver.read(self.cube.times[init], valid, further[key][row].numpy())
         fields = {"inputs": _named(inputs, info.prognostic)}
@@ -315,7 +315,7 @@ class WindowDataset(DatasetABC):
         if stored:
             part.read(stored, init + 1, init + 1 + num_steps, out[: len(stored)])
         if computed.names and num_steps:
-            valid = self.cube.times[init] + np.arange(1, num_steps + 1) * info.step_duration
+            valid = later(self.cube.times[init], np.arange(1, num_steps + 1), info.step_duration)
             part.fill(computed, valid, out[len(stored) :])
 
     @classmethod

@@ -26,7 +26,7 @@ from py4cast.datasets.preparing import files_of, prepare
 from py4cast.planes.catalog import Catalog
 from py4cast.planes.reader import PlaneReader
 from py4cast.progress import Preparation
-from py4cast.timeline import duration
+from py4cast.timeline import duration, later, num_months
 
 __all__ = ["FilesDataset"]
 
@@ -90,7 +90,14 @@ class FilesDataset(WindowDataset):
             wanted = plans  # a fixed field tells the grid
         files = files_of(settings, wanted)
         members = None if settings.member is None else (settings.member,)
-        catalog = Catalog(files, wanted, members, arrays=settings.array_description(), time=settings.time_description())
+        catalog = Catalog(
+            files,
+            wanted,
+            members,
+            arrays=settings.array_description(),
+            time=settings.time_description(),
+            is_monthly=bool(num_months(step)),
+        )
         catalog.scan()
         assert catalog.grid is not None, "a dataset has at least one variable that is predicted"
         window = settings.grid.window(catalog.grid)
@@ -107,7 +114,7 @@ class FilesDataset(WindowDataset):
         )
         info.check_same(of_files)
         try:
-            times = init_time + np.arange(1 - num_input_steps, num_steps + 1) * step
+            times = later(init_time, np.arange(1 - num_input_steps, num_steps + 1), step)
             cube = read_planes(planes, times, grid)
         finally:
             planes.close()

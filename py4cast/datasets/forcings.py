@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from py4cast.errors import SettingsError, nearest
 from py4cast.grid import Grid
 from py4cast.statistics import Stats, merge_moments, moments
+from py4cast.timeline import later, num_months
 from py4cast.variables import Variable
 
 __all__ = ["GROUPS", "ComputedForcings", "day_of_year", "toa_radiation"]
@@ -149,11 +150,15 @@ class ComputedForcings:
         key = int(time.astype("datetime64[s]").astype("int64"))
         radiation = self._kept.get(key)
         if radiation is None:
-            radiation = toa_radiation(time.reshape(1), self._rows, self._columns, self.step)[0]
+            radiation = toa_radiation(self._ends(time.reshape(1)), self._rows, self._columns, self.step)[0]
             if len(self._kept) * radiation.nbytes >= _KEPT_BYTES:
                 self._kept.clear()
             self._kept[key] = radiation
         return radiation
+
+    def _ends(self, times: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
+        """When the steps end that the radiation is a mean of: at the times, but a month's time is its beginning."""
+        return later(times, 1, self.step) if num_months(self.step) else times
 
     def stats(self, times: NDArray[np.datetime64]) -> Stats:
         """Statistics: radiation over (at most 512 of) these times; sin and cos stay as they are (mean 0, std 1)."""
@@ -161,7 +166,7 @@ class ComputedForcings:
         if "toa_radiation" in self.names and times.size:
             chosen = times[np.unique(np.linspace(0, times.size - 1, 512).astype(int))]
             parts = [
-                moments(toa_radiation(chosen[i : i + 8], self._rows, self._columns, self.step))
+                moments(toa_radiation(self._ends(chosen[i : i + 8]), self._rows, self._columns, self.step))
                 for i in range(0, chosen.size, 8)
             ]
             merged = merge_moments(np.concatenate(parts))

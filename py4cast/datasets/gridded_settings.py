@@ -17,7 +17,7 @@ from py4cast.planes.filters import registry as filters
 from py4cast.planes.reader import FieldPlan
 from py4cast.regrid import Method
 from py4cast.settings import Settings, decode, setting
-from py4cast.timeline import duration, show_duration
+from py4cast.timeline import duration, num_months, show_duration
 from py4cast.variables import NanPolicy, Variable, feature_name, role_of
 
 __all__ = ["BoxSettings", "ForecastSettings", "GridSettings", "GriddedSettings", "TimeSettings", "VariableSettings"]
@@ -148,6 +148,10 @@ class ForecastSettings(Settings):
 
     def lead_times(self, step: np.timedelta64) -> Any:
         """The evenly spaced lead times, both ends included."""
+        if num_months(step):
+            raise SettingsError(
+                f"step {show_duration(step)}: months are steps of a series; forecasts have steps of hours or days"
+            )
         first, last = (
             np.timedelta64(0, "s") if t in ("0", "0s", "0h") else duration(t) for t in (self.first, self.last)
         )

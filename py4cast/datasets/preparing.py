@@ -26,7 +26,7 @@ from py4cast.planes.reader import FieldPlan, PlaneReader, check_plane
 from py4cast.progress import Preparation
 from py4cast.regrid import Regridder
 from py4cast.settings import cache_dir, digest, read_json
-from py4cast.timeline import Period, Periods, duration, show_duration
+from py4cast.timeline import Period, Periods, duration, evenly, num_months, show_duration
 
 __all__ = ["files_of", "prepare", "report_missing", "time_axis"]
 
@@ -67,11 +67,12 @@ def time_axis(instants: NDArray[np.datetime64], periods: Periods, step: np.timed
             span = f"{instants[0]} to {instants[-1]}" if instants.size else "nothing"
             raise DataError(f"period {split} ({period.start} to {period.end}) holds no data; the files hold {span}")
         inside |= here
-    seconds = instants[inside].astype("int64")
-    length = int(step / np.timedelta64(1, "s"))
-    phases, counts = np.unique(seconds % length, return_counts=True)
-    phase = int(phases[np.argmax(counts)])
-    is_used = inside & (instants.astype("int64") % length == phase)
+    # seconds, or months of the calendar, since 1970
+    months = num_months(step)
+    places = instants.astype("datetime64[M]" if months else "datetime64[s]").astype("int64")
+    length = months or int(step / np.timedelta64(1, "s"))
+    phases, counts = np.unique(places[inside] % length, return_counts=True)
+    is_used = inside & (places % length == int(phases[np.argmax(counts)]))
     used, beside = instants[is_used], instants[inside & ~is_used]
     if beside.size:
         # files that are finer than the step are thinned on purpose; others miss it
@@ -81,7 +82,7 @@ def time_axis(instants: NDArray[np.datetime64], periods: Periods, step: np.timed
             "%d of %d instants lie between the steps of %s and are left out, such as %s",
             beside.size, used.size + beside.size, show_duration(step), beside[0],
         )  # fmt: skip
-    return np.arange(used[0], used[-1] + step, step)
+    return evenly(used[0], used[-1], step)
 
 
 def _axis(settings: GriddedSettings, catalog: Catalog) -> TimeAxis:
@@ -183,7 +184,13 @@ def _build(
     elif settings.member is not None:
         members = (settings.member,)
     catalog = Catalog(
-        files, plans, members, settings.forecasts is None, settings.array_description(), settings.time_description()
+        files,
+        plans,
+        members,
+        settings.forecasts is None,
+        settings.array_description(),
+        settings.time_description(),
+        bool(num_months(duration(settings.step))),
     )
     how.progress.start("scanning", len({p for paths in files.values() for p in paths}))
     catalog.scan(lambda _: how.progress.step(), how.executor)

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from py4cast.axis import TimeAxis
 from py4cast.errors import DataError
-from py4cast.timeline import Period, duration, show_duration
+from py4cast.timeline import Period, duration, is_on, show_duration
 
 __all__ = ["init_indices", "require_samples"]
 
@@ -40,8 +40,8 @@ def init_indices(
     whole = _all_in(states & inside, candidates - num_input_steps + 1, num_input_steps + num_pred_steps)
     inits = candidates[one_run & whole & _all_in(others & inside, candidates + 1, num_pred_steps)]
     if period.init_step is not None and inits.size and axis.is_series:
-        since = (axis.times[inits] - period.first) % duration(period.init_step)
-        inits = inits[since == np.timedelta64(0, "s")]
+        is_due = is_on(axis.times[inits], period.first, duration(period.init_step))
+        inits = inits[is_due]
     return np.asarray(inits, dtype=np.int64)
 
 

@@ -14,7 +14,6 @@ from py4cast.timeline import Periods
 __all__ = ["BoxSettings", "GridSettings", "SeriesSettings", "Window"]
 
 Window = tuple[slice, slice | NDArray[np.int64]]
-_TOLERANCE = 1e-4  # [degrees]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +35,7 @@ class GridSettings(Settings):
         if self.subgrid is not None and self.box is not None:
             raise SettingsError("grid: give subgrid or box, not both")
         if self.box is not None:
-            across = None if grid.is_projected else _columns_across(grid, self.box)
-            if across is not None:
-                rows, _ = grid.box(self.box.south, self.box.north, float(grid.longitude[0]), float(grid.longitude[0]))
-                return rows, across
-            return grid.box(self.box.south, self.box.north, self.box.west, self.box.east)
+            return self.box.window(grid)
         if self.subgrid is None:
             return slice(0, grid.shape[0]), slice(0, grid.shape[1])
         r0, r1, c0, c1 = self.subgrid
@@ -51,21 +46,12 @@ class GridSettings(Settings):
         return slice(r0, r1), slice(c0, c1)
 
 
-def _columns_across(grid: Grid, box: BoxSettings) -> NDArray[np.int64] | None:
-    """The columns of a box that goes from the last ones to the first ones, from west to east; None for any other."""
-    inside = np.flatnonzero((grid.longitude - box.west + _TOLERANCE) % 360 <= box.east - box.west + 2 * _TOLERANCE)
-    gaps = np.flatnonzero(np.diff(inside) > 1)
-    if gaps.size != 1 or not grid.is_periodic:
-        return None
-    return np.concatenate([inside[gaps[0] + 1 :], inside[: gaps[0] + 1]])
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesSettings(Settings):
     """What a dataset on a cube is told."""
 
     name: str = setting("gridded", "what to call the dataset")
-    step: str = setting(help="time between two states, such as 1h, 15min, 1d")
+    step: str = setting(help="time between two states, such as 1h, 15min, 1d, or months of the calendar: 1mon")
     periods: Periods = setting(help="train, valid and test periods")
     grid: GridSettings = setting(factory=GridSettings, help="window and border")
     forcings: tuple[str, ...] = setting((), "computed forcings: hour, day_of_year, toa_radiation")

@@ -6,6 +6,7 @@ read in part. No index files are written or read beside the data.
 
 import contextlib
 import hashlib
+import logging
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,6 +28,7 @@ from py4cast.projection import forward
 __all__ = ["GribReader"]
 
 # of one process: what the headers mean, and the grids that they describe, which many files share
+logger = logging.getLogger(__name__)
 _KNOWN: "OrderedDict[tuple[bytes, bytes], Record]" = OrderedDict()
 _GRIDS: "OrderedDict[str, Grid]" = OrderedDict()
 _MAX_KNOWN, _MAX_GRIDS = 20_000, 16
@@ -88,6 +90,7 @@ class _Order(NamedTuple):
     is_by_column: bool
     alternates: bool
     runs_west: bool
+    num_repeated: int
 
     def arrange(self, values: NDArray[Any]) -> NDArray[Any]:
         """The values as `(lat, lon)` with longitudes (or x) growing along the columns."""
@@ -95,7 +98,8 @@ class _Order(NamedTuple):
         if self.alternates:
             field = field.copy()
             field[1::2] = field[1::2, ::-1]
-        return field[:, ::-1] if self.runs_west else field
+        field = field[:, ::-1] if self.runs_west else field
+        return field[:, : field.shape[1] - self.num_repeated]
 
 
 class GribReader(ReaderABC):
@@ -261,10 +265,13 @@ class GribReader(ReaderABC):
     def _order(self, handle: int, record: Record) -> "_Order":
         """How the values of this grid lie; asked of ecCodes once."""
         if record.grid_key not in self._orders:
-            self._orders[record.grid_key] = _Order(
-                self._shape(handle), *(bool(get_key(handle, k, int)) for k in _SCANNING)
-            )
+            self._orders[record.grid_key] = self._order_of(handle)
         return self._orders[record.grid_key]
+
+    def _order_of(self, handle: int) -> "_Order":
+        shape = self._shape(handle)
+        scanning = [bool(get_key(handle, k, int)) for k in _SCANNING]
+        return _Order(shape, scanning[0], scanning[1], scanning[2], _num_repeated(handle, shape[1]))
 
     def grid(self, record: Record) -> Grid:
         if record.grid_key not in _GRIDS:
@@ -283,13 +290,20 @@ class GribReader(ReaderABC):
         return rows, columns
 
     def _read_grid(self, handle: int) -> Grid:
-        shape = self._shape(handle)
-        order = _Order(shape, *(bool(get_key(handle, k, int)) for k in _SCANNING))
+        order = self._order_of(handle)
+        shape = order.shape[0], order.shape[1] - order.num_repeated
+        if order.num_repeated:
+            logger.warning(
+                "%s: the last %d of %d longitudes are the first again, 360 degrees on (a cyclic column); left out",
+                self.path, order.num_repeated, order.shape[1],
+            )  # fmt: skip
         kind = get_key(handle, "gridType", str)
         if kind in ("regular_ll", "regular_gg"):
             # ecCodes gives the distinct values sorted; the scanning flags say in which order the rows lie
             lat = np.sort(np.asarray(eccodes.codes_get_array(handle, "distinctLatitudes"), dtype=np.float64))
             lon = np.asarray(eccodes.codes_get_array(handle, "distinctLongitudes"), dtype=np.float64)
+            if order.num_repeated:
+                lon = np.unique(np.round((lon - lon[0]) % 360.0, 6)) + lon[0]
             if (lat.size, lon.size) == shape:
                 lat = lat if get_key(handle, "jScansPositively", int) else lat[::-1]
                 first = get_key(handle, "longitudeOfFirstGridPointInDegrees", float)
@@ -311,6 +325,16 @@ class GribReader(ReaderABC):
         if self._stream is not None:
             self._stream.close()
             self._stream = None
+
+
+def _num_repeated(handle: int, columns: int) -> int:
+    """How many columns at the end are the first ones again, 360 degrees further."""
+    step = get_key(handle, "iDirectionIncrementInDegrees", float)
+    if get_key(handle, "gridType", str) not in ("regular_ll", "regular_gg") or not step:
+        return 0
+    round_the_globe = round(360.0 / step)
+    is_whole = abs(360.0 / step - round_the_globe) < 1e-3
+    return columns - round_the_globe if is_whole and round_the_globe < columns <= round_the_globe + 16 else 0
 
 
 def _projection(handle: int, kind: str) -> tuple[dict[str, Any], tuple[float, float] | None]:

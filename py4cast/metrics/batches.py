@@ -16,6 +16,7 @@ from py4cast.metrics.layout import Layout, ScoreSettings
 from py4cast.metrics.score_set import ScoreSet
 from py4cast.metrics.verification import Verification
 from py4cast.settings import encode
+from py4cast.timeline import later
 
 __all__ = ["BatchVerification", "FurtherForecast", "SampledVerification", "TimeFunction"]
 
@@ -92,10 +93,13 @@ class BatchVerification:
         unknown = torch.full_like(last[..., :1], torch.nan).expand(*last.shape[:-1], len(self.info.diagnostic))
         persistence = torch.cat([last, unknown], dim=-1).expand_as(target)
         driver = self._driver(batch, target) if self._has_driver else None
-        leads: Any = np.arange(1, target.shape[1] + 1) * self.info.step_duration
+        steps = np.arange(1, target.shape[1] + 1)
         for i in range(target.shape[0]):
             systems: dict[str, Tensor | None] = {"model": prediction[i]}
-            systems |= {name: read(starts[i], leads) for name, read in self._further.items()}
+            systems |= {
+                name: read(starts[i], later(starts[i], steps, self.info.step_duration) - starts[i])
+                for name, read in self._further.items()
+            }
             if driver is not None:
                 systems["driver"] = driver[i]
             if self._has_references:
@@ -123,8 +127,8 @@ class BatchVerification:
     def _normal(self, batch: ItemBatch, target: Tensor) -> Tensor | None:
         if self._climatology is None or not self._needs_normal:
             return None
-        steps: Any = np.arange(1, target.shape[1] + 1) * self.info.step_duration
-        times = np.asarray(batch.init_time, dtype="datetime64[s]")[:, None] + steps[None, :]
+        starts = np.asarray(batch.init_time, dtype="datetime64[s]")[:, None]
+        times = later(starts, np.arange(1, target.shape[1] + 1)[None, :], self.info.step_duration)
         return self._climatology(times.ravel()).to(target).reshape(target.shape)
 
     def gather(self, gather: Callable[[Any], Sequence[Any]]) -> None:

@@ -25,6 +25,7 @@ from py4cast.planes.reader import STATIC, FieldPlace, FieldPlan, PlaneReader, ru
 from py4cast.planes.rivals import merged, preference
 from py4cast.planes.winds import WindAxes
 from py4cast.regrid import Regridder
+from py4cast.timeline import month_start
 from py4cast.units import conversion, same_units
 from py4cast.variables import Variable
 
@@ -150,6 +151,7 @@ class Catalog:
             lead time and member by itself.
         arrays: what NumPy files hold.
         time: what the files' times mean, where they do not say so.
+        is_monthly: whether a field stands for the month that it is valid in, wherever in the month the file dates it.
 
     Raises:
         DataError: a file that cannot be read, a variable in none of its files, units or grids that differ.
@@ -163,7 +165,9 @@ class Catalog:
         is_series: bool = True,
         arrays: ArrayDescription | None = None,
         time: TimeDescription | None = None,
+        is_monthly: bool = False,
     ) -> None:
+        self._is_monthly = is_monthly
         self._files, self._members, self.is_series, self._arrays = files, members, is_series, arrays
         self._time = time
         self._wanted = list(plans)
@@ -274,7 +278,8 @@ class Catalog:
             return
         source = FieldPlace(index.path, record)
         if self.is_series:
-            key: Instant = (record.valid_time, _ZERO, None)
+            valid = month_start(record.valid_time)[()] if self._is_monthly else record.valid_time
+            key: Instant = (valid, _ZERO, None)
         else:
             assert record.init_time is not None, "it has a valid time"
             key = (record.init_time, record.lead_time, record.member)

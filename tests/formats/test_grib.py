@@ -214,3 +214,27 @@ def test_damaged_bytes_are_read_or_refused_by_name(tmp_path: Path) -> None:
             assert str(path) in str(error)
             refused += 1
     assert refused > 40
+
+
+@pytest.mark.parametrize(("first", "last", "west"), [(0.0, 360.0, 0.0), (180.0, 180.0, 180.0)])
+def test_a_cyclic_column_is_left_out_with_a_word(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, first: float, last: float, west: float
+) -> None:
+    handle = eccodes.codes_grib_new_from_samples("regular_ll_sfc_grib2")
+    for key, value in {
+        "Ni": 73, "Nj": 5, "latitudeOfFirstGridPointInDegrees": 10, "latitudeOfLastGridPointInDegrees": -10,
+        "longitudeOfFirstGridPointInDegrees": first, "longitudeOfLastGridPointInDegrees": last,
+        "iDirectionIncrementInDegrees": 5, "jDirectionIncrementInDegrees": 5, "shortName": "2t",
+    }.items():  # fmt: skip
+        eccodes.codes_set(handle, key, value)
+    values = np.arange(5 * 73.0).reshape(5, 73)
+    eccodes.codes_set_values(handle, values.ravel())
+    (tmp_path / "a.grib2").write_bytes(eccodes.codes_get_message(handle))
+    eccodes.codes_release(handle)
+    with caplog.at_level("WARNING"), open_reader(tmp_path / "a.grib2") as reader:
+        (record,) = reader.records()
+        grid = reader.grid(record)
+        np.testing.assert_allclose(reader.read(record), values[:, :72], atol=0.01)
+    assert grid.shape == (5, 72) and grid.is_periodic and not grid.is_projected
+    np.testing.assert_allclose((grid.longitude - west) % 360, np.arange(72) * 5.0, atol=1e-4)
+    assert "the last 1 of 73 longitudes are the first again" in caplog.text

@@ -18,6 +18,7 @@ from py4cast.axis import TimeAxis
 from py4cast.cubes.foreign.base import ForeignCube
 from py4cast.errors import DataError
 from py4cast.grid import Grid
+from py4cast.timeline import evenly, is_on, step_of, steps_between
 from py4cast.units import normalise
 from py4cast.variables import Variable
 
@@ -111,13 +112,12 @@ def _regular(dates: NDArray[np.datetime64], path: Path) -> tuple[NDArray[np.int6
     """Evenly spaced times, and the place of each among the dates, −1 for one that is left out."""
     if dates.size < 2:
         return np.arange(dates.size), dates
-    step = np.diff(dates).min()
-    offsets = (dates - dates[0]) / step
-    if step <= np.timedelta64(0, "s") or (offsets % 1 != 0).any():
+    step = step_of(dates)
+    if step <= np.timedelta64(0, "s") or not is_on(dates, dates[0], step).all():
         raise DataError(f"{path}: its dates are not evenly spaced")
-    times = np.arange(dates[0], dates[-1] + step, step)
+    times = evenly(dates[0], dates[-1], step)
     places = np.full(times.size, -1, dtype=np.int64)
-    places[offsets.astype(np.int64)] = np.arange(dates.size)
+    places[steps_between(dates[0], dates, step)] = np.arange(dates.size)
     return places, times
 
 

@@ -21,7 +21,7 @@ __all__ = ["CutoutCube", "RegridCube", "WindowCube"]
 class WindowCube(ViewCube):
     """Creates the view of some rows and columns."""
 
-    def __init__(self, source: CubeABC, rows: slice, columns: slice) -> None:
+    def __init__(self, source: CubeABC, rows: slice, columns: slice | NDArray[np.int64]) -> None:
         super().__init__(source)
         self._rows, self._columns = rows, columns
         self._grid = source.grid.rows_columns(rows, columns)
@@ -31,16 +31,20 @@ class WindowCube(ViewCube):
         cls, source: CubeABC, subgrid: tuple[int, int, int, int] | None, box: BoxSettings | None, thinning: int
     ) -> Self:
         """The rows and columns of a window, every `thinning`-th of them; SettingsError when it lies outside."""
-        rows, columns = slice(0, source.shape[0]), slice(0, source.shape[1])
+        rows: slice = slice(0, source.shape[0])
+        columns: slice | NDArray[np.int64] = slice(0, source.shape[1])
         if box is not None:
-            rows, columns = source.grid.box(box.south, box.north, box.west, box.east)
+            rows, columns = box.window(source.grid)
         elif subgrid is not None:
             r0, r1, c0, c1 = subgrid
             if not (0 <= r0 < r1 <= source.shape[0] and 0 <= c0 < c1 <= source.shape[1]):
                 size = f"{source.shape[0]} x {source.shape[1]}"
                 raise SettingsError(f"subgrid {list(subgrid)}: outside the grid of {size} cells")
             rows, columns = slice(r0, r1), slice(c0, c1)
-        return cls(source, slice(rows.start, rows.stop, thinning), slice(columns.start, columns.stop, thinning))
+        rows = slice(rows.start, rows.stop, thinning)
+        if isinstance(columns, slice):
+            return cls(source, rows, slice(columns.start, columns.stop, thinning))
+        return cls(source, rows, columns[::thinning])
 
     @property
     def grid(self) -> Grid:
@@ -52,10 +56,21 @@ class WindowCube(ViewCube):
 
     @property
     def fingerprint(self) -> str:
-        return digest("window", self.source.fingerprint, self._rows, self._columns)
+        columns = self._columns if isinstance(self._columns, slice) else self._columns.tolist()
+        return digest("window", self.source.fingerprint, self._rows, columns)
 
     def read(self, names: Sequence[str], start: int, stop: int, out: Planes) -> None:
-        self.source.read_window(names, start, stop, self._rows, self._columns, out)
+        if isinstance(self._columns, slice):
+            self.source.read_window(names, start, stop, self._rows, self._columns, out)
+            return
+        # from the last columns of a grid round the globe to its first ones: each part is read by itself
+        begin = 0
+        for part in np.split(self._columns, np.flatnonzero(np.diff(self._columns) < 0) + 1):
+            step = int(part[1] - part[0]) if part.size > 1 else 1
+            room = np.empty((*out.shape[:-1], part.size), dtype=out.dtype)
+            self.source.read_window(names, start, stop, self._rows, slice(int(part[0]), int(part[-1]) + 1, step), room)
+            out[..., begin : begin + part.size] = room
+            begin += part.size
 
     def static_fields(self) -> dict[str, Planes]:
         fields = self.source.static_fields()

@@ -14,7 +14,7 @@ from py4cast.cubes.views.base import ViewCube
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.grid import Grid
 from py4cast.statistics import Stats, moments
-from py4cast.timeline import duration, instant, show_duration
+from py4cast.timeline import duration, evenly, instant, is_on, later, show_duration, steps_between
 from py4cast.units import same_units
 
 __all__ = ["ConcatCube", "MembersCube", "TimesCube", "align", "digest"]
@@ -206,15 +206,15 @@ class ConcatCube(CubeABC):
                 )
         for before, after in zip(self.parts[:-1], self.parts[1:], strict=True):
             gap = after.times[0] - before.times[-1]
-            is_apart = gap > step and gap % step == np.timedelta64(0, "s")
-            if gap != step and not (fill_missing and is_apart):
+            is_apart = gap > step and bool(is_on(after.times[:1], before.times[-1], step)[0])
+            if later(before.times[-1], 1, step) != after.times[0] and not (fill_missing and is_apart):
                 raise DataError(
                     f"concat: {before.times[-1]} is followed by {after.times[0]}, not by one step of {show_duration(step)}; "
                     + ('set "fill_missing": true if the gap is meant' if is_apart else "cut one with start or end")
                 )
         start, end = self.parts[0].times[0], self.parts[-1].times[-1]
-        places = [int((p.times[0] - start) / step) for p in self.parts]
-        return TimeAxis.series(np.arange(start, end + step, step)), places
+        places = [int(steps_between(start, p.times[0], step)) for p in self.parts]
+        return TimeAxis.series(evenly(start, end, step)), places
 
     @property
     def grid(self) -> Grid:

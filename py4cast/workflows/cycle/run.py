@@ -19,7 +19,7 @@ import numpy as np
 from py4cast.atomic import lock, write_json
 from py4cast.errors import DataError, Py4castError, SettingsError
 from py4cast.steppers import StepperABC, open_stepper
-from py4cast.timeline import show_duration
+from py4cast.timeline import later, show_duration, steps_between
 from py4cast.workflows.forecast.file_input import FileInput
 from py4cast.workflows.forecast.outputs import path_of, stamp
 from py4cast.workflows.forecast.run import Forecast, run
@@ -191,9 +191,9 @@ class Cycle:
     def _forecast_from(self, due: np.datetime64, start: np.datetime64) -> Forecast:
         """What is forecast from a start, as far as the cycle that is due reaches."""
         info = self._stepper.info
-        times = [start - i * info.step_duration for i in reversed(range(info.num_input_steps))]
+        times = list(later(start, np.arange(1 - info.num_input_steps, 1), info.step_duration))
         paths = [_filled(text, t) for text in self.asked.input for t in (times if "%" in text else times[-1:])]
-        further = int((due - start) / info.step_duration)
+        further = int(steps_between(start, due, info.step_duration))
         return replace(
             self.asked, input=list(dict.fromkeys(paths)), boundary=[_freshest(text, start) for text in self.asked.boundary],
             init_time=str(start), num_steps=self.asked.num_steps + further,

@@ -19,6 +19,7 @@ from py4cast.given import Given
 from py4cast.grid import Grid
 from py4cast.regrid import Method
 from py4cast.steppers import Array, StepInfo
+from py4cast.timeline import later, told
 from py4cast.variables import Variable
 
 __all__ = ["FileInput"]
@@ -119,12 +120,12 @@ class FileInput:
 
     def latest(self) -> np.datetime64:
         """The last time from which a forecast can start: all its past states are there; DataError when there is none."""
-        axis, back = self._states.axis, np.arange(self.info.num_input_steps) * self.info.step_duration
+        axis, back = self._states.axis, -np.arange(self.info.num_input_steps)
         held = np.unique(axis.times[self._states.available(self._states.names)])
-        able = [t for t in held[::-1] if np.isin(t - back, held).all()]
+        able = [t for t in held[::-1] if np.isin(later(t, back, self.info.step_duration), held).all()]
         if not able:
             raise DataError(
-                f"--input: no time has {self.info.num_input_steps} states {self.info.step_duration} apart; it holds {_span(held)}"
+                f"--input: no time has {self.info.num_input_steps} states {told(self.info.step_duration)} apart; it holds {_span(held)}"
             )
         return np.datetime64(able[0], "s")
 
@@ -147,7 +148,7 @@ class FileInput:
         rows = [self.members.index(m) for m in members] or [0]
         states = np.empty((len(rows), info.num_input_steps, *info.grid.shape, len(names)), dtype=np.float32)
         for step in reversed(range(info.num_input_steps)):
-            time = init_time - (info.num_input_steps - 1 - step) * info.step_duration
+            time = later(init_time, step + 1 - info.num_input_steps, info.step_duration)[()]
             for place, member in enumerate(rows):
                 index = self._instant(time, member, there)
                 planes = np.empty((len(names), 1, *info.grid.shape), dtype=np.float32)
@@ -180,7 +181,7 @@ class FileInput:
     def given(self, init_time: np.datetime64, num_steps: int, num_members: int = 1) -> Iterator[Given[Array]]:
         """What is given of each step, read when its turn comes; DataError first of all when something is missing."""
         info = self.info
-        valid = init_time + np.arange(1, num_steps + 1) * info.step_duration
+        valid = later(init_time, np.arange(1, num_steps + 1), info.step_duration)
         for key, driver in {"--boundary": self._border, "forcing": self._read, **self._inputs}.items():
             if driver is not None:
                 driver.require(key, init_time, valid)

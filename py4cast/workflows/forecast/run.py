@@ -15,7 +15,7 @@ from py4cast.errors import DataError
 from py4cast.formats import Heading, Put
 from py4cast.planes.patterns import expand_patterns
 from py4cast.steppers import Array, StepperABC, open_stepper
-from py4cast.timeline import instant
+from py4cast.timeline import instant, later
 from py4cast.version import __version__
 from py4cast.workflows.forecast.file_input import FileInput
 from py4cast.workflows.forecast.members import Members
@@ -93,7 +93,7 @@ def _heading(asked: Forecast, stepper: StepperABC, start: np.datetime64, members
         "source": f"py4cast {lineage.get('version', '')}, trained {lineage.get('created', '')} on {info.header['info']['name']}",
         "history": f"{np.datetime64('now', 's')}Z py4cast {__version__} forecast",
     }
-    leads = [info.step_duration * (i + 1) for i in range(asked.num_steps)]
+    leads = list(later(start, np.arange(1, asked.num_steps + 1), info.step_duration) - start)
     grib = {**_origin(asked.input), **asked.grib}
     return Heading(info.variables_of(info.predicted), info.grid, start, leads, attributes, members, grib=grib)
 

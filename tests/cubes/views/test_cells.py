@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
 
+from py4cast.axis import TimeAxis
+from py4cast.cubes.memory import MemoryCube
 from py4cast.cubes.source_settings import BoxSettings
 from py4cast.cubes.views.cells import CutoutCube, RegridCube, WindowCube
 from py4cast.errors import DataError, SettingsError
 from py4cast.grid import Grid
 from py4cast.testing import check_cube
+from py4cast.variables import Variable
 from tests.cubes.numbered import GRID, WithFixed, hours, numbered, planes_of, value
 from tests.weather_files import HOUR, START
 
@@ -119,3 +122,14 @@ def test_sources_that_leave_cells_or_share_nothing_are_refused() -> None:
     with pytest.raises(DataError, match="sources have no common instants"):
         CutoutCube([region, numbered(hours(9, 4))], GRID, "nearest")
     assert CutoutCube([region, whole], region.grid, "nearest").shape == (2, 2)
+
+
+@pytest.mark.parametrize(("thinning", "expected"), [(1, [5, 6, 7, 0, 1, 2]), (2, [5, 7, 1])])
+def test_a_box_may_go_over_the_first_column_of_the_globe(thinning: int, expected: list[int]) -> None:
+    grid = Grid(np.array([10.0, 0.0, -10.0]), np.arange(8) * 45.0)
+    values = np.arange(2 * 3 * 8, dtype=np.float32).reshape(1, 2, 3, 8)
+    source = MemoryCube([Variable(name="t")], TimeAxis.series(START + np.arange(2) * HOUR), grid, values)
+    cube = WindowCube.choose(source, None, BoxSettings(south=-1, north=11, west=-135, east=90), thinning)
+    np.testing.assert_array_equal(planes_of(cube)[0], values[0, :, 0 : 2 : thinning or 1][..., expected])
+    assert cube.grid.longitude.tolist() == [c * 45.0 - (360.0 if c > 2 else 0.0) for c in expected]
+    check_cube(cube)
