@@ -57,10 +57,12 @@ def normalise(units: str) -> str:
         rest = normalise(text[scale.end() :])
         return f"1e{power}" if rest == "1" else f"1e{power} {rest}"
     text = re.sub(r"\s*(\*\*|\^)\s*", "", text)
+    text = re.sub(r"\s+per\s+", "/", text, flags=re.IGNORECASE)
+    text = re.sub(r"\(([^()/]*)\)", r"\1", text)  # kg/(m2 s)
     numerator, *denominators = re.split(r"\s*/\s*", text)
     for part in denominators:
-        numerator += " " + " ".join(_inverse(token) for token in part.split())
-    tokens = [_word(token) for token in re.split(r"[\s.*]+", numerator) if token not in ("", "1")]
+        numerator += " " + " ".join(_inverse(token) for token in re.split(r"[\s.*·]+", part))
+    tokens = [_word(token) for token in re.split(r"[\s.*·]+", numerator) if token not in ("", "1")]
     return " ".join(tokens) or "1"
 
 

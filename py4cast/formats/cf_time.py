@@ -147,10 +147,12 @@ def _seconds(numbers: NDArray[Any], count: str, units: str, offset: int) -> NDAr
     resolution = float(np.spacing(np.abs(numbers).max())) * factor
     if resolution < 0.125:
         return np.rint(exact).astype(np.int64)
-    clock = exact + offset
+    clock, num_told = exact + offset, np.unique(exact).size
     for step in _CLOCK:
         meant = np.rint(clock / step) * step
-        if step >= 4 * resolution and bool((np.abs(clock - meant) <= 2 * resolution).all()):
+        is_near = bool((np.abs(clock - meant) <= 2 * resolution).all())
+        # a clock that makes one of two times is too coarse
+        if step >= 4 * resolution and is_near and np.unique(meant).size == num_told:
             return (meant - offset).astype(np.int64)
     raise DataError(
         f"units {units!r}: {numbers.dtype} numbers up to {np.abs(numbers).max():g} tell times to {resolution:.0f} s only, "
@@ -235,6 +237,14 @@ def _real(date: Any, calendar: str, keeps_dates: bool) -> np.datetime64:
         return np.datetime64(
             (first + np.timedelta64((date.dayofyr - 1) * length // 360, "D")).astype("datetime64[s]") + clock
         )
+    if calendar == "360_day" and date.day > 28:
+        # months end on the 30th there
+        end = np.datetime64(f"{date.year:04d}-{date.month:02d}", "M") + np.timedelta64(1, "M")
+        last = end.astype("datetime64[D]") - np.timedelta64(1, "D")
+        date_of = min(
+            last, np.datetime64(f"{date.year:04d}-{date.month:02d}-28", "D") + np.timedelta64(date.day - 28, "D")
+        )
+        return np.datetime64(date_of.astype("datetime64[s]") + clock)
     try:
         return np.datetime64(np.datetime64(f"{date.year:04d}-{date.month:02d}-{date.day:02d}", "s") + clock)
     except ValueError:
