@@ -21,6 +21,7 @@ __all__ = [
     "duration",
     "evenly",
     "instant",
+    "is_even",
     "is_on",
     "later",
     "month_start",
@@ -137,6 +138,12 @@ def steps_between(first: np.datetime64, times: Times | np.datetime64, step: np.t
 def evenly(first: np.datetime64, last: np.datetime64, step: np.timedelta64) -> Times:
     """The times from `first` to `last`, both included, a step apart."""
     return np.asarray(later(first, np.arange(int(steps_between(first, last, step)) + 1), step))
+
+
+def is_even(times: Times) -> bool:
+    """Whether times follow each other a step apart, none left out."""
+    step = step_of(times)
+    return step > np.timedelta64(0, "s") and np.array_equal(evenly(times[0], times[-1], step), times)
 
 
 def step_of(times: Times) -> np.timedelta64:

@@ -25,6 +25,7 @@ __all__ = [
     "axes_of",
     "feature_name",
     "role_of",
+    "towards",
 ]
 
 Role = Literal["prognostic", "diagnostic", "forcing", "static"]
@@ -92,6 +93,14 @@ ALONG_GRID: Mapping[str, str] = {
     "eastward_sea_ice_velocity": "sea_ice_x_velocity", "northward_sea_ice_velocity": "sea_ice_y_velocity",
 }  # fmt: skip
 _OLDER_ALONG_GRID = ("grid_eastward_wind", "grid_northward_wind")
+
+
+def towards(standard_name: str) -> str:
+    """The CF name of the same component of a vector towards east or north; another name as it is."""
+    for earth, along in ALONG_GRID.items():
+        if standard_name == along:
+            return earth
+    return standard_name.removeprefix("grid_") if standard_name in _OLDER_ALONG_GRID else standard_name
 
 
 def axes_of(standard_name: str) -> Axes:

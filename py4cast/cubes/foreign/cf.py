@@ -22,7 +22,7 @@ from py4cast.errors import DataError
 from py4cast.formats import open_reader
 from py4cast.formats.cf import CfReader, kind_of, without_invalid
 from py4cast.formats.zarr import is_zarr
-from py4cast.timeline import is_on, month_start, step_of
+from py4cast.timeline import is_even, month_start
 from py4cast.units import normalise
 from py4cast.variables import Variable, feature_name
 
@@ -128,7 +128,7 @@ class CfCube(ForeignCube):
         starts = starts[self._order]
         if "lead" not in kinds and "member" not in kinds:
             starts = _months(starts)
-            if starts.size > 1 and not is_on(starts, starts[0], step_of(starts)).all():
+            if starts.size > 1 and not is_even(starts):
                 raise DataError(f"{self.path}: its times are not evenly spaced; prepare it through gridded")
             self.axis = TimeAxis.series(starts)
             return
@@ -219,5 +219,5 @@ def _months(times: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
     """The beginnings of the months, where the times are one of every month or of every so many; else the times."""
     months = times.astype("datetime64[M]").astype(np.int64)
     gaps = np.unique(np.diff(months))
-    is_even = np.unique(np.diff(times)).size < 2
-    return month_start(times) if gaps.size == 1 and gaps[0] > 0 and not is_even else times
+    is_monthly = gaps.size == 1 and gaps[0] > 0 and np.unique(np.diff(times)).size > 1
+    return month_start(times) if is_monthly else times

@@ -11,11 +11,14 @@ from py4cast.cubes.kept import KeptCube
 from py4cast.cubes.source_settings import BoxSettings
 from py4cast.cubes.views.base import ViewCube
 from py4cast.cubes.views.instants import align, digest
+from py4cast.cubes.views.winds import AlignedWinds, named, towards_earth
 from py4cast.errors import DataError, SettingsError
 from py4cast.grid import Grid
 from py4cast.regrid import Method, Regridder
 
 __all__ = ["CutoutCube", "RegridCube", "WindowCube"]
+
+_WORDS = ("source", "target")
 
 
 class WindowCube(ViewCube):
@@ -80,34 +83,21 @@ class WindowCube(ViewCube):
         return self.source.valid_mask(names)[self._rows, self._columns]
 
 
-def _check_winds(parts: Sequence[CubeABC], target: Grid) -> None:
-    """Refuses components of vectors that would be brought to other axes than theirs, or joined with those of others."""
-    for part in parts:
-        for variable in part.variables:
-            if variable.axes == "grid" and part.grid.is_projected and not part.grid.same_as(target):
-                raise DataError(
-                    f"{variable.name}: it runs along the axes of {part.grid.describe()}, which are others on {target.describe()}; "
-                    f"turn it east and north before, or leave it out (drop)"
-                )
-            axes = {p.variable(variable.name).axes for p in parts if p.grid.is_projected and variable.name in p.names}
-            if len(axes) > 1:
-                raise DataError(
-                    f"{variable.name}: it runs along the axes of its grid in one part, east and north in another"
-                )
-
-
 class RegridCube(ViewCube):
     """Creates the view of a cube on another grid.
 
+    Winds along the axes of the cube's grid, which are others there, are turned east and north, as vectors.
+
     Raises:
-        DataError: the cube does not cover the grid.
+        DataError: the cube does not cover the grid, or a wind that must be turned lacks its other component.
     """
 
     def __init__(self, source: CubeABC, target: Grid, method: Method) -> None:
         super().__init__(source)
         self._target, self._method = target, method
-        _check_winds([source], target)
         self._regridder = Regridder(source.grid, target, method)
+        self.variables = towards_earth([source], target, source.names)
+        self._winds = AlignedWinds(source, named(self.variables), target, self._regridder, _WORDS)
         if not self._regridder.covered.all():
             raise DataError(f"regrid: {source.grid.describe()} does not cover {target.describe()}")
 
@@ -121,13 +111,17 @@ class RegridCube(ViewCube):
 
     @property
     def fingerprint(self) -> str:
-        return digest("regrid", self.source.fingerprint, self._target.fingerprint(), self._method)
+        turned = sorted(self._winds.turned)
+        return digest(
+            "regrid", self.source.fingerprint, self._target.fingerprint(), self._method, *([turned] if turned else [])
+        )
 
     def read(self, names: Sequence[str], start: int, stop: int, out: Planes) -> None:
         planes = np.empty((len(names), stop - start, *self.source.shape), dtype=np.float32)
         self.source.read(names, start, stop, planes)
         for index in np.ndindex(planes.shape[:2]):
             out[index] = self._regridder(planes[index])
+        self._winds.turn(names, start, stop, out, is_flipped=False)
 
     def static_fields(self) -> dict[str, Planes]:
         return {name: self._regridder(field) for name, field in self.source.static_fields().items()}
@@ -136,7 +130,8 @@ class RegridCube(ViewCube):
 class CutoutCube(KeptCube):
     """Creates the view of several cubes on one grid, where each cell takes the first that covers it.
 
-    A regional model within a global one: the regional cube first, the global one last, on the grid of either.
+    A regional model within a global one: the regional cube first, the global one last, on the grid of either. Winds
+    along axes that are not those of the target are turned east and north.
 
     Args:
         parts: by priority.
@@ -152,10 +147,13 @@ class CutoutCube(KeptCube):
         common = [n for n in parts[0].names if all(n in p.names for p in parts)]
         if not common:
             raise DataError(f"cutout: no variable is in all sources: {'; '.join(', '.join(p.names) for p in parts)}")
-        self.variables = [parts[0].variable(n) for n in common]
+        self.variables = towards_earth(parts, target, common)
         self.axis = self.parts[0].axis
-        _check_winds(self.parts, target)
         self._regridders = [None if p.grid.same_as(target) else Regridder(p.grid, target, method) for p in parts]
+        self._winds = [
+            AlignedWinds(p, named(self.variables), target, r, _WORDS)
+            for p, r in zip(self.parts, self._regridders, strict=True)
+        ]
         free, self._cells = np.ones(target.shape, dtype=bool), []
         for regridder in self._regridders:
             free_here = free if regridder is None else free & regridder.covered
@@ -172,20 +170,27 @@ class CutoutCube(KeptCube):
 
     @property
     def fingerprint(self) -> str:
-        return digest("cutout", [p.fingerprint for p in self.parts], self._target.fingerprint(), self._method)
+        turned = sorted({name for winds in self._winds for name in winds.turned})
+        parts = [p.fingerprint for p in self.parts]
+        return digest("cutout", parts, self._target.fingerprint(), self._method, *([turned] if turned else []))
 
     def available(self, names: Sequence[str]) -> NDArray[np.bool_]:
         return np.asarray(np.all([p.available(names) for p in self.parts], axis=0))
 
     def read(self, names: Sequence[str], start: int, stop: int, out: Planes) -> None:
-        for part, regridder, cells in zip(self.parts, self._regridders, self._cells, strict=True):
+        ways = zip(self.parts, self._regridders, self._winds, self._cells, strict=True)
+        for part, regridder, winds, cells in ways:
             if not cells.any():
                 continue
             planes = np.empty((len(names), stop - start, *part.shape), dtype=np.float32)
             part.read(names, start, stop, planes)
-            for index in np.ndindex(planes.shape[:2]):
-                plane = planes[index] if regridder is None else regridder(planes[index])
-                np.copyto(out[index], plane, where=cells)
+            if regridder is not None:
+                brought = np.empty((*planes.shape[:2], *self.shape), dtype=np.float32)
+                for index in np.ndindex(planes.shape[:2]):
+                    brought[index] = regridder(planes[index])
+                planes = brought
+            winds.turn(names, start, stop, planes, is_flipped=False)
+            np.copyto(out, planes, where=cells)
 
     def static_fields(self) -> dict[str, Planes]:
         of_parts = [p.static_fields() for p in self.parts]

@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import replace
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -10,10 +11,10 @@ from py4cast.cubes.base import CubeABC, Planes
 from py4cast.errors import DataError
 from py4cast.grid import Grid
 from py4cast.regrid import Regridder
-from py4cast.variables import Axes, Variable
+from py4cast.variables import Axes, Variable, towards
 from py4cast.vectors import VectorTurn, mate_of
 
-__all__ = ["AlignedWinds"]
+__all__ = ["AlignedWinds", "named", "towards_earth"]
 
 logger = logging.getLogger(__name__)
 _SHOWN = {"grid": "along the axes of its grid", "earth": "east and north", "": "along axes that nothing tells"}
@@ -97,6 +98,36 @@ class AlignedWinds:
             planes = planes[:, :, ::-1] if is_flipped else planes
             for index in range(stop - start):
                 out[row, index] = turn(planes[0, index], planes[1, index])[0 if is_first else 1]
+
+
+class _Named(NamedTuple):
+    """A variable under its own name."""
+
+    variable: Variable
+    name: str
+
+
+def named(variables: Sequence[Variable]) -> list[_Named]:
+    """The variables, each wanted of the source's one of the same name."""
+    return [_Named(v, v.name) for v in variables]
+
+
+def towards_earth(parts: Sequence[CubeABC], target: Grid, names: Sequence[str]) -> list[Variable]:
+    """The variables of these names, as views of the parts on another grid have them.
+
+    Components run east and north where those of any part run along axes that the target does not have, or where parts
+    have them along different axes; else they stay as they are.
+    """
+    variables = []
+    for name in names:
+        variable = parts[0].variable(name)
+        axes = {(p.variable(name).axes, p.grid.is_projected and not p.grid.same_as(target)) for p in parts}
+        runs_along_grid = any(a == "grid" for a, _ in axes)
+        if runs_along_grid and (("grid", True) in axes or len({a for a, _ in axes}) > 1):
+            variable = next((v for p in parts if (v := p.variable(name)).axes == "earth"), variable)
+            variable = replace(variable, standard_name=towards(variable.standard_name))
+        variables.append(variable)
+    return variables
 
 
 def _effective(axes: Axes, grid: Grid) -> Axes:

@@ -6,7 +6,7 @@ import pytest
 
 from py4cast.cubes.memory import MemoryCube
 from py4cast.cubes.views.aligned import AlignedCube, match_variables
-from py4cast.cubes.views.cells import RegridCube
+from py4cast.cubes.views.cells import CutoutCube, RegridCube
 from py4cast.errors import DataError
 from py4cast.grid import Grid
 from py4cast.variables import Variable
@@ -104,8 +104,46 @@ def test_instants_that_the_other_component_lacks_are_not_there() -> None:
     assert view.available(["10u"]).tolist() == [True, False] and values.shape[1] == 2
 
 
-def test_other_views_refuse_to_bring_them_to_other_axes() -> None:
-    with pytest.raises(DataError, match="10u: it runs along the axes of .* turn it east and north before"):
-        RegridCube(cube(rotated(), GRID, "grid"), LATLON.rows_columns(slice(14, 19), slice(20, 28)), "linear")
-    RegridCube(cube(rotated(), EARTH, "earth"), LATLON.rows_columns(slice(14, 19), slice(20, 28)), "linear")
+PART = LATLON.rows_columns(slice(14, 19), slice(20, 28))
+
+
+def test_a_regridded_cube_has_its_winds_east_and_north() -> None:
+    view = RegridCube(cube(rotated(), GRID, "grid"), PART, "linear")
+    assert [v.standard_name for v in view.variables] == list(EARTH)
+    out = np.empty((2, 2, *PART.shape), dtype=np.float32)
+    view.read(["10u", "10v"], 0, 2, out)
+    np.testing.assert_allclose(out, flow(PART, "earth"), atol=0.05)
+    swapped = np.empty_like(out)
+    view.read(["10v", "10u"], 0, 2, swapped)
+    np.testing.assert_array_equal(swapped, out[::-1])
+    straight = RegridCube(cube(rotated(), EARTH, "earth"), PART, "linear")
+    straight.read(["10u", "10v"], 0, 2, out)
+    np.testing.assert_allclose(out, flow(PART, "earth"), atol=0.05)
+    assert straight.fingerprint != view.fingerprint
+    with pytest.raises(
+        DataError, match="10u: in the source it runs along the axes of its grid, in the target east and"
+    ):
+        RegridCube(cube(rotated(), GRID[:1], "grid"), PART, "linear")
+
+
+@pytest.mark.parametrize("order", ["region first", "globe first"])
+@pytest.mark.parametrize("onto", ["region", "globe"])
+def test_a_cutout_has_all_its_winds_east_and_north(order: str, onto: str) -> None:
+    inner = rotated()
+    parts = [cube(inner, GRID, "grid"), cube(LATLON, EARTH, "earth")]
+    target = inner.rows_columns(slice(14, 22), slice(20, 30)) if onto == "region" else PART
+    view = CutoutCube(parts if order == "region first" else parts[::-1], target, "linear")
+    assert [v.standard_name for v in view.variables] == list(EARTH)
+    out = np.empty((2, 2, *target.shape), dtype=np.float32)
+    view.read(["10u", "10v"], 0, 2, out)
+    np.testing.assert_allclose(out, flow(target, "earth"), atol=0.05)
+
+
+def test_winds_along_axes_that_all_have_stay() -> None:
+    inner = rotated()
+    view = CutoutCube([cube(inner, GRID, "grid"), cube(inner, GRID, "grid")], inner, "linear")
+    assert [v.standard_name for v in view.variables] == list(GRID)
+    out = np.empty((2, 2, *inner.shape), dtype=np.float32)
+    view.read(["10u", "10v"], 0, 2, out)
+    np.testing.assert_array_equal(out, flow(inner, "grid"))
     assert replace(winds(GRID)[0], standard_name="").axes == "earth", "by its name alone a wind is one towards the east"
