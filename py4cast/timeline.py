@@ -143,7 +143,7 @@ def evenly(first: np.datetime64, last: np.datetime64, step: np.timedelta64) -> T
 def is_even(times: Times) -> bool:
     """Whether times follow each other a step apart, none left out."""
     step = step_of(times)
-    return step > np.timedelta64(0, "s") and np.array_equal(evenly(times[0], times[-1], step), times)
+    return bool(step > np.timedelta64(0, "s")) and np.array_equal(evenly(times[0], times[-1], step), times)
 
 
 def step_of(times: Times) -> np.timedelta64:
