@@ -19,13 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.errors import DataError, SettingsError, nearest
-from py4cast.grid import Grid
+from py4cast.grid import EARTH_RADIUS, Grid
 from py4cast.projection import forward
 
 __all__ = ["Method", "Regridder"]
 
 Method = Literal["linear", "nearest", "mean"]
 Array = NDArray[np.float64]
+_NUM_TRIANGLES = 16  # whose middles are nearest, among which the one around a place is
+_CHUNK = 100_000  # places at once
 _EDGE = 0.5001  # cells beyond the last centre that still belong to a grid
 
 
@@ -158,6 +160,8 @@ class Regridder:
     def _by_cell(self) -> NDArray[np.bool_]:
         source, target = self.source, self.target
         lat, lon = target.latitude_2d().ravel(), target.longitude_2d().ravel()
+        if not source.is_rectangular:
+            return self._by_tree() if self.method == "nearest" else self._by_triangles()
         if not source.is_projected:
             rows, columns = _fraction(source.latitude, lat), self._longitudes(lon)
         elif source.x is not None and source.y is not None and source.projection.get("grid_mapping_name") != "unknown":
@@ -185,7 +189,35 @@ class Regridder:
         self._cells = _sparse(
             np.ones(index.size), places, index, (index.size, self.source.shape[0] * self.source.shape[1])
         )
-        limit = max(self.source.spacing()) / 6_371_229.0
+        # of points, the distance to the nearest one on the mean, which others are twice as far
+        limit = max(self.source.spacing()) / EARTH_RADIUS * (1.0 if self.source.is_rectangular else 2.0)
+        return np.asarray((distance <= limit).reshape(self.target.shape))
+
+    def _by_triangles(self) -> NDArray[np.bool_]:
+        """Linear within the triangles between neighbouring points: the weights of the three corners, of sum 1."""
+        from scipy.spatial import ConvexHull, KDTree
+
+        points, wanted = self.source.xyz()[0], self.target.xyz().reshape(-1, 3)
+        # on a sphere the faces of the convex hull are the Delaunay triangles
+        corners = np.asarray(ConvexHull(points).simplices)
+        middles = points[corners].mean(1)
+        middles /= np.linalg.norm(middles, axis=1, keepdims=True)
+        count = min(_NUM_TRIANGLES, len(corners))
+        near = np.asarray(KDTree(middles).query(wanted, k=np.arange(1, count + 1))[1])
+        inverse = np.linalg.inv(points[corners].transpose(0, 2, 1))
+        index, weights = np.empty((len(wanted), 3), dtype=np.int64), np.empty((len(wanted), 3))
+        for first in range(0, len(wanted), _CHUNK):
+            part = slice(first, first + _CHUNK)
+            # a direction as a sum of those of the corners: inside where none counts less than nothing
+            shares = np.einsum("nkij,nj->nki", inverse[near[part]], wanted[part])
+            best = shares.min(2).argmax(1)
+            rows = np.arange(best.size)
+            chosen = np.maximum(shares[rows, best], 0.0)
+            index[part], weights[part] = corners[near[part][rows, best]], chosen / chosen.sum(1, keepdims=True)
+        places = np.broadcast_to(np.arange(len(wanted)), (3, len(wanted)))
+        self._cells = _sparse(weights.T, places, index.T, (len(wanted), len(points)))
+        distance = KDTree(points).query(wanted)[0]
+        limit = 2 * self.source.spacing()[0] / EARTH_RADIUS
         return np.asarray((distance <= limit).reshape(self.target.shape))
 
     def _mean(self) -> NDArray[np.bool_]:

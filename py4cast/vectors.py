@@ -39,7 +39,7 @@ def frame(grid: Grid, axes: Axes) -> Frame:
     """The unit vectors e₁ and e₂ of the axes at every cell, `(lat, lon, 3)`: east and north, or x and y of the grid."""
     lat, lon = np.deg2rad(grid.latitude_2d()), np.deg2rad(grid.longitude_2d())
     up = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], -1)
-    if axes != "grid" or not grid.is_projected:
+    if axes != "grid" or not (grid.is_projected and grid.is_rectangular):
         east = np.stack([-np.sin(lon), np.cos(lon), np.zeros_like(lon)], -1)
         return east, np.cross(up, east)
     along = np.gradient(up, axis=1, edge_order=2 if up.shape[1] > 2 else 1)

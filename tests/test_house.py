@@ -76,7 +76,8 @@ ROOMS = {
     ],
     "formats": [
         "base cf_time grib_fields grib_headers grib_keys stations zip",
-        "cf_axes conventions grib numpy table_writer",
+        "cf_axes conventions grib_points numpy table_writer",
+        "grib",
         "cf_dataset",
         "cf",
         "bare_netcdf grib_writer netcdf normals zarr zarr_writer",
@@ -110,7 +111,7 @@ ROOMS = {
         "hilam hilamparallel",
     ],
     "observers": [
-        "base clock coast colours graph mapping titles turbulence",
+        "base clock coast colours graph mapping raster titles turbulence",
         "images maps spectra spread state_error",
         "animation cube error prediction spatial_error",
     ],
@@ -226,7 +227,7 @@ ROOMS = {
 
 CONFINED = {
     "netCDF4": {"formats/netcdf_writer.py"},
-    "eccodes": {"formats/grib.py", "formats/grib_keys.py", "formats/grib_writer.py"},
+    "eccodes": {"formats/grib.py", "formats/grib_keys.py", "formats/grib_points.py", "formats/grib_writer.py"},
     "cfgrib": {"formats/grib.py"},
     "zarr": {"formats/zarr.py", "formats/zarr_writer.py", "cubes/store/layout.py", "cubes/foreign/"},
     "xarray": {

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from py4cast.errors import DataError, SettingsError
+from py4cast.formats.grib_points import octahedral
 from py4cast.grid import Grid
 from py4cast.regrid import Regridder
 
@@ -86,3 +87,45 @@ def test_a_projection_is_met_at_its_own_cells() -> None:
     assert np.abs(Regridder(lambert, inner, "nearest")(field) - wanted).max() < 0.2
     with pytest.raises(SettingsError, match="between latitude-longitude grids only"):
         Regridder(lambert, inner, "mean")
+
+
+def test_points_are_brought_to_other_grids_linearly() -> None:
+    source = octahedral(32)
+    target = Grid(np.linspace(85, -85, 35), np.arange(72) * 5.0)
+    lat, lon = np.deg2rad(source.latitude), np.deg2rad(source.longitude)
+
+    def smooth(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
+        return np.sin(lat) + 0.5 * np.cos(lat) * np.cos(lon - 1.0)
+
+    linear, nearest = (Regridder(source, target, method) for method in ("linear", "nearest"))
+    assert linear.covered.all() and nearest.covered.all()
+    np.testing.assert_allclose(linear(np.full(source.shape, 7.0)), 7.0, rtol=1e-6)
+    expected = smooth(np.deg2rad(target.latitude_2d()), np.deg2rad(target.longitude_2d()))
+    error = np.abs(linear(smooth(lat, lon)) - expected).max()
+    assert error < 2e-3 and error < 0.1 * np.abs(nearest(smooth(lat, lon)) - expected).max()
+    # at the points themselves it is what is there
+    same = Regridder(source, Grid.points(source.latitude[0][::7], source.longitude[0][::7], np.ones(750)), "linear")
+    field = np.random.default_rng(0).normal(size=source.shape).astype(np.float32)
+    np.testing.assert_allclose(same(field)[0], field[0, ::7], atol=1e-4)
+
+
+def test_a_rectangle_is_brought_to_points_and_back() -> None:
+    source, target = Grid(np.linspace(90, -90, 73), np.arange(144) * 2.5), octahedral(32)
+    there = Regridder(source, target, "linear")
+    assert there.covered.all()
+    field = np.sin(np.deg2rad(source.latitude_2d())) + np.cos(np.deg2rad(source.latitude_2d())) * np.cos(
+        np.deg2rad(source.longitude_2d())
+    )
+    lat, lon = np.deg2rad(target.latitude), np.deg2rad(target.longitude)
+    np.testing.assert_allclose(there(field), np.sin(lat) + np.cos(lat) * np.cos(lon), atol=2e-3)
+    back = Regridder(target, source, "linear")(there(field))
+    np.testing.assert_allclose(back, field, atol=6e-3)
+
+
+def test_a_region_of_points_covers_only_itself() -> None:
+    rng = np.random.default_rng(0)
+    source = Grid.points(rng.uniform(40, 50, 900), rng.uniform(0, 10, 900), np.ones(900))
+    regridder = Regridder(source, Grid(np.array([60.0, 45.0]), np.array([-8.0, 5.0])), "linear")
+    assert regridder.covered.tolist() == [[False, False], [False, True]]
+    with pytest.raises(SettingsError, match="between latitude-longitude grids only"):
+        Regridder(source, Grid(np.array([46.0, 45.0]), np.array([4.0, 5.0])), "mean")

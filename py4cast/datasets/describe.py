@@ -60,7 +60,8 @@ def describe(
         raise DataError(f"dataset {settings.name!r}: no cell holds data of all of {', '.join(predicted)}")
     wanted = settings.statics
     if wanted is None:
-        wanted = ("sin_latitude", "sin_longitude", "cos_longitude") if grid.is_periodic else ("x", "y")
+        is_round = grid.is_periodic or not grid.is_rectangular
+        wanted = ("sin_latitude", "sin_longitude", "cos_longitude") if is_round else ("x", "y")
         wanted += ("border_mask",) if border else ()
         wanted += () if valid.all() else ("valid_mask",)
     inside = cube.axis.inside(settings.periods.train)

@@ -58,6 +58,10 @@ def build_statics(
     for name in computed:
         if name not in COMPUTED:
             raise SettingsError(f"statics: unknown {name!r}{nearest(name, COMPUTED)}")
+        if name in ("x", "y") and not grid.is_rectangular:
+            raise SettingsError(
+                f"statics: {name!r} counts rows or columns, which points do not have; expected sin_latitude, sin_longitude or cos_longitude"
+            )
         layers[name] = _computed(name, grid, border_size, mask)
     for name, values in fields.items():
         finite = values[np.isfinite(values)]

@@ -86,12 +86,22 @@ class CfReader(ReaderABC):
         if two_d:
             row, column = two_d[0].dims
             return (row, column) if row in array.dims and column in array.dims else None
+        cells = self._cell_dim(array)
+        if cells is not None:
+            return cells, cells
         lat = [d for d in array.dims if d in array.coords and is_latitude(array.coords[d])]
         lon = [d for d in array.dims if d in array.coords and is_longitude(array.coords[d])]
         if lat and lon:
             return lat[0], lon[0]
         y, x = _along(array, _ROWS, ("rlat", "y"), "Y"), _along(array, _COLUMNS, ("rlon", "x"), "X")
         return (y, x) if y is not None and x is not None else None
+
+    def _cell_dim(self, array: xr.DataArray) -> Hashable | None:
+        """The one dimension of points: latitudes and longitudes both lie along it."""
+        along = [c for c in array.coords.values() if c.ndim == 1 and c.dims[0] in array.dims]
+        north, east = ({c.dims[0] for c in along if is_it(c)} for is_it in (is_latitude, is_longitude))
+        both = north & east
+        return both.pop() if len(both) == 1 else None
 
     def _scalar(self, array: xr.DataArray, kind: str) -> Any:
         values = [c.values for c in array.coords.values() if c.ndim == 0 and kind_of(c) == kind]
@@ -197,6 +207,8 @@ class CfReader(ReaderABC):
     def grid_of(self, array: xr.DataArray, spatial: tuple[Hashable, Hashable]) -> Grid:
         """The grid of an array."""
         row, column = spatial
+        if row == column:
+            return self._points(array, row)
         y, x = array.coords.get(row), array.coords.get(column)
         if y is not None and x is not None and is_latitude(y) and is_longitude(x):
             return Grid(y.values, x.values)
@@ -217,13 +229,27 @@ class CfReader(ReaderABC):
             lat, lon = inverse(projection, *np.meshgrid(x, y))
         return Grid(np.asarray(lat), np.asarray(lon), x, y, projection or {"grid_mapping_name": "unknown"})
 
+    def _points(self, array: xr.DataArray, dim: Hashable) -> Grid:
+        """The points along one dimension, with the areas of their cells where the file has them."""
+        along = [c for c in array.coords.values() if c.dims == (dim,)]
+        lat, lon = (_degrees(next(c for c in along if is_it(c))) for is_it in (is_latitude, is_longitude))
+        sizes = [
+            v for v in self.data.variables.values() if v.dims == (dim,) and v.attrs.get("standard_name") == "cell_area"
+        ]
+        areas = sizes[0].values if sizes and sizes[0].attrs.get("units") in ("m2", "m^2", "m**2") else None
+        try:
+            return Grid.points(lat, lon, areas, name=str(self.data.attrs.get("grid_name", "")))
+        except DataError as error:
+            raise DataError(f"{self.path}: {error}") from None
+
     def read(self, record: Record) -> NDArray[np.float32]:
         name, index = record.locator
         array = self.data[name]
         spatial = self.spatial_dims(array)
         assert spatial is not None, "records() lists only fields with a grid"
         try:
-            values = array.isel(dict(index)).transpose(*spatial).values
+            selected = array.isel(dict(index))
+            values = selected.values[None] if spatial[0] == spatial[1] else selected.transpose(*spatial).values
         except Exception as error:
             raise DataError(f"{self.path}: {name} of {record.valid_time} cannot be read: {error}") from None
         return np.ascontiguousarray(without_invalid(array, values), dtype=np.float32)
@@ -283,6 +309,12 @@ def _limit(array: xr.DataArray | xr.Variable, limit: Any) -> float | None:
     packed = array.encoding.get("dtype")
     is_packed = (scale, offset) != (1.0, 0.0) and packed is not None and number.dtype.kind == np.dtype(packed).kind
     return float(number) * scale + offset if is_packed else float(number)
+
+
+def _degrees(coordinate: xr.DataArray) -> NDArray[np.float64]:
+    """Latitudes or longitudes [degrees]; ICON has them in radians."""
+    values = np.asarray(coordinate.values, dtype=np.float64)
+    return np.rad2deg(values) if str(coordinate.attrs.get("units", "")).lower().startswith("rad") else values
 
 
 def _metres(coordinate: xr.DataArray) -> Any:

@@ -17,6 +17,7 @@ __all__ = [
     "dims_of",
     "forecast_coordinates",
     "grid_coordinates",
+    "mapping_of",
     "names_in_file",
     "shape_of",
     "variable_attributes",
@@ -64,20 +65,43 @@ def _station_coordinates(heading: Heading) -> tuple[tuple[str, ...], dict[str, A
     return ("station",), coords, None
 
 
+def _cell_coordinates(grid: Grid) -> tuple[tuple[str, ...], dict[str, Any], None]:
+    """Those of points that are a grid: one dimension of cells, with the areas of the cells."""
+    _, coordinates, _ = grid_coordinates(grid)
+    coords: dict[str, Any] = {
+        name: ("cell", np.ravel(coordinates[name][1]), coordinates[name][2]) for name in ("latitude", "longitude")
+    }
+    size = {"standard_name": "cell_area", "long_name": "area of the cell", "units": "m2"}
+    coords["cell_area"] = ("cell", np.ravel(grid.cell_areas()), size)
+    return ("cell",), coords, None
+
+
+def _places(heading: Heading) -> tuple[tuple[str, ...], dict[str, Any], dict[str, Any] | None]:
+    """Names of the dimensions of the places of a forecast, their coordinates, and a grid mapping."""
+    if heading.stations:
+        return _station_coordinates(heading)
+    return grid_coordinates(heading.grid) if heading.grid.is_rectangular else _cell_coordinates(heading.grid)
+
+
+def mapping_of(heading: Heading) -> dict[str, Any] | None:
+    """The grid mapping's attributes of a forecast; None where its places tell themselves."""
+    return _places(heading)[2]
+
+
 def _seconds(times: NDArray[np.datetime64]) -> NDArray[np.int64]:
     return times.astype("datetime64[s]").astype(np.int64)
 
 
 def dims_of(heading: Heading) -> tuple[str, ...]:
     """Names of the dimensions of a forecast's variable."""
-    places = ("station",) if heading.stations else grid_coordinates(heading.grid)[0]
-    return ("time", *(("member",) if heading.members else ()), *places)
+    return ("time", *(("member",) if heading.members else ()), *_places(heading)[0])
 
 
 def shape_of(heading: Heading) -> tuple[int, ...]:
     """The sizes of the dimensions that `dims_of` names."""
     members = (len(heading.members),) if heading.members else ()
-    places = (len(heading.stations),) if heading.stations else heading.grid.shape
+    points = len(heading.stations) or (0 if heading.grid.is_rectangular else heading.grid.shape[1])
+    places = (points,) if points else heading.grid.shape
     return (len(heading.lead_times), *members, *places)
 
 
@@ -86,7 +110,7 @@ def forecast_coordinates(heading: Heading) -> dict[str, Coordinate]:
 
     `time` is the time of validity, so that programs that know nothing of forecasts date the fields rightly.
     """
-    _, coordinates, _ = _station_coordinates(heading) if heading.stations else grid_coordinates(heading.grid)
+    _, coordinates, _ = _places(heading)
     coords: dict[str, Coordinate] = {
         name: (dims if isinstance(dims, tuple) else (dims,), np.asarray(values), attrs)
         for name, (dims, values, attrs) in coordinates.items()
@@ -144,6 +168,6 @@ def variable_attributes(variable: Variable, heading: Heading) -> dict[str, Any]:
         attrs["standard_name"] = variable.standard_name
     if variable.level is not None:
         attrs |= {"GRIB_level": variable.level, "GRIB_typeOfLevel": variable.type_of_level or ""}
-    if heading.grid.is_projected and not heading.stations:
+    if mapping_of(heading) is not None:
         attrs["grid_mapping"] = MAPPING
     return attrs

@@ -22,6 +22,7 @@ from py4cast.formats.base import ReaderABC, Record
 from py4cast.formats.grib_fields import fields_of
 from py4cast.formats.grib_headers import headers_of
 from py4cast.formats.grib_keys import get_key, is_grib_key
+from py4cast.formats.grib_points import POINT_TYPES, points_of
 from py4cast.grid import Grid
 from py4cast.projection import forward
 
@@ -283,6 +284,8 @@ class GribReader(ReaderABC):
 
     def _shape(self, handle: int) -> tuple[int, int]:
         kind = get_key(handle, "gridType", str)
+        if kind in POINT_TYPES:
+            return 1, int(get_key(handle, "numberOfDataPoints", int) or get_key(handle, "numberOfPoints", int) or 0)
         columns, rows = get_key(handle, "Ni", int), get_key(handle, "Nj", int)
         points = int(get_key(handle, "numberOfDataPoints", int) or get_key(handle, "numberOfPoints", int) or 0)
         if columns is None or rows is None or rows * columns != points:
@@ -290,6 +293,8 @@ class GribReader(ReaderABC):
         return rows, columns
 
     def _read_grid(self, handle: int) -> Grid:
+        if get_key(handle, "gridType", str) in POINT_TYPES:
+            return points_of(handle, self.path)
         order = self._order_of(handle)
         shape = order.shape[0], order.shape[1] - order.num_repeated
         if order.num_repeated:

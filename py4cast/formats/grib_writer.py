@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from py4cast.errors import DataError, SettingsError
 from py4cast.formats.base import Heading, PutStep, WriterABC, same_key
 from py4cast.formats.grib_keys import get_key
+from py4cast.formats.grib_points import set_points
 from py4cast.grid import Grid
 from py4cast.units import conversion
 from py4cast.variables import Variable
@@ -267,6 +268,9 @@ def check_identity(variable: Variable) -> None:
 
 
 def _set_grid(handle: int, grid: Grid) -> None:
+    if not grid.is_rectangular:
+        set_points(handle, grid)
+        return
     rows, columns = grid.shape
     lat, lon = grid.latitude_2d(), grid.longitude_2d() % 360.0
     ascending = bool(lat[-1, 0] > lat[0, 0])

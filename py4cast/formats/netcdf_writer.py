@@ -54,8 +54,8 @@ def _define(file: netCDF4.Dataset, heading: Heading) -> None:
         created = file.createVariable(name, str if values.dtype == object else values.dtype, coordinate_dims)
         created.setncatts(attrs)
         created[...] = values
-    _, _, mapping = conventions.grid_coordinates(heading.grid)
-    if mapping is not None and not heading.stations:
+    mapping = conventions.mapping_of(heading)
+    if mapping is not None:
         file.createVariable(conventions.MAPPING, "i4", ()).setncatts(mapping)
     for name, variable in zip(conventions.names_in_file(heading), heading.variables, strict=True):
         created = file.createVariable(

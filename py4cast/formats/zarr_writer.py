@@ -29,11 +29,11 @@ class ZarrWriter(WriterABC):
             created = group.create_array(name, shape=values.shape, dtype=values.dtype, dimension_names=coordinate_dims)
             created.attrs.update(_plain(attrs))
             created[...] = values
-        _, _, mapping = conventions.grid_coordinates(heading.grid)
+        mapping = conventions.mapping_of(heading)
         if mapping is not None:
             created = group.create_array(conventions.MAPPING, shape=(), dtype="int32", dimension_names=())
             created.attrs.update(_plain(mapping))
-        dims, shape = conventions.dims_of(heading), (len(heading.lead_times), *heading.shape[:-1])
+        dims, shape = conventions.dims_of(heading), conventions.shape_of(heading)
         arrays = []
         for name, variable in zip(conventions.names_in_file(heading), heading.variables, strict=True):
             created = group.create_array(
@@ -49,7 +49,7 @@ class ZarrWriter(WriterABC):
 
         def put(step: int, values: NDArray[np.float32]) -> None:
             for index, array in enumerate(arrays):
-                array[step] = values[..., index]
+                array[step] = values[..., index].reshape(shape[1:])
 
         yield put
         with warnings.catch_warnings():

@@ -77,7 +77,7 @@ class Layout:
     Args:
         variables: one per feature, in order.
         weights: of the cells in means, `(lat, lon)`; 0 where a cell is not scored.
-        grid: where the cells are; None for points that are no grid, `(1, stations)`.
+        grid: where the cells are; None for points, `(1, ngrid)`, which have no rows and columns.
         step_duration: time between two lead times.
         num_members: of the ensemble.
         has_climatology: whether the normal state of every forecast time is given.
@@ -104,8 +104,10 @@ class Layout:
         """The layout of what a Forecaster predicts."""
         variables = [info.variable(name) for name in info.predicted]
         weights = info.statics.cell_weights.squeeze(-1).double()
+        # points have no neighbours along rows and columns
+        grid = info.grid if info.grid.is_rectangular else None
         return cls(
-            variables, weights, info.grid, info.step_duration, has_climatology=has_climatology,
+            variables, weights, grid, info.step_duration, has_climatology=has_climatology,
             settings=settings or ScoreSettings(),
         )  # fmt: skip
 

@@ -13,6 +13,7 @@ from py4cast.grid import Grid
 from py4cast.observers.coast import coastlines
 from py4cast.observers.colours import table_of
 from py4cast.observers.images import is_north_up, proportions
+from py4cast.observers.raster import as_rectangle, rectangle_of
 from py4cast.variables import Variable
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def draw_case(
     from matplotlib.colors import BoundaryNorm
     from matplotlib.figure import Figure
 
-    table = table_of(variable)
+    fields = {name: as_rectangle(grid, field) for name, field in fields.items()}
+    grid, table = rectangle_of(grid), table_of(variable)
     columns = min(_COLUMNS, len(fields))
     rows = -(-len(fields) // columns)
     wide = min(2.0, max(0.6, proportions(grid)))

@@ -9,6 +9,7 @@ from py4cast.dataset_info import DatasetInfo
 from py4cast.grid import Grid
 from py4cast.observers.coast import coastlines
 from py4cast.observers.colours import ColourTable
+from py4cast.observers.raster import as_rectangle, rectangle_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,6 +33,7 @@ def draw_field(
     """
     from matplotlib.colors import BoundaryNorm
 
+    field, grid = as_rectangle(grid, field), rectangle_of(grid)
     x, y, aspect = _places(grid)
     cmap = table.colormap()
     low, high = span or table.span(field)
@@ -60,9 +62,16 @@ def draw_map(
 ) -> Any:
     """The same of a dataset's field, with the side of its land-sea mask where it has one."""
     mesh = draw_field(axes, info.grid, field, table, span)
-    x, y, _ = _places(info.grid)
+    x, y, _ = _places(rectangle_of(info.grid))
     statics = info.statics.grid_static_features
     for name in _MASKS:
         if name in statics.feature_names:
-            axes.contour(x, y, statics[name].squeeze(-1).numpy(), levels=[0.5], colors="black", linewidths=0.4)
+            axes.contour(
+                x,
+                y,
+                as_rectangle(info.grid, statics[name].squeeze(-1).numpy()),
+                levels=[0.5],
+                colors="black",
+                linewidths=0.4,
+            )
     return mesh

@@ -126,6 +126,9 @@ class StoreLayout:
             self._create_variable(group, folder, variable, dims, bool(mapping))
         for name, (dim_names, values, attrs) in coords.items():
             _small_array(group, name, values, (dim_names,) if isinstance(dim_names, str) else dim_names, attrs)
+        if self.grid.areas is not None:
+            size = {"standard_name": "cell_area", "units": "m2"}
+            _small_array(group, "areas", self.grid.areas, dims, size)
         if mapping:
             _small_array(group, "projection", np.int32(0), (), mapping)
         self._create_times(group)

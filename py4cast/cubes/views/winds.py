@@ -131,4 +131,4 @@ def towards_earth(parts: Sequence[CubeABC], target: Grid, names: Sequence[str]) 
 
 
 def _effective(axes: Axes, grid: Grid) -> Axes:
-    return "earth" if axes == "grid" and not grid.is_projected else axes
+    return "earth" if axes == "grid" and not (grid.is_projected and grid.is_rectangular) else axes

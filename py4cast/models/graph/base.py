@@ -46,6 +46,7 @@ class GraphModel(NodeModel):
 
     settings_kls: ClassVar[type] = GraphSettings
     onnx_supported = True
+    grids: ClassVar[frozenset[str]] = frozenset({"rectangle", "points"})
     reference = "Oskarsson et al. (2023), arXiv 2309.17370"
     is_hierarchical: ClassVar[bool]
     graph_digest: Tensor

@@ -68,15 +68,36 @@ class Plane(Geometry):
         return points
 
 
+class Points(Geometry):
+    """Creates the geometry of points, which have no rows and columns; points are `(x, y, z)` from the Earth's centre."""
+
+    @property
+    def cells(self) -> Array:
+        return np.asarray(EARTH_RADIUS * self.grid.xyz()[0])
+
+    @property
+    def spacing(self) -> tuple[float, float]:
+        return self.grid.spacing()
+
+    def at(self, rows: Array, columns: Array) -> Array:
+        raise NotImplementedError("points have no rows and columns")
+
+    def differences(self, senders: Array, receivers: Array) -> Array:
+        return _on_sphere(senders, receivers)
+
+    def plane(self, points: Array) -> Array:
+        return _flat(points, self.grid.xyz()[0])
+
+
 class Sphere(Geometry):
     """Creates the geometry of a grid in latitude and longitude; points are `(x, y, z)` from the Earth's centre."""
 
     def __init__(self, grid: Grid) -> None:
         super().__init__(grid)
+        self._xyz = grid.xyz()
         # a corner of the grid may lie at 180° east: longitudes run on from the middle column's
         self._latitude = np.deg2rad(grid.latitude)
         self._longitude = np.deg2rad(np.unwrap(np.unwrap(grid.longitude, period=360.0), period=360.0, axis=0))
-        self._xyz = grid.xyz()
 
     @property
     def spacing(self) -> tuple[float, float]:
@@ -90,27 +111,16 @@ class Sphere(Geometry):
         return EARTH_RADIUS * np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
 
     def differences(self, senders: Array, receivers: Array) -> Array:
-        up = _unit(receivers)
-        horizontal = np.hypot(up[:, 0], up[:, 1])
-        # at a pole east is where it is at longitude 0
-        scale = np.where(horizontal > 1e-12, 1.0 / np.maximum(horizontal, 1e-12), 0.0)
-        east = np.stack(
-            [-up[:, 1] * scale, np.where(horizontal > 1e-12, up[:, 0] * scale, 1.0), np.zeros(len(up))], axis=1
-        )
-        vectors = senders - receivers
-        components = [(vectors * e).sum(1) for e in (east, np.cross(up, east))]
-        return np.stack([np.linalg.norm(vectors, axis=1), *components], axis=1)
+        return _on_sphere(senders, receivers)
 
     def plane(self, points: Array) -> Array:
-        lat, lon = np.arcsin(np.clip(points[:, 2] / EARTH_RADIUS, -1, 1)), np.arctan2(points[:, 1], points[:, 0])
-        centre = _unit(self._xyz.reshape(-1, 3).mean(0, keepdims=True))[0]
-        middle = np.arctan2(centre[1], centre[0])
-        lon = (lon - middle + np.pi) % (2 * np.pi) - np.pi
-        return EARTH_RADIUS * np.stack([lon * np.cos(np.arcsin(centre[2])), lat], axis=1)
+        return _flat(points, self._xyz.reshape(-1, 3))
 
 
 def geometry_of(grid: Grid) -> Geometry:
     """The plane of a grid with x and y, else the sphere."""
+    if not grid.is_rectangular:
+        return Points(grid)
     return Plane(grid) if grid.x is not None and grid.y is not None else Sphere(grid)
 
 
@@ -125,3 +135,26 @@ def _bilinear(values: Array, rows: Array, columns: Array) -> Array:
     a, b = (rows - i)[:, None], (columns - j)[:, None]
     top = values[i, j] * (1 - b) + values[i, right] * b
     return np.asarray(top * (1 - a) + (values[down, j] * (1 - b) + values[down, right] * b) * a)
+
+
+def _on_sphere(senders: Array, receivers: Array) -> Array:
+    """From each receiver to its sender: distance, and its components towards east and north of the receiver [m]."""
+    up = _unit(receivers)
+    horizontal = np.hypot(up[:, 0], up[:, 1])
+    # at a pole east is where it is at longitude 0
+    scale = np.where(horizontal > 1e-12, 1.0 / np.maximum(horizontal, 1e-12), 0.0)
+    east = np.stack([-up[:, 1] * scale, np.where(horizontal > 1e-12, up[:, 0] * scale, 1.0), np.zeros(len(up))], axis=1)
+    vectors = senders - receivers
+    components = [(vectors * e).sum(1) for e in (east, np.cross(up, east))]
+    return np.stack([np.linalg.norm(vectors, axis=1), *components], axis=1)
+
+
+def _flat(points: Array, cells: Array) -> Array:
+    """Points of the sphere on a map about the middle of the cells [m]."""
+    lat, lon = np.arcsin(np.clip(points[:, 2] / EARTH_RADIUS, -1, 1)), np.arctan2(points[:, 1], points[:, 0])
+    mean = cells.mean(0)
+    # the cells of a whole globe have no middle
+    centre = mean / np.linalg.norm(mean) if np.linalg.norm(mean) > 1e-3 else np.array([1.0, 0.0, 0.0])
+    middle = np.arctan2(centre[1], centre[0])
+    lon = (lon - middle + np.pi) % (2 * np.pi) - np.pi
+    return np.asarray(EARTH_RADIUS * np.stack([lon * np.cos(np.arcsin(centre[2])), lat], axis=1))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from py4cast.errors import SettingsError
-from py4cast.grid import Grid
+from py4cast.grid import EARTH_RADIUS, Grid
 from py4cast.models.graph.geometry import Geometry, geometry_of
 from py4cast.models.graph.mesh import Level, icosahedral_mesh, integer_log, rectangular_mesh, spacing_in_step
 from py4cast.models.graph.settings import GraphSettings
@@ -169,6 +169,8 @@ def build_graph(grid: Grid, settings: GraphSettings, is_hierarchical: bool) -> G
 def _mesh(grid: Grid, geometry: Geometry, settings: GraphSettings) -> list[Level]:
     """The levels of the mesh that the settings ask for."""
     rows, columns = grid.shape
+    if not grid.is_rectangular:
+        return _of_points(grid, settings)
     if settings.mesh == "icosahedral" or (settings.mesh == "auto" and grid.is_periodic):
         if not grid.is_periodic:
             raise SettingsError("mesh 'icosahedral' is for grids round the globe; expected 'rectangular' on this one")
@@ -188,6 +190,20 @@ def _mesh(grid: Grid, geometry: Geometry, settings: GraphSettings) -> list[Level
     counts, available = _counts(grid, geometry, settings)
     box = spacing_in_step(rows, counts[0]), spacing_in_step(columns, counts[1])
     return rectangular_mesh(geometry, counts, _levels(grid, settings, available), box)
+
+
+def _of_points(grid: Grid, settings: GraphSettings) -> list[Level]:
+    """The mesh of points round the globe."""
+    if settings.mesh not in ("auto", "icosahedral"):
+        raise SettingsError(
+            f"mesh {settings.mesh!r} stands in rows and columns; points have none: expected 'icosahedral'"
+        )
+    share = float(grid.cell_areas().sum() / (4 * np.pi * EARTH_RADIUS**2))
+    if not 0.95 < share < 1.05:
+        raise SettingsError(
+            f"mesh {settings.mesh!r}: the points cover {100 * share:.0f} % of the globe; meshes of points are for all of it"
+        )
+    return _icosahedral(grid, settings)
 
 
 def _counts(grid: Grid, geometry: Geometry, settings: GraphSettings) -> tuple[tuple[int, int], int]:
@@ -262,7 +278,7 @@ def _lengths(points: NDArray[np.float64], edges: Index) -> NDArray[np.float64]:
 
 def _node_features(geometry: Geometry, settings: GraphSettings, finest: Any, points: Any) -> Features:
     """Positions over the extent of the cells: on the plane and centred, or unit vectors where the mesh is a sphere."""
-    if geometry.grid.is_periodic:
+    if geometry.grid.is_periodic or not geometry.grid.is_rectangular:
         return np.asarray(points / np.linalg.norm(points, axis=1, keepdims=True), np.float32)
     cells = geometry.plane(geometry.cells)
     low, high = cells.min(0), cells.max(0)

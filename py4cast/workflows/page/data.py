@@ -11,6 +11,7 @@ from py4cast.grid import Grid
 from py4cast.metrics.score_set import ScoreArray, ScoreSet
 from py4cast.observers.colours import DIFFERENCE, ColourTable, table_of
 from py4cast.observers.images import coast_path, colour_bar, field_png, proportions
+from py4cast.observers.raster import as_rectangle, rectangle_of
 from py4cast.variables import Variable
 from py4cast.workflows.page.worst import CaseSource, worst_cases
 
@@ -157,17 +158,20 @@ def _maps(
             "bias": _images([_inside(bias[t, i], border) for t in leads], grid, _BOTH),
             "rmse": _images([_inside(rmse[t, i], border) for t in leads], grid, _ERROR),
         }
-    rows, columns = grid.shape
+    shown = rectangle_of(grid)
+    rows, columns = shown.shape
     return {
-        "leads": leads, "fields": fields, "rows": rows, "columns": columns, "proportions": round(proportions(grid), 4),
-        "coast": coast_path(grid),
+        "leads": leads, "fields": fields, "rows": rows, "columns": columns, "proportions": round(proportions(shown), 4),
+        "coast": coast_path(shown),
     }  # fmt: skip
 
 
 def _images(fields: Sequence[NDArray[Any]], grid: Grid, table: ColourTable) -> dict[str, Any]:
     """Images of fields under one colour bar."""
     span = table.span(*fields)
-    return {"images": [field_png(f, grid, table, span) for f in fields], "bar": colour_bar(table, span)}
+    shown = rectangle_of(grid)
+    images = [field_png(as_rectangle(grid, f), shown, table, span) for f in fields]
+    return {"images": images, "bar": colour_bar(table, span)}
 
 
 def _cases(

@@ -1,0 +1,63 @@
+"""Fields of points as pictures: every pixel shows the nearest point, none is left blank between them."""
+
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from py4cast.grid import EARTH_RADIUS, Grid
+
+__all__ = ["as_rectangle", "rectangle_of"]
+
+_FINENESS = 1.5  # pixels per mean distance between points
+_MOST_COLUMNS = 1440
+_FAR = 3.0  # mean distances beyond which a pixel shows no point
+_KEPT: "OrderedDict[str, tuple[Grid, NDArray[np.int64]]]" = OrderedDict()
+_MAX_KEPT = 4
+
+
+def rectangle_of(grid: Grid) -> Grid:
+    """The grid of the picture: the grid itself, or latitudes and longitudes that cover its points."""
+    return grid if grid.is_rectangular else _raster(grid)[0]
+
+
+def as_rectangle(grid: Grid, field: NDArray[Any]) -> NDArray[Any]:
+    """A field on `rectangle_of(grid)`, `(lat, lon)`: as it is, or of points `(1, ngrid)` the nearest one; NaN far from all."""
+    if grid.is_rectangular:
+        return field
+    _, places = _raster(grid)
+    values = np.append(np.asarray(field, dtype=np.float32).ravel(), np.float32(np.nan))
+    return np.asarray(values[places])
+
+
+def _raster(grid: Grid) -> tuple[Grid, NDArray[np.int64]]:
+    """The picture's grid, and for every pixel the number of its point, or one past the last."""
+    key = grid.fingerprint()
+    if key not in _KEPT:
+        _KEPT[key] = _made(grid)
+        while len(_KEPT) > _MAX_KEPT:
+            _KEPT.popitem(last=False)
+    return _KEPT[key]
+
+
+def _made(grid: Grid) -> tuple[Grid, NDArray[np.int64]]:
+    distance = grid.spacing()[0]
+    lat, lon = grid.latitude[0], grid.longitude[0]
+    middle = float(np.rad2deg(np.angle(np.exp(1j * np.deg2rad(lon)).mean())))
+    beside = (lon - middle + 180.0) % 360.0 - 180.0
+    is_global = float(np.ptp(beside)) > 300.0
+    west, east = (-180.0, 180.0) if is_global else (middle + float(beside.min()), middle + float(beside.max()))
+    south, north = (-90.0, 90.0) if is_global else (float(lat.min()), float(lat.max()))
+    degrees = float(np.rad2deg(distance / EARTH_RADIUS)) / _FINENESS
+    shrink = 1.0 if is_global else max(0.1, float(np.cos(np.deg2rad((south + north) / 2))))
+    columns = int(np.clip(np.ceil((east - west) * shrink / degrees), 2, _MOST_COLUMNS))
+    rows = int(np.clip(np.ceil((north - south) / degrees), 2, _MOST_COLUMNS))
+    pixels = Grid(
+        north - (np.arange(rows) + 0.5) * (north - south) / rows,
+        west + (np.arange(columns) + 0.5) * (east - west) / columns,
+    )
+    chord, places = cKDTree(grid.xyz()[0]).query(pixels.xyz().reshape(-1, 3))
+    is_far = chord > _FAR * distance / EARTH_RADIUS
+    return pixels, np.where(is_far, lat.size, places).reshape(pixels.shape)

@@ -1,0 +1,127 @@
+"""Points from the files to the forecast: a reduced Gaussian grid is trained on, forecast, scored, drawn and written again."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import eccodes
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from py4cast.datasets import get_datasets
+from py4cast.errors import SettingsError
+from py4cast.forecaster import Forecaster
+from py4cast.formats import Heading, writer_for
+from py4cast.formats.grib_points import octahedral
+from py4cast.metrics import Layout, make_metrics
+from py4cast.models import build_network
+from py4cast.variables import Variable
+from py4cast.workflows.config import build_config
+from py4cast.workflows.forecast.run import Forecast, forecast
+from py4cast.workflows.train.run import train
+from tests.weather_files import write_json
+
+O8 = octahedral(8)
+START, STEP = np.datetime64("2020-01-01T00", "s"), np.timedelta64(6, "h")
+VARIABLES = [
+    Variable(name="t2m", short_name="2t", units="K", level=2, type_of_level="heightAboveGround"),
+    Variable(name="msl", short_name="msl", units="Pa"),
+]
+
+
+def wave(step: int) -> np.ndarray:
+    """Waves that travel eastward, `(1, ngrid, variable)`."""
+    lat, lon = np.deg2rad(O8.latitude), np.deg2rad(O8.longitude)
+    t = 285 - 40 * np.sin(lat) ** 2 + 5 * np.cos(lat) ** 2 * np.cos(3 * lon - 0.6 * step)
+    p = 101300 + 800 * np.cos(lat) ** 2 * np.sin(2 * lon - 0.5 * step)
+    return np.stack([t, p], -1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("o8")
+    for step in range(48):
+        heading = Heading(VARIABLES, O8, START + step * STEP, [np.timedelta64(0, "h")])
+        with writer_for(folder / "x.grib2").open(folder / f"a_{step:02}.grib2", heading) as put:
+            put(wave(step))
+    return folder
+
+
+def document(tmp_path: Path, files: Path, **changes: Any) -> Path:
+    def period(first: int, last: int) -> dict[str, str]:
+        return {"start": str(START + first * STEP), "end": str(START + last * STEP)}
+
+    settings = {
+        "root": str(files), "files": ["a_*.grib2"], "step": "6h", "forcings": ["toa_radiation"],
+        "variables": {
+            "t2m": {"short_name": "2t", "level": 2, "type_of_level": "heightAboveGround"}, "msl": {"short_name": "msl"},
+        },
+        "periods": {"train": period(0, 31), "valid": period(32, 39), "test": period(40, 47)},
+    }  # fmt: skip
+    return write_json(tmp_path / "o8.json", settings | changes)
+
+
+def test_a_reduced_gaussian_grid_from_files_to_files(tmp_path: Path, files: Path) -> None:
+    described = document(tmp_path, files)
+    config = build_config(
+        {
+            "dataset": {"name": "gridded", "settings": json.loads(described.read_text())},
+            "model": {"name": "graphlam", "settings": {"hidden_dims": 32, "processor_layers": 2}},
+            "train": {"epochs": 10, "num_pred_steps_val_test": 2, "batch_size": 2, "plots": [], "no_log": True},
+            "optim": {"lr": 0.002, "num_warmup_steps": 5},
+        },
+        [],
+    )  # fmt: skip
+    folder = train(config, run_name="o8")
+    with xr.open_dataset(folder / "scores.nc") as scores:
+        rmse = scores["rmse"].isel(lead_time=0).sel(variable="t2m")
+        assert float(rmse.sel(system="model")) < 0.9 * float(rmse.sel(system="persistence"))
+    assert (folder / "report.html").stat().st_size > 20_000
+    outputs = [str(tmp_path / f"f.{suffix}") for suffix in ("grib2", "nc")]
+    words = {"init_time": str(START + 41 * STEP), "num_steps": 3}
+    source = sorted(str(p) for p in files.glob("a_*.grib2"))
+    forecast(Forecast(forecaster=str(folder / "forecaster.safetensors"), input=source, output=outputs, **words))
+    with Path(outputs[0]).open("rb") as stream:
+        told = []
+        while (handle := eccodes.codes_grib_new_from_file(stream)) is not None:
+            told.append(
+                [eccodes.codes_get(handle, k) for k in ("gridType", "numberOfDataPoints", "isOctahedral", "step")]
+            )
+            eccodes.codes_release(handle)
+    assert told == [["reduced_gg", 544, 1, step] for step in (6, 12, 18) for _ in range(2)]
+    with xr.open_dataset(outputs[1], decode_timedelta=False) as data:
+        assert data["t2m"].dims == ("time", "cell") and data.sizes["cell"] == 544
+        truth = np.stack([wave(42 + i)[0, :, 0] for i in range(3)])
+        assert float(np.abs(data["t2m"].values - truth).mean()) < 3.0
+
+
+@pytest.mark.parametrize("model", ["graphlam", "hilam", "hilamparallel"])
+def test_graph_networks_take_points(tmp_path: Path, files: Path, model: str) -> None:
+    train_, *_ = get_datasets("gridded", 2, 1, 2, document(tmp_path, files))
+    assert train_.info.statics.grid_static_features.feature_names[:3] == [
+        "sin_latitude",
+        "sin_longitude",
+        "cos_longitude",
+    ]
+    torch.manual_seed(0)
+    settings = {"hidden_dims": 8, "processor_layers": 1}
+    forecaster = Forecaster.build(train_.info, model, "scaled_ar", 2, settings)
+    batch = train_.read_batch([0, 1])
+    assert forecaster.eval().forecast(batch, 1).tensor.shape == (2, 1, 1, 544, 2)
+
+
+def test_what_points_cannot_do_is_told(tmp_path: Path, files: Path) -> None:
+    described = document(tmp_path, files)
+    info = get_datasets("gridded", 2, 1, 2, described)[0].info
+    with pytest.raises(SettingsError, match="model 'halfunet' takes no grid of points; models that do: .*graphlam"):
+        build_network("halfunet", 5, 3, {}, info.grid, info.statics)
+    names = {m.name for m in make_metrics(Layout.of(info))}
+    assert "rmse" in names and not names & {"fss", "gradient_error", "spectrum", "lambda_x"}
+    with pytest.raises(SettingsError, match="statics: 'x' counts rows or columns, which points do not have"):
+        get_datasets("gridded", 2, 1, 2, document(tmp_path, files, statics=["x"]))
+    with pytest.raises(SettingsError, match="border_size 3: points have no sides"):
+        get_datasets("gridded", 2, 1, 2, document(tmp_path, files, grid={"border_size": 3}))
+    with pytest.raises(SettingsError, match="mesh 'rectangular' stands in rows and columns; points have none"):
+        Forecaster.build(info, "graphlam", "scaled_ar", 2, {"mesh": "rectangular"})

@@ -1,0 +1,124 @@
+"""Grids of points in GRIB: where the points are, how large their cells, and the same again when written."""
+
+from pathlib import Path
+from typing import Any
+
+import eccodes
+import numpy as np
+import pytest
+
+from py4cast.errors import DataError
+from py4cast.formats import Heading, open_reader, writer_for
+from py4cast.formats.grib_points import gaussian_rows, octahedral
+from py4cast.grid import EARTH_RADIUS, Grid
+from py4cast.variables import Variable
+
+SPHERE = 4 * np.pi * EARTH_RADIUS**2
+T2M = Variable(name="t2m", short_name="2t", units="K", level=2, type_of_level="heightAboveGround")
+
+
+def from_sample(path: Path, sample: str, **keys: Any) -> np.ndarray:
+    """A GRIB file of a sample of ecCodes, and its values."""
+    handle = eccodes.codes_grib_new_from_samples(sample)
+    for key, value in keys.items():
+        eccodes.codes_set_array(handle, key, value) if isinstance(value, list) else eccodes.codes_set(
+            handle, key, value
+        )
+    values = 280 + np.arange(eccodes.codes_get(handle, "numberOfDataPoints"), dtype=float) / 1000
+    eccodes.codes_set(handle, "bitsPerValue", 24)
+    eccodes.codes_set_values(handle, values)
+    path.write_bytes(eccodes.codes_get_message(handle))
+    eccodes.codes_release(handle)
+    return values
+
+
+def write(path: Path, grid: Grid, values: np.ndarray) -> None:
+    heading = Heading([T2M], grid, np.datetime64("2020-01-01T00"), [np.timedelta64(6, "h")])
+    with writer_for(path).open(path, heading) as put:
+        put(values.reshape(*grid.shape, 1).astype(np.float32))
+
+
+@pytest.mark.parametrize("n", [32, 48])
+@pytest.mark.parametrize("edition", [1, 2])
+def test_a_reduced_gaussian_grid_of_a_service(tmp_path: Path, n: int, edition: int) -> None:
+    values = from_sample(tmp_path / "a.grib", f"reduced_gg_pl_{n}_grib{edition}")
+    with open_reader(tmp_path / "a.grib") as reader:
+        (record,) = reader.records()
+        grid = reader.grid(record)
+        np.testing.assert_allclose(reader.read(record)[0], values, atol=1e-4)
+    assert not grid.is_rectangular and grid.shape == (1, values.size) and grid.name == f"N{n}"
+    assert grid.rows is not None and len(grid.rows) == 2 * n and sum(grid.rows) == values.size
+    assert grid.cell_areas().sum() == pytest.approx(SPHERE, rel=1e-9)
+    weights = grid.area_weights()
+    # quadrature is exact for polynomials in sin φ: 1, sin φ, sin² φ
+    sine = np.sin(np.deg2rad(grid.latitude))
+    for power, mean in ((1, 0.0), (2, 1 / 3), (4, 1 / 5)):
+        assert float((weights * sine**power).mean()) == pytest.approx(mean, abs=1e-9)
+
+
+@pytest.mark.parametrize(("n", "count"), [(32, 5248), (48, 10944), (96, 40320)])
+def test_an_octahedral_grid_is_written_and_read_again(tmp_path: Path, n: int, count: int) -> None:
+    grid = octahedral(n)
+    assert grid.shape == (1, count) and grid.name == f"O{n}" and grid.rows is not None and grid.rows[:3] == (20, 24, 28)
+    assert grid.cell_areas().sum() == pytest.approx(SPHERE, rel=1e-9)
+    values = 280 + 10 * np.sin(np.deg2rad(grid.latitude)) + np.cos(np.deg2rad(grid.longitude))
+    write(tmp_path / "a.grib2", grid, values)
+    with (tmp_path / "a.grib2").open("rb") as stream:
+        handle = eccodes.codes_grib_new_from_file(stream)
+        told = [
+            eccodes.codes_get(handle, k) for k in ("gridType", "N", "isOctahedral", "numberOfDataPoints", "shortName")
+        ]
+        assert told == ["reduced_gg", n, 1, count, "2t"]
+        lat, lon = (eccodes.codes_get_array(handle, k) for k in ("latitudes", "longitudes"))
+        np.testing.assert_allclose(lat, grid.latitude[0], atol=1e-5)
+        np.testing.assert_allclose(lon, grid.longitude[0], atol=1e-5)
+        eccodes.codes_release(handle)
+    with open_reader(tmp_path / "a.grib2") as reader:
+        (record,) = reader.records()
+        assert reader.grid(record).same_as(grid) and reader.grid(record).rows == grid.rows
+        np.testing.assert_allclose(reader.read(record), values, atol=1e-5)
+
+
+@pytest.mark.parametrize("suffix", ["nc", "zarr"])
+def test_points_have_one_dimension_of_cells_in_netcdf_and_zarr(tmp_path: Path, suffix: str) -> None:
+    grid = octahedral(32)
+    values = 280 + 10 * np.sin(np.deg2rad(grid.latitude))
+    write(tmp_path / f"a.{suffix}", grid, values)
+    with open_reader(tmp_path / f"a.{suffix}") as reader:
+        (record,) = reader.records()
+        again = reader.grid(record)
+        assert again.same_as(grid)
+        np.testing.assert_allclose(again.cell_areas(), grid.cell_areas())
+        np.testing.assert_array_equal(reader.read(record), values.astype(np.float32))
+
+
+def test_half_of_a_reduced_grid_is_refused(tmp_path: Path) -> None:
+    rows = gaussian_rows(64)[0]
+    counts = [20 + 4 * i for i in range(32)]
+    from_sample(
+        tmp_path / "a.grib2",
+        "reduced_gg_pl_32_grib2",
+        Nj=32,
+        pl=counts,
+        latitudeOfLastGridPointInDegrees=float(rows[31]),
+    )
+    with (
+        open_reader(tmp_path / "a.grib2") as reader,
+        pytest.raises(DataError, match=r"a\.grib2: .*expected a whole globe"),
+    ):
+        reader.grid(reader.records()[0])
+
+
+def test_points_that_grib_has_no_template_for_are_refused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    grid = Grid.points(rng.uniform(40, 50, 30), rng.uniform(0, 10, 30), np.ones(30))
+    with pytest.raises(DataError, match="GRIB output: no encoding .*write NetCDF instead .*it is 30 points"):
+        write(tmp_path / "a.grib2", grid, np.zeros(30))
+    assert not list(tmp_path.iterdir())
+    write(tmp_path / "a.nc", grid, np.zeros(30))
+
+
+def test_an_order_that_is_not_that_of_the_rows_is_another_grid() -> None:
+    grid = octahedral(32)
+    turned = Grid.points(grid.latitude[0][::-1], grid.longitude[0][::-1], grid.areas[0][::-1])
+    assert not turned.same_as(grid)

@@ -1,0 +1,54 @@
+"""Pictures of points: every pixel shows the nearest one."""
+
+import numpy as np
+
+from py4cast.formats.grib_points import octahedral
+from py4cast.grid import Grid
+from py4cast.observers.colours import ColourTable
+from py4cast.observers.maps import draw_field
+from py4cast.observers.raster import as_rectangle, rectangle_of
+
+
+def test_a_rectangle_is_shown_as_it_is() -> None:
+    grid, field = Grid(np.array([1.0, 0.0]), np.arange(3.0)), np.arange(6.0).reshape(2, 3)
+    assert rectangle_of(grid) is grid and as_rectangle(grid, field) is field
+
+
+def test_a_globe_of_points_has_no_gap_and_no_seam() -> None:
+    grid = octahedral(16)
+    shown = rectangle_of(grid)
+    assert shown.is_periodic and shown.latitude[0] > shown.latitude[-1] and shown.shape[1] >= 2 * shown.shape[0] - 1
+    smooth = as_rectangle(
+        grid, np.sin(np.deg2rad(grid.latitude)) + np.cos(np.deg2rad(grid.latitude)) * np.cos(np.deg2rad(grid.longitude))
+    )
+    lat, lon = np.deg2rad(shown.latitude_2d()), np.deg2rad(shown.longitude_2d())
+    assert np.isfinite(smooth).all()
+    assert np.abs(smooth - (np.sin(lat) + np.cos(lat) * np.cos(lon))).max() < 0.12
+    assert np.unique(as_rectangle(grid, np.arange(1600.0)[None])).size > 1500, "nearly all points are seen"
+
+
+def test_a_region_is_shown_with_its_surroundings_blank() -> None:
+    y, x = np.meshgrid(np.linspace(44, 50, 25), np.linspace(-3, 3, 25), indexing="ij")
+    inside = np.hypot(y - 47, x) < 2.9
+    grid = Grid.points(y[inside], x[inside], np.ones(inside.sum()))
+    shown = rectangle_of(grid)
+    field = as_rectangle(grid, grid.latitude)
+    held = np.isfinite(field)
+    assert shown.latitude.min() >= 44 and shown.latitude.max() <= 50 and 0.6 < held.mean() < 1.0
+    assert (
+        np.abs(field - shown.latitude_2d())[
+            held & (np.hypot(shown.latitude_2d() - 47, shown.longitude_2d()) < 2.5)
+        ].max()
+        < 0.2
+    )
+
+
+def test_maps_of_points_are_drawn_with_the_coast() -> None:
+    from matplotlib.figure import Figure
+
+    grid = octahedral(8)
+    axes = Figure().subplots()
+    mesh = draw_field(axes, grid, np.sin(np.deg2rad(grid.latitude)), ColourTable("viridis"))
+    drawn = mesh.get_array()
+    assert drawn.shape == rectangle_of(grid).shape and not np.ma.getmaskarray(drawn).any()
+    assert len(axes.lines) > 10, "the coast"
