@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from py4cast.atomic import atomic_path
 from py4cast.grid import Grid
-from py4cast.observers.coast import coastlines
+from py4cast.observers.coast import coastlines, joined
 from py4cast.observers.colours import table_of
 from py4cast.observers.images import is_north_up, proportions
 from py4cast.observers.raster import as_rectangle, rectangle_of
@@ -49,7 +49,7 @@ def draw_case(
     cmap = table.colormap()
     norm = BoundaryNorm(table.levels, cmap.N) if table.levels else None
     limits = {} if norm is not None else {"vmin": span[0], "vmax": span[1]}
-    coast = coastlines(grid)
+    coast = joined(coastlines(grid))
     mesh = None
     for axes, (name, field) in zip(panels, fields.items(), strict=False):
         mesh = axes.imshow(

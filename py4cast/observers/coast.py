@@ -5,6 +5,7 @@ Data: Natural Earth 1:50 million, see `coast.md`.
 
 import functools
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from py4cast.grid import Grid
 from py4cast.projection import forward
 
-__all__ = ["coastlines"]
+__all__ = ["coastlines", "joined"]
 
 _PER_DEGREE = 90
 Line = NDArray[np.float64]
@@ -26,6 +27,14 @@ def _world() -> tuple[Line, ...]:
         steps, lengths = data["steps"].astype(np.int64), data["lengths"]
     lines = np.split(steps, np.cumsum(lengths)[:-1])
     return tuple(np.cumsum(line, axis=0) / _PER_DEGREE for line in lines)
+
+
+def joined(lines: Sequence[Line]) -> list[Line]:
+    """The lines as one with gaps of NaN, which is drawn at once; none where there is none."""
+    if not lines:
+        return []
+    gap = np.full((1, 2), np.nan)
+    return [np.concatenate([part for line in lines for part in (line, gap)][:-1])]
 
 
 _KEPT: "OrderedDict[str, list[Line]]" = OrderedDict()

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from py4cast.dataset_info import DatasetInfo
 from py4cast.grid import Grid
-from py4cast.observers.coast import coastlines
+from py4cast.observers.coast import coastlines, joined
 from py4cast.observers.colours import ColourTable
 from py4cast.observers.raster import as_rectangle, rectangle_of
 
@@ -39,7 +39,7 @@ def draw_field(
     low, high = span or table.span(field)
     scale = {"norm": BoundaryNorm(table.levels, cmap.N)} if table.levels else {"vmin": low, "vmax": high}
     mesh = axes.pcolormesh(x, y, np.ma.masked_invalid(field), cmap=cmap, shading="nearest", rasterized=True, **scale)
-    for line in coastlines(grid):
+    for line in joined(coastlines(grid)):
         columns, rows = (np.interp(line[:, i], np.arange(a.size), a) for i, a in enumerate((x, y)))
         axes.plot(columns, rows, color="black", linewidth=0.5, alpha=0.8)
     axes.set_aspect(aspect)

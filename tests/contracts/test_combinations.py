@@ -25,7 +25,7 @@ def test_a_combination(model: str, strategy: str, tmp_path: Path) -> None:
     batch = make_batch(INFO, num_input_steps=num_input_steps, num_pred_steps=2)
     loss_of, found = losses.get("mse")(INFO), []
     optimizer = torch.optim.Adam(forecaster.parameters(), lr=2e-3)
-    for _ in range(6):
+    for _ in range(4):
         optimizer.zero_grad()
         with torch.autocast("cpu", precision, enabled=precision != torch.float32):
             loss = forecaster.training_loss(batch, loss_of).mean()

@@ -37,8 +37,7 @@ def test_every_model_keeps_the_contract(name: str) -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"use_ghost": True, "num_filters": 7},
-        {"norm": "none", "num_filters": 8},
+        {"use_ghost": True, "norm": "none", "num_filters": 7},
         {"dilation": 2, "bias": True, "norm": "group", "num_filters": 8},
     ],
 )
