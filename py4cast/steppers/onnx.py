@@ -61,7 +61,7 @@ class OnnxStepper(StepperABC):
         if HEADER not in metadata:
             raise DataError(f"{path}: an ONNX file, but not exported by py4cast: its metadata have no key {HEADER!r}")
         header = check_header(_parsed(metadata[HEADER], path), str(path))
-        if sealed(data, metadata.get(SEAL, "")) != data:
+        if SEAL not in metadata or sealed(data, metadata[SEAL]) != data:
             raise DataError(f"{path}: damaged: it fails its checksum")
         with damaged_as_errors(str(path)):
             self.info = StepInfo.from_header(header, unpacked_arrays(metadata.get(ARRAYS, "{}")))

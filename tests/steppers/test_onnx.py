@@ -108,6 +108,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     ("old", "new", "message"),
     [
         (b"halfunet", b"halfunut", "damaged: it fails its checksum"),
+        (b"py4cast.sha256", b"py4cast.sha257", "damaged: it fails its checksum"),
         (b'"format"', b'"farmat"', "Forecaster of format None; this py4cast reads format 1"),
         (b'"format"', b"'format'", "step.onnx"),
         (b"py4cast", b"py5cast", "not exported by py4cast: its metadata have no key 'py4cast'"),
