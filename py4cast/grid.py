@@ -380,7 +380,10 @@ def _voronoi_areas(latitude: Array, longitude: Array) -> Array:
     from scipy.spatial import SphericalVoronoi
 
     try:
-        return np.asarray(SphericalVoronoi(_unit_vectors(latitude, longitude)).calculate_areas() * EARTH_RADIUS**2)
+        areas = np.asarray(SphericalVoronoi(_unit_vectors(latitude, longitude)).calculate_areas() * EARTH_RADIUS**2)
+        # cells at the sides of a region would reach round the globe
+        is_region = areas.size > 100 and areas.max() > 0.02 * 4 * np.pi * EARTH_RADIUS**2
+        return np.minimum(areas, 4 * np.median(areas)) if is_region else areas
     except ValueError as error:
         raise DataError(f"grid: the cells of {latitude.size} points cannot be made: {error}") from None
 

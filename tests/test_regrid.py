@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from py4cast.errors import DataError, SettingsError
-from py4cast.formats.grib_points import octahedral
+from py4cast.formats.reduced import octahedral
 from py4cast.grid import Grid
 from py4cast.regrid import Regridder
 

@@ -14,7 +14,7 @@ from py4cast.datasets import get_datasets
 from py4cast.errors import SettingsError
 from py4cast.forecaster import Forecaster
 from py4cast.formats import Heading, writer_for
-from py4cast.formats.grib_points import octahedral
+from py4cast.formats.reduced import octahedral
 from py4cast.metrics import Layout, make_metrics
 from py4cast.models import build_network
 from py4cast.variables import Variable

@@ -9,7 +9,7 @@ import pytest
 
 from py4cast.errors import DataError
 from py4cast.formats import Heading, open_reader, writer_for
-from py4cast.formats.grib_points import gaussian_rows, octahedral
+from py4cast.formats.reduced import gaussian_rows, octahedral
 from py4cast.grid import EARTH_RADIUS, Grid
 from py4cast.variables import Variable
 

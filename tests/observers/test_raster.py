@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from py4cast.formats.grib_points import octahedral
+from py4cast.formats.reduced import octahedral
 from py4cast.grid import Grid
 from py4cast.observers.colours import ColourTable
 from py4cast.observers.maps import draw_field

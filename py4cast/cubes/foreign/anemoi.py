@@ -1,6 +1,6 @@
 """Zarr datasets of anemoi-datasets: one array `(dates, variables, ensembles, values)`, a chunk per date.
 
-The cells are a list; `field_shape` tells how they are rows and columns, and their coordinates must be regular.
+The cells are a list; `field_shape` tells how they are rows and columns where they are. Others are points, as they stand.
 Missing dates keep their place and are missing here too.
 
 Reference: anemoi-datasets, ECMWF, https://anemoi.readthedocs.io/projects/datasets, format of version 0.5.
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from py4cast.axis import TimeAxis
 from py4cast.cubes.foreign.base import ForeignCube
 from py4cast.errors import DataError
+from py4cast.formats.reduced import gaussian_of
 from py4cast.grid import Grid
 from py4cast.timeline import evenly, is_on, step_of, steps_between
 from py4cast.units import normalise
@@ -122,15 +123,24 @@ def _regular(dates: NDArray[np.datetime64], path: Path) -> tuple[NDArray[np.int6
 
 
 def _grid(lat: NDArray[Any], lon: NDArray[Any], shape: tuple[int, ...], path: Path) -> Grid:
-    if len(shape) != 2 or int(np.prod(shape)) != lat.size:
+    is_told = len(shape) == 2 and int(np.prod(shape)) == lat.size
+    if not is_told:
         first = np.flatnonzero(np.abs(np.diff(lat)) > 1e-9)
         columns = int(first[0]) + 1 if first.size else lat.size
         shape = (lat.size // columns, columns)
         if int(np.prod(shape)) != lat.size:
-            raise DataError(
-                f"{path}: {lat.size} points that are no rectangle (a reduced or unstructured grid); regrid them first"
-            )
+            return _points(lat, lon, path)
     rows, columns2 = lat.reshape(shape), lon.reshape(shape)
     if np.allclose(rows, rows[:, :1], atol=1e-6) and np.allclose(columns2, columns2[:1], atol=1e-6):
         return Grid(rows[:, 0], columns2[0])
+    if not is_told:
+        return _points(lat, lon, path)
     return Grid(rows, columns2, projection={"grid_mapping_name": "unknown"})
+
+
+def _points(lat: NDArray[Any], lon: NDArray[Any], path: Path) -> Grid:
+    """Points that are no rectangle: a reduced Gaussian grid, or any others."""
+    try:
+        return gaussian_of(lat, lon) or Grid.points(lat, lon)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from py4cast.cubes.foreign.anemoi import AnemoiCube
 from py4cast.errors import DataError
-from py4cast.grid import Grid
+from py4cast.formats.reduced import octahedral
+from py4cast.grid import EARTH_RADIUS, Grid
 from py4cast.testing import check_cube
 from tests.cubes.numbered import GRID, planes_of, value
 from tests.weather_files import HOUR, START
@@ -84,11 +85,31 @@ def test_cells_of_a_projection_keep_their_places(tmp_path: Path) -> None:
     np.testing.assert_array_equal(planes_of(cube)[0, 1], value(0, 10, grid))
 
 
-def test_points_of_a_reduced_grid_are_refused(tmp_path: Path) -> None:
-    path = store(tmp_path / "a", [0], grid=Grid(np.array([50.0]), np.arange(7.0)))
-    zarr.open_array(path / "latitudes", mode="r+")[...] = np.repeat([51.0, 50.0], [3, 4])
-    with pytest.raises(DataError, match=r"a: 7 points that are no rectangle .*; regrid them first"):
-        AnemoiCube(path)
+@pytest.mark.parametrize("n", [8, 16, 96])
+def test_points_of_a_reduced_grid_are_read_as_they_are(tmp_path: Path, n: int) -> None:
+    expected = octahedral(n)
+    path = store(tmp_path / "a", [0, 1], grid=Grid(np.array([50.0]), np.arange(float(expected.shape[1])) / 1000))
+    for name, values in (("latitudes", expected.latitude[0]), ("longitudes", expected.longitude[0])):
+        zarr.open_array(path / name, mode="r+")[...] = values
+    cube = AnemoiCube(path)
+    assert cube.grid.same_as(expected) and cube.grid.rows == expected.rows and cube.grid.name == f"O{n}"
+    assert cube.grid.cell_areas().sum() == pytest.approx(4 * np.pi * EARTH_RADIUS**2)
+    assert planes_of(cube).shape[2:] == (1, expected.shape[1])
+
+
+def test_other_points_have_the_cells_that_are_nearest_to_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    path = store(tmp_path / "a", [0], grid=Grid(np.array([50.0]), np.arange(300.0) / 10))
+    z = rng.uniform(-1, 1, 300)
+    for name, values in (("latitudes", np.rad2deg(np.arcsin(z))), ("longitudes", rng.uniform(0, 360, 300))):
+        zarr.open_array(path / name, mode="r+")[...] = values
+    grid = AnemoiCube(path).grid
+    assert not grid.is_rectangular and grid.rows is None
+    assert grid.cell_areas().sum() == pytest.approx(4 * np.pi * EARTH_RADIUS**2)
+    zarr.open_array(path / "latitudes", mode="r+")[...] = 45 + 5 * z
+    zarr.open_array(path / "longitudes", mode="r+")[...] = rng.uniform(0, 10, 300)
+    region = AnemoiCube(path).grid
+    assert 0.5e12 < region.cell_areas().sum() < 2e12, "about 780 by 1112 km, not the globe"
 
 
 @pytest.mark.parametrize("hours", [[0, 2, 5], [2, 1, 0]])

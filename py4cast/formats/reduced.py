@@ -1,0 +1,68 @@
+"""Reduced Gaussian grids: where their points are, how large their cells, and which points are one.
+
+A reduced Gaussian grid has a row at every zero of the Legendre polynomial of degree 2N, north to south, with a number of
+points of its own. A cell of row i is 2πR²·wᵢ/nᵢ large, with the row's quadrature weight wᵢ (their sum is 2) and its number
+of points nᵢ, so that the cells of all rows are the sphere's 4πR².
+
+Reference: M. Hortal, A. J. Simmons (1991), doi 10.1175/1520-0493(1991)119<1057:UORGGI>2.0.CO;2.
+"""
+
+import functools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.grid import EARTH_RADIUS, Grid
+
+__all__ = ["NEAR", "gaussian_of", "gaussian_rows", "octahedral", "of_rows", "reduced_gaussian"]
+
+# GRIB tells latitudes to 1e-3 (GRIB 1) or 1e-6 degrees; rows of one resolution lie further apart
+NEAR = 2e-3  # [degrees]
+
+
+@functools.lru_cache(maxsize=8)
+def gaussian_rows(num_rows: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Latitudes [degrees north] of Gaussian rows, north to south, and their quadrature weights, whose sum is 2."""
+    from scipy.special import roots_legendre
+
+    nodes, weights = roots_legendre(num_rows)
+    return np.rad2deg(np.arcsin(nodes[::-1])), weights[::-1]
+
+
+def octahedral(n: int) -> Grid:
+    """The octahedral reduced Gaussian grid O`n`: row i from a pole has 4i + 16 points, 4n(n + 9) in all."""
+    half = 4 * np.arange(1, n + 1) + 16
+    return reduced_gaussian(np.concatenate([half, half[::-1]]))
+
+
+def reduced_gaussian(counts: NDArray[np.int64], name: str = "") -> Grid:
+    """The reduced Gaussian grid of so many points on every row, both hemispheres."""
+    latitude, weights = gaussian_rows(counts.size)
+    return of_rows(latitude, counts, 2 * np.pi * EARTH_RADIUS**2 * weights, name or _gaussian_name(counts))
+
+
+def of_rows(latitude: NDArray[np.float64], counts: NDArray[np.int64], bands: NDArray[np.float64], name: str) -> Grid:
+    """The grid of equally spaced points from longitude 0 on every row; `bands` are the areas of the rows [m²]."""
+    longitude = np.concatenate([np.arange(n) * (360.0 / n) for n in counts.tolist()])
+    areas = np.repeat(bands / counts, counts)
+    return Grid.points(np.repeat(latitude, counts), longitude, areas, tuple(counts.tolist()), name)
+
+
+def _gaussian_name(counts: NDArray[np.int64]) -> str:
+    n = counts.size // 2
+    half = 4 * np.arange(1, n + 1) + 16
+    is_octahedral = counts.size == 2 * n and np.array_equal(counts, np.concatenate([half, half[::-1]]))
+    return f"{'O' if is_octahedral else 'N'}{n}"
+
+
+def gaussian_of(latitude: NDArray[np.float64], longitude: NDArray[np.float64]) -> Grid | None:
+    """The reduced Gaussian grid of which these are the points, in its order; None where they are of none."""
+    ends = np.flatnonzero(np.append(np.abs(np.diff(latitude)) > NEAR, True))
+    counts = np.diff(np.concatenate([[-1], ends]))
+    if counts.size < 4 or counts.size % 2 or np.unique(counts).size < 2:
+        return None
+    if np.abs(latitude[ends] - gaussian_rows(counts.size)[0]).max() > NEAR:
+        return None
+    grid = reduced_gaussian(counts)
+    beside = np.abs((grid.longitude[0] - longitude + 180.0) % 360.0 - 180.0)
+    return grid if beside.max() <= 2 * NEAR else None
