@@ -9,18 +9,21 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+import zarr
 
 from py4cast.datasets import get_datasets
 from py4cast.errors import SettingsError
 from py4cast.forecaster import Forecaster
 from py4cast.formats import Heading, writer_for
 from py4cast.formats.reduced import octahedral
+from py4cast.grid import Grid
 from py4cast.metrics import Layout, make_metrics
 from py4cast.models import build_network
 from py4cast.variables import Variable
 from py4cast.workflows.config import build_config
 from py4cast.workflows.forecast.run import Forecast, forecast
 from py4cast.workflows.train.run import train
+from tests.cubes.foreign.test_anemoi import store as anemoi_store
 from tests.weather_files import write_json
 
 O8 = octahedral(8)
@@ -125,3 +128,23 @@ def test_what_points_cannot_do_is_told(tmp_path: Path, files: Path) -> None:
         get_datasets("gridded", 2, 1, 2, document(tmp_path, files, grid={"border_size": 3}))
     with pytest.raises(SettingsError, match="mesh 'rectangular' stands in rows and columns; points have none"):
         Forecaster.build(info, "graphlam", "scaled_ar", 2, {"mesh": "rectangular"})
+
+
+def test_an_anemoi_store_of_points_is_trained_on_as_it_is(tmp_path: Path) -> None:
+    row = Grid(np.array([50.0]), np.arange(544.0) / 1000)
+    path = anemoi_store(tmp_path / "a", list(range(0, 24, 6)), grid=row)
+    for name, values in (("latitudes", O8.latitude[0]), ("longitudes", O8.longitude[0])):
+        zarr.open_array(path / name, mode="r+")[...] = values
+    first, last = (str(START + hour * np.timedelta64(1, "h")) for hour in (0, 18))
+    period = {"start": first, "end": last}
+    settings = {
+        "source": {"store": str(path)}, "step": "6h", "variables": {"t": {}, "u": {}},
+        "periods": {"train": period, "valid": period, "test": period},
+    }  # fmt: skip
+    train_, *_ = get_datasets("virtual", 1, 1, 2, write_json(tmp_path / "v.json", settings))
+    assert train_.info.grid.same_as(O8) and train_.info.grid.rows == O8.rows and len(train_) == 3
+    forecaster = Forecaster.build(train_.info, "graphlam", "diff_ar", 1, {"hidden_dims": 8, "processor_layers": 1})
+    forecaster.save(tmp_path / "f.safetensors")
+    again = Forecaster.load(tmp_path / "f.safetensors")
+    assert again.info.grid.same_as(O8) and again.info.grid.rows == O8.rows
+    assert again.eval().forecast(train_.read_batch([1]), 1).tensor.shape == (1, 1, 1, 544, 2)
