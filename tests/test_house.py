@@ -75,7 +75,7 @@ ROOMS = {
         "dataset",
     ],
     "formats": [
-        "base cf_time grib_fields grib_headers grib_keys reduced stations zip",
+        "base cf_time grib_fields grib_headers grib_keys icon_grid reduced stations zip",
         "cf_axes conventions grib_points numpy table_writer",
         "grib",
         "cf_dataset",

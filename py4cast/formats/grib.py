@@ -22,7 +22,7 @@ from py4cast.formats.base import ReaderABC, Record
 from py4cast.formats.grib_fields import fields_of
 from py4cast.formats.grib_headers import headers_of
 from py4cast.formats.grib_keys import get_key, is_grib_key
-from py4cast.formats.grib_points import POINT_TYPES, points_of
+from py4cast.formats.grib_points import POINT_TYPES, mark_of, points_of
 from py4cast.grid import Grid
 from py4cast.projection import forward
 
@@ -188,7 +188,7 @@ class GribReader(ReaderABC):
     def _record(self, handle: int, place: tuple[int, int]) -> Record:
         level_type = get_key(handle, "typeOfLevel", str)
         level = get_key(handle, "level", float)
-        geometry = repr([get_key(handle, key) for key in _GEOMETRY])
+        geometry = repr([get_key(handle, key) for key in _GEOMETRY]) + mark_of(handle)
         keys = {key: get_key(handle, key) for key in _KEYS}
         keys["cf_name"] = get_key(handle, "cfVarName", str)
         member = get_key(handle, "number", int)

@@ -12,13 +12,24 @@ from numpy.typing import NDArray
 
 from py4cast.errors import DataError
 from py4cast.formats.grib_keys import get_key
+from py4cast.formats.icon_grid import icon_grid
 from py4cast.formats.reduced import NEAR, gaussian_rows, of_rows, reduced_gaussian
 from py4cast.grid import EARTH_RADIUS, Grid
 
-__all__ = ["POINT_TYPES", "points_of", "set_points"]
+__all__ = ["POINT_TYPES", "mark_of", "points_of", "set_points"]
 
 POINT_TYPES = ("reduced_gg", "reduced_ll", "healpix", "unstructured_grid")
 _SPHERE = 4 * np.pi * EARTH_RADIUS**2
+
+
+def mark_of(handle: int) -> str:
+    """What tells grids of points apart that are alike in the keys of rectangles; empty for rectangles."""
+    kind = get_key(handle, "gridType", str)
+    if kind not in POINT_TYPES:
+        return ""
+    keys = ("numberOfDataPoints", "N", "Nside", "orderingConvention", "uuidOfHGrid", "numberOfGridUsed")
+    rows = eccodes.codes_get_array(handle, "pl").tolist() if str(kind).startswith("reduced") else []
+    return repr([get_key(handle, key) for key in keys] + rows)
 
 
 def points_of(handle: int, path: Path) -> Grid:
@@ -29,10 +40,8 @@ def points_of(handle: int, path: Path) -> Grid:
     """
     kind = str(get_key(handle, "gridType", str))
     if kind == "unstructured_grid":
-        raise DataError(
-            f"{path}: an unstructured grid (ICON), whose coordinates stand in a file of their own; regrid it first, or give "
-            f"its NetCDF"
-        )
+        mark = str(get_key(handle, "uuidOfHGrid", str) or "").replace("-", "").lower()
+        return icon_grid(path, mark, int(get_key(handle, "numberOfDataPoints", int) or 0))
     if any(get_key(handle, key, int) for key in ("iScansNegatively", "jScansPositively", "jPointsAreConsecutive")):
         raise DataError(f"{path}: a grid of type {kind} whose rows do not run eastward from north to south")
     latitude = np.asarray(eccodes.codes_get_array(handle, "latitudes"), dtype=np.float64)

@@ -122,3 +122,24 @@ def test_an_order_that_is_not_that_of_the_rows_is_another_grid() -> None:
     grid = octahedral(32)
     turned = Grid.points(grid.latitude[0][::-1], grid.longitude[0][::-1], grid.areas[0][::-1])
     assert not turned.same_as(grid)
+
+
+def test_grids_in_one_file_are_told_apart(tmp_path: Path) -> None:
+    """An octahedral and a classic grid of one N, and two grids of one size that a mark alone tells apart."""
+    paths = []
+    for name, sample, keys in (
+        ("n", "reduced_gg_pl_32_grib2", {}), ("u", "GRIB2", {"gridDefinitionTemplateNumber": 101, "uuidOfHGrid": "a" * 32}),
+        ("v", "GRIB2", {"gridDefinitionTemplateNumber": 101, "uuidOfHGrid": "b" * 32}),
+    ):  # fmt: skip
+        handle = eccodes.codes_grib_new_from_samples(sample)
+        for key, value in keys.items():
+            eccodes.codes_set(handle, key, value)
+        if keys:
+            eccodes.codes_set_values(handle, np.arange(12.0))
+        paths.append(tmp_path / f"{name}.grib2")
+        paths[-1].write_bytes(eccodes.codes_get_message(handle))
+        eccodes.codes_release(handle)
+    write(tmp_path / "o.grib2", octahedral(32), np.zeros(5248))
+    (tmp_path / "all.grib2").write_bytes(b"".join(p.read_bytes() for p in [*paths, tmp_path / "o.grib2"]))
+    with open_reader(tmp_path / "all.grib2") as reader:
+        assert len({r.grid_key for r in reader.records()}) == 4
