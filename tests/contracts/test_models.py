@@ -29,6 +29,7 @@ OWN = registry.builtin_names
 LEARNS = [n for n in OWN if n != "zero"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OWN)
 def test_every_model_keeps_the_contract(name: str) -> None:
     check_model(name, SMALL[name])

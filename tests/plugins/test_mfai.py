@@ -50,6 +50,7 @@ print(sorted(n for n in registry.names() if n.startswith("mfai_")))
 """
 
 
+@pytest.mark.slow
 def test_networks_of_mfai(tmp_path: Path) -> None:
     if not PEERS.exists():
         pytest.skip(f"{PEERS} is absent: `make peers` installs mfai in a folder of its own")

@@ -32,6 +32,7 @@ def rmse(folder: Path, system: str, variable: str) -> np.ndarray:
     return np.array(scores[system][variable]["rmse"])
 
 
+@pytest.mark.slow
 def test_era5_uk_beats_persistence_and_the_stencil_and_is_operated(real_data: Path, tmp_path: Path) -> None:
     settings = {"epochs": 4, "num_pred_steps_val_test": 6}
     folder = train(config("era5_uk", real_data, ["model.num_filters=32"], **settings), run_name="uk")
