@@ -34,7 +34,7 @@ def rmse(folder: Path, system: str, variable: str) -> np.ndarray:
 
 @pytest.mark.slow
 def test_era5_uk_beats_persistence_and_the_stencil_and_is_operated(real_data: Path, tmp_path: Path) -> None:
-    settings = {"epochs": 4, "num_pred_steps_val_test": 6}
+    settings = {"epochs": 4, "num_pred_steps_val_test": 6, "val_interval": 4}
     folder = train(config("era5_uk", real_data, ["model.num_filters=32"], **settings), run_name="uk")
     model, persistence = rmse(folder, "model", "t2m"), rmse(folder, "persistence", "t2m")
     # a linear 5 x 5 stencil gains 38 % on persistence one step ahead
