@@ -226,7 +226,7 @@ ROOMS = {
 }
 
 CONFINED = {
-    "netCDF4": {"formats/netcdf_writer.py"},
+    "netCDF4": {"formats/icon_grid.py", "formats/netcdf_writer.py"},
     "eccodes": {"formats/grib.py", "formats/grib_keys.py", "formats/grib_points.py", "formats/grib_writer.py"},
     "cfgrib": {"formats/grib.py"},
     "zarr": {"formats/zarr.py", "formats/zarr_writer.py", "cubes/store/layout.py", "cubes/foreign/"},
