@@ -143,3 +143,40 @@ def test_grids_in_one_file_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "all.grib2").write_bytes(b"".join(p.read_bytes() for p in [*paths, tmp_path / "o.grib2"]))
     with open_reader(tmp_path / "all.grib2") as reader:
         assert len({r.grid_key for r in reader.records()}) == 4
+
+
+def test_healpix_has_cells_of_one_size(tmp_path: Path) -> None:
+    handle = eccodes.codes_grib_new_from_samples("GRIB2")
+    keys = {"gridDefinitionTemplateNumber": 150, "Nside": 4, "longitudeOfFirstGridPointInDegrees": 45.0, "orderingConvention": "ring", "shortName": "2t"}  # fmt: skip
+    for key, value in keys.items():
+        eccodes.codes_set(handle, key, value)
+    eccodes.codes_set_values(handle, 280 + np.arange(192.0))
+    (tmp_path / "a.grib2").write_bytes(eccodes.codes_get_message(handle))
+    eccodes.codes_release(handle)
+    with open_reader(tmp_path / "a.grib2") as reader:
+        (record,) = reader.records()
+        grid = reader.grid(record)
+        np.testing.assert_allclose(reader.read(record)[0], 280 + np.arange(192.0), atol=0.01)
+    assert grid.shape == (1, 192) and grid.name == "HEALPix 4 ring"
+    np.testing.assert_allclose(grid.cell_areas(), SPHERE / 192)
+    # the first ring has four points at sin φ = 1 − 1/(3·4²)
+    assert np.sin(np.deg2rad(grid.latitude[0, :4])) == pytest.approx(1 - 1 / 48, abs=1e-6)
+
+
+def test_rows_of_equal_distance_are_a_sphere(tmp_path: Path) -> None:
+    counts = [4, 8, 12, 12, 8, 4]
+    handle = eccodes.codes_grib_new_from_samples("reduced_ll_sfc_grib2")
+    keys = {"Nj": 6, "latitudeOfFirstGridPointInDegrees": 75.0, "latitudeOfLastGridPointInDegrees": -75.0, "longitudeOfFirstGridPointInDegrees": 0.0,
+            "longitudeOfLastGridPointInDegrees": 330.0, "jDirectionIncrementInDegrees": 30.0}  # fmt: skip
+    for key, value in keys.items():
+        eccodes.codes_set(handle, key, value)
+    eccodes.codes_set_array(handle, "pl", counts)
+    eccodes.codes_set_values(handle, np.arange(48.0))
+    (tmp_path / "a.grib2").write_bytes(eccodes.codes_get_message(handle))
+    eccodes.codes_release(handle)
+    with open_reader(tmp_path / "a.grib2") as reader:
+        (record,) = reader.records()
+        grid = reader.grid(record)
+        assert reader.read(record).shape == (1, 48)
+    assert grid.rows == tuple(counts) and np.unique(grid.latitude).tolist() == [-75.0, -45.0, -15.0, 15.0, 45.0, 75.0]
+    assert grid.cell_areas().sum() == pytest.approx(SPHERE)
