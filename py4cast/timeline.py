@@ -35,7 +35,7 @@ __all__ = [
 MONTH = np.timedelta64(2_629_746, "s")
 Times = NDArray[np.datetime64]
 
-_MONTH_S = 2_629_746
+_MONTH_S = int(MONTH / np.timedelta64(1, "s"))
 _UNITS = {
     "s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400, "day": 86400, "days": 86400, "mon": _MONTH_S, "month": _MONTH_S, "months": _MONTH_S,
 }  # fmt: skip

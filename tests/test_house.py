@@ -111,7 +111,8 @@ ROOMS = {
         "hilam hilamparallel",
     ],
     "observers": [
-        "base clock coast colours graph mapping raster titles turbulence",
+        "base clock colours graph kept mapping titles turbulence",
+        "coast raster",
         "images maps spectra spread state_error",
         "animation cube error prediction spatial_error",
     ],

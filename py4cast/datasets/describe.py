@@ -17,7 +17,7 @@ from py4cast.datasets.statics import build_statics
 from py4cast.errors import DataError, Py4castError, SettingsError, nearest
 from py4cast.grid import Grid
 from py4cast.statistics import Stats
-from py4cast.timeline import duration
+from py4cast.timeline import duration, told
 from py4cast.variables import Variable
 
 __all__ = ["describe", "fitted", "open_drivers"]
@@ -45,7 +45,7 @@ def describe(
     """
     grid, step = cube.grid, duration(settings.step)
     if cube.axis.length > 1 and cube.axis.step != step:
-        raise SettingsError(f"step {settings.step}: the data have one of {cube.axis.step}")
+        raise SettingsError(f"step {settings.step}: the data have one of {told(cube.axis.step)}")
     computed = ComputedForcings(settings.forcings, grid, step)
     for name in computed.names:
         if name in cube.names:

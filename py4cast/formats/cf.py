@@ -86,13 +86,13 @@ class CfReader(ReaderABC):
         if two_d:
             row, column = two_d[0].dims
             return (row, column) if row in array.dims and column in array.dims else None
-        cells = self._cell_dim(array)
-        if cells is not None:
-            return cells, cells
         lat = [d for d in array.dims if d in array.coords and is_latitude(array.coords[d])]
         lon = [d for d in array.dims if d in array.coords and is_longitude(array.coords[d])]
         if lat and lon:
             return lat[0], lon[0]
+        cells = self._cell_dim(array)
+        if cells is not None:
+            return cells, cells
         y, x = _along(array, _ROWS, ("rlat", "y"), "Y"), _along(array, _COLUMNS, ("rlon", "x"), "X")
         return (y, x) if y is not None and x is not None else None
 
@@ -100,7 +100,10 @@ class CfReader(ReaderABC):
         """The one dimension of points: latitudes and longitudes both lie along it."""
         along = [c for c in array.coords.values() if c.ndim == 1 and c.dims[0] in array.dims]
         north, east = ({c.dims[0] for c in along if is_it(c)} for is_it in (is_latitude, is_longitude))
-        both = north & east
+        # along a dimension that has a time they are a path
+        both = {
+            d for d in north & east if not any(c.dims == (d,) and kind_of(c) in ("time", "init", "lead") for c in along)
+        }
         return both.pop() if len(both) == 1 else None
 
     def _scalar(self, array: xr.DataArray, kind: str) -> Any:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from py4cast.errors import DataError
 from py4cast.formats.grib_keys import get_key
 from py4cast.formats.icon_grid import icon_grid
-from py4cast.formats.reduced import NEAR, gaussian_rows, of_rows, reduced_gaussian
+from py4cast.formats.reduced import NEAR, gaussian_of, gaussian_rows, of_rows, reduced_gaussian, stands_at
 from py4cast.grid import EARTH_RADIUS, Grid
 
 __all__ = ["POINT_TYPES", "mark_of", "points_of", "set_points"]
@@ -57,15 +57,14 @@ def points_of(handle: int, path: Path) -> Grid:
         raise DataError(
             f"{path}: a grid of type {kind} of {latitude.size} points, whose {counts.size} rows hold {counts.sum()}; expected a whole globe"
         )
+    rows = latitude[np.cumsum(counts) - 1]
     if kind == "reduced_gg":
         n = int(get_key(handle, "N", int) or 0)
-        rows = latitude[np.cumsum(counts) - 1]
         if counts.size != 2 * n or np.abs(rows - gaussian_rows(counts.size)[0]).max() > NEAR:
             raise DataError(
                 f"{path}: {counts.size} of the {2 * n} rows of a reduced Gaussian grid; expected a whole globe"
             )
         return _checked(reduced_gaussian(counts), latitude, longitude, path)
-    rows = latitude[np.cumsum(counts) - 1]
     edges = np.concatenate([[90.0], (rows[1:] + rows[:-1]) / 2, [-90.0]])
     bands = 2 * np.pi * EARTH_RADIUS**2 * -np.diff(np.sin(np.deg2rad(edges)))
     return _checked(of_rows(rows, counts, bands, f"reduced {counts.size} rows"), latitude, longitude, path)
@@ -73,8 +72,7 @@ def points_of(handle: int, path: Path) -> Grid:
 
 def _checked(grid: Grid, latitude: NDArray[np.float64], longitude: NDArray[np.float64], path: Path) -> Grid:
     """The grid, where its rows are those of the file."""
-    beside = np.abs((grid.longitude[0] - longitude + 180.0) % 360.0 - 180.0)
-    if np.abs(grid.latitude[0] - latitude).max() > NEAR or beside.max() > 2 * NEAR:
+    if not stands_at(grid, latitude, longitude):
         raise DataError(
             f"{path}: a reduced grid whose rows are no whole circles from longitude 0; expected a whole globe"
         )
@@ -87,13 +85,14 @@ def set_points(handle: int, grid: Grid) -> None:
     Raises:
         DataError: GRIB has no template for them.
     """
-    counts = None if grid.rows is None else np.asarray(grid.rows)
-    if counts is None or counts.size % 2 or np.abs(_row_latitudes(grid) - gaussian_rows(counts.size)[0]).max() > NEAR:
+    gaussian = gaussian_of(grid.latitude[0], grid.longitude[0])
+    if gaussian is None:
         raise DataError(
             f"GRIB output: no encoding for a grid on {grid.projection.get('grid_mapping_name')}; write NetCDF instead "
             f"(--output forecast.nc); it is {grid.describe()}"
         )
-    latitude, n = gaussian_rows(counts.size)[0], counts.size // 2
+    counts, latitude = np.asarray(gaussian.rows), gaussian.latitude[0]
+    n = counts.size // 2
     eccodes.codes_set(handle, "gridType", "reduced_gg")
     keys: dict[str, Any] = {
         "N": n, "Nj": 2 * n, "interpretationOfNumberOfPoints": 1,
@@ -105,7 +104,3 @@ def set_points(handle: int, grid: Grid) -> None:
     for key, value in keys.items():
         eccodes.codes_set(handle, key, value)
     eccodes.codes_set_array(handle, "pl", counts)
-
-
-def _row_latitudes(grid: Grid) -> NDArray[np.float64]:
-    return np.asarray(grid.latitude[0][np.cumsum(grid.rows or ()) - 1])

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from py4cast.grid import EARTH_RADIUS, Grid
 
-__all__ = ["NEAR", "gaussian_of", "gaussian_rows", "octahedral", "of_rows", "reduced_gaussian"]
+__all__ = ["NEAR", "gaussian_of", "gaussian_rows", "octahedral", "of_rows", "reduced_gaussian", "stands_at"]
 
 # GRIB tells latitudes to 1e-3 (GRIB 1) or 1e-6 degrees; rows of one resolution lie further apart
 NEAR = 2e-3  # [degrees]
+_LEAST_IN_ROW = 4  # no reduced grid has fewer; points whose latitudes meet by chance do
 
 
 @functools.lru_cache(maxsize=8)
@@ -59,10 +60,15 @@ def gaussian_of(latitude: NDArray[np.float64], longitude: NDArray[np.float64]) -
     """The reduced Gaussian grid of which these are the points, in its order; None where they are of none."""
     ends = np.flatnonzero(np.append(np.abs(np.diff(latitude)) > NEAR, True))
     counts = np.diff(np.concatenate([[-1], ends]))
-    if counts.size < 4 or counts.size % 2 or np.unique(counts).size < 2:
+    if counts.size < 4 or counts.size % 2 or np.unique(counts).size < 2 or counts.min() < _LEAST_IN_ROW:
         return None
     if np.abs(latitude[ends] - gaussian_rows(counts.size)[0]).max() > NEAR:
         return None
     grid = reduced_gaussian(counts)
+    return grid if stands_at(grid, latitude, longitude) else None
+
+
+def stands_at(grid: Grid, latitude: NDArray[np.float64], longitude: NDArray[np.float64]) -> bool:
+    """Whether the points of a grid are these, in their order, as exactly as GRIB tells places."""
     beside = np.abs((grid.longitude[0] - longitude + 180.0) % 360.0 - 180.0)
-    return grid if beside.max() <= 2 * NEAR else None
+    return bool(np.abs(grid.latitude[0] - latitude).max() <= NEAR and beside.max() <= 2 * NEAR)

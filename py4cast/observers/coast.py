@@ -4,7 +4,6 @@ Data: Natural Earth 1:50 million, see `coast.md`.
 """
 
 import functools
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.grid import Grid
+from py4cast.observers.kept import KeptByGrid
 from py4cast.projection import forward
 
 __all__ = ["coastlines", "joined"]
@@ -37,8 +37,7 @@ def joined(lines: Sequence[Line]) -> list[Line]:
     return [np.concatenate([part for line in lines for part in (line, gap)][:-1])]
 
 
-_KEPT: "OrderedDict[str, list[Line]]" = OrderedDict()
-_MAX_KEPT = 8
+_KEPT: KeptByGrid[list[Line]] = KeptByGrid(8)
 
 
 def coastlines(grid: Grid) -> list[Line]:
@@ -46,12 +45,7 @@ def coastlines(grid: Grid) -> list[Line]:
 
     Empty for a projection of which nothing but the places of the cells is known.
     """
-    key = grid.fingerprint()
-    if key not in _KEPT:
-        _KEPT[key] = _coastlines(grid)
-        while len(_KEPT) > _MAX_KEPT:
-            _KEPT.popitem(last=False)
-    return _KEPT[key]
+    return _KEPT.of(grid, _coastlines)
 
 
 def _coastlines(grid: Grid) -> list[Line]:

@@ -1,21 +1,19 @@
 """Fields of points as pictures: every pixel shows the nearest point, none is left blank between them."""
 
-from collections import OrderedDict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from py4cast.grid import EARTH_RADIUS, Grid
+from py4cast.observers.kept import KeptByGrid
 
 __all__ = ["as_rectangle", "rectangle_of"]
 
 _FINENESS = 1.5  # pixels per mean distance between points
 _MOST_COLUMNS = 1440
 _FAR = 3.0  # mean distances beyond which a pixel shows no point
-_KEPT: "OrderedDict[str, tuple[Grid, NDArray[np.int64]]]" = OrderedDict()
-_MAX_KEPT = 4
+_KEPT: KeptByGrid[tuple[Grid, NDArray[np.int64]]] = KeptByGrid(4)
 
 
 def rectangle_of(grid: Grid) -> Grid:
@@ -34,15 +32,12 @@ def as_rectangle(grid: Grid, field: NDArray[Any]) -> NDArray[Any]:
 
 def _raster(grid: Grid) -> tuple[Grid, NDArray[np.int64]]:
     """The picture's grid, and for every pixel the number of its point, or one past the last."""
-    key = grid.fingerprint()
-    if key not in _KEPT:
-        _KEPT[key] = _made(grid)
-        while len(_KEPT) > _MAX_KEPT:
-            _KEPT.popitem(last=False)
-    return _KEPT[key]
+    return _KEPT.of(grid, _made)
 
 
 def _made(grid: Grid) -> tuple[Grid, NDArray[np.int64]]:
+    from scipy.spatial import cKDTree
+
     distance = grid.spacing()[0]
     lat, lon = grid.latitude[0], grid.longitude[0]
     middle = float(np.rad2deg(np.angle(np.exp(1j * np.deg2rad(lon)).mean())))

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from py4cast.timeline import later, num_months, show_duration
+
 __all__ = ["Starts", "of_case", "shown_time", "times_of"]
 
 
@@ -14,10 +16,10 @@ def shown_time(time: np.datetime64) -> str:
 
 def of_case(start: np.datetime64 | None, lead: np.timedelta64) -> str:
     """Of one forecast: `2020-03-01 06:00 UTC +6 h, valid 2020-03-01 12:00 UTC`; without a start the lead time alone."""
-    hours = f"+{lead / np.timedelta64(1, 'h'):g} h"
+    ahead = f"+{show_duration(lead)}" if num_months(lead) else f"+{lead / np.timedelta64(1, 'h'):g} h"
     if start is None:
-        return hours
-    return f"{shown_time(start)} {hours}, valid {shown_time(start + lead)}"
+        return ahead
+    return f"{shown_time(start)} {ahead}, valid {shown_time(later(start, 1, lead))}"
 
 
 class Starts:

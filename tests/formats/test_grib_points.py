@@ -180,3 +180,10 @@ def test_rows_of_equal_distance_are_a_sphere(tmp_path: Path) -> None:
         assert reader.read(record).shape == (1, 48)
     assert grid.rows == tuple(counts) and np.unique(grid.latitude).tolist() == [-75.0, -45.0, -15.0, 15.0, 45.0, 75.0]
     assert grid.cell_areas().sum() == pytest.approx(SPHERE)
+
+
+def test_rows_that_begin_elsewhere_are_no_grid_of_gribs(tmp_path: Path) -> None:
+    grid = octahedral(8)
+    turned = Grid.points(grid.latitude[0], grid.longitude[0] + 3.0, grid.areas[0], grid.rows)
+    with pytest.raises(DataError, match="GRIB output: no encoding .*it is 544 points"):
+        write(tmp_path / "a.grib2", turned, np.zeros(544))

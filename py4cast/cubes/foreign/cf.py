@@ -47,8 +47,10 @@ class _Plan(NamedTuple):
         """The values at these places, `leading` first, then rows and columns."""
         # an index of the bare variable, since that of an array with coordinates costs a millisecond
         part = self.variable[tuple(at.get(d, self.fixed.get(d, slice(None))) for d in self.variable.dims)]
-        wanted = (*([leading] if leading in part.dims else []), *self.spatial)
-        return without_invalid(self.variable, (part if part.dims == wanted else part.transpose(*wanted)).values)
+        places = tuple(dict.fromkeys(self.spatial))  # points have one dimension
+        wanted = (*([leading] if leading in part.dims else []), *places)
+        values = (part if part.dims == wanted else part.transpose(*wanted)).values
+        return without_invalid(self.variable, values[..., None, :] if len(places) == 1 else values)
 
 
 class CfCube(ForeignCube):
@@ -206,7 +208,7 @@ class CfCube(ForeignCube):
             array = self._reader.data[name]
             spatial = self._reader.spatial_dims(array)
             if spatial is not None and self._reader.grid_of(array, spatial).same_as(self.grid):
-                plane = without_invalid(array.variable, array.transpose(*spatial, ...).values)
+                plane = without_invalid(array.variable, array.transpose(*dict.fromkeys(spatial), ...).values)
                 values = np.asarray(plane, dtype=np.float32)
                 statics[name] = values.reshape(self.shape)
         return statics

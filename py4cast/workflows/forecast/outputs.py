@@ -16,14 +16,13 @@ from py4cast.formats import Heading, Put, WriterABC, writer_for
 from py4cast.formats.stations import read_places
 from py4cast.grid import Grid
 from py4cast.regrid import Regridder
-from py4cast.variables import ALONG_GRID
+from py4cast.variables import towards
 from py4cast.vectors import VectorTurn, mate_of
 
 __all__ = ["Outputs", "Series", "check_pattern", "path_of", "stamp"]
 
 logger = logging.getLogger(__name__)
 
-_EARTH = {grid: earth for earth, grid in ALONG_GRID.items()}
 _HOUR = np.timedelta64(3600, "s")
 _PLACES = ("init_time", "lead_time")
 
@@ -103,8 +102,7 @@ class Series:
         names = tuple(n for n, is_in in zip(places.names, inside, strict=True) if is_in)
         self._pairs = _turned_pairs(heading)
         variables = [
-            replace(v, standard_name=_EARTH.get(v.standard_name, v.standard_name)) if self._pairs else v
-            for v in heading.variables
+            replace(v, standard_name=towards(v.standard_name)) if self._pairs else v for v in heading.variables
         ]
         self.heading = replace(heading, grid=points, stations=names, variables=variables)
         self.path = path_of(path, heading.init_time, heading.lead_times[0])

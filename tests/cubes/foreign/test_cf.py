@@ -7,6 +7,7 @@ import xarray as xr
 
 from py4cast.cubes.foreign.cf import CfCube
 from py4cast.errors import DataError
+from py4cast.formats.reduced import octahedral
 from py4cast.testing import check_cube
 from tests.cubes.numbered import GRID, planes_of, value
 from tests.forecast_files import write
@@ -185,3 +186,32 @@ def test_variables_that_do_not_fit_the_first_are_told(tmp_path: Path, caplog: py
     coords = {"time": times(0, 1), "y2": ("y2", np.arange(6.0), {"units": "degrees_north"})}
     cube = cube_of(tmp_path, "a.nc", data, **coords)
     assert cube.names == ["t"] and "fine left out: on another grid or along other dimensions than t" in caplog.text
+
+
+def test_points_along_one_dimension_are_read_as_they_are(tmp_path: Path) -> None:
+    grid = octahedral(8)
+    values = np.arange(3 * 544.0, dtype=np.float32).reshape(3, 544)
+    cell = {
+        "lat": ("cell", grid.latitude[0], {"units": "degrees_north"}),
+        "lon": ("cell", grid.longitude[0], {"units": "degrees_east"}),
+    }
+    time = ("time", np.arange(3) * 6, {"units": "hours since 2020-01-01"})
+    data = xr.Dataset({"t": (("time", "cell"), values), "lsm": (("cell",), values[0])}, {"time": time, **cell})
+    data.to_netcdf(tmp_path / "a.nc")
+    cube = CfCube(tmp_path / "a.nc")
+    assert not cube.grid.is_rectangular and cube.grid.same_as(grid)
+    out = np.empty((1, 2, 1, 544), dtype=np.float32)
+    cube.read(["t"], 1, 3, out)
+    np.testing.assert_array_equal(out[0, :, 0], values[1:])
+    np.testing.assert_array_equal(cube.static_fields()["lsm"][0], values[0])
+
+
+def test_a_path_through_time_is_no_grid(tmp_path: Path) -> None:
+    track = {
+        "lat": ("time", [50.0, 51.0, 52.0], {"units": "degrees_north"}),
+        "lon": ("time", [0.0, 1.0, 2.0], {"units": "degrees_east"}),
+    }
+    time = ("time", np.arange(3) * 6, {"units": "hours since 2020-01-01"})
+    xr.Dataset({"t": (("time",), np.zeros(3, dtype=np.float32))}, {"time": time, **track}).to_netcdf(tmp_path / "a.nc")
+    with pytest.raises(DataError, match="holds no variable"):
+        CfCube(tmp_path / "a.nc")
