@@ -104,11 +104,13 @@ ROOMS = {
     "models/graph": [
         "edges geometry settings weights",
         "blockwise mesh",
-        "graph interaction",
+        "attention interaction triangulated",
+        "meshes windowed",
+        "graph",
         "cache",
         "base",
-        "graphlam hierarchy",
-        "hilam hilamparallel",
+        "attentive graphlam hierarchy",
+        "graphtransformer hilam hilamparallel transformer",
     ],
     "observers": [
         "base clock colours graph kept mapping titles turbulence",

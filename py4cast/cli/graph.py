@@ -21,7 +21,7 @@ picture."""
 def _arguments(p: argparse.ArgumentParser) -> None:
     """The flags of graph."""
     add_data(p, None, "dummy; gridded with --dataset_conf")
-    p.add_argument("--model", default="graphlam", metavar="NAME", help="graphlam, hilam, hilamparallel, or a plugin's (default: graphlam)")  # fmt: skip
+    p.add_argument("--model", default="graphlam", metavar="NAME", help="graphlam, hilam, hilamparallel, graphtransformer, transformer, or a plugin's (default: graphlam)")  # fmt: skip
     p.add_argument("--model_conf", metavar="JSON", help="JSON file of the model's settings; examples in config/models/")
     p.add_argument("--output", default="graph.png", metavar="FILE", help="PNG file to draw to (default: graph.png)")
 

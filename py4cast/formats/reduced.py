@@ -1,4 +1,4 @@
-"""Reduced Gaussian grids: where their points are, how large their cells, and which points are one.
+"""Reduced Gaussian grids and HEALPix: where their points are, how large their cells, and which points are one.
 
 A reduced Gaussian grid has a row at every zero of the Legendre polynomial of degree 2N, north to south, with a number of
 points of its own. A cell of row i is 2πR²·wᵢ/nᵢ large, with the row's quadrature weight wᵢ (their sum is 2) and its number
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from py4cast.grid import EARTH_RADIUS, Grid
 
-__all__ = ["NEAR", "gaussian_of", "gaussian_rows", "octahedral", "of_rows", "reduced_gaussian", "stands_at"]
+__all__ = ["NEAR", "gaussian_of", "gaussian_rows", "healpix", "octahedral", "of_rows", "reduced_gaussian", "stands_at"]
 
 # GRIB tells latitudes to 1e-3 (GRIB 1) or 1e-6 degrees; rows of one resolution lie further apart
 NEAR = 2e-3  # [degrees]
@@ -34,6 +34,26 @@ def octahedral(n: int) -> Grid:
     """The octahedral reduced Gaussian grid O`n`: row i from a pole has 4i + 16 points, 4n(n + 9) in all."""
     half = 4 * np.arange(1, n + 1) + 16
     return reduced_gaussian(np.concatenate([half, half[::-1]]))
+
+
+def healpix(side: int) -> Grid:
+    """The HEALPix grid of 12·side² cells of one area, in rings from north to south.
+
+    Ring i of a polar cap has 4i points at sin φ = 1 − i²/(3·side²), from half a spacing on; those between have
+    4·side points at sin φ = 2(2·side − i)/(3·side), from half a spacing on in every other one.
+
+    Reference: K. M. Górski et al. (2005), doi 10.1086/427976.
+    """
+    ring = np.arange(1, 4 * side)
+    mirrored = np.minimum(ring, 4 * side - ring)
+    in_cap = mirrored < side
+    counts = 4 * np.minimum(mirrored, side)
+    of_cap = np.sign(2 * side - ring) * (1 - mirrored**2 / (3 * side**2))
+    sine = np.where(in_cap, of_cap, 2 * (2 * side - ring) / (3 * side))
+    shift = np.where(in_cap | ((ring - side) % 2 == 0), 0.5, 0.0)
+    longitude = np.concatenate([(np.arange(n) + s) * (360.0 / n) for n, s in zip(counts.tolist(), shift, strict=True)])
+    areas = np.full(longitude.size, 4 * np.pi * EARTH_RADIUS**2 / longitude.size)
+    return Grid.points(np.repeat(np.rad2deg(np.arcsin(sine)), counts), longitude, areas, name=f"HEALPix {side} ring")
 
 
 def reduced_gaussian(counts: NDArray[np.int64], name: str = "") -> Grid:

@@ -43,6 +43,8 @@ registry: Registry[ModelABC] = Registry(
         "unetrpp": "py4cast.models.unetrpp:UNetRPP",
         "graphlam": "py4cast.models.graph.graphlam:GraphLAM",
         "hilam": "py4cast.models.graph.hilam:HiLAM",
+        "graphtransformer": "py4cast.models.graph.graphtransformer:GraphTransformer",
+        "transformer": "py4cast.models.graph.transformer:Transformer",
         "cnn": "py4cast.models.cnn:CNN",
         "zero": "py4cast.models.zero:Zero",
         "hilamparallel": "py4cast.models.graph.hilamparallel:HiLAMParallel",

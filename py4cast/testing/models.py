@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from py4cast.errors import SettingsError
+from py4cast.formats.reduced import octahedral
+from py4cast.grid import Grid
 from py4cast.models import build_network
 from py4cast.models import registry as models
 from py4cast.testing.samples import check_settings, make_info
@@ -23,15 +25,18 @@ _TRIALS = ((3e-3, 12), (1e-3, 60), (1e-2, 60), (1e-4, 60), (3e-2, 60))
 _GAIN = 1e-3  # of the loss: more than rounding
 
 
-def check_model(name: str, settings: Mapping[str, Any] | None = None, grids: Sequence[tuple[int, int]] = GRIDS) -> None:
+def check_model(
+    name: str, settings: Mapping[str, Any] | None = None, grids: Sequence[tuple[int, int] | Grid] = GRIDS
+) -> None:
     """The model takes and gives every grid, learns, is deterministic, and gives each weight a gradient.
 
-    Where it says that ONNX is supported, it is exported for the second grid, of odd sizes, and run by onnxruntime.
+    One that takes points is tried on some. Where it says that ONNX is supported, it is exported for the second grid, of odd sizes, and run by onnxruntime.
     """
     kind = models.get(name)
     check_settings(kind)
-    for shape in grids:
-        info = make_info(shape)
+    for given in (*grids, *([octahedral(8)] if "points" in kind.grids else [])):
+        info = make_info(given)
+        shape = info.grid.shape
         torch.manual_seed(0)
         network, _ = build_network(name, 5, 3, settings or {}, info.grid, info.statics)
         x = torch.randn(2, *shape, 5)
@@ -50,7 +55,7 @@ def check_model(name: str, settings: Mapping[str, Any] | None = None, grids: Seq
         check_onnx(name, settings, grids[min(1, len(grids) - 1)])
 
 
-def check_onnx(name: str, settings: Mapping[str, Any] | None = None, shape: tuple[int, int] = GRIDS[0]) -> None:
+def check_onnx(name: str, settings: Mapping[str, Any] | None = None, shape: tuple[int, int] | Grid = GRIDS[0]) -> None:
     """Exported with a dynamic batch and run by onnxruntime, the model differs by at most 1e-4 of its output's deviation.
 
     Raises:
@@ -59,6 +64,7 @@ def check_onnx(name: str, settings: Mapping[str, Any] | None = None, shape: tupl
     if any(importlib.util.find_spec(package) is None for package in ("onnx", "onnxscript", "onnxruntime")):
         raise SettingsError(f"model {name!r}: its ONNX export is checked with `pip install py4cast[onnx]`")
     info = make_info(shape)
+    shape = info.grid.shape
     torch.manual_seed(0)
     network = build_network(name, 5, 3, settings or {}, info.grid, info.statics)[0].eval()
     session = onnx_session(network, torch.randn(2, *shape, 5), optimize=False)  # which costs as long again
@@ -94,7 +100,7 @@ def onnx_session(network: torch.nn.Module, x: Tensor, optimize: bool = True) -> 
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def _check_learning(name: str, settings: Mapping[str, Any], shape: tuple[int, int]) -> None:
+def _check_learning(name: str, settings: Mapping[str, Any], shape: tuple[int, int] | Grid) -> None:
     """A network has learned where, trained at some rate, it tells its samples apart.
 
     What is asked is not how fast: the loss fell, and it is smaller on each sample's input than on its neighbour's. A
@@ -115,10 +121,11 @@ def _check_learning(name: str, settings: Mapping[str, Any], shape: tuple[int, in
 
 
 def _learn(
-    name: str, settings: Mapping[str, Any], shape: tuple[int, int], rate: float, num_steps: int
+    name: str, settings: Mapping[str, Any], shape: tuple[int, int] | Grid, rate: float, num_steps: int
 ) -> tuple[float, float, float]:
     """The loss before and after some steps, and after them with the input of another sample."""
     info = make_info(shape)
+    shape = info.grid.shape
     torch.manual_seed(0)
     network, _ = build_network(name, 5, 3, settings, info.grid, info.statics)
     if not list(network.parameters()):

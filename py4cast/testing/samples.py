@@ -18,10 +18,20 @@ __all__ = ["check_settings", "make_batch", "make_info"]
 
 
 def make_info(
-    shape: tuple[int, int] = (17, 23), border_size: int = 1, valid: Any = None, diagnostic: bool = True
+    shape: tuple[int, int] | Grid = (17, 23), border_size: int = 1, valid: Any = None, diagnostic: bool = True
 ) -> DatasetInfo:
-    """A DatasetInfo of two prognostic variables, one diagnostic and two forcings on a small regional grid."""
-    grid = Grid(np.linspace(55, 45, shape[0]), np.linspace(-5, 9, shape[1]), name="testing")
+    """A DatasetInfo of two prognostic variables, one diagnostic and two forcings.
+
+    Args:
+        shape: of a small regional grid, or a grid.
+        border_size: of a regional grid; none on one that is given.
+        valid: mask of valid cells, `(lat, lon)`.
+        diagnostic: whether there is a diagnostic variable.
+    """
+    if isinstance(shape, Grid):
+        grid, shape, border_size = shape, shape.shape, 0
+    else:
+        grid = Grid(np.linspace(55, 45, shape[0]), np.linspace(-5, 9, shape[1]), name="testing")
     variables = [Variable(name="a", units="K"), Variable(name="b", units="m s-1")]
     variables += [Variable(name="d", role="diagnostic", units="kg m-2")] if diagnostic else []
     variables += [Variable(name=n, role="forcing", units="1") for n in ("f", "g")]

@@ -10,7 +10,7 @@ from py4cast.atomic import atomic_path
 from py4cast.datasets import get_datasets
 from py4cast.errors import SettingsError
 from py4cast.models import registry
-from py4cast.models.graph.base import GraphModel
+from py4cast.models.graph.base import MeshModel
 from py4cast.models.graph.cache import cached_graph, graph_path
 from py4cast.models.graph.geometry import geometry_of
 from py4cast.models.graph.graph import Graph
@@ -43,8 +43,8 @@ def graph(
         SettingsError: a model without a graph, or a grid that no mesh fits.
     """
     kind = registry.get(model)
-    if not issubclass(kind, GraphModel):
-        names = [n for n in registry.builtin_names if issubclass(registry.get(n), GraphModel)]
+    if not issubclass(kind, MeshModel):
+        names = [n for n in registry.builtin_names if issubclass(registry.get(n), MeshModel)]
         raise SettingsError(f"model {model!r} has no graph; expected one of {', '.join(names)}")
     if not os.fspath(output).endswith(".png"):
         raise SettingsError(f"--output {output}: expected a name that ends in .png")
@@ -52,6 +52,7 @@ def graph(
     settings = settings_of(kind, apply_overrides(read_json(model_path) if model_path else {}, of_model), "model")
     others = [o.removeprefix("dataset.") for o in overrides if not o.startswith("model.")]
     info = get_datasets(dataset, 1, 1, 1, dataset_path, others)[0].info
+    settings = kind.mesh_settings(settings, info.grid)
     mesh_graph = cached_graph(info.grid, settings, kind.is_hierarchical)
     geometry = geometry_of(info.grid)
     figure = draw_graph(mesh_graph, geometry.plane(geometry.cells), f"{model} over {info.name}: {info.grid.describe()}")

@@ -100,7 +100,7 @@ def test_a_reduced_gaussian_grid_from_files_to_files(tmp_path: Path, files: Path
         assert float(np.abs(data["t2m"].values - truth).mean()) < 3.0
 
 
-@pytest.mark.parametrize("model", ["graphlam", "hilam", "hilamparallel"])
+@pytest.mark.parametrize("model", ["graphlam", "hilam", "hilamparallel", "graphtransformer", "transformer"])
 def test_graph_networks_take_points(tmp_path: Path, files: Path, model: str) -> None:
     train_, *_ = get_datasets("gridded", 2, 1, 2, document(tmp_path, files))
     assert train_.info.statics.grid_static_features.feature_names[:3] == [

@@ -32,7 +32,7 @@ def test_numbers_and_a_picture(model: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--model", "halfunet"], "model 'halfunet' has no graph; expected one of graphlam, hilam, hilamparallel"),
+        (["--model", "halfunet"], "model 'halfunet' has no graph; expected one of graphlam, hilam"),
         (["--model", "hilamm"], "unknown model 'hilamm'; did you mean 'hilam'"),
         (["--set", "model.mesh_levels=7", "--set", "dataset.size=32"], "mesh_levels 7: the grid of 32 x 32 cells carries 2"),
         (["--set", "dataset.size=8", "--set", "dataset.border_size=1"], "a grid of 8 x 8 cells is too small for a mesh; expected at least 2 x 9"),

@@ -1,4 +1,4 @@
-"""What all graph networks share: grid → mesh → (processor) → mesh → grid, in blocks.
+"""What all networks on a mesh share, and what those of messages do: grid → mesh → (processor) → mesh → grid, in blocks.
 
     v = MLP(x),  m = IN(v → m₀),  v ← v + MLP(v),  m = processor(m),  v = IN(m → v),  y = head(v)
 
@@ -11,7 +11,8 @@ Modeling, arXiv 2309.17370.
 """
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -25,16 +26,17 @@ from py4cast.models.graph.cache import cached_graph
 from py4cast.models.graph.edges import Edges
 from py4cast.models.graph.graph import Connections, Graph
 from py4cast.models.graph.interaction import InteractionNetwork, embed, make_mlp, run_mlp
-from py4cast.models.graph.settings import GraphSettings
+from py4cast.models.graph.meshes import is_even_globe
+from py4cast.models.graph.settings import GraphSettings, MeshSettings
 
-__all__ = ["GraphModel", "Terms"]
+__all__ = ["GraphModel", "MeshModel", "Terms"]
 
 # static terms by name, each `(nodes or edges, 1, hidden)`
 Terms = dict[str, Tensor]
 
 
-class GraphModel(NodeModel):
-    """Abstract graph network: cells to mesh, a processor on the mesh, mesh to cells.
+class MeshModel(NodeModel):
+    """Abstract network on a mesh: v = MLP(x), m ← cells, processor, cells ← m, y = head(v).
 
     Args:
         num_input_features: of the network's input.
@@ -44,28 +46,22 @@ class GraphModel(NodeModel):
         graph: to use instead of the one that the settings describe.
     """
 
-    settings_kls: ClassVar[type] = GraphSettings
+    settings_kls: ClassVar[type]
     onnx_supported = True
     grids: ClassVar[frozenset[str]] = frozenset({"rectangle", "points"})
-    reference = "Oskarsson et al. (2023), arXiv 2309.17370"
-    is_hierarchical: ClassVar[bool]
+    is_hierarchical: ClassVar[bool] = False
+    global_mesh: ClassVar[Literal["icosahedral", "octahedral"]] = "icosahedral"
     graph_digest: Tensor
 
     def __init__(
-        self, num_input_features: int, num_output_features: int, settings: GraphSettings, grid: Grid, graph: Graph | None = None
+        self, num_input_features: int, num_output_features: int, settings: MeshSettings, grid: Grid, graph: Graph | None = None
     ) -> None:  # fmt: skip
         super().__init__()
         self.settings = settings
-        graph = cached_graph(grid, settings, self.is_hierarchical) if graph is None else graph
-        hidden, layers = settings.hidden_dims, settings.hidden_layers
-        self.grid_embedder = make_mlp(num_input_features, hidden, layers)
-        self.g2m_embedder = self.edge_embedder()
-        self.m2g_embedder = self.edge_embedder()
-        finest = len(graph.nodes[0])
-        self.g2m_gnn = self.interaction(graph.grid_to_mesh, graph.num_cells, finest, update_edges=False)
-        self.encoding_grid_mlp = make_mlp(hidden, hidden, layers)
-        self.m2g_gnn = self.interaction(graph.mesh_to_grid, finest, graph.num_cells, update_edges=False)
-        self.output_map = make_mlp(hidden, hidden, layers, num_output_features)
+        if graph is None:
+            graph = cached_graph(grid, self.mesh_settings(settings, grid), self.is_hierarchical)
+        self.grid_embedder = make_mlp(num_input_features, settings.hidden_dims, settings.hidden_layers)
+        self.make_coders(graph, num_output_features)
         self._keep("g2m", graph.grid_to_mesh.features)
         self._keep("m2g", graph.mesh_to_grid.features)
         for level, nodes in enumerate(graph.nodes):
@@ -86,6 +82,11 @@ class GraphModel(NodeModel):
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     @classmethod
+    def mesh_settings(cls, settings: MeshSettings, grid: Grid) -> MeshSettings:
+        """The settings with the mesh that `auto` stands for on an even globe."""
+        return replace(settings, mesh=cls.global_mesh) if settings.mesh == "auto" and is_even_globe(grid) else settings
+
+    @classmethod
     def rank_zero_setup(cls, settings: Any, statics: Statics) -> None:
         """Nothing: each rank finds the graph in the cache, or builds and puts it there without harm."""
 
@@ -100,13 +101,10 @@ class GraphModel(NodeModel):
 
     def embedded(self, name: str, mlp: nn.Sequential) -> Tensor:
         """Static nodes or edges by name, embedded, `(nodes or edges, 1, hidden)`."""
-        return self._each(name, embed(mlp, getattr(self, f"{name}_features")))
+        return self.each(name, embed(mlp, getattr(self, f"{name}_features")))
 
-    def static_term(self, name: str, network: InteractionNetwork, mlp: nn.Sequential) -> Tensor:
-        """What the edges `name`, which never change, add to the first layer of a network, `(edges, 1, hidden)`."""
-        return self._each(name, network.static_term(mlp, getattr(self, f"{name}_features")))
-
-    def _each(self, name: str, rows: Tensor) -> Tensor:
+    def each(self, name: str, rows: Tensor) -> Tensor:
+        """Rows of every node or edge `name`, from those of each of a kind."""
         index = getattr(self, f"{name}_index")
         return rows if index is None else rows.index_select(0, index)
 
@@ -117,6 +115,64 @@ class GraphModel(NodeModel):
     def node_embedder(self, graph: Graph) -> nn.Sequential:
         """Of a mesh node's position."""
         return make_mlp(graph.nodes[0].shape[1], self.settings.hidden_dims, self.settings.hidden_layers)
+
+    @abstractmethod
+    def make_coders(self, graph: Graph, num_output_features: int) -> None:
+        """Makes what brings cells to the mesh, and back, and the head."""
+
+    @abstractmethod
+    def make_processor(self, graph: Graph) -> None:
+        """Makes what turns the mesh's state after listening to the cells into the one that they listen to."""
+
+    @abstractmethod
+    def precompute(self) -> Terms:
+        """All that depends on weights alone."""
+
+    @abstractmethod
+    def encode(self, cells: Tensor, terms: Terms) -> Tensor:
+        """The finest nodes after listening to the cells, `(nodes, batch, hidden)`."""
+
+    @abstractmethod
+    def process(self, mesh: Tensor, terms: Terms) -> Tensor:
+        """The state of the finest nodes, `(nodes, batch, hidden)` → the same."""
+
+    @abstractmethod
+    def decode(self, mesh: Tensor, cells: Tensor, terms: Terms) -> Tensor:
+        """The output at the cells, `(cells, batch, features)`."""
+
+    def forward(self, x: Tensor, terms: Terms | None = None) -> Tensor:
+        """`(batch, ngrid, features)` → `(batch, ngrid, features)`.
+
+        Args:
+            x: of every cell, row by row.
+            terms: of `precompute`, where several steps share them.
+        """
+        terms = self.precompute() if terms is None else terms
+        cells = embed(self.grid_embedder, x.transpose(0, 1))
+        mesh = self.process(self.encode(cells, terms), terms)
+        return self.decode(mesh, cells, terms).transpose(0, 1)
+
+
+class GraphModel(MeshModel):
+    """Abstract network of messages: cells to mesh, a processor on the mesh, mesh to cells."""
+
+    settings_kls: ClassVar[type] = GraphSettings
+    settings: GraphSettings
+    reference = "Oskarsson et al. (2023), arXiv 2309.17370"
+
+    def make_coders(self, graph: Graph, num_output_features: int) -> None:
+        hidden, layers = self.settings.hidden_dims, self.settings.hidden_layers
+        self.g2m_embedder = self.edge_embedder()
+        self.m2g_embedder = self.edge_embedder()
+        finest = len(graph.nodes[0])
+        self.g2m_gnn = self.interaction(graph.grid_to_mesh, graph.num_cells, finest, update_edges=False)
+        self.encoding_grid_mlp = make_mlp(hidden, hidden, layers)
+        self.m2g_gnn = self.interaction(graph.mesh_to_grid, finest, graph.num_cells, update_edges=False)
+        self.output_map = make_mlp(hidden, hidden, layers, num_output_features)
+
+    def static_term(self, name: str, network: InteractionNetwork, mlp: nn.Sequential) -> Tensor:
+        """What the edges `name`, which never change, add to the first layer of a network, `(edges, 1, hidden)`."""
+        return self.each(name, network.static_term(mlp, getattr(self, f"{name}_features")))
 
     def edges(self, connections: Connections, num_senders: int, num_receivers: int) -> Edges:
         """The edges of a set, joined as the settings say."""
@@ -132,39 +188,17 @@ class GraphModel(NodeModel):
         return InteractionNetwork(edges, self.settings.hidden_dims, self.settings.hidden_layers, update_edges)
 
     @abstractmethod
-    def make_processor(self, graph: Graph) -> None:
-        """Makes what turns the mesh's state after listening to the cells into the one that they listen to."""
-
-    @abstractmethod
     def static_terms(self) -> Terms:
         """Embeddings that the processor needs, `mesh` (of the finest nodes) among them."""
 
-    @abstractmethod
-    def process(self, mesh: Tensor, terms: Terms) -> Tensor:
-        """The state of the finest nodes, `(nodes, batch, hidden)` → the same."""
-
     def precompute(self) -> Terms:
-        """All that depends on weights alone."""
         return {
             "g2m": self.static_term("g2m", self.g2m_gnn, self.g2m_embedder),
             "m2g": self.static_term("m2g", self.m2g_gnn, self.m2g_embedder),
             **self.static_terms(),
         }
 
-    def forward(self, x: Tensor, terms: Terms | None = None) -> Tensor:
-        """`(batch, ngrid, features)` → `(batch, ngrid, features)`.
-
-        Args:
-            x: of every cell, row by row.
-            terms: of `precompute`, where several steps share them.
-        """
-        terms = self.precompute() if terms is None else terms
-        cells = embed(self.grid_embedder, x.transpose(0, 1))
-        mesh = self._listen(cells, terms)
-        mesh = self.process(mesh, terms)
-        return self._speak(mesh, cells, terms).transpose(0, 1)
-
-    def _listen(self, cells: Tensor, terms: Terms) -> Tensor:
+    def encode(self, cells: Tensor, terms: Terms) -> Tensor:
         gnn = self.g2m_gnn
 
         def layer(block: Block) -> tuple[Tensor, None]:
@@ -173,7 +207,7 @@ class GraphModel(NodeModel):
         table = gnn.project(cells)
         return blockwise(layer, [gnn], [terms["mesh"]], gnn.connections, table, [terms["g2m"]])[0]
 
-    def _speak(self, mesh: Tensor, cells: Tensor, terms: Terms) -> Tensor:
+    def decode(self, mesh: Tensor, cells: Tensor, terms: Terms) -> Tensor:
         gnn = self.m2g_gnn
 
         def layer(block: Block) -> tuple[Tensor, None]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from py4cast.models.graph.edges import Edges
 
-__all__ = ["Block", "Layer", "Table", "blockwise", "silu_linear"]
+__all__ = ["Block", "Layer", "Table", "autocast_dtype", "blockwise", "shrunk", "silu_linear"]
 
 # rows of hidden features per block: 2 MB of float32 at width 64, which a core's caches hold; elsewhere launches count
 _ROWS_CPU = 8192
@@ -71,7 +71,7 @@ class Block(NamedTuple):
         if self.table.anchor is None or not torch.is_grad_enabled():
             y = silu_linear(self._sum(term, received), linear)
             return y if norm is None else norm(y)
-        dtype = _autocast_dtype(term)
+        dtype = autocast_dtype(term)
         scale = () if norm is None else (norm.weight, norm.bias)
         with torch.autocast(term.device.type, enabled=False):
             weight, bias = (t if dtype is None else t.to(dtype) for t in (linear.weight, linear.bias))
@@ -215,9 +215,9 @@ class _Hear(torch.autograd.Function):
         of_weight = rows.T @ activated.flatten(0, -2)
         of_sum = torch.ops.aten.silu_backward(gradient @ weight, heard)
         if table.gradient is not None:
-            table.gradient.index_add_(0, block.senders(), _shrunk(of_sum, table.gradient))
-        of_received = _shrunk(block.connections.total(of_sum, block.first, block.last), received)
-        of_term = _shrunk(of_sum, term)
+            table.gradient.index_add_(0, block.senders(), shrunk(of_sum, table.gradient))
+        of_received = shrunk(block.connections.total(of_sum, block.first, block.last), received)
+        of_term = shrunk(of_sum, term)
         return None, None, gradient.new_zeros(()), of_term, of_received, of_weight, rows.sum(0), *of_scale
 
 
@@ -225,7 +225,7 @@ def _to(x: Tensor, dtype: torch.dtype | None) -> Tensor:
     return x if dtype is None else x.to(dtype)
 
 
-def _shrunk(gradient: Tensor, like: Tensor) -> Tensor:
+def shrunk(gradient: Tensor, like: Tensor) -> Tensor:
     """The gradient of what was spread over the batch."""
     return (gradient.sum(1, keepdim=True) if like.shape[1] < gradient.shape[1] else gradient).to(like.dtype)
 
@@ -238,7 +238,7 @@ class _Blockwise(torch.autograd.Function):
         ctx: Any, plan: _Plan, cuts: list[tuple[int, int]], senders: Tensor | None, *tensors: Tensor
     ) -> tuple[Tensor, ...]:
         nodes = plan.split(tensors)[0]
-        ctx.plan, ctx.arithmetic, ctx.kept = plan, _autocast_dtype(nodes[0]), []
+        ctx.plan, ctx.arithmetic, ctx.kept = plan, autocast_dtype(nodes[0]), []
         ctx.table = None if senders is None else Table(senders.detach(), is_shared=True)
         keeps = plan.keeps and any(ctx.needs_input_grad)
         ctx.cuts = cuts
@@ -306,7 +306,8 @@ class _SiLULinear(torch.autograd.Function):
         return torch.ops.aten.silu_backward(gradient @ weight, x), of_weight, rows.sum(0)
 
 
-def _autocast_dtype(x: Tensor) -> torch.dtype | None:
+def autocast_dtype(x: Tensor) -> torch.dtype | None:
+    """The arithmetic of autocast where it is in force."""
     kind = x.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
 
@@ -315,7 +316,7 @@ def silu_linear(x: Tensor, linear: nn.Linear) -> Tensor:
     """W·SiLU(x) + b of `(..., features)`; the backward pass computes SiLU again instead of keeping it."""
     if torch.compiler.is_compiling() or not torch.is_grad_enabled():
         return F.linear(F.silu(x), linear.weight, linear.bias)
-    dtype = _autocast_dtype(x)
+    dtype = autocast_dtype(x)
     if dtype is not None:
         with torch.autocast(x.device.type, enabled=False):
             return _SiLULinear.apply(x.to(dtype), linear.weight.to(dtype), linear.bias.to(dtype))  # type: ignore[no-untyped-call, no-any-return]

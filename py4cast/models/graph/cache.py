@@ -11,25 +11,26 @@ from py4cast.atomic import atomic_path
 from py4cast.errors import SpaceError
 from py4cast.grid import Grid
 from py4cast.models.graph.graph import Graph, build_graph
-from py4cast.models.graph.settings import GraphSettings
+from py4cast.models.graph.settings import MeshSettings
 from py4cast.settings import cache_dir
 
 __all__ = ["cached_graph", "graph_path"]
 
-_VERSION = 2  # of what build_graph makes; a new one where its result changes
+_VERSION = 3  # of what build_graph makes; a new one where its result changes
 _log = logging.getLogger(__name__)
 
 
-def graph_path(grid: Grid, settings: GraphSettings, is_hierarchical: bool) -> Path:
+def graph_path(grid: Grid, settings: MeshSettings, is_hierarchical: bool) -> Path:
     """The file of a graph, named by the SHA-256 of the grid's coordinates and of the settings that shape the mesh."""
-    shaping = (settings.mesh, settings.mesh_levels, settings.mesh_spacing, is_hierarchical)
+    names = ("mesh", "mesh_levels", "mesh_spacing", "mesh_edges", "num_nearest")
+    shaping = (*(getattr(settings, name) for name in names), is_hierarchical)
     digest = hashlib.sha256(f"{_VERSION} {grid.shape} {grid.is_periodic} {shaping}".encode())
-    for axis in (grid.latitude, grid.longitude, grid.x, grid.y):
+    for axis in (grid.latitude, grid.longitude, grid.x, grid.y, grid.areas):
         digest.update(b"-" if axis is None else axis.tobytes())
     return cache_dir() / "graphs" / f"{digest.hexdigest()[:32]}.npz"
 
 
-def cached_graph(grid: Grid, settings: GraphSettings, is_hierarchical: bool) -> Graph:
+def cached_graph(grid: Grid, settings: MeshSettings, is_hierarchical: bool) -> Graph:
     """The graph of a grid, from the cache or built and put there.
 
     A cache that cannot be read or written costs time, not the run: processes that build the same graph at once

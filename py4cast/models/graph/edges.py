@@ -40,6 +40,8 @@ class Edges(nn.Module):
     senders: Tensor
     receivers: Tensor
     scale: Tensor
+    _slots: Tensor
+    _places: Tensor
 
     def __init__(
         self, senders: NDArray[np.int64], receivers: NDArray[np.int64], num_senders: int, num_receivers: int, is_mean: bool = False
@@ -63,6 +65,20 @@ class Edges(nn.Module):
         self.register_buffer("receivers", torch.from_numpy(receivers.astype(np.int64)), persistent=False)
         scale = torch.from_numpy(1.0 / np.maximum(degree, 1)).float().view(-1, 1, 1)
         self.register_buffer("scale", scale, persistent=False)
+        if self.degree is None:
+            slots, places = self._rows_of(receivers.astype(np.int64), degree)
+            self.register_buffer("_slots", torch.from_numpy(slots), persistent=False)
+            self.register_buffer("_places", torch.from_numpy(places), persistent=False)
+
+    def _rows_of(
+        self, receivers: NDArray[np.int64], degree: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The edges of each receiver, filled up with −1, `(receivers, most edges)`, and where each edge stands in them."""
+        most = int(degree.max(initial=0))
+        places = receivers * most + np.arange(receivers.size) - np.asarray(self._starts)[receivers]
+        slots = np.full(self.num_receivers * most, -1, np.int64)
+        slots[places] = np.arange(receivers.size)
+        return slots.reshape(self.num_receivers, most), places
 
     @property
     def mean_degree(self) -> float:
@@ -108,6 +124,38 @@ class Edges(nn.Module):
             return (per_node + received.unsqueeze(1)).flatten(0, 1)
         e0, e1 = self.edge_range(first, last)
         return rows + received.index_select(0, self.receivers[e0:e1] - first)
+
+    def times(self, rows: Tensor, received: Tensor, first: int, last: int) -> Tensor:
+        """Multiplies the rows of each edge by its receiver's.
+
+        Args:
+            rows: of edges, `(edges, batch or 1, ...)`.
+            received: of the receivers, `(receivers, batch or 1, ...)`.
+            first: the first receiver.
+            last: the one after the last.
+        """
+        if self.degree is not None:
+            return (rows.reshape(last - first, self.degree, *rows.shape[1:]) * received.unsqueeze(1)).flatten(0, 1)
+        e0, e1 = self.edge_range(first, last)
+        return rows * received.index_select(0, self.receivers[e0:e1] - first)
+
+    def softmax(self, scores: Tensor, first: int, last: int) -> Tensor:
+        """Shares of a receiver's edges that are ≥ 0 and sum to 1, `(edges, batch, heads)`, from their scores.
+
+        Args:
+            scores: of edges, `(edges, batch, heads)`.
+            first: the first receiver.
+            last: the one after the last.
+        """
+        if self.degree is not None:
+            return scores.reshape(last - first, self.degree, *scores.shape[1:]).softmax(1).flatten(0, 1)
+        e0, e1 = self.edge_range(first, last)
+        slots, places = self._slots[first:last], self._places[e0:e1] - first * self._slots.shape[1]
+        slots = torch.where(slots < 0, e1 - e0, slots - e0)
+        # one score more, for the slots that hold no edge
+        filled = torch.cat([scores, scores.new_full((1, *scores.shape[1:]), float("-inf"))])
+        rows = filled.index_select(0, slots.flatten()).reshape(*slots.shape, *scores.shape[1:]).softmax(1)
+        return rows.flatten(0, 1).index_select(0, places)
 
     def add_(self, rows: Tensor, received: Tensor, first: int, last: int) -> Tensor:
         """`add` in place, where the rows are nobody else's."""

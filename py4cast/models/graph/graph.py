@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,15 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from py4cast.errors import SettingsError
-from py4cast.grid import EARTH_RADIUS, Grid
+from py4cast.grid import Grid
 from py4cast.models.graph.geometry import Geometry, geometry_of
-from py4cast.models.graph.mesh import Level, icosahedral_mesh, integer_log, rectangular_mesh, spacing_in_step
-from py4cast.models.graph.settings import GraphSettings
+from py4cast.models.graph.mesh import Level
+from py4cast.models.graph.meshes import mesh_over
+from py4cast.models.graph.settings import MeshSettings
 
 __all__ = ["Connections", "Graph", "build_graph"]
 
-NUM_NEAREST = 4
+_EVEN_REACH = 3.0  # beyond, radii differ so much that each node looks for its own cells
 Index = NDArray[np.int64]
 Features = NDArray[np.float32]
 
@@ -71,6 +73,19 @@ class Graph:
     def num_levels(self) -> int:
         """Levels of nodes; a flat graph has one."""
         return len(self.nodes)
+
+    @property
+    def order(self) -> Index:
+        """The finest nodes by rows, from the north (or the end of y) on, each from west to east.
+
+        Where no nodes stand in rows, bands of a mean spacing take their place.
+        """
+        x, y = self.places[0].T
+        height = max(float(np.ptp(y)), 1.0)
+        rows = np.unique(np.round(-y / height, 9), return_inverse=True)[1]
+        if 3 * (rows.max() + 1) ** 2 > 16 * y.size:
+            rows = np.floor(-y / sqrt(height * max(float(np.ptp(x)), 1.0) / y.size)).astype(np.int64)
+        return np.lexsort((x, rows)).astype(np.int64)
 
     @property
     def digest(self) -> int:
@@ -128,19 +143,18 @@ class Graph:
         )  # fmt: skip
 
 
-def build_graph(grid: Grid, settings: GraphSettings, is_hierarchical: bool) -> Graph:
+def build_graph(grid: Grid, settings: MeshSettings, is_hierarchical: bool) -> Graph:
     """The graph of a grid; the same input gives the same graph, ties included.
 
     Raises:
         SettingsError: the grid is too small or too large for the mesh asked for, or nodes or cells would be isolated.
     """
     geometry = geometry_of(grid)
-    mesh = _mesh(grid, geometry, settings)
+    mesh = mesh_over(grid, geometry, settings)
     levels = mesh if is_hierarchical else [_flat(mesh)]
     cells = geometry.cells
-    distances, neighbours = _nearest(cells, levels[0].points, levels[0].radius)
-    heard = distances <= levels[0].radius[neighbours]
-    cell, order = np.nonzero(heard)
+    neighbours, within = _neighbours(settings, cells, levels[0])
+    to_mesh = _speakers(settings, cells, levels[0].points, neighbours, within)
     longest = max((_lengths(level.points, level.edges).max() for level in mesh if level.edges.size), default=1.0)
 
     def connect(pairs: Any, from_points: Any, to_points: Any) -> Connections:
@@ -151,112 +165,67 @@ def build_graph(grid: Grid, settings: GraphSettings, is_hierarchical: bool) -> G
         return Connections(senders, receivers, features.astype(np.float32))
 
     finest = levels[0].points
-    k = min(NUM_NEAREST, neighbours.shape[1])
+    k = min(settings.num_nearest, neighbours.shape[1])
     graph = Graph(
         num_cells=len(cells),
         nodes=tuple(_node_features(geometry, settings, finest, level.points) for level in levels),
         places=tuple(geometry.plane(level.points) for level in levels),
-        grid_to_mesh=connect((cell, neighbours[cell, order]), cells, finest),
+        grid_to_mesh=connect(to_mesh, cells, finest),
         mesh_to_grid=connect((neighbours[:, :k].ravel(), np.repeat(np.arange(len(cells)), k)), finest, cells),
         same=tuple(connect(level.edges, level.points, level.points) for level in levels),
         up=tuple(connect(a.parents, a.points, b.points) for a, b in pairwise(levels)),
         down=tuple(connect(a.parents[::-1], b.points, a.points) for a, b in pairwise(levels)),
     )
-    _check(graph, settings, int((~heard.any(1)).sum()))
+    _check(graph, settings)
     return graph
-
-
-def _mesh(grid: Grid, geometry: Geometry, settings: GraphSettings) -> list[Level]:
-    """The levels of the mesh that the settings ask for."""
-    rows, columns = grid.shape
-    if not grid.is_rectangular:
-        return _of_points(grid, settings)
-    if settings.mesh == "icosahedral" or (settings.mesh == "auto" and grid.is_periodic):
-        if not grid.is_periodic:
-            raise SettingsError("mesh 'icosahedral' is for grids round the globe; expected 'rectangular' on this one")
-        return _icosahedral(grid, settings)
-    if grid.is_periodic:
-        raise SettingsError(
-            f"mesh {settings.mesh!r} would have a seam on a grid round the globe; expected 'icosahedral'"
-        )
-    if max(rows, columns) < 9 or min(rows, columns) < 2:
-        raise SettingsError(f"a grid of {rows} x {columns} cells is too small for a mesh; expected at least 2 x 9")
-    if settings.mesh == "neural_lam":
-        # the original's count of levels, rounding of the logarithm included
-        depth = int(np.log(max(rows, columns)) / np.log(3))
-        counts, available = (3 ** (depth - 1), 3 ** (depth - 1)), depth - 1
-        box = (rows - 1) / counts[0], (columns - 1) / counts[1]
-        return rectangular_mesh(geometry, counts, _levels(grid, settings, available), box, radius_factor=0.67)
-    counts, available = _counts(grid, geometry, settings)
-    box = spacing_in_step(rows, counts[0]), spacing_in_step(columns, counts[1])
-    return rectangular_mesh(geometry, counts, _levels(grid, settings, available), box)
-
-
-def _of_points(grid: Grid, settings: GraphSettings) -> list[Level]:
-    """The mesh of points round the globe."""
-    if settings.mesh not in ("auto", "icosahedral"):
-        raise SettingsError(
-            f"mesh {settings.mesh!r} stands in rows and columns; points have none: expected 'icosahedral'"
-        )
-    share = float(grid.cell_areas().sum() / (4 * np.pi * EARTH_RADIUS**2))
-    if not 0.95 < share < 1.05:
-        raise SettingsError(
-            f"mesh {settings.mesh!r}: the points cover {100 * share:.0f} % of the globe; meshes of points are for all of it"
-        )
-    return _icosahedral(grid, settings)
-
-
-def _counts(grid: Grid, geometry: Geometry, settings: GraphSettings) -> tuple[tuple[int, int], int]:
-    """Nodes along rows and columns of the finest level, at one spacing on both, and how many levels they allow."""
-    extent = [(n - 1) * d for n, d in zip(grid.shape, geometry.spacing, strict=True)]
-    long = int(np.argmax(extent))
-    if settings.mesh_spacing is None:
-        on_long = float(3 ** (integer_log(max(grid.shape), 3) - 1))
-    else:
-        on_long = max(3.0, grid.shape[long] / settings.mesh_spacing)
-    on_short = max(1.0, on_long * extent[1 - long] / extent[long])
-    available = max(1, min(integer_log(int(on_long), 3), 1 + integer_log(round(on_short), 3)))
-    block = 3 ** (_levels(grid, settings, available) - 1)
-    counts = [max(1, round(n / block)) * block for n in (on_long, on_short)]
-    return (counts[long], counts[1 - long]), available
-
-
-def _levels(grid: Grid, settings: GraphSettings, available: int) -> int:
-    asked = settings.mesh_levels
-    if asked is not None and asked > available:
-        raise SettingsError(
-            f"mesh_levels {asked}: the grid of {grid.shape[0]} x {grid.shape[1]} cells carries {available} at this spacing"
-        )
-    return asked or available
-
-
-def _icosahedral(grid: Grid, settings: GraphSettings) -> list[Level]:
-    """Refined until a node has some nine cells (or the spacing asked for, squared)."""
-    cells, per_node = grid.shape[0] * grid.shape[1], (settings.mesh_spacing or 3.0) ** 2
-    if cells < 12 * per_node:
-        raise SettingsError(
-            f"a grid of {grid.shape[0]} x {grid.shape[1]} cells is too small for an icosahedral mesh; expected at least "
-            f"{int(12 * per_node)} cells"
-        )
-    refinements = integer_log(int(cells / per_node / 10), 4)
-    return icosahedral_mesh(refinements, _levels(grid, settings, refinements + 1))
 
 
 def _flat(mesh: list[Level]) -> Level:
     """One level: the finest nodes with the edges of all levels."""
     edges, numbers = [mesh[0].edges], np.arange(len(mesh[0].points))
     for level in mesh[1:]:
-        numbers = numbers[level.twins]
-        edges.append(numbers[level.edges])
+        # a node of a coarser level may stand where the finest has none
+        numbers = np.where(level.twins < 0, -1, numbers[level.twins])
+        between = numbers[level.edges]
+        edges.append(between[:, (between >= 0).all(0)])
     both = np.unique(np.concatenate(edges, axis=1), axis=1)
     return Level(mesh[0].points, both, mesh[0].radius, np.zeros((2, 0), np.int64), np.zeros(0, np.int64))
 
 
+def _neighbours(settings: MeshSettings, cells: NDArray[np.float64], level: Level) -> tuple[Index, Index]:
+    """The nodes nearest to each cell, `(cells, some)`, and all pairs of a cell and a node within its radius, `(2, edges)`."""
+    widest = float(level.radius.max())
+    if widest <= _EVEN_REACH * level.radius.min():
+        distances, neighbours = _nearest(cells, level.points, widest, settings.num_nearest, widest)
+        cell, order = np.nonzero(distances <= level.radius[neighbours])
+        return neighbours, np.stack([cell, neighbours[cell, order]])
+    # few nodes hear far: the others' neighbours are not looked for so far away
+    heard = cKDTree(cells).query_ball_point(level.points, level.radius, return_sorted=True)
+    counts = [len(each) for each in heard]
+    within = np.stack([np.concatenate(heard).astype(np.int64), np.repeat(np.arange(len(heard)), counts)])
+    return _nearest(cells, level.points, widest, settings.num_nearest, 0.0)[1], within
+
+
+def _speakers(settings: MeshSettings, cells: NDArray[np.float64], nodes: NDArray[np.float64], neighbours: Index, within: Index) -> Index:  # fmt: skip
+    """Cells and the nodes that hear them, `(2, edges)`: within a node's radius, the nearest of both sides, or both."""
+    if settings.mesh_edges == "cutoff":
+        return within
+    k = min(settings.num_nearest, neighbours.shape[1])
+    of_nodes = np.asarray(cKDTree(cells).query(nodes, k=np.arange(1, 1 + min(settings.num_nearest, len(cells))))[1])
+    pairs = [
+        np.stack([np.repeat(np.arange(len(cells)), k), neighbours[:, :k].ravel()]),
+        np.stack([of_nodes.ravel(), np.repeat(np.arange(len(nodes)), of_nodes.shape[1])]),
+    ]
+    if settings.mesh_edges == "both":
+        pairs.append(within)
+    return np.asarray(np.unique(np.concatenate(pairs, axis=1), axis=1), np.int64)
+
+
 def _nearest(
-    cells: NDArray[np.float64], nodes: NDArray[np.float64], radius: NDArray[np.float64]
+    cells: NDArray[np.float64], nodes: NDArray[np.float64], scale: float, num_nearest: int, reach: float
 ) -> tuple[NDArray[np.float64], Index]:
     """Distances [m] and indices of the nodes nearest to each cell, all within reach among them, by distance, then index."""
-    tree, count, reach = cKDTree(nodes), 6, float(radius.max())
+    tree, count = cKDTree(nodes), max(6, num_nearest + 2)
     while True:
         count = min(count, len(nodes))
         distances, index = tree.query(cells, k=np.arange(1, count + 1))
@@ -264,7 +233,7 @@ def _nearest(
             break
         count *= 2
     # equal distances differ in their last digits: rounded, so that the choice is the same everywhere
-    rounded = np.round(distances / reach, 9)
+    rounded = np.round(distances / scale, 9)
     tied = np.flatnonzero((np.diff(rounded, axis=1) == 0).any(1))
     order = np.lexsort((index[tied], rounded[tied]), axis=1)
     index[tied] = np.take_along_axis(index[tied], order, axis=1)
@@ -276,7 +245,7 @@ def _lengths(points: NDArray[np.float64], edges: Index) -> NDArray[np.float64]:
     return np.asarray(np.linalg.norm(points[edges[0]] - points[edges[1]], axis=1))
 
 
-def _node_features(geometry: Geometry, settings: GraphSettings, finest: Any, points: Any) -> Features:
+def _node_features(geometry: Geometry, settings: MeshSettings, finest: Any, points: Any) -> Features:
     """Positions over the extent of the cells: on the plane and centred, or unit vectors where the mesh is a sphere."""
     if geometry.grid.is_periodic or not geometry.grid.is_rectangular:
         return np.asarray(points / np.linalg.norm(points, axis=1, keepdims=True), np.float32)
@@ -286,8 +255,9 @@ def _node_features(geometry: Geometry, settings: GraphSettings, finest: Any, poi
     return np.asarray((geometry.plane(points) - centre) / (high - low).max(), np.float32)
 
 
-def _check(graph: Graph, settings: GraphSettings, num_unheard: int) -> None:
+def _check(graph: Graph, settings: MeshSettings) -> None:
     """Refuses isolated cells and nodes; the original's graph is known to leave some cells unheard."""
+    num_unheard = graph.num_cells - np.unique(graph.grid_to_mesh.senders).size
     if num_unheard and settings.mesh != "neural_lam":
         raise SettingsError(f"mesh: {num_unheard} of {graph.num_cells} cells are heard by no node")
     count = len(graph.nodes[0])

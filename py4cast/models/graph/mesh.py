@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from py4cast.grid import EARTH_RADIUS
 from py4cast.models.graph.geometry import Geometry
 
-__all__ = ["Level", "icosahedral_mesh", "integer_log", "rectangular_mesh", "spacing_in_step"]
+__all__ = [
+    "Level",
+    "icosahedral_mesh",
+    "icosahedron",
+    "integer_log",
+    "rectangular_mesh",
+    "refine",
+    "spacing_in_step",
+]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -122,13 +130,13 @@ def icosahedral_mesh(num_refinements: int, num_levels: int) -> list[Level]:
     A node listens within 0.6 of the longest edge, which leaves no place of the sphere unheard, and its parents are
     the ends of the edge that it halves, or itself.
     """
-    points, faces = _icosahedron()
+    points, faces = icosahedron()
     mesh_levels = []
     for step in range(num_refinements + 1):
         edges = np.unique(np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1), axis=0)
         mesh_levels.append((points, edges))
         if step < num_refinements:
-            points, faces = _refine(points, faces, edges)
+            points, faces = refine(points, faces, edges)
     levels = []
     kept = mesh_levels[::-1][:num_levels]
     for level, (nodes, edges) in enumerate(kept):
@@ -149,7 +157,7 @@ def icosahedral_mesh(num_refinements: int, num_levels: int) -> list[Level]:
     return levels
 
 
-def _icosahedron() -> tuple[Array, Index]:
+def icosahedron() -> tuple[Array, Index]:
     """Twelve unit vectors, two of them the poles, and twenty faces."""
     ring = np.arange(5)
     lat = np.arctan(0.5)
@@ -166,7 +174,7 @@ def _icosahedron() -> tuple[Array, Index]:
     return points, np.concatenate(faces)
 
 
-def _refine(points: Array, faces: Index, edges: Index) -> tuple[Array, Index]:
+def refine(points: Array, faces: Index, edges: Index) -> tuple[Array, Index]:
     """Every edge halved on the sphere, every face split in four; old nodes keep their index."""
     middles = points[edges[:, 0]] + points[edges[:, 1]]
     middles /= np.linalg.norm(middles, axis=1, keepdims=True)
