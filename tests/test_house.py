@@ -103,7 +103,7 @@ ROOMS = {
     ],
     "models/graph": [
         "edges geometry settings weights",
-        "blockwise mesh",
+        "along blockwise mesh",
         "attention interaction triangulated",
         "meshes windowed",
         "graph",

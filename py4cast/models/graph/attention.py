@@ -6,9 +6,9 @@ Per head of width d, edge j→i with features e, LN the norm of each side:
     α = softmax over the edges of i of q·(k + e)/√d,   mᵢ = Σⱼ α·(v + e)
     xᵢ ← xᵢ + P(mᵢ + W_s·LN(xᵢ)),   xᵢ ← xᵢ + W₂·GELU(W₁·LN(xᵢ))
 
-What belongs to a node is computed once per node, what never changes once per rollout. A receiver's scores stand in a
-row, filled up where it has fewer edges than others, so that the softmax is exact whatever the scores: no bound stands
-for their maximum.
+What belongs to a node is computed once per node. So is all that a matrix does to edges: q·W_e·a = (W_eᵀq)·a and
+Σ α·W_e·a = W_e·Σ α·a, so that edges have a few numbers each and no row as wide as a node's. The softmax is exact
+whatever the scores: no bound stands for their maximum. The backward pass keeps rows of nodes and the shares α alone.
 
 References: Y. Shi et al. (2021), Masked Label Prediction: Unified Message Passing Model for Semi-Supervised
 Classification, arXiv 2009.03509; S. Lang et al. (2024), AIFS, arXiv 2406.01465.
@@ -21,8 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from py4cast.models.graph.blockwise import Block, blockwise, shrunk
-from py4cast.models.graph.edges import Edges
+from py4cast.models.graph.along import EdgeProducts, Products
+from py4cast.models.graph.blockwise import Block, blockwise
 
 __all__ = ["EdgeAttention", "FeedForward"]
 
@@ -37,6 +37,7 @@ class FeedForward(nn.Module):
 
     def __init__(self, hidden: int, ratio: int) -> None:
         super().__init__()
+        self.ratio = ratio
         self.norm = nn.LayerNorm(hidden)
         self.widen = nn.Linear(hidden, ratio * hidden)
         self.narrow = nn.Linear(ratio * hidden, hidden)
@@ -69,121 +70,115 @@ class EdgeAttention(nn.Module):
     """Creates one layer of attention over fixed edges.
 
     Args:
-        edges: who sends to whom.
-        hidden: width of everything.
+        products: along the edges.
+        hidden: width of the nodes.
         num_heads: heads, a divisor of `hidden`.
         ratio: width of the hidden layer after it, over `hidden`.
+        edge_width: of the edges' features a.
         is_within: whether senders are the receivers, which then have one norm.
     """
 
-    def __init__(self, edges: Edges, hidden: int, num_heads: int, ratio: int, is_within: bool = False) -> None:
+    of_head: Tensor
+
+    def __init__(
+        self, products: EdgeProducts, hidden: int, num_heads: int, ratio: int, edge_width: int, is_within: bool = False
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.edges = edges
+        self.products = products
         self.num_heads = num_heads
         self.norm = nn.LayerNorm(hidden)
         self.sender_norm = self.norm if is_within else nn.LayerNorm(hidden)
         self.query = nn.Linear(hidden, hidden)
-        self.key_value = nn.Linear(hidden, 2 * hidden)
-        self.edge = nn.Linear(hidden, hidden)
+        self.key = nn.Linear(hidden, hidden)
+        self.value = nn.Linear(hidden, hidden)
         self.self_term = nn.Linear(hidden, hidden)
+        self.edge = nn.Linear(edge_width, hidden)
         self.projection = nn.Linear(hidden, hidden)
         self.feed_forward = FeedForward(hidden, ratio)
+        of_head = torch.eye(num_heads).repeat_interleave(hidden // num_heads, 0).repeat_interleave(edge_width, 1)
+        self.register_buffer("of_head", of_head, persistent=False)
 
-    def table(self, senders: Tensor) -> Tensor:
-        """Keys and values of the senders, `(senders, batch, 2 · hidden)`."""
-
-        def layer(block: Block) -> tuple[Tensor, None]:
-            return self.key_value(self.sender_norm(block.nodes[0])), None
-
-        return blockwise(layer, [self.sender_norm, self.key_value], [senders])[0]
-
-    def on_block(self, block: Block, receivers: Tensor) -> Tensor:
-        """The block's receivers after it; `block.edges[0]` is W_e·a of its edges, `block.table` of their senders."""
-        x = self.norm(receivers)
-        heard = attend(block, self.query(x), block.edges[0], self.num_heads)
-        return self.feed_forward(receivers + self.projection(heard + self.self_term(x)))  # type: ignore[no-any-return]
-
-    def forward(self, senders: Tensor, receivers: Tensor, term: Tensor) -> Tensor:
+    def forward(self, senders: Tensor, receivers: Tensor, features: Tensor) -> Tensor:
         """The receivers after it, `(receivers, batch, hidden)`.
 
         Args:
-            senders: `(senders, batch or 1, hidden)`.
+            senders: `(senders, batch, hidden)`.
             receivers: `(receivers, batch or 1, hidden)`.
-            term: W_e·a of the edges, `(edges, 1, hidden)`.
+            features: of the edges, `(edges, 1, edge_width)`.
         """
-        return blockwise(
-            lambda block: (self.on_block(block, block.nodes[0]), None),
-            [self], [receivers], self.edges, self.table(senders), [term],
-        )[0]  # fmt: skip
+        receivers = receivers.expand(-1, senders.shape[1], -1)
+        x = self.norm(receivers)
+        y = x if senders is receivers else self.sender_norm(senders)
+        # of the weights, 1/√d costs nothing
+        scale = 1 / sqrt(x.shape[-1] // self.num_heads)
+        query = F.linear(x, scale * self.query.weight, scale * self.query.bias)
+        heard = self._heard(query, self.key(y), self.value(y), features.squeeze(1)) + self.self_term(x)
 
+        def layer(block: Block) -> tuple[Tensor, None]:
+            rows, of_edges = block.nodes
+            return self.feed_forward(rows + self.projection(of_edges)), None
 
-def attend(block: Block, query: Tensor, term: Tensor, num_heads: int) -> Tensor:
-    """Σⱼ α·(v + e) of the block's receivers, `(receivers, batch, hidden)`."""
-    assert block.table is not None, "only edges are attended to"
-    table, term = block.table, term.to(query.dtype)
-    if table.anchor is None or not torch.is_grad_enabled():
-        key, value = _heard(block, table.rows, term)
-        return _of_heads(block, _shares(block, query, key, num_heads), value)
-    with torch.autocast(query.device.type, enabled=False):
-        return _Attend.apply(block, num_heads, table.anchor, query, term)  # type: ignore[no-untyped-call, no-any-return]
+        modules: list[nn.Module] = [self.projection, self.feed_forward]
+        return blockwise(layer, modules, [receivers, heard], widening=self.feed_forward.ratio)[0]
 
-
-def _heard(block: Block, rows: Tensor, term: Tensor) -> tuple[Tensor, ...]:
-    """K + e and v + e of the block's edges, each `(edges, batch, hidden)`."""
-    key, value = rows.index_select(0, block.senders()).chunk(2, dim=-1)
-    return key + term, value + term
-
-
-def _shares(block: Block, query: Tensor, key: Tensor, num_heads: int) -> Tensor:
-    """α of the block's edges, `(edges, batch, heads)`."""
-    assert block.connections is not None, "only edges have shares"
-    width = query.shape[-1] // num_heads
-    scores = _per_head(block.connections.times(key, query, block.first, block.last), num_heads).sum(-1)
-    return block.connections.softmax(scores / sqrt(width), block.first, block.last)
-
-
-def _of_heads(block: Block, shares: Tensor, rows: Tensor) -> Tensor:
-    """Sums of the edges' rows by receiver, each head with its shares."""
-    assert block.connections is not None, "only edges are summed"
-    return block.connections.total(_weighted(shares, rows), block.first, block.last)
+    def _heard(self, query: Tensor, key: Tensor, value: Tensor, features: Tensor) -> Tensor:
+        """Σⱼ α·(v + e), `(receivers, batch, hidden)`."""
+        # each head's block of W_e on a diagonal, (hidden, heads · edge_width)
+        of_edges = self.edge.weight.repeat(1, self.num_heads) * self.of_head
+        rows = [_exact(_per_head(t, self.num_heads)) for t in (query, key, value, query @ of_edges)]
+        products = self.products.of(rows[0])
+        if torch.compiler.is_compiling():
+            heard, told, _ = _attend(products, *rows, _exact(features))
+        else:
+            with torch.autocast(query.device.type, enabled=False):
+                heard, told = _Attend.apply(products, *rows, _exact(features))  # type: ignore[no-untyped-call]
+        # shares sum to one, so that the bias of W_e comes through as it is
+        told = F.linear(told.flatten(2).to(of_edges.dtype), of_edges, self.edge.bias)
+        return heard.flatten(2).to(value.dtype) + told
 
 
 def _per_head(rows: Tensor, num_heads: int) -> Tensor:
     return rows.reshape(*rows.shape[:-1], num_heads, -1)
 
 
-def _weighted(shares: Tensor, rows: Tensor) -> Tensor:
-    num_heads = shares.shape[-1]
-    return (shares.unsqueeze(-1) * _per_head(rows, num_heads)).flatten(-2)
+def _exact(rows: Tensor) -> Tensor:
+    """Scores and shares are never of fewer than 32 bits, whatever autocast says."""
+    return rows if rows.dtype in (torch.float32, torch.float64) else rows.float()
+
+
+def _attend(products: Products, *tensors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Σ α·v and Σ α·a by receiver and head, and the shares α, of queries, keys, values, W_eᵀq and features."""
+    query, key, value, of_edges, features = tensors
+    scores = products.dots(query, key) + products.dots_of_edges(of_edges, features)
+    shares = products.softmax(scores)
+    told = products.sums_of_edges(shares, features)
+    return products.sums(shares, value), told.reshape(*query.shape[:-1], -1), shares
 
 
 class _Attend(torch.autograd.Function):
-    """Keeps queries, terms and shares: keys and values of edges are gathered again, which costs less than to keep them."""
+    """Keeps rows of nodes and the shares: all else of the edges is computed again."""
 
     @staticmethod
-    def forward(ctx: Any, block: Block, num_heads: int, anchor: Tensor, query: Tensor, term: Tensor) -> Tensor:
-        assert block.table is not None, "only edges are attended to"
-        ctx.block = block._replace(nodes=(), edges=())
-        key, value = _heard(block, block.table.rows, term)
-        shares = _shares(block, query, key, num_heads)
-        ctx.save_for_backward(query, term, shares)
-        return _of_heads(block, shares, value)
+    def forward(ctx: Any, products: Products, *tensors: Tensor) -> tuple[Tensor, Tensor]:
+        heard, told, shares = _attend(products, *tensors)
+        ctx.products = products
+        ctx.save_for_backward(*tensors, shares)
+        return heard, told
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        query, term, shares = ctx.saved_tensors
-        block, num_heads = ctx.block, shares.shape[-1]
-        edges, table, span = block.connections, block.table, (block.first, block.last)
-        key, value = _heard(block, table.rows, term)
-        of_shares = _per_head(edges.times(value, gradient, *span), num_heads).sum(-1)
-        # of a softmax: α·(g − Σ α·g)
-        of_scores = shares * edges.add(of_shares, -edges.total(shares * of_shares, *span), *span)
-        of_scores = of_scores / sqrt(query.shape[-1] // num_heads)
-        of_query = shrunk(_of_heads(block, of_scores, key), query)
-        ones = torch.ones_like(key)
-        of_key = edges.times(_weighted(of_scores, ones), query, *span)
-        of_value = edges.times(_weighted(shares, ones), gradient, *span)
-        if table.gradient is not None:
-            both = torch.cat([of_key, of_value], dim=-1)
-            table.gradient.index_add_(0, block.senders(), shrunk(both, table.gradient))
-        return None, None, gradient.new_zeros(()), of_query, shrunk(of_key + of_value, term)
+    def backward(ctx: Any, of_heard: Tensor, of_told: Tensor) -> tuple[Tensor | None, ...]:
+        query, key, value, of_edges, features, shares = ctx.saved_tensors
+        products: Products = ctx.products
+        of_shares = products.dots(of_heard, value) + products.dots_of_edges(of_told, features)
+        of_scores = products.softmax_back(shares, of_shares)
+        of_features = None
+        if ctx.needs_input_grad[5]:
+            of_features = products.back_to_edges(of_scores, of_edges) + products.back_to_edges(shares, of_told)
+        return (
+            None,
+            products.sums(of_scores, key),
+            products.back(of_scores, query),
+            products.back(shares, of_heard),
+            products.sums_of_edges(of_scores, features).reshape(of_edges.shape),
+            of_features,
+        )

@@ -1,6 +1,6 @@
 """What networks of attention on a mesh share: the mesh attends to cells, its processor, cells attend to the mesh.
 
-    v = MLP(x),  m = EA(v → m₀),  v ← v + MLP(v),  m = processor(m),  v = EA(m → v),  y = W·LN(v)
+    v = W·x,  m = EA(v → m₀),  m = processor(m),  v = EA(m → v),  y = W'·LN(v)
 
 with EA the attention over edges and m₀ the embedded mesh nodes.
 
@@ -12,12 +12,12 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from py4cast.models.graph.attention import EdgeAttention, FeedForward
+from py4cast.models.graph.along import EdgeProducts
+from py4cast.models.graph.attention import EdgeAttention
 from py4cast.models.graph.base import MeshModel, Terms
-from py4cast.models.graph.blockwise import Block, blockwise
 from py4cast.models.graph.edges import Edges
 from py4cast.models.graph.graph import Connections, Graph
-from py4cast.models.graph.interaction import embed
+from py4cast.models.graph.interaction import make_mlp
 from py4cast.models.graph.settings import AttentionSettings
 
 __all__ = ["AttentionModel"]
@@ -30,28 +30,35 @@ class AttentionModel(MeshModel):
     settings: AttentionSettings
 
     def make_coders(self, graph: Graph, num_output_features: int) -> None:
-        finest = len(graph.nodes[0])
-        self.g2m_embedder = self.edge_embedder()
-        self.m2g_embedder = self.edge_embedder()
-        self.encoder = self.attention(graph.grid_to_mesh, graph.num_cells, finest)
-        self.cell_mlp = FeedForward(self.settings.hidden_dims, self.settings.mlp_ratio)
-        self.decoder = self.attention(graph.mesh_to_grid, finest, graph.num_cells)
-        self.output_map = nn.Sequential(
-            nn.LayerNorm(self.settings.hidden_dims), nn.Linear(self.settings.hidden_dims, num_output_features)
-        )
+        hidden, finest = self.settings.hidden_dims, len(graph.nodes[0])
         self.mesh_embedder = self.node_embedder(graph)
+        self.g2m_embedder = self.narrow_embedder()
+        self.m2g_embedder = self.narrow_embedder()
+        self.encoder = self.attention(self.products(graph.grid_to_mesh, graph.num_cells, finest))
+        self.decoder = self.attention(self.products(graph.mesh_to_grid, finest, graph.num_cells))
+        self.output_map = nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, num_output_features))
 
-    def attention(
-        self, connections: Connections, num_senders: int, num_receivers: int, is_within: bool = False
-    ) -> EdgeAttention:
+    def cell_embedder(self, num_input_features: int) -> nn.Sequential:
+        # a linear map, as the norm of the first attention is all that reads it but the decoder's residual
+        return nn.Sequential(nn.Linear(num_input_features, self.settings.hidden_dims))
+
+    def narrow_embedder(self) -> nn.Sequential:
+        """Of length and difference vector, an eighth as wide as the nodes: each layer widens it for itself."""
+        return make_mlp(3, self._edge_width, self.settings.hidden_layers)
+
+    @property
+    def _edge_width(self) -> int:
+        return max(4, self.settings.hidden_dims // 8)
+
+    def attention(self, products: EdgeProducts, is_within: bool = False) -> EdgeAttention:
         """Attention over a set of edges."""
-        edges = Edges(connections.senders, connections.receivers, num_senders, num_receivers)
         s = self.settings
-        return EdgeAttention(edges, s.hidden_dims, s.num_heads, s.mlp_ratio, is_within)
+        return EdgeAttention(products, s.hidden_dims, s.num_heads, s.mlp_ratio, self._edge_width, is_within)
 
-    def edge_term(self, name: str, mlp: nn.Sequential, attention: EdgeAttention) -> Tensor:
-        """W_e·a of the edges `name`, which never change, `(edges, 1, hidden)`."""
-        return self.each(name, attention.edge(embed(mlp, getattr(self, f"{name}_features"))))
+    @staticmethod
+    def products(connections: Connections, num_senders: int, num_receivers: int) -> EdgeProducts:
+        """What the layers over a set of edges share."""
+        return EdgeProducts(Edges(connections.senders, connections.receivers, num_senders, num_receivers))
 
     @abstractmethod
     def static_terms(self) -> Terms:
@@ -60,8 +67,8 @@ class AttentionModel(MeshModel):
     def precompute(self) -> Terms:
         return {
             "mesh": self.embedded("mesh_0", self.mesh_embedder),
-            "g2m": self.edge_term("g2m", self.g2m_embedder, self.encoder),
-            "m2g": self.edge_term("m2g", self.m2g_embedder, self.decoder),
+            "g2m": self.embedded("g2m", self.g2m_embedder),
+            "m2g": self.embedded("m2g", self.m2g_embedder),
             **self.static_terms(),
         }
 
@@ -69,10 +76,4 @@ class AttentionModel(MeshModel):
         return self.encoder(cells, terms["mesh"], terms["g2m"])  # type: ignore[no-any-return]
 
     def decode(self, mesh: Tensor, cells: Tensor, terms: Terms) -> Tensor:
-        decoder = self.decoder
-
-        def layer(block: Block) -> tuple[Tensor, None]:
-            return self.output_map(decoder.on_block(block, self.cell_mlp(block.nodes[0]))), None
-
-        modules: list[nn.Module] = [decoder, self.cell_mlp, self.output_map]
-        return blockwise(layer, modules, [cells], decoder.edges, decoder.table(mesh), [terms["m2g"]])[0]
+        return self.output_map(self.decoder(mesh, cells, terms["m2g"]))  # type: ignore[no-any-return]

@@ -60,7 +60,7 @@ class MeshModel(NodeModel):
         self.settings = settings
         if graph is None:
             graph = cached_graph(grid, self.mesh_settings(settings, grid), self.is_hierarchical)
-        self.grid_embedder = make_mlp(num_input_features, settings.hidden_dims, settings.hidden_layers)
+        self.grid_embedder = self.cell_embedder(num_input_features)
         self.make_coders(graph, num_output_features)
         self._keep("g2m", graph.grid_to_mesh.features)
         self._keep("m2g", graph.mesh_to_grid.features)
@@ -107,6 +107,10 @@ class MeshModel(NodeModel):
         """Rows of every node or edge `name`, from those of each of a kind."""
         index = getattr(self, f"{name}_index")
         return rows if index is None else rows.index_select(0, index)
+
+    def cell_embedder(self, num_input_features: int) -> nn.Sequential:
+        """Of the input at a cell."""
+        return make_mlp(num_input_features, self.settings.hidden_dims, self.settings.hidden_layers)
 
     def edge_embedder(self) -> nn.Sequential:
         """Of length and difference vector."""

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from py4cast.models.graph.edges import Edges
 
-__all__ = ["Block", "Layer", "Table", "autocast_dtype", "blockwise", "shrunk", "silu_linear"]
+__all__ = ["Block", "Layer", "Table", "blockwise", "silu_linear"]
 
 # rows of hidden features per block: 2 MB of float32 at width 64, which a core's caches hold; elsewhere launches count
 _ROWS_CPU = 8192
@@ -71,7 +71,7 @@ class Block(NamedTuple):
         if self.table.anchor is None or not torch.is_grad_enabled():
             y = silu_linear(self._sum(term, received), linear)
             return y if norm is None else norm(y)
-        dtype = autocast_dtype(term)
+        dtype = _autocast_dtype(term)
         scale = () if norm is None else (norm.weight, norm.bias)
         with torch.autocast(term.device.type, enabled=False):
             weight, bias = (t if dtype is None else t.to(dtype) for t in (linear.weight, linear.bias))
@@ -105,6 +105,7 @@ def blockwise(
     senders: Tensor | None = None,
     edges: Sequence[Tensor] = (),
     keeps: bool = True,
+    widening: int = 1,
 ) -> tuple[Tensor, Tensor | None]:
     """The results of `layer` for all receivers, `(receivers, batch, features)`, and for all edges where it has one.
 
@@ -116,8 +117,9 @@ def blockwise(
         senders: the table that edges gather from, `(senders, batch or 1, features)`.
         edges: inputs by edge, `(edges, batch or 1, features)`.
         keeps: whether blocks keep what the backward pass needs, instead of being run again.
+        widening: how many times as wide as a row the widest array is that `layer` makes of it.
     """
-    plan = _Plan(layer, connections, len(nodes), len(edges), keeps and torch.is_grad_enabled())
+    plan = _Plan(layer, connections, len(nodes), len(edges), keeps and torch.is_grad_enabled(), widening)
     batch = max(t.shape[1] for t in (*nodes, *edges, *(() if senders is None else (senders,))))
     cuts = [] if torch.compiler.is_compiling() else plan.cuts(nodes, batch)
     if len(cuts) < 2:
@@ -137,12 +139,13 @@ class _Plan(NamedTuple):
     num_nodes: int
     num_edges: int
     keeps: bool
+    widening: int
 
     def cuts(self, nodes: Sequence[Tensor], batch: int) -> list[tuple[int, int]]:
         """Where blocks of receivers begin and end."""
         rows = _ROWS_CPU if nodes[0].device.type == "cpu" else _ROWS_OTHER
         degree = 1.0 if self.connections is None else max(1.0, self.connections.mean_degree)
-        step, size = max(1, int(rows / (batch * degree))), nodes[0].shape[0]
+        step, size = max(1, int(rows / (batch * degree * self.widening))), nodes[0].shape[0]
         return [(first, min(first + step, size)) for first in range(0, size, step)]
 
     def split(self, tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
@@ -215,9 +218,9 @@ class _Hear(torch.autograd.Function):
         of_weight = rows.T @ activated.flatten(0, -2)
         of_sum = torch.ops.aten.silu_backward(gradient @ weight, heard)
         if table.gradient is not None:
-            table.gradient.index_add_(0, block.senders(), shrunk(of_sum, table.gradient))
-        of_received = shrunk(block.connections.total(of_sum, block.first, block.last), received)
-        of_term = shrunk(of_sum, term)
+            table.gradient.index_add_(0, block.senders(), _shrunk(of_sum, table.gradient))
+        of_received = _shrunk(block.connections.total(of_sum, block.first, block.last), received)
+        of_term = _shrunk(of_sum, term)
         return None, None, gradient.new_zeros(()), of_term, of_received, of_weight, rows.sum(0), *of_scale
 
 
@@ -225,7 +228,7 @@ def _to(x: Tensor, dtype: torch.dtype | None) -> Tensor:
     return x if dtype is None else x.to(dtype)
 
 
-def shrunk(gradient: Tensor, like: Tensor) -> Tensor:
+def _shrunk(gradient: Tensor, like: Tensor) -> Tensor:
     """The gradient of what was spread over the batch."""
     return (gradient.sum(1, keepdim=True) if like.shape[1] < gradient.shape[1] else gradient).to(like.dtype)
 
@@ -238,7 +241,7 @@ class _Blockwise(torch.autograd.Function):
         ctx: Any, plan: _Plan, cuts: list[tuple[int, int]], senders: Tensor | None, *tensors: Tensor
     ) -> tuple[Tensor, ...]:
         nodes = plan.split(tensors)[0]
-        ctx.plan, ctx.arithmetic, ctx.kept = plan, autocast_dtype(nodes[0]), []
+        ctx.plan, ctx.arithmetic, ctx.kept = plan, _autocast_dtype(nodes[0]), []
         ctx.table = None if senders is None else Table(senders.detach(), is_shared=True)
         keeps = plan.keeps and any(ctx.needs_input_grad)
         ctx.cuts = cuts
@@ -306,8 +309,7 @@ class _SiLULinear(torch.autograd.Function):
         return torch.ops.aten.silu_backward(gradient @ weight, x), of_weight, rows.sum(0)
 
 
-def autocast_dtype(x: Tensor) -> torch.dtype | None:
-    """The arithmetic of autocast where it is in force."""
+def _autocast_dtype(x: Tensor) -> torch.dtype | None:
     kind = x.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
 
@@ -316,7 +318,7 @@ def silu_linear(x: Tensor, linear: nn.Linear) -> Tensor:
     """W·SiLU(x) + b of `(..., features)`; the backward pass computes SiLU again instead of keeping it."""
     if torch.compiler.is_compiling() or not torch.is_grad_enabled():
         return F.linear(F.silu(x), linear.weight, linear.bias)
-    dtype = autocast_dtype(x)
+    dtype = _autocast_dtype(x)
     if dtype is not None:
         with torch.autocast(x.device.type, enabled=False):
             return _SiLULinear.apply(x.to(dtype), linear.weight.to(dtype), linear.bias.to(dtype))  # type: ignore[no-untyped-call, no-any-return]

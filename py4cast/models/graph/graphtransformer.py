@@ -20,18 +20,15 @@ class GraphTransformer(AttentionModel):
 
     def make_processor(self, graph: Graph) -> None:
         count = len(graph.nodes[0])
-        self.m2m_embedder = self.edge_embedder()
-        self.processor = nn.ModuleList(
-            [self.attention(graph.same[0], count, count, is_within=True) for _ in range(self.settings.processor_layers)]
-        )
+        products = self.products(graph.same[0], count, count)
+        self.m2m_embedder = self.narrow_embedder()
+        rounds = range(self.settings.processor_layers)
+        self.processor = nn.ModuleList([self.attention(products, is_within=True) for _ in rounds])
 
     def static_terms(self) -> Terms:
-        terms = {}
-        for number, layer in enumerate(self.processor):
-            terms[f"same_{number}"] = self.edge_term("same_0", self.m2m_embedder, layer)  # type: ignore[arg-type]
-        return terms
+        return {"same": self.embedded("same_0", self.m2m_embedder)}
 
     def process(self, mesh: Tensor, terms: Terms) -> Tensor:
-        for number, layer in enumerate(self.processor):
-            mesh = layer(mesh, mesh, terms[f"same_{number}"])
+        for layer in self.processor:
+            mesh = layer(mesh, mesh, terms["same"])
         return mesh

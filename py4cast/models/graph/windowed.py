@@ -101,4 +101,5 @@ class WindowedAttention(nn.Module):
             return self.feed_forward(block.nodes[0] + self.projection(block.nodes[1])), None
 
         rows = heard.permute(2, 0, 1, 3).flatten(2)
-        return blockwise(layer, [self.projection, self.feed_forward], [nodes, rows])[0]
+        modules: list[nn.Module] = [self.projection, self.feed_forward]
+        return blockwise(layer, modules, [nodes, rows], widening=self.feed_forward.ratio)[0]
