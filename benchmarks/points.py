@@ -19,6 +19,7 @@ Memory is the peak resident size in a pass above what the process held after its
 import argparse
 import json
 import multiprocessing
+import os
 import sys
 import tempfile
 import time
@@ -99,7 +100,9 @@ def race(a: argparse.Namespace, model: str, n: int, settings: dict[str, Any], pr
         except json.JSONDecodeError:
             seconds, megabytes = ours(model, n, settings)()
             memory_gb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-            print(f"{label:34s} {seconds:7.3f} s {megabytes:6.0f} MB; the peer was killed: it needs more than {memory_gb:.0f} GB")
+            print(
+                f"{label:34s} {seconds:7.3f} s {megabytes:6.0f} MB; the peer was killed: it needs more than {memory_gb:.0f} GB"
+            )
 
 
 def graphtransformer(a: argparse.Namespace) -> None:

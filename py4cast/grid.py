@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.errors import DataError, SettingsError
+from py4cast.polygons import polygon_areas, voronoi_cells
 
 __all__ = ["EARTH_RADIUS", "Grid", "num_repeated_columns"]
 
@@ -131,7 +132,7 @@ class Grid:
         Args:
             latitude: [degrees north], `(ngrid,)`.
             longitude: [degrees east], `(ngrid,)`.
-            areas: of the cells [m²], `(ngrid,)`; by default those of the spherical Voronoi cells, for points round the globe.
+            areas: of the cells [m²], `(ngrid,)`; by default those of the spherical Voronoi cells.
             rows: of a reduced grid: how many points stand on each row.
             name: what to call it.
 
@@ -376,14 +377,9 @@ def _unit_vectors(latitude: Array, longitude: Array) -> Array:
 
 
 def _voronoi_areas(latitude: Array, longitude: Array) -> Array:
-    """Areas of the cells of points that are nearer to one than to any other, on the whole sphere [m²], `(points,)`."""
-    from scipy.spatial import SphericalVoronoi
-
+    """Areas of the cells of points that are nearer to one than to any other [m²], `(points,)`."""
     try:
-        areas = np.asarray(SphericalVoronoi(_unit_vectors(latitude, longitude)).calculate_areas() * EARTH_RADIUS**2)
-        # cells at the sides of a region would reach round the globe
-        is_region = areas.size > 100 and areas.max() > 0.02 * 4 * np.pi * EARTH_RADIUS**2
-        return np.minimum(areas, 4 * np.median(areas)) if is_region else areas
+        return polygon_areas(voronoi_cells(_unit_vectors(latitude, longitude))) * EARTH_RADIUS**2
     except ValueError as error:
         raise DataError(f"grid: the cells of {latitude.size} points cannot be made: {error}") from None
 

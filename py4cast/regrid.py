@@ -1,15 +1,22 @@
 """Regridding: fields of one grid at the cells of another, as products with sparse weights.
 
-    linear   bilinear in the source's rows and columns (its latitudes and longitudes, or its x and y)
+    linear   bilinear in the source's rows and columns (its latitudes and longitudes, or its x and y);
+             of reduced rows within and between them; of other points between the corners of the triangle
+             round a place
     nearest  the closest cell
-    mean     from fine to coarse: the mean of the source cells within each target cell, weighted by the overlap of
-             cells along rows and columns, with sin φ along latitudes, so that areas count (conservative)
+    mean     the mean of the source cells within each target cell, weighted by the areas that they share (conservative)
 
 Between grids that are regular in latitude and longitude the weights are a product of one matrix for rows and one for
-columns, F′ = R·F·Cᵀ; else one matrix over all cells. A target cell that a missing value reaches is missing.
+columns, F′ = R·F·Cᵀ; else one matrix over all cells, which is kept in the cache. A target cell that a missing value
+reaches is missing.
 
-Reference: P. W. Jones (1999), First- and second-order conservative remapping schemes for grids in spherical
-coordinates, doi 10.1175/1520-0493(1999)127<2204:FASOCR>2.0.CO;2.
+Where both grids cover the globe, shared areas are scaled in turn until the shares of each target cell sum to one and those
+of each source cell to its area over the target's (Deming, Stephan), so that constants and integrals Σ A·F are kept both,
+whatever areas the grids have from elsewhere.
+
+References: P. W. Jones (1999), First- and second-order conservative remapping schemes for grids in spherical
+coordinates, doi 10.1175/1520-0493(1999)127<2204:FASOCR>2.0.CO;2. W. E. Deming, F. F. Stephan (1940), doi
+10.1214/aoms/1177731829 (the scaling).
 """
 
 import itertools
@@ -20,6 +27,8 @@ from numpy.typing import NDArray
 
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.grid import EARTH_RADIUS, Grid
+from py4cast.kept_weights import kept_weights
+from py4cast.overlap import overlap_areas
 from py4cast.projection import forward
 
 __all__ = ["Method", "Regridder"]
@@ -28,6 +37,8 @@ Method = Literal["linear", "nearest", "mean"]
 Array = NDArray[np.float64]
 _NUM_TRIANGLES = 16  # whose middles are nearest, among which the one around a place is
 _CHUNK = 100_000  # places at once
+_GLOBE = 1e-3  # of the globe's area, within which a grid covers it
+_TURNS = 500
 _EDGE = 0.5001  # cells beyond the last centre that still belong to a grid
 
 
@@ -89,6 +100,22 @@ def _overlap(source: Array, target: Array, period: float | None) -> Any:
     return _sparse(np.array(values), np.array(rows, dtype=np.int64), np.array(columns, dtype=np.int64), shape)
 
 
+def _balanced(areas: Any, of_rows: Array, of_columns: Array) -> Any:
+    """The matrix with rows and columns scaled in turn until their sums are these, to 1e-9, or as near as they come."""
+    matrix = areas.tocsr().copy()
+    turned = matrix.T.tocsr()
+    left = np.ones(of_rows.size)
+    for _ in range(_TURNS):
+        right = of_columns / np.maximum(turned @ left, 1e-300)
+        sums = matrix @ right
+        change = np.abs(left * sums / of_rows - 1).max()
+        left = of_rows / np.maximum(sums, 1e-300)
+        if change < 1e-9:
+            break
+    matrix.data = matrix.data * np.repeat(left, np.diff(matrix.indptr)) * right[matrix.indices]
+    return matrix
+
+
 class Regridder:
     """Creates the map from one grid to another.
 
@@ -101,7 +128,7 @@ class Regridder:
         covered: whether each target cell lies on the source grid, `(lat, lon)`; the others become NaN.
 
     Raises:
-        SettingsError: an unknown method, or `mean` between grids that are not both regular in latitude and longitude.
+        SettingsError: an unknown method, or `mean` of a plane, which is nowhere on the globe.
         DataError: no target cell lies on the source grid.
     """
 
@@ -112,8 +139,10 @@ class Regridder:
         self._rows: Any = None
         self._columns: Any = None
         self._cells: Any = None
-        if method == "mean":
+        if method == "mean" and not (source.is_projected or target.is_projected):
             self.covered = self._mean()
+        elif method == "mean" or not source.is_rectangular:
+            self._cells, self.covered = kept_weights(source, target, method, self._made)
         elif source.is_projected or target.is_projected:
             self.covered = self._by_cell()
         else:
@@ -160,8 +189,6 @@ class Regridder:
     def _by_cell(self) -> NDArray[np.bool_]:
         source, target = self.source, self.target
         lat, lon = target.latitude_2d().ravel(), target.longitude_2d().ravel()
-        if not source.is_rectangular:
-            return self._by_tree() if self.method == "nearest" else self._by_triangles()
         if not source.is_projected:
             rows, columns = _fraction(source.latitude, lat), self._longitudes(lon)
         elif source.x is not None and source.y is not None and source.projection.get("grid_mapping_name") != "unknown":
@@ -193,6 +220,40 @@ class Regridder:
         limit = max(self.source.spacing()) / EARTH_RADIUS * (1.0 if self.source.is_rectangular else 2.0)
         return np.asarray((distance <= limit).reshape(self.target.shape))
 
+    def _by_rows(self) -> NDArray[np.bool_]:
+        """Linear along both rows of a reduced grid between which a place lies, and linear in latitude between these.
+
+        Beyond the last row the pole is the other end, where the field is the mean of that row.
+        """
+        source, target = self.source, self.target
+        assert source.rows is not None, "asked for by the caller"
+        counts = np.array(source.rows)
+        firsts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+        lat, lon = target.latitude_2d().ravel(), target.longitude_2d().ravel()
+        of_rows = source.latitude[0, firsts]
+        (low, high), shares = _along(_fraction(of_rows, lat), counts.size, "linear")
+        # how much of the way to the pole, where a place is beyond the last row
+        end = np.where(np.abs(lat - of_rows[0]) < np.abs(lat - of_rows[-1]), 0, counts.size - 1)
+        beyond = np.maximum(np.abs(lat) - np.abs(of_rows[end]), 0) / np.maximum(90 - np.abs(of_rows[end]), 1e-9)
+        beyond = np.where(np.sign(lat) == np.sign(of_rows[end]), np.minimum(beyond, 1.0), 0.0)
+        places, cells, weights = [], [], []
+        for row, share in ((low, shares[0]), (high, shares[1])):
+            width = 360.0 / counts[row]
+            position = (lon - source.longitude[0, firsts[row]]) % 360 / width
+            left = np.floor(position).astype(np.int64)
+            for step in (0, 1):
+                places.append(np.arange(lat.size))
+                cells.append(firsts[row] + (left + step) % counts[row])
+                weights.append(share * (1 - beyond) * np.abs(1 - step - (position - left)))
+        for place in np.flatnonzero(beyond > 0):
+            n = counts[end[place]]
+            places.append(np.full(n, place))
+            cells.append(firsts[end[place]] + np.arange(n))
+            weights.append(np.full(n, beyond[place] / n))
+        shape = (lat.size, source.shape[1])
+        self._cells = _sparse(np.concatenate(weights), np.concatenate(places), np.concatenate(cells), shape)
+        return np.ones(target.shape, dtype=bool)
+
     def _by_triangles(self) -> NDArray[np.bool_]:
         """Linear within the triangles between neighbouring points: the weights of the three corners, of sum 1."""
         from scipy.spatial import ConvexHull, KDTree
@@ -220,10 +281,29 @@ class Regridder:
         limit = 2 * self.source.spacing()[0] / EARTH_RADIUS
         return np.asarray((distance <= limit).reshape(self.target.shape))
 
+    def _made(self) -> tuple[Any, NDArray[np.bool_]]:
+        """The weights of points, or of cells' overlaps, and which target cells are covered."""
+        if self.method == "mean":
+            self.covered = self._overlaps()
+        else:
+            kinds = {"nearest": self._by_tree, "linear": self._by_rows if self.source.rows else self._by_triangles}
+            self.covered = kinds[self.method]()
+        return self._cells, self.covered
+
+    def _overlaps(self) -> NDArray[np.bool_]:
+        areas = overlap_areas(self.source, self.target)
+        ours, theirs = (grid.cell_areas().ravel() / EARTH_RADIUS**2 for grid in (self.target, self.source))
+        # a cell that reaches beyond the source is the mean of what lies on it, when that is most of it
+        covered = np.asarray(areas.sum(axis=1) > 0.45 * ours)
+        if all(abs(a.sum() / (4 * np.pi) - 1) < _GLOBE for a in (ours, theirs)):
+            areas = _balanced(areas, ours * (theirs.sum() / ours.sum()), theirs)
+        total = np.repeat(np.maximum(areas.sum(axis=1), 1e-300), np.diff(areas.indptr))
+        areas.data = areas.data / total
+        self._cells = areas.astype(np.float32)
+        return covered.reshape(self.target.shape)
+
     def _mean(self) -> NDArray[np.bool_]:
         source, target = self.source, self.target
-        if source.is_projected or target.is_projected:
-            raise SettingsError('regrid "mean": between latitude-longitude grids only; use linear or nearest')
         pairs = [np.sin(np.deg2rad(_edges(g.latitude, True))) for g in (source, target)]
         self._rows = _overlap(pairs[0], pairs[1], None)
         lon = [_edges(np.unwrap(g.longitude, period=360.0), False) for g in (source, target)]

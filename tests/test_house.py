@@ -11,10 +11,11 @@ PACKAGE = ROOT / "py4cast"
 
 # a module imports only from rows above its own; siblings of a row do not import each other
 ROWS = [
-    "errors process version progress former text checksums",
+    "errors process version progress former text checksums polygons",
     "namedtensor settings registry atomic units projection given noise",
     "variables grid statistics timeline",
-    "regrid axis",
+    "axis kept_weights overlap",
+    "regrid",
     "vectors",
     "batch normalizer saved",
     "dataset_info",

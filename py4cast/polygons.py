@@ -1,0 +1,155 @@
+"""Polygons of great circles: Voronoi cells (what is nearer to one point than to any other), what two share, their areas.
+
+References: J. M. Augenbaum, C. S. Peskin (1985), doi 10.1016/0021-9991(85)90140-8 (the diagram); A. van Oosterom,
+J. Strackee (1983), doi 10.1109/TBME.1983.325207 (the area of a triangle); I. E. Sutherland, G. W. Hodgman (1974), doi
+10.1145/360767.360802 (cutting).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["covers_sphere", "cut", "cut_areas", "polygon_areas", "voronoi_cells"]
+
+Array = NDArray[np.float64]
+_NUM_NEIGHBOURS = 6  # the farthest of which tells how far points stand from each other
+_REACH = 0.75  # of that distance: more than half a diagonal of squares
+_BEYOND = 5.0  # times as wide as half of the circles are
+
+
+def voronoi_cells(points: Array) -> Array:
+    """The corners of every point's cell, counter-clockwise from outside, `(points, corners, 3)`, the last one repeated.
+
+    Cells at the sides of a region end about half a spacing beyond their points.
+
+    Args:
+        points: unit vectors, `(points, 3)`.
+
+    Raises:
+        ValueError: fewer than four points, or points on one circle.
+    """
+    from scipy.spatial import QhullError, SphericalVoronoi
+
+    try:
+        guards = np.zeros((0, 3)) if covers_sphere(points) else _guards(points)
+    except QhullError as error:
+        raise ValueError(str(error).strip().splitlines()[0]) from None
+    diagram = SphericalVoronoi(np.concatenate([points, guards]))
+    diagram.sort_vertices_of_regions()
+    regions = diagram.regions[: len(points)]
+    most = max(len(region) for region in regions)
+    cells = np.asarray(diagram.vertices[np.array([region + [region[-1]] * (most - len(region)) for region in regions])])
+    for k in np.flatnonzero(polygon_areas(cells) < 0):
+        backward = regions[k][::-1]
+        cells[k] = diagram.vertices[backward + [backward[-1]] * (most - len(backward))]
+    return _trimmed(cells, points) if len(guards) else cells
+
+
+def covers_sphere(points: Array) -> bool:
+    """Whether no place of the sphere is more than 60 degrees from all points."""
+    from scipy.spatial import ConvexHull, QhullError
+
+    try:
+        equations = ConvexHull(points).equations
+    except (QhullError, ValueError):
+        return False
+    # a face's plane is as far from the centre as the cosine of the empty circle's radius
+    return bool((equations[:, 3] < -0.5).all())
+
+
+def _guards(points: Array) -> Array:
+    """Points beyond a region's sides: what stands beside a point of a side, mirrored at it, where nothing is.
+
+    Of the triangles between the points those are beyond the region whose circle is far wider than most.
+    """
+    from scipy.spatial import ConvexHull, cKDTree
+
+    hull = ConvexHull(points)
+    corners = np.asarray(hull.simplices)
+    # the plane of a face is as far from the centre as the cosine of its circle's radius; the far side holds no point
+    radius = np.arccos(np.clip(-hull.equations[:, 3], -1, 1))
+    is_beyond = radius > _BEYOND * np.median(radius)
+    of_side = np.zeros(len(points), dtype=bool)
+    of_side[corners[is_beyond]] = True
+    pairs = corners[~is_beyond][:, [[0, 1], [1, 2], [2, 0], [1, 0], [2, 1], [0, 2]]].reshape(-1, 2)
+    here, beside = np.unique(pairs[of_side[pairs[:, 0]]], axis=0).T
+    mirrored = 2 * points[here] - points[beside]
+    mirrored /= np.linalg.norm(mirrored, axis=1, keepdims=True)
+    spacing = np.linalg.norm(points[here] - points[beside], axis=1)
+    is_free = cKDTree(points).query(mirrored)[0] > 0.9 * spacing
+    guards, spacing = mirrored[is_free], spacing[is_free]
+    # of those that stand nearly together, as both sides of a corner make them, the first is kept
+    is_kept = np.ones(len(guards), dtype=bool)
+    for k, near in enumerate(cKDTree(guards).query_ball_point(guards, 0.4 * spacing) if len(guards) else []):
+        if is_kept[k]:
+            is_kept[[other for other in near if other != k]] = False
+    centre = -points.mean(0)
+    norm = float(np.linalg.norm(centre))
+    # one on the other side of the sphere, without which the cells of few guards would reach round it
+    far = (centre / norm)[None] if norm > 1e-6 else np.zeros((0, 3))
+    return np.concatenate([guards[is_kept], far])
+
+
+def _trimmed(cells: Array, points: Array) -> Array:
+    """The cells, those at ragged sides cut to an octagon that reaches as far as neighbours stand."""
+    from scipy.spatial import cKDTree
+
+    count = min(_NUM_NEIGHBOURS + 1, len(points))
+    reach = _REACH * cKDTree(points).query(points, k=[count])[0][:, 0]
+    wide = np.flatnonzero(np.linalg.norm(cells - points[:, None], axis=2).max(1) > 1.5 * reach)
+    if not wide.size:
+        return cells
+    p, parts = points[wide], cells[wide]
+    east = np.cross(np.where(np.abs(p[:, 2:]) < 0.9, [[0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0]]), p)
+    east /= np.linalg.norm(east, axis=1, keepdims=True)
+    north = np.cross(p, east)
+    for angle in np.arange(8) * np.pi / 4:
+        ahead = np.cos(angle) * east + np.sin(angle) * north
+        # the great circle at that distance, across that direction
+        parts = cut(parts, reach[wide, None] * p - ahead)
+    width = max(cells.shape[1], parts.shape[1])
+    cells, parts = (
+        np.concatenate([c, np.repeat(c[:, -1:], width - c.shape[1], axis=1)], axis=1) for c in (cells, parts)
+    )
+    cells[wide] = parts
+    return cells
+
+
+def polygon_areas(polygons: Array) -> Array:
+    """Signed areas on the unit sphere, counter-clockwise positive: tan(Ω/2) = a·(b × c) / (1 + a·b + b·c + c·a) of triangles.
+
+    Args:
+        polygons: `(polygons, corners, 3)`.
+    """
+    a = polygons[:, :1]
+    b, c = polygons[:, 1:-1], polygons[:, 2:]
+    triple = np.einsum("pkd,pkd->pk", np.broadcast_to(a, b.shape), np.cross(b, c))
+    below = 1 + (a * b).sum(2) + (b * c).sum(2) + (c * a).sum(2)
+    return np.asarray(2 * np.arctan2(triple, below).sum(1))
+
+
+def cut_areas(polygons: Array, knives: Array) -> Array:
+    """Areas of what lies in both of each pair of convex polygons, `(pairs,)`."""
+    for k in range(knives.shape[1]):
+        normal = np.cross(knives[:, k], knives[:, (k + 1) % knives.shape[1]])
+        polygons = cut(polygons, normal)
+    return np.maximum(polygon_areas(polygons), 0.0)
+
+
+def cut(polygons: Array, normal: Array) -> Array:
+    """What lies to the left of a great circle; a side between a corner and itself cuts nothing."""
+    height = np.einsum("pkd,pd->pk", polygons, normal)
+    inside = height >= -1e-15
+    following, height_after = np.roll(polygons, -1, axis=1), np.roll(height, -1, axis=1)
+    crosses = inside != np.roll(inside, -1, axis=1)
+    share = np.where(crosses, height / np.where(crosses, height - height_after, 1.0), 0.0)[..., None]
+    crossing = polygons + share * (following - polygons)
+    crossing /= np.maximum(np.linalg.norm(crossing, axis=2, keepdims=True), 1e-300)
+    # each corner that stays, then the crossing behind it
+    corners = np.stack([polygons, crossing], axis=2).reshape(len(polygons), -1, 3)
+    stays = np.stack([inside, crosses], axis=2).reshape(len(polygons), -1)
+    order = np.argsort(~stays, axis=1, kind="stable")
+    count = stays.sum(1)
+    width = max(int(count.max(initial=1)), 1)
+    # the last one repeated; of a polygon that is gone any corner
+    order = order[np.arange(len(order))[:, None], np.minimum(np.arange(width)[None], np.maximum(count - 1, 0)[:, None])]
+    return np.take_along_axis(corners, order[..., None], axis=1)

@@ -1,0 +1,49 @@
+"""Voronoi cells against a sphere's area, a cube, and points of a region."""
+
+import numpy as np
+import pytest
+
+from py4cast.polygons import covers_sphere, polygon_areas, voronoi_cells
+
+
+def directions(count: int, seed: int = 0) -> np.ndarray:
+    r = np.random.default_rng(seed).standard_normal((count, 3))
+    return r / np.linalg.norm(r, axis=1, keepdims=True)
+
+
+def test_six_points_have_the_faces_of_a_cube() -> None:
+    cells = voronoi_cells(np.concatenate([np.eye(3), -np.eye(3)]))
+    assert cells.shape == (6, 4, 3)
+    np.testing.assert_allclose(polygon_areas(cells), 4 * np.pi / 6)
+    np.testing.assert_allclose(np.abs(cells), 1 / np.sqrt(3))
+
+
+def test_cells_of_points_round_the_sphere_are_the_sphere() -> None:
+    points = directions(500)
+    cells = voronoi_cells(points)
+    assert polygon_areas(cells).sum() == pytest.approx(4 * np.pi, rel=1e-12)
+    # a corner is as far from its own point as from any other that it is a corner of, and from none nearer
+    distance = np.linalg.norm(cells[:, :, None] - points[None, None], axis=3)
+    np.testing.assert_allclose(distance.min(2), np.linalg.norm(cells - points[:, None], axis=2), atol=1e-9)
+
+
+@pytest.mark.parametrize("is_regular", [True, False])
+def test_cells_of_a_region_end_at_its_sides(is_regular: bool) -> None:
+    step = 0.01
+    y, x = np.meshgrid(np.arange(-0.1, 0.1001, step), np.arange(-0.15, 0.1501, step), indexing="ij")
+    rng = np.random.default_rng(0)
+    moved = 0 if is_regular else 0.25 * step
+    points = np.stack([np.ones(x.size), (x + moved * rng.random(x.shape)).ravel(), (y + moved * rng.random(x.shape)).ravel()], 1)  # fmt: skip
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    assert not covers_sphere(points) and covers_sphere(directions(100))
+    areas = polygon_areas(voronoi_cells(points))
+    assert areas.max() < (1.3 if is_regular else 3) * step**2 and areas.min() > (0.85 if is_regular else 0.3) * step**2
+    assert areas.sum() == pytest.approx(
+        x.size * step**2 * np.mean((1 + x**2 + y**2) ** -1.5), rel=0.01 if is_regular else 0.1
+    )
+
+
+def test_points_on_a_circle_have_no_cells() -> None:
+    angle = np.linspace(0, 6, 8)
+    with pytest.raises(ValueError, match="not enough points"):
+        voronoi_cells(np.stack([np.cos(angle), np.sin(angle), np.zeros(8)], 1)[:2])
