@@ -9,20 +9,29 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.errors import DataError, SettingsError
-from py4cast.polygons import polygon_areas, voronoi_cells
+from py4cast.polygons import mean_nearest, polygon_areas, voronoi_cells
 
-__all__ = ["EARTH_RADIUS", "Grid", "num_repeated_columns"]
+__all__ = ["EARTH_RADIUS", "Grid", "GridPart", "edges_of", "num_repeated_columns"]
 
 EARTH_RADIUS = 6_371_229.0  # [m], the sphere of GRIB2 shape 6
 _PLANE = "doubly_periodic_plane"
 _TOLERANCE = 1e-4  # [degrees]; two grids closer than this are the same
+_ARRAYS = ("latitude", "longitude", "x", "y", "areas")
 Array = NDArray[np.float64]
+
+
+class GridPart(NamedTuple):
+    """Some points of a grid that come from one source: how many, and rows and columns where they are a rectangle."""
+
+    name: str
+    size: int
+    shape: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +47,7 @@ class Grid:
         name: what to call it.
         areas: of points: area of every cell [m²], `(1, ngrid)`.
         rows: of the points of a reduced grid: how many stand on each row, from the first to the last.
+        parts: of a stretched grid: where its points come from, in their order.
     """
 
     latitude: Array
@@ -48,9 +58,10 @@ class Grid:
     name: str = ""
     areas: Array | None = None
     rows: tuple[int, ...] | None = None
+    parts: tuple[GridPart, ...] = ()
 
     def __post_init__(self) -> None:
-        for key in ("latitude", "longitude", "x", "y", "areas"):
+        for key in _ARRAYS:
             value = getattr(self, key)
             if value is not None:
                 array = np.array(value, dtype=np.float64)
@@ -81,8 +92,10 @@ class Grid:
             raise DataError(f"grid: {count} points with areas of shape {areas.shape}; expected {(1, count)}")
         if not (np.isfinite(areas).all() and (areas > 0).all()):
             raise DataError("grid: the area of a point is not positive")
-        if self.rows is not None and sum(self.rows) != count:
-            raise DataError(f"grid: rows of {sum(self.rows)} points in all, coordinates of {count}")
+        sizes = {"rows": self.rows or (), "parts": [part.size for part in self.parts]}
+        for what, size in ((key, sum(each)) for key, each in sizes.items() if each):
+            if size != count:
+                raise DataError(f"grid: {what} of {size} points in all, coordinates of {count}")
         places = np.round(np.stack([self.latitude[0], self.longitude[0] % 360]) / _TOLERANCE).astype(np.int64)
         unique, first = np.unique(places, axis=1, return_index=True)
         if unique.shape[1] < count:
@@ -193,8 +206,8 @@ class Grid:
                 return np.ones(self.shape)
             cross = np.cross(np.gradient(r, axis=0), np.gradient(r, axis=1))
             return EARTH_RADIUS**2 * np.asarray(np.linalg.norm(cross, axis=-1))
-        bands = np.abs(np.diff(np.sin(np.deg2rad(np.clip(_edges(self.latitude), -90, 90)))))
-        widths = np.abs(np.diff(np.deg2rad(_edges(np.unwrap(self.longitude, period=360.0)))))
+        bands = np.abs(np.diff(np.sin(np.deg2rad(np.clip(edges_of(self.latitude), -90, 90)))))
+        widths = np.abs(np.diff(np.deg2rad(edges_of(np.unwrap(self.longitude, period=360.0)))))
         return EARTH_RADIUS**2 * bands[:, None] * widths[None, :]
 
     def area_weights(self) -> Array:
@@ -213,7 +226,7 @@ class Grid:
     def spacing(self) -> tuple[float, float]:
         """Mean distance between neighbours along `lat` and along `lon` [m]; of points, to the nearest one."""
         if not self.is_rectangular:
-            nearest = _mean_nearest(self.xyz()[0])
+            nearest = EARTH_RADIUS * mean_nearest(self.xyz()[0])
             return nearest, nearest
         if self.is_plane:
             length = float(self.projection["length"])
@@ -260,7 +273,7 @@ class Grid:
             whole = self.latitude[chosen].size == self.latitude.size
             return Grid(
                 self.latitude[chosen], self.longitude[chosen], name=self.name, areas=self.areas[chosen],
-                rows=self.rows if whole else None,
+                rows=self.rows if whole else None, parts=self.parts if whole else (),
             )  # fmt: skip
         if self.is_projected:
             lat, lon = self.latitude[rows, columns], self.longitude[rows, columns]
@@ -333,24 +346,22 @@ class Grid:
 
     def pack(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """A JSON description and the coordinate arrays, from which `unpack` makes it again."""
-        keys = ("latitude", "longitude", "x", "y", "areas")
-        arrays = {k: v for k in keys if (v := getattr(self, k)) is not None}
-        meta = {"name": self.name, "projection": dict(self.projection), "fingerprint": self.fingerprint()}
-        return meta if self.rows is None else {**meta, "rows": list(self.rows)}, arrays
+        arrays = {k: v for k in _ARRAYS if (v := getattr(self, k)) is not None}
+        meta: dict[str, Any] = {
+            "name": self.name,
+            "projection": dict(self.projection),
+            "fingerprint": self.fingerprint(),
+        }
+        meta |= {} if self.rows is None else {"rows": list(self.rows)}
+        return {**meta, "parts": [list(part) for part in self.parts]} if self.parts else meta, arrays
 
     @classmethod
     def unpack(cls, meta: Mapping[str, Any], arrays: Mapping[str, Any]) -> "Grid":
         """The grid of a description and its arrays: the inverse of `pack`."""
-        return cls(
-            arrays["latitude"],
-            arrays["longitude"],
-            arrays.get("x"),
-            arrays.get("y"),
-            dict(meta["projection"]),
-            str(meta["name"]),
-            arrays.get("areas"),
-            tuple(meta["rows"]) if "rows" in meta else None,
-        )
+        rows = tuple(meta["rows"]) if "rows" in meta else None
+        parts = tuple(GridPart(n, size, s and (s[0], s[1])) for n, size, s in meta.get("parts", ()))
+        coordinates = {key: arrays[key] for key in _ARRAYS if key in arrays or key in _ARRAYS[:2]}
+        return cls(**coordinates, projection=dict(meta["projection"]), name=str(meta["name"]), rows=rows, parts=parts)
 
 
 def num_repeated_columns(longitude: Array) -> int:
@@ -362,7 +373,8 @@ def num_repeated_columns(longitude: Array) -> int:
     return 0
 
 
-def _edges(centres: Array) -> Array:
+def edges_of(centres: Array) -> Array:
+    """The edges half-way between the centres of intervals along an axis, those at the ends as far out as inside."""
     if centres.size == 1:
         return np.array([centres[0] - 0.5, centres[0] + 0.5])
     middles = (centres[1:] + centres[:-1]) / 2
@@ -382,13 +394,3 @@ def _voronoi_areas(latitude: Array, longitude: Array) -> Array:
         return polygon_areas(voronoi_cells(_unit_vectors(latitude, longitude))) * EARTH_RADIUS**2
     except ValueError as error:
         raise DataError(f"grid: the cells of {latitude.size} points cannot be made: {error}") from None
-
-
-def _mean_nearest(vectors: Array) -> float:
-    """Mean distance of a point to its nearest neighbour [m]; NaN for one alone."""
-    from scipy.spatial import cKDTree
-
-    if len(vectors) < 2:
-        return float("nan")
-    chords = cKDTree(vectors).query(vectors, k=2)[0][:, 1]
-    return float(np.mean(2 * EARTH_RADIUS * np.arcsin(np.clip(chords / 2, 0, 1))))

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.errors import SettingsError
-from py4cast.grid import Grid
+from py4cast.grid import Grid, edges_of
 from py4cast.polygons import cut_areas, polygon_areas, voronoi_cells
 
 __all__ = ["overlap_areas"]
@@ -56,8 +56,8 @@ def _has_boxes(grid: Grid) -> bool:
 def _rows_of(grid: Grid) -> list[tuple[float, float, Array, int]]:
     """Of every row: the sines of its edges, the longitudes of its cells' edges [degrees], and its first cell."""
     if grid.rows is None:
-        edges = np.sin(np.deg2rad(np.clip(_edges(grid.latitude), -90, 90)))
-        longitudes = _edges(np.unwrap(grid.longitude, period=360.0))
+        edges = np.sin(np.deg2rad(np.clip(edges_of(grid.latitude), -90, 90)))
+        longitudes = edges_of(np.unwrap(grid.longitude, period=360.0))
         longitudes = longitudes if longitudes[-1] > longitudes[0] else longitudes[::-1]
         pairs = enumerate(itertools.pairwise(edges.tolist()))
         return [(min(pair), max(pair), longitudes, k * grid.longitude.size) for k, pair in pairs]
@@ -74,13 +74,6 @@ def _rows_of(grid: Grid) -> list[tuple[float, float, Array, int]]:
             (float(min(a, b)), float(max(a, b)), np.asarray(start + width * np.arange(count + 1.0)), int(first))
         )
     return rows
-
-
-def _edges(centres: Array) -> Array:
-    if centres.size == 1:
-        return np.array([centres[0] - 0.5, centres[0] + 0.5])
-    middles = (centres[1:] + centres[:-1]) / 2
-    return np.concatenate([[2 * centres[0] - middles[0]], middles, [2 * centres[-1] - middles[-1]]])
 
 
 def _of_boxes(source: Grid, target: Grid) -> Any:
@@ -153,7 +146,7 @@ def _polygons(grid: Grid) -> Array:
 def _corners(grid: Grid) -> Array:
     """Unit vectors to where four cells meet, those of the sides as far out as inside, `(lat + 1, lon + 1, 3)`."""
     if not grid.is_projected:
-        lat, lon = np.clip(_edges(grid.latitude), -90, 90), _edges(np.unwrap(grid.longitude, period=360.0))
+        lat, lon = np.clip(edges_of(grid.latitude), -90, 90), edges_of(np.unwrap(grid.longitude, period=360.0))
         phi, lam = np.deg2rad(lat)[:, None], np.deg2rad(lon)[None]
         return np.stack(np.broadcast_arrays(np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)), axis=-1)
     r = grid.xyz()

@@ -8,7 +8,7 @@ J. Strackee (1983), doi 10.1109/TBME.1983.325207 (the area of a triangle); I. E.
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["covers_sphere", "cut", "cut_areas", "polygon_areas", "voronoi_cells"]
+__all__ = ["covers_sphere", "cut", "cut_areas", "mean_nearest", "polygon_areas", "voronoi_cells"]
 
 Array = NDArray[np.float64]
 _NUM_NEIGHBOURS = 6  # the farthest of which tells how far points stand from each other
@@ -42,6 +42,16 @@ def voronoi_cells(points: Array) -> Array:
         backward = regions[k][::-1]
         cells[k] = diagram.vertices[backward + [backward[-1]] * (most - len(backward))]
     return _trimmed(cells, points) if len(guards) else cells
+
+
+def mean_nearest(points: Array) -> float:
+    """Mean angle between a point and its nearest neighbour [rad]; NaN for one alone."""
+    from scipy.spatial import cKDTree
+
+    if len(points) < 2:
+        return float("nan")
+    chords = cKDTree(points).query(points, k=2)[0][:, 1]
+    return float(np.mean(2 * np.arcsin(np.clip(chords / 2, 0, 1))))
 
 
 def covers_sphere(points: Array) -> bool:

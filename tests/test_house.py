@@ -16,6 +16,7 @@ ROWS = [
     "variables grid statistics timeline",
     "axis kept_weights overlap",
     "regrid",
+    "areas stretched",
     "vectors",
     "batch normalizer saved",
     "dataset_info",
@@ -61,6 +62,7 @@ ROOMS = {
         "base",
         "instants winds",
         "aligned cells variables",
+        "stretched",
     ],
     "datasets": [
         "forcings loader sampling series_settings statics titan_parameters",
@@ -85,7 +87,7 @@ ROOMS = {
         "netcdf_writer",
     ],
     "losses": [
-        "base",
+        "base on_areas",
         "cells",
         "weighted crps",
     ],
@@ -93,7 +95,7 @@ ROOMS = {
         "layout pool rows",
         "case climatology",
         "base maps",
-        "aggregator anomaly deterministic event resolution score_set significance spectral",
+        "aggregator anomaly area deterministic event resolution score_set significance spectral",
         "categorical ensemble neighbourhood verification",
         "batches",
     ],

@@ -52,6 +52,9 @@ def forecast_arguments(p: argparse.ArgumentParser) -> None:
         "--grib", action="append", default=[], metavar="KEY=VALUE",
         help="a key of every GRIB message, such as centre=lfpw or generatingProcessIdentifier=211 (default: the input's centre)",
     )  # fmt: skip
+    p.add_argument(
+        "--part", metavar="NAME", help="write one part of a stretched grid: region or globe (default: all of it)"
+    )
     p.add_argument("--stations", metavar="FILE", help="places (.csv with station, latitude, longitude) of --series")
     p.add_argument("--series", metavar="FILE", help="the forecast at the stations: .csv or .nc")
     p.add_argument("--overlay", metavar="DIR", help="maps (PNG per lead time) and an animation (GIF) of every variable")
@@ -75,7 +78,7 @@ def asked_forecast(a: argparse.Namespace) -> Any:
         boundary=a.boundary or (), dataset=a.dataset, path=a.dataset_conf, overrides=strip(a.overrides),
         renamed=renames(a.rename, "INPUT=FORECASTER"), accumulated=by_comma(a.accumulated), regrid=a.regrid, members=members,
         num_members=a.num_members, seed=a.seed,
-        grib=keys_of(a.grib), device=a.device, precision=a.precision, free_border=a.free_border, stations=a.stations, series=a.series, overlay=a.overlay,
+        grib=keys_of(a.grib), device=a.device, precision=a.precision, free_border=a.free_border, stations=a.stations, series=a.series, overlay=a.overlay, part=a.part,
     )  # fmt: skip
 
 

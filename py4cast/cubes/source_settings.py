@@ -59,6 +59,11 @@ class SourceSettings(Settings):
         None, "sources by priority: a cell takes the first that covers it; on the grid of the last, or of `onto`"
     )
     onto: "SourceSettings | None" = setting(None, "with cutout: the source whose grid is wanted")
+    min_distance_km: float | None = setting(
+        None,
+        "with cutout: the sources' own cells become one grid of points, dense in the first and coarse outside it; no cell of a "
+        "source stands nearer than this to one of a source before it [km]",
+    )
     method: Method = setting("linear", "with cutout: how sources come to the grid: linear, nearest or mean")
     fill_missing: bool = setting(False, "with concat: whether a gap between the parts is allowed, and missing")
     kind: str | None = setting(None, "what the store is: prepared, anemoi, mllam or cf; by default found out")
@@ -84,6 +89,11 @@ class SourceSettings(Settings):
             parts = getattr(self, kind)
             if parts is not None and not parts:
                 raise ValueError(f"{kind}: no source given")
+        if self.min_distance_km is not None:
+            if self.cutout is None or len(self.cutout) < 2 or self.onto is not None:
+                raise ValueError("min_distance_km makes one grid of the two or more sources of a cutout, without onto")
+            if not 0 <= self.min_distance_km < 20_000:
+                raise ValueError(f"min_distance_km {self.min_distance_km:g}: expected 0 to 20000")
         for text in (self.start, self.end):
             if text is not None:
                 instant(text)

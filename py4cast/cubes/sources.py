@@ -13,6 +13,7 @@ from py4cast.cubes.views import (
     MembersCube,
     RegridCube,
     RenamedCube,
+    StretchedCube,
     TimesCube,
     WindowCube,
 )
@@ -49,6 +50,8 @@ def open_source(settings: SourceSettings, target: Grid | None = None, root: Path
     else:
         assert settings.cutout is not None, "checked by the settings"
         cubes = [open_source(s, target, root) for s in settings.cutout]
+        if settings.min_distance_km is not None:
+            return _selected(settings, StretchedCube(cubes, settings.min_distance_km), target)
         onto = open_source(settings.onto, target, root).grid if settings.onto is not None else cubes[-1].grid
         cube = CutoutCube(cubes, onto, settings.method)
     return _selected(settings, cube, target)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from py4cast.errors import SettingsError
 from py4cast.metrics.aggregator import Aggregator
+from py4cast.metrics.area import AreaMetric, has_areas
 from py4cast.metrics.base import CellStatisticABC, Dimension, MetricABC, StatisticABC
 from py4cast.metrics.case import Case
 from py4cast.metrics.layout import Layout, ScoreSettings
@@ -67,7 +68,7 @@ def make_metrics(layout: Layout, names: Sequence[str] | None = None) -> list[Met
     asked = tuple(layout.settings.metrics if names is None else names)
     if not asked:
         kinds = [registry.get(name) for name in registry.names()]
-        return [kind(layout) for kind in kinds if kind.is_default and not kind.lacking(layout)]
+        return _with_areas([kind(layout) for kind in kinds if kind.is_default and not kind.lacking(layout)], layout)
     metrics = []
     for name in asked:
         kind = registry.get(name)
@@ -75,4 +76,9 @@ def make_metrics(layout: Layout, names: Sequence[str] | None = None) -> list[Met
         if lacking:
             raise SettingsError(f"metric {name!r} needs {lacking}, which is not there")
         metrics.append(kind(layout))
-    return metrics
+    return _with_areas(metrics, layout)
+
+
+def _with_areas(metrics: list[MetricABC], layout: Layout) -> list[MetricABC]:
+    """Those of the areas behind them, metric by metric."""
+    return metrics + [AreaMetric(metric, area) for metric in metrics if has_areas(metric) for area in layout.areas]

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from py4cast.batch import ItemBatch
 from py4cast.dataset_info import DatasetInfo
-from py4cast.metrics import registry
 from py4cast.metrics.climatology import Climatology
 from py4cast.metrics.layout import Layout, ScoreSettings
 from py4cast.metrics.score_set import ScoreSet
@@ -65,9 +64,9 @@ class BatchVerification:
         self._verification = Verification(layout, ("model", *references), is_compared, has_maps)
         self._device = layout.weights.device
         # metrics that a climatology makes possible are those that read it
-        kinds = [registry.get(m.name) for m in self._verification.systems["model"].metrics]
+        metrics = self._verification.systems["model"].metrics
         bare = replace(layout, has_climatology=False)
-        self._needs_normal = has_references or any(kind.lacking(bare) for kind in kinds)
+        self._needs_normal = has_references or any(metric.lacking(bare) for metric in metrics)
 
     @property
     def num_forecasts(self) -> int:

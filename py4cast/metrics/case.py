@@ -184,6 +184,13 @@ class Case:
             forecast = self.prediction.to(truth.dtype)
         return self._difference(forecast - normal), self._difference(truth - normal)
 
+    def sums_in(self, values: Tensor, area: Tensor) -> tuple[Tensor, Tensor]:
+        """`sums` over the cells of an area, whose mask is `(lat, lon)`."""
+        within = (self.weights * area.unsqueeze(-1)).movedim(-1, 0).flatten(1).expand(values.shape[-1], -1)
+        # NaN·0 is NaN
+        cells = torch.where(within > 0, values.movedim(-1, 0).flatten(1).to(within.dtype), 0.0)
+        return (cells * within).sum(-1), within.sum(-1)
+
     def sums(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """Σ w·v and Σ w over the cells, of values `(lat, lon, features)`: `(features)` each."""
         if self.counted is None and _is_features_last(values):

@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from py4cast.areas import AreaSettings, area_mask
 from py4cast.dataset_info import DatasetInfo
 from py4cast.errors import SettingsError, nearest
 from py4cast.grid import Grid
 from py4cast.settings import Settings, setting
 from py4cast.variables import Variable
 
-__all__ = ["Layout", "RainClimate", "ScoreSettings", "WindPair", "is_rain"]
+__all__ = ["Layout", "RainClimate", "ScoreSettings", "WindPair", "areas_of", "is_rain"]
 
 _RAIN_THRESHOLDS = (0.1, 1.0, 5.0, 10.0)
 _WIND_THRESHOLDS = (5.0, 10.0, 15.0)
@@ -34,6 +35,10 @@ class ScoreSettings(Settings):
     )
     scales: tuple[int, ...] = setting((1, 3, 9, 27), "windows of the fractions skill score [cells], odd")
     dry_limit: float = setting(0.25, "SEEPS: amount up to which it is dry [kg m-2]")
+    areas: dict[str, AreaSettings] = setting(
+        factory=dict,
+        help="name -> a box, a polygon or a part of a stretched grid, on which means over cells are scored too: rmse_NAME",
+    )
     num_bins: int = setting(10, "bins of the forecast probability in the reliability diagram")
     num_samples: int = setting(1000, "samples of the block bootstrap; 0 for no confidence intervals")
     confidence: float = setting(0.95, "of the confidence intervals")
@@ -83,6 +88,7 @@ class Layout:
         has_climatology: whether the normal state of every forecast time is given.
         rain: for SEEPS.
         settings: what is scored, and how.
+        areas: masks of areas that are scored too, by name, `(lat, lon)`.
     """
 
     variables: Sequence[Variable]
@@ -93,6 +99,7 @@ class Layout:
     has_climatology: bool = False
     rain: RainClimate | None = None
     settings: ScoreSettings = field(default_factory=ScoreSettings)
+    areas: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in self.settings.thresholds:
@@ -106,10 +113,17 @@ class Layout:
         weights = info.statics.cell_weights.squeeze(-1).double()
         # points have no neighbours along rows and columns
         grid = info.grid if info.grid.is_rectangular else None
+        settings = settings or ScoreSettings()
+        areas = areas_of(info.grid, settings, weights)
         return cls(
-            variables, weights, grid, info.step_duration, has_climatology=has_climatology,
-            settings=settings or ScoreSettings(),
-        )  # fmt: skip
+            variables,
+            weights,
+            grid,
+            info.step_duration,
+            has_climatology=has_climatology,
+            settings=settings,
+            areas=areas,
+        )
 
     @cached_property
     def features(self) -> list[str]:
@@ -154,7 +168,21 @@ class Layout:
 
     def to(self, device: torch.device) -> "Layout":
         """The same with its weights on a device."""
-        return replace(self, weights=self.weights.to(device))
+        areas = {name: mask.to(device) for name, mask in self.areas.items()}
+        return replace(self, weights=self.weights.to(device), areas=areas)
+
+
+def areas_of(grid: Grid, settings: ScoreSettings, weights: Tensor) -> dict[str, Tensor]:
+    """The masks of the areas that the settings name, `(lat, lon)`.
+
+    Raises:
+        SettingsError: an area without a cell that counts.
+    """
+    areas = {name: torch.from_numpy(area_mask(grid, name, area)).double() for name, area in settings.areas.items()}
+    for name, mask in areas.items():
+        if not bool((mask * weights).any()):
+            raise SettingsError(f"area {name!r}: none of its cells is scored; they lie in the border or hold no data")
+    return areas
 
 
 def _are_components(east: Variable, north: Variable) -> bool:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from py4cast.areas import AreaSettings
 from py4cast.datasets import registry as datasets
-from py4cast.errors import SettingsError
+from py4cast.errors import SettingsError, nearest
 from py4cast.losses import registry as losses
 from py4cast.metrics import ScoreSettings
 from py4cast.models import registry as models
@@ -19,9 +20,9 @@ from py4cast.strategies import registry as strategies
 if TYPE_CHECKING:
     from py4cast.forecaster import Forecaster
 
-__all__ = ["Named", "RunConfig", "TrainSettings", "build_config", "data_of", "find_config", "named_from"]
+__all__ = ["LossAreas", "Named", "RunConfig", "TrainSettings", "build_config", "data_of", "find_config", "named_from"]
 
-_PLACES = ("dataset", "model", "strategy", "train", "optim", "scores")
+_PLACES = ("dataset", "model", "strategy", "train", "loss", "optim", "scores")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,23 @@ class Decoded(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LossAreas(Settings):
+    """Where the training objective is taken."""
+
+    areas: dict[str, AreaSettings] = setting(
+        factory=dict, help="name -> a box, a polygon or a part of a stretched grid; by default all cells by their areas"
+    )
+    shares: dict[str, float] = setting(factory=dict, help="name -> share of the weight that an area has (default: 1)")
+
+    def __post_init__(self) -> None:
+        for name, share in self.shares.items():
+            if name not in self.areas:
+                raise ValueError(f"shares: no area {name!r}{nearest(name, self.areas)}")
+            if not 0 < share < float("inf"):
+                raise ValueError(f"shares: {name} {share:g}; expected more than 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig(Settings):
     """The configuration of a run, as in its `config.json`."""
 
@@ -97,6 +115,7 @@ class RunConfig(Settings):
     model: Named = setting(factory=lambda: Named(name="halfunet"), help="the network")
     strategy: Named = setting(factory=lambda: Named(name="diff_ar"), help="how it becomes a next state")
     train: TrainSettings = setting(factory=TrainSettings, help="how it is trained")
+    loss: LossAreas = setting(factory=LossAreas, help="where the training objective is taken")
     optim: OptimSettings = setting(factory=OptimSettings, help="optimiser and schedule")
     scores: ScoreSettings = setting(factory=ScoreSettings, help="what validation and test score, and how")
 

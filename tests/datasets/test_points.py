@@ -22,6 +22,7 @@ from py4cast.models import build_network
 from py4cast.variables import Variable
 from py4cast.workflows.config import build_config
 from py4cast.workflows.forecast.run import Forecast, forecast
+from py4cast.workflows.prepare import prepare
 from py4cast.workflows.train.run import train
 from tests.cubes.foreign.test_anemoi import store as anemoi_store
 from tests.weather_files import write_json
@@ -148,3 +149,54 @@ def test_an_anemoi_store_of_points_is_trained_on_as_it_is(tmp_path: Path) -> Non
     again = Forecaster.load(tmp_path / "f.safetensors")
     assert again.info.grid.same_as(O8) and again.info.grid.rows == O8.rows
     assert again.eval().forecast(train_.read_batch([1]), 1).tensor.shape == (1, 1, 1, 544, 2)
+
+
+def test_a_region_within_the_globe_is_trained_on_as_one_grid(tmp_path: Path, files: Path) -> None:
+    """Stretched: the region's own cells and the globe's round it; scored and learned on either, written for one of them."""
+    north = Grid(np.linspace(62.0, 40.0, 12), np.arange(-8.0, 16.0, 2.0))
+    for step in range(48):
+        lat, lon = np.deg2rad(north.latitude_2d()), np.deg2rad(north.longitude_2d())
+        t = 285 - 40 * np.sin(lat) ** 2 + 5 * np.cos(lat) ** 2 * np.cos(3 * lon - 0.6 * step)
+        p = 101300 + 800 * np.cos(lat) ** 2 * np.sin(2 * lon - 0.5 * step)
+        heading = Heading(VARIABLES, north, START + step * STEP, [np.timedelta64(0, "h")])
+        with writer_for("x.grib2").open(tmp_path / f"north_{step:02}.grib2", heading) as put:
+            put(np.stack([t, p], -1).astype(np.float32))
+    described, stores = json.loads(document(tmp_path, files).read_text()), []
+    for name, root, pattern in (("globe", files, "a_*.grib2"), ("north", tmp_path, "north_*.grib2")):
+        path = write_json(tmp_path / f"{name}.json", {**described, "root": str(root), "files": [pattern]})
+        prepare("gridded", path, tmp_path / name, num_workers=1)
+        stores.append({"store": str(tmp_path / name)})
+    settings = {
+        "source": {"cutout": stores[::-1], "min_distance_km": 150.0}, "step": "6h", "periods": described["periods"],
+        "variables": {"t2m": {}, "msl": {}}, "forcings": ["toa_radiation"],
+    }  # fmt: skip
+    config = build_config(
+        {
+            "dataset": {"name": "virtual", "settings": settings},
+            "model": {"name": "graphtransformer", "settings": {"hidden_dims": 16, "processor_layers": 1}},
+            "train": {"epochs": 2, "num_pred_steps_val_test": 2, "batch_size": 4, "plots": [], "no_log": True},
+            "loss": {"areas": {"north": {"part": "region"}, "rest": {"part": "globe"}}, "shares": {"north": 2.0}},
+            "scores": {"areas": {"north": {"part": "region"}, "rest": {"part": "globe"}}},
+        },
+        [],
+    )  # fmt: skip
+    folder = train(config, run_name="stretched")
+    with xr.open_dataset(folder / "scores.nc") as scores:
+        mean, *parts = (scores[name].isel(lead_time=0, system=0).values for name in ("rmse", "rmse_north", "rmse_rest"))
+        assert scores["rmse_north"].attrs["long_name"] == "root mean square error, north"
+        assert (np.minimum(*parts) < mean).all() and (mean < np.maximum(*parts)).all()
+    words = {"forecaster": str(folder / "forecaster.safetensors"), "init_time": str(START + 41 * STEP), "num_steps": 1}
+    whole, region, globe = (str(tmp_path / f"{part}.nc") for part in ("all", "region", "globe"))
+    forecast(Forecast(**words, output=[whole]))
+    forecast(Forecast(**words, output=[region, str(tmp_path / "region.grib2")], part="region"))
+    forecast(Forecast(**words, output=[globe], part="globe"))
+    with xr.open_dataset(whole) as a, xr.open_dataset(region) as b, xr.open_dataset(globe) as c:
+        values = a["t2m"].values[0]
+        assert b["t2m"].shape == (1, 12, 12) and b["t2m"].values.size + c["t2m"].values.size == values.size
+        np.testing.assert_array_equal(np.concatenate([b["t2m"].values.ravel(), c["t2m"].values.ravel()]), values)
+    with (tmp_path / "region.grib2").open("rb") as stream:
+        handle = eccodes.codes_grib_new_from_file(stream)
+        assert [eccodes.codes_get(handle, k) for k in ("gridType", "Ni", "Nj")] == ["regular_ll", 12, 12]
+        eccodes.codes_release(handle)
+    with pytest.raises(SettingsError, match="no part 'west'"):
+        forecast(Forecast(**words, output=[whole], part="west"))

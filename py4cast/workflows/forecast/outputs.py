@@ -16,6 +16,7 @@ from py4cast.formats import Heading, Put, WriterABC, writer_for
 from py4cast.formats.stations import read_places
 from py4cast.grid import Grid
 from py4cast.regrid import Regridder
+from py4cast.stretched import part_of
 from py4cast.variables import towards
 from py4cast.vectors import VectorTurn, mate_of
 
@@ -133,13 +134,20 @@ class Outputs:
         paths: of the files; their endings choose the formats.
         heading: of the forecast.
         series: at stations, written too.
+        part: of a stretched grid that the files hold; all of it by default.
 
     Raises:
-        SettingsError: an unknown ending.
+        SettingsError: an unknown ending, a part that the grid does not have.
     """
 
-    def __init__(self, paths: Sequence[str], heading: Heading, series: Series | None = None) -> None:
+    def __init__(
+        self, paths: Sequence[str], heading: Heading, series: Series | None = None, part: str | None = None
+    ) -> None:
         self._series = series
+        self._cells: slice | None = None
+        if part is not None:
+            self._cells, grid = part_of(heading.grid, part)
+            heading = replace(heading, grid=grid)
         self._put_series: Put | None = None
         self.heading, self.written = heading, list[Path]()
         self._stack, self._step = ExitStack(), 0
@@ -164,11 +172,13 @@ class Outputs:
         return self
 
     def put(self, values: NDArray[np.float32]) -> None:
-        """Writes the next lead time, `heading.shape`."""
-        for put in self._wholes:
-            put(values)
+        """Writes the next lead time, of the shape of the whole grid."""
         if self._series is not None and self._put_series is not None:
             self._put_series(self._series.values(values))
+        if self._cells is not None:
+            values = np.ascontiguousarray(values[..., self._cells, :]).reshape(self.heading.shape)
+        for put in self._wholes:
+            put(values)
         leads = [self.heading.since, *self.heading.lead_times]
         for text, writer in self._each:
             before, lead = leads[self._step : self._step + 2]

@@ -36,6 +36,7 @@ class Forecast:
         stations: file of the places of a series.
         series: file of the forecast at the stations.
         overlay: folder of maps and animations.
+        part: of a stretched grid that `output` holds.
         grib: keys of every GRIB message, such as `centre`; by default those of the input's first file that say who made it.
     """
 
@@ -60,6 +61,7 @@ class Forecast:
     stations: str | None = None
     series: str | None = None
     overlay: str | None = None
+    part: str | None = None
     grib: Mapping[str, str | int | float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

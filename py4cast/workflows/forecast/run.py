@@ -62,7 +62,7 @@ def run(asked: Forecast, stepper: StepperABC, bar: Bar | None = None) -> list[Pa
         members = Members(stepper.info, start, chosen, asked.num_members, asked.seed)
         heading = _heading(asked, stepper, start, members.numbers)
         series = Series(asked.series, asked.stations, heading) if asked.series and asked.stations else None
-        outputs = stack.enter_context(Outputs(asked.output, heading, series))
+        outputs = stack.enter_context(Outputs(asked.output, heading, series, asked.part))
         overlay = None
         if asked.overlay:
             from py4cast.workflows.forecast.overlay import Overlay

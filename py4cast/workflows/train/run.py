@@ -29,6 +29,7 @@ from py4cast.errors import DataError, Py4castError
 from py4cast.forecaster import Forecaster
 from py4cast.lightning import AutoRegressiveLightning
 from py4cast.losses import registry as losses
+from py4cast.losses.on_areas import on_areas
 from py4cast.metrics.climatology import Climatology
 from py4cast.metrics.score_set import ScoreSet
 from py4cast.observers import ErrorObserver
@@ -222,7 +223,7 @@ def _make(
     logger.info("%s", forecaster.describe())
     # a ring where no truth is imposed is forecast like the rest, so it is learned like the rest
     learned = info if forecaster.strategy.force_border else info.without_border()
-    loss = losses.get(config.train.loss)(learned)
+    loss = losses.get(config.train.loss)(on_areas(learned, config.loss.areas, config.loss.shares))
     forecaster.strategy.check_loss(loss)
     module = AutoRegressiveLightning(
         forecaster,

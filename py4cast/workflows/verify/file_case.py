@@ -20,7 +20,7 @@ from py4cast.errors import DataError, SettingsError
 from py4cast.formats.stations import Stations, read_stations
 from py4cast.grid import Grid
 from py4cast.metrics.climatology import Climatology
-from py4cast.metrics.layout import Layout, ScoreSettings
+from py4cast.metrics.layout import Layout, ScoreSettings, areas_of
 from py4cast.regrid import Method, Regridder
 from py4cast.variables import Variable
 from py4cast.workflows.verify.normals import FileNormals, normals_of
@@ -239,7 +239,11 @@ class FileCase:
         rain = None if self.climatology is None else self.climatology.rain
         members = self.systems["forecast"].num_members
         has_climatology = self.climatology is not None
-        return Layout(self.variables, weights, self.grid, step, members, has_climatology, rain, self.asked.scores)
+        scores = self.asked.scores
+        if scores.areas and self.grid is None:
+            raise SettingsError("areas: stations are no grid; leave areas out")
+        areas = {} if self.grid is None else areas_of(self.grid, scores, weights)
+        return Layout(self.variables, weights, self.grid, step, members, has_climatology, rain, scores, areas)
 
     def fields(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
         """Forecast (the mean of its members) and truth from a start, `(timestep, lat, lon, features)` each."""
