@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LossAreas", "Named", "RunConfig", "TrainSettings", "build_config", "data_of", "find_config", "named_from"]
 
-_PLACES = ("dataset", "model", "strategy", "train", "loss", "optim", "scores")
+_PLACES = ("dataset", "model", "strategy", "train", "optim", "scores")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,9 +148,9 @@ def build_config(document: dict[str, Any], overrides: Sequence[str]) -> RunConfi
     for override in overrides:
         place, _, _ = override.partition("=")
         part, _, rest = place.strip().partition(".")
-        if part not in _PLACES or not rest:
+        if part not in (*_PLACES, "loss") or not rest:
             raise SettingsError(
-                f"--set {override!r}: expected one of {', '.join(_PLACES)} first, such as model.num_filters=64"
+                f"--set {override!r}: expected one of {', '.join(_PLACES)} first (or loss, for its areas), such as model.num_filters=64"
             )
         inside = override.strip()[len(part) + 1 :]
         moved.append(f"{part}.settings.{inside}" if part in ("dataset", "model", "strategy") else f"{part}.{inside}")
