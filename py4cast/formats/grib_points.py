@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from py4cast.errors import DataError
 from py4cast.formats.grib_keys import get_key
-from py4cast.formats.icon_grid import icon_grid
-from py4cast.formats.reduced import NEAR, gaussian_of, gaussian_rows, of_rows, reduced_gaussian, stands_at
+from py4cast.formats.icon_grid import UUID, icon_grid
+from py4cast.formats.reduced import NEAR, gaussian_of, gaussian_rows, healpix, of_rows, reduced_gaussian, stands_at
 from py4cast.grid import EARTH_RADIUS, Grid
 
 __all__ = ["POINT_TYPES", "mark_of", "points_of", "set_points"]
@@ -85,12 +85,16 @@ def set_points(handle: int, grid: Grid) -> None:
     Raises:
         DataError: GRIB has no template for them.
     """
+    if UUID in grid.projection:
+        # the fields have the mark of the grid alone; its file stays where it is
+        eccodes.codes_set(handle, "gridDefinitionTemplateNumber", 101)
+        eccodes.codes_set(handle, "numberOfDataPoints", grid.shape[1])
+        eccodes.codes_set(handle, "uuidOfHGrid", str(grid.projection[UUID]))
+        return
     gaussian = gaussian_of(grid.latitude[0], grid.longitude[0])
     if gaussian is None:
-        raise DataError(
-            f"GRIB output: no encoding for a grid on {grid.projection.get('grid_mapping_name')}; write NetCDF instead "
-            f"(--output forecast.nc); it is {grid.describe()}"
-        )
+        _set_healpix(handle, grid)
+        return
     counts, latitude = np.asarray(gaussian.rows), gaussian.latitude[0]
     n = counts.size // 2
     eccodes.codes_set(handle, "gridType", "reduced_gg")
@@ -104,3 +108,17 @@ def set_points(handle: int, grid: Grid) -> None:
     for key, value in keys.items():
         eccodes.codes_set(handle, key, value)
     eccodes.codes_set_array(handle, "pl", counts)
+
+
+def _set_healpix(handle: int, grid: Grid) -> None:
+    side = round((grid.shape[1] / 12) ** 0.5)
+    if 12 * side**2 != grid.shape[1] or not stands_at(healpix(side), grid.latitude[0], grid.longitude[0]):
+        hint = " or one of its parts (--part region)" if grid.parts else ""
+        raise DataError(
+            f"GRIB output: no encoding for a grid on {grid.projection.get('grid_mapping_name')}; write NetCDF instead "
+            f"(--output forecast.nc){hint}; it is {grid.describe()}"
+        )
+    eccodes.codes_set(handle, "gridType", "healpix")
+    eccodes.codes_set(handle, "Nside", side)
+    eccodes.codes_set(handle, "orderingConvention", "ring")
+    eccodes.codes_set(handle, "longitudeOfFirstGridPointInDegrees", 45.0)

@@ -13,7 +13,9 @@ import numpy as np
 from py4cast.errors import DataError
 from py4cast.grid import Grid
 
-__all__ = ["icon_grid"]
+__all__ = ["UUID", "icon_grid"]
+
+UUID = "uuidOfHGrid"
 
 
 def icon_grid(path: Path, mark: str, num_cells: int) -> Grid:
@@ -65,6 +67,8 @@ def _read(path: Path, mark: str, num_cells: int, others: list[str]) -> Grid | No
             lat, lon = (np.rad2deg(np.asarray(file[name][:], dtype=np.float64)) for name in ("clat", "clon"))
             areas = np.asarray(file["cell_area"][:], dtype=np.float64) if "cell_area" in file.variables else None
             name = f"ICON {mark[:8]}"
-            return Grid.points(lat, lon, areas, name=name)
+            made = Grid.points(lat, lon, areas, name=name)
+            # what GRIB tells of it, to be written again
+            return Grid(made.latitude, made.longitude, projection={UUID: mark}, name=name, areas=made.areas)
     except (OSError, RuntimeError) as error:
         raise DataError(f"{path}: the grid cannot be read: {error}") from None

@@ -9,8 +9,9 @@ import pytest
 
 from py4cast.errors import DataError
 from py4cast.formats import Heading, open_reader, writer_for
-from py4cast.formats.reduced import gaussian_rows, octahedral
+from py4cast.formats.reduced import gaussian_rows, healpix, octahedral
 from py4cast.grid import EARTH_RADIUS, Grid
+from py4cast.stretched import stretched
 from py4cast.variables import Variable
 
 SPHERE = 4 * np.pi * EARTH_RADIUS**2
@@ -187,3 +188,32 @@ def test_rows_that_begin_elsewhere_are_no_grid_of_gribs(tmp_path: Path) -> None:
     turned = Grid.points(grid.latitude[0], grid.longitude[0] + 3.0, grid.areas[0], grid.rows)
     with pytest.raises(DataError, match="GRIB output: no encoding .*it is 544 points"):
         write(tmp_path / "a.grib2", turned, np.zeros(544))
+
+
+def test_healpix_is_written_again(tmp_path: Path) -> None:
+    grid = healpix(4)
+    values = np.arange(192, dtype=np.float32)
+    heading = Heading([T2M], grid, np.datetime64("2020-01-01T00", "s"), [np.timedelta64(6, "h")])
+    with writer_for("h.grib2").open(tmp_path / "h.grib2", heading) as put:
+        put(values.reshape(1, 192, 1))
+    with (tmp_path / "h.grib2").open("rb") as stream:
+        handle = eccodes.codes_grib_new_from_file(stream)
+        assert [eccodes.codes_get(handle, k) for k in ("gridType", "Nside", "numberOfValues")] == ["healpix", 4, 192]
+        np.testing.assert_allclose(eccodes.codes_get_array(handle, "latitudes"), grid.latitude[0], atol=1e-5)
+        np.testing.assert_allclose(eccodes.codes_get_array(handle, "longitudes"), grid.longitude[0], atol=1e-5)
+        eccodes.codes_release(handle)
+    with open_reader(tmp_path / "h.grib2") as reader:
+        (record,) = reader.records()
+        assert reader.grid(record).same_as(grid)
+        np.testing.assert_allclose(reader.read(record)[0], values, atol=0.01)
+
+
+def test_points_without_a_template_are_refused(tmp_path: Path) -> None:
+    grid, _ = stretched([Grid(np.linspace(60, 50, 6), np.linspace(0, 15, 7)), octahedral(8)], 100.0)
+    heading = Heading([T2M], grid, np.datetime64("2020-01-01T00", "s"), [np.timedelta64(6, "h")])
+    with (
+        pytest.raises(DataError, match=r"no encoding for a grid .* or one of its parts \(--part region\)"),
+        writer_for("h.grib2").open(tmp_path / "h.grib2", heading) as put,
+    ):
+        put(np.zeros((*grid.shape, 1), dtype=np.float32))
+    assert not list(tmp_path.glob("*.grib2"))

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from py4cast.errors import DataError
-from py4cast.formats import open_reader
+from py4cast.formats import Heading, open_reader, writer_for
+from py4cast.grid import Grid
+from py4cast.variables import Variable
 
 MARK = "a27b8de618c411e4820ab5b098c6a5c0"
 Z = 1 - (2 * np.arange(80) + 1) / 80
@@ -77,3 +79,27 @@ def test_without_its_grid_it_says_where_it_was_looked_for(tmp_path: Path, monkey
     (tmp_path / "grid_b.nc").write_bytes(b"no NetCDF")
     with open_reader(path) as reader, pytest.raises(DataError, match=r"grid_b\.nc: the grid cannot be read"):
         reader.grid(reader.records()[0])
+
+
+def test_the_mark_is_written_again(tmp_path: Path) -> None:
+    grid_file(tmp_path / "icon_grid.nc")
+    with open_reader(fields(tmp_path / "a.grib2")) as reader:
+        grid = reader.grid(reader.records()[0])
+    again = Grid.unpack(*grid.pack())
+    variable = Variable(name="t2m", short_name="2t", units="K", level=2, type_of_level="heightAboveGround")
+    heading = Heading([variable], again, np.datetime64("2020-01-01T00", "s"), [np.timedelta64(6, "h")])
+    with writer_for("b.grib2").open(tmp_path / "b.grib2", heading) as put:
+        put(VALUES.astype(np.float32).reshape(1, 80, 1))
+    with (tmp_path / "b.grib2").open("rb") as stream:
+        handle = eccodes.codes_grib_new_from_file(stream)
+        assert eccodes.codes_get(handle, "gridType") == "unstructured_grid"
+        assert eccodes.codes_get(handle, "uuidOfHGrid").replace("-", "") == MARK
+        eccodes.codes_release(handle)
+    with open_reader(tmp_path / "b.grib2") as reader:
+        (record,) = reader.records()
+        assert reader.grid(record).same_as(grid)
+        np.testing.assert_allclose(reader.read(record)[0], VALUES, atol=0.01)
+    with writer_for("b.nc").open(tmp_path / "b.nc", heading) as put:
+        put(VALUES.astype(np.float32).reshape(1, 80, 1))
+    with open_reader(tmp_path / "b.nc") as reader:
+        assert reader.grid(reader.records()[0]).same_as(grid)
