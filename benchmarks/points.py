@@ -20,10 +20,13 @@ import argparse
 import json
 import multiprocessing
 import os
+import statistics
+import subprocess
 import sys
 import tempfile
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -116,6 +119,134 @@ def transformer(a: argparse.Namespace) -> None:
     race(a, "transformer", 96, {"processor_layers": 1, "mesh_spacing": 1.0}, "window")
 
 
+def graphs(a: argparse.Namespace) -> None:
+    """Refined icosahedra of 10 242 nodes over O96, four edges to every cell; the peer without its compiled helpers."""
+    from py4cast.formats.reduced import octahedral
+    from py4cast.models.graph.graph import build_graph
+    from py4cast.models.graph.settings import MeshSettings
+
+    grid = octahedral(96)
+    with tempfile.TemporaryDirectory() as folder:
+        np.savez(f"{folder}/points.npz", latitude=grid.latitude[0], longitude=grid.longitude[0])
+        peer = Runner(
+            [str(PEER), "graph", f"{folder}/points.npz"], Path(f"{PEERS}/anemoi_models{os.pathsep}{PEERS}/anemoi")
+        )
+        with running(peer):
+            peer()
+            pairs = []
+            for _ in range(a.rounds):
+                began = time.process_time()
+                graph = build_graph(grid, MeshSettings(mesh="icosahedral", mesh_spacing=1.9), False)
+                pairs.append((time.process_time() - began, peer()[0]))
+    say(f"graph of O96, {len(graph.nodes[0])} nodes", pairs)
+
+
+def regridding(a: argparse.Namespace) -> None:
+    """O96 to 1 degree, conservative and linear, against the same sparse matrix times the same field."""
+    from py4cast.formats.reduced import octahedral
+    from py4cast.grid import Grid
+    from py4cast.regrid import Regridder
+
+    source, target = octahedral(96), Grid(np.linspace(90, -90, 181), np.arange(360.0))
+    field = np.random.default_rng(0).standard_normal(source.shape).astype(np.float32)
+    for method in ("linear", "mean"):
+        regridder = Regridder(source, target, method)  # type: ignore[arg-type]
+        matrix, flat = regridder._cells, field.ravel()
+        pairs = []
+        for _ in range(10 * a.rounds):
+            times = []
+            for call in (lambda: regridder(field), lambda: matrix @ flat):  # noqa: B023
+                began = time.process_time()
+                for _ in range(20):
+                    call()
+                times.append((time.process_time() - began) / 20)
+            pairs.append((times[0], times[1]))
+        say(f"O96 to 1 degree, {method}", pairs)
+
+
+def store(a: argparse.Namespace) -> None:
+    """Three instants of 20 variables on O32, from the Anemoi store as it is and from ours, against anemoi-datasets."""
+    from py4cast.cubes.source_settings import SourceSettings
+    from py4cast.cubes.sources import open_source
+    from py4cast.cubes.store.store import PreparedStore
+    from py4cast.process import keep_memory
+    from py4cast.workflows.prepare import prepare
+
+    keep_memory()
+
+    with tempfile.TemporaryDirectory() as name:
+        folder, num_times = Path(name), 80
+        script, peers = ROOT / "benchmarks" / "peers" / "anemoi_peer.py", PEERS / "anemoi"
+        environment = {**os.environ, "PYTHONPATH": str(peers), "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
+        names, times = write_globe(folder / "grib", num_times)
+        recipe = folder / "recipe.yaml"
+        recipe.write_text(
+            f"description: benchmark\ndates: {{start: {times[0]}, end: {times[-1]}, frequency: 6h}}\n"
+            f"input: {{grib: {{path: {folder}/grib/*.grib2, param: [t]}}}}\n"
+        )
+        words = [sys.executable, "-m", "anemoi.datasets", "create", str(recipe), f"{folder}/a.zarr"]
+        subprocess.run(words, env=environment, check=True, capture_output=True)
+        period = {"start": str(times[0]), "end": str(times[-1])}
+        document = {
+            "name": "bench", "root": f"{folder}/grib", "files": ["*"], "step": "6h", "store": f"{folder}/ours",
+            "variables": {n: {"short_name": "t", "level": int(n[1:]), "type_of_level": "isobaricInhPa"} for n in names},
+            "periods": dict.fromkeys(("train", "valid", "test"), period),
+        }  # fmt: skip
+        (folder / "d.json").write_text(json.dumps(document))
+        prepare("gridded", folder / "d.json", num_workers=1)
+        theirs = open_source(SourceSettings.from_dict({"store": f"{folder}/a.zarr"}))
+        prepared = PreparedStore(folder / "ours")
+        peer = subprocess.Popen(
+            [sys.executable, str(script), f"{folder}/a.zarr"],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert peer.stdin is not None and peer.stdout is not None
+        peer.stdout.readline()
+        for label, cube in (("as it is", theirs), ("prepared", prepared)):
+            pairs = []
+            for turn in range(a.rounds + 1):
+                began = time.process_time()
+                for start in np.random.default_rng(turn).integers(0, num_times - 3, 30).tolist():
+                    out = np.empty((len(cube.names), 3, *cube.shape), dtype=np.float32)
+                    cube.read(cube.names, start, start + 3, out)
+                seconds = (time.process_time() - began) / 30
+                peer.stdin.write(f"all 30 {turn}\n")
+                peer.stdin.flush()
+                pairs.append((seconds, json.loads(peer.stdout.readline())["seconds"]))
+            say(f"3 x {len(cube.names)} x {cube.shape[1]}, {label}", pairs[1:])
+        peer.stdin.close()
+
+
+def write_globe(folder: Path, num_times: int) -> tuple[list[str], list[Any]]:
+    """Twenty levels of a temperature on O32, one file per instant."""
+    from py4cast.formats import Heading, writer_for
+    from py4cast.formats.reduced import octahedral
+    from py4cast.variables import Variable
+
+    grid, levels = octahedral(32), range(50, 1050, 50)
+    variables = [
+        Variable(name=f"t{k}", short_name="t", units="K", level=k, type_of_level="isobaricInhPa") for k in levels
+    ]
+    lat, lon = np.deg2rad(grid.latitude)[..., None], np.deg2rad(grid.longitude)[..., None]
+    folder.mkdir()
+    times = [np.datetime64("2020-01-01T00", "s") + k * np.timedelta64(6, "h") for k in range(num_times)]
+    for step, when in enumerate(times):
+        waves = np.cos(lat) ** 2 * np.cos(np.arange(1, 21) * lon - 0.3 * step)
+        name = f"{step:03}.grib2"
+        with writer_for(name).open(folder / name, Heading(variables, grid, when, [np.timedelta64(0, "h")])) as put:
+            put((270 - 40 * np.sin(lat) ** 2 + 5 * waves).astype(np.float32))
+    return [v.name for v in variables], times
+
+
+def say(label: str, pairs: list[tuple[float, float]]) -> None:
+    ours_ms, theirs_ms = (1e3 * statistics.median(p[i] for p in pairs) for i in (0, 1))
+    ratios = sorted(p / q for p, q in pairs)
+    print(f"{label:34s} {ours_ms:9.3f} ms {theirs_ms:9.3f} ms  ratio {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})", flush=True)  # fmt: skip
+
+
 def cells(a: argparse.Namespace) -> None:
     """A fixed spacing of the mesh; levels of it add edges, so one is taken."""
     for model in ("graphlam", "graphtransformer", "transformer"):
@@ -131,7 +262,10 @@ def cells(a: argparse.Namespace) -> None:
         print(f"{model}: us a cell {words}; largest / smallest {spread:.2f}", flush=True)
 
 
-CASES = {"graphtransformer": graphtransformer, "transformer": transformer, "cells": cells}
+CASES = {
+    "graphtransformer": graphtransformer, "transformer": transformer, "graphs": graphs, "regridding": regridding,
+    "store": store, "cells": cells,
+}  # fmt: skip
 
 
 def main() -> None:

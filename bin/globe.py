@@ -1,14 +1,4 @@
-"""A small atmosphere round the globe as GRIB 2 on a reduced Gaussian grid, to try things on; see --help.
-
-Rossby–Haurwitz waves on a solid-body rotation α solve the barotropic vorticity equation on the sphere exactly:
-
-    ψ = −αR² sin φ + Σ A·Y(φ)·cos(mλ − ωt + δ),   ω = m·(α − 2(Ω + α)/(n(n + 1))),
-
-with Y = cosᵐφ (n = m) and sin φ·cosᵐφ (n = m + 1). They give wind u = −∂ψ/R∂φ, v = ∂ψ/(R cos φ ∂λ), height by linear
-balance, gz = fψ, and carry temperature, lagged by a quarter of a wave.
-
-Reference: B. Haurwitz (1940), The motion of atmospheric disturbances on the spherical earth, J. Mar. Res. 3, 254–267.
-"""
+"""A small atmosphere round the globe as GRIB 2 on an octahedral grid, for config/datasets/globe_o32.json."""
 
 import argparse
 import sys
@@ -16,64 +6,11 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-import numpy as np
-from numpy.typing import NDArray
-
-from py4cast.formats import Heading, writer_for
-from py4cast.formats.reduced import octahedral
-from py4cast.grid import EARTH_RADIUS, Grid
-from py4cast.variables import Variable
-
-OMEGA, GRAVITY, ROTATION = 7.292e-5, 9.80665, 12.0 / EARTH_RADIUS  # [s-1], [m s-2], [s-1]
-PRESSURE = "isobaricInhPa"
-VARIABLES = [
-    Variable(name="z500", short_name="gh", units="m", level=500, type_of_level=PRESSURE, standard_name="geopotential_height"),
-    Variable(name="u500", short_name="u", units="m s-1", level=500, type_of_level=PRESSURE, standard_name="eastward_wind"),
-    Variable(name="v500", short_name="v", units="m s-1", level=500, type_of_level=PRESSURE, standard_name="northward_wind"),
-    Variable(name="t850", short_name="t", units="K", level=850, type_of_level=PRESSURE, standard_name="air_temperature"),
-]  # fmt: skip
-START = np.datetime64("2020-03-01T00", "s")
-
-
-class Waves:
-    """The waves of a seed."""
-
-    def __init__(self, seed: int, num_waves: int = 12) -> None:
-        draw = np.random.default_rng(seed)
-        self.m = 1 + np.arange(num_waves) % 6
-        self.is_odd = np.arange(num_waves) % 2 == 1
-        n = self.m + self.is_odd
-        self.omega = self.m * (ROTATION - 2 * (OMEGA + ROTATION) / (n * (n + 1)))
-        # so that each carries wind of some metres a second
-        self.amplitude = EARTH_RADIUS / self.m * draw.uniform(2.0, 5.0, num_waves) * np.where(self.is_odd, 2.0, 1.0)
-        self.phase = draw.uniform(0, 2 * np.pi, num_waves)
-
-    def fields(self, grid: Grid, seconds: float) -> NDArray[np.float32]:
-        """All variables at an instant, `(lat, lon, features)`."""
-        phi, lam = np.deg2rad(grid.latitude_2d()), np.deg2rad(grid.longitude_2d())
-        sine, cosine = np.sin(phi), np.cos(phi)
-        psi, along, across, lagged = (np.zeros(grid.shape) for _ in range(4))
-        for m, is_odd, omega, amplitude, phase in zip(
-            self.m, self.is_odd, self.omega, self.amplitude, self.phase, strict=True
-        ):
-            shape = cosine**m * (sine if is_odd else 1.0)
-            slope = -m * cosine ** (m - 1) * sine * (sine if is_odd else 1.0) + (cosine ** (m + 1) if is_odd else 0.0)
-            # Y over cos φ, which is finite at the poles
-            over = cosine ** (m - 1) * (sine if is_odd else 1.0)
-            angle = m * lam - omega * seconds + phase
-            psi += amplitude * shape * np.cos(angle)
-            lagged += amplitude * shape * np.sin(angle)
-            across += amplitude * slope * np.cos(angle)
-            along -= amplitude * m * over * np.sin(angle)
-        u = ROTATION * EARTH_RADIUS * cosine - across / EARTH_RADIUS
-        v = along / EARTH_RADIUS
-        height = 5750 - 550 * sine**2 + 2 * OMEGA * sine * psi / GRAVITY
-        temperature = 288 - 40 * sine**2 + 4e-7 * lagged
-        return np.stack([height, u, v, temperature], -1).astype(np.float32)
+from py4cast.datasets.globe import write_globe
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="where the files go, one per instant: YYYYMMDDTHH.grib2")
     parser.add_argument("--n", type=int, default=32, help="of the octahedral grid O<n> (default: 32)")
     parser.add_argument("--num_times", type=int, default=120, help="instants, six hours apart (default: 120)")
@@ -81,14 +18,7 @@ def main() -> None:
     a = parser.parse_args()
     if a.n < 4 or a.num_times < 1:
         parser.error("--n expects at least 4, --num_times at least 1")
-    grid, waves = octahedral(a.n), Waves(a.seed)
-    a.folder.mkdir(parents=True, exist_ok=True)
-    for step in range(a.num_times):
-        when = START + step * np.timedelta64(6, "h")
-        heading = Heading(VARIABLES, grid, when, [np.timedelta64(0, "h")])
-        name = np.datetime_as_string(when, "h").replace("-", "") + ".grib2"
-        with writer_for(name).open(a.folder / name, heading) as put:
-            put(waves.fields(grid, 21600.0 * step))
+    grid = write_globe(a.folder, a.n, a.num_times, a.seed)
     print(f"{a.num_times} instants on {grid.describe()} in {a.folder}")
 
 

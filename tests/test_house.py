@@ -47,7 +47,7 @@ ROOMS = {
         "files sources",
     ],
     "cubes/foreign": [
-        "base",
+        "base whole_chunks",
         "anemoi cf mllam",
     ],
     "cubes/store": [
@@ -65,7 +65,7 @@ ROOMS = {
         "stretched",
     ],
     "datasets": [
-        "forcings loader sampling series_settings statics titan_parameters",
+        "forcings globe loader sampling series_settings statics titan_parameters",
         "splits gridded_settings older_settings",
         "base preparing",
         "describe dummy",

@@ -4,6 +4,8 @@
         one line in, one line of JSON out: CPU seconds and peak of a forward and backward pass
     python anemoi_models_peer.py export GRAPH.npz FILE.npz
         weights, inputs and output of one mapper block and one processor block
+    python anemoi_models_peer.py graph POINTS.npz
+        one line in, one line of JSON out: CPU seconds of a graph over points (latitude, longitude), refined icosahedron 5
 
 A network is as theirs are: linear embeddings, a mapper block to the mesh, processor blocks, a mapper block back.
 """
@@ -128,16 +130,35 @@ def export(a: argparse.Namespace) -> None:
     np.savez_compressed(a.file, **arrays)
 
 
+def graph(a: argparse.Namespace) -> None:
+    from anemoi.graphs.edges import CutOffEdges, KNNEdges, MultiScaleEdges
+    from anemoi.graphs.nodes import LatLonNodes, TriNodes
+    from torch_geometric.data import HeteroData
+
+    points = dict(np.load(a.graph))
+    print(json.dumps({"parameters": 0}), flush=True)
+    for _ in sys.stdin:
+        began = time.process_time()
+        made = LatLonNodes(points["latitude"], points["longitude"], name="data").update_graph(HeteroData(), {})
+        made = TriNodes(resolution=5, name="hidden").update_graph(made, {})
+        for edges in (
+            CutOffEdges("data", "hidden", cutoff_factor=0.6), MultiScaleEdges("hidden", "hidden", x_hops=1),
+            KNNEdges("hidden", "data", num_nearest_neighbours=4),
+        ):  # fmt: skip
+            made = edges.update_graph(made, {})
+        print(json.dumps({"cpu_s": time.process_time() - began, "peak_mb": 0.0}), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=("serve", "export"))
+    parser.add_argument("what", choices=("serve", "export", "graph"))
     parser.add_argument("graph")
     parser.add_argument("file", nargs="?")
     parser.add_argument("--processor", choices=("graph", "window"), default="graph")
     for name, default in (("layers", 4), ("window", 256), ("features", 20)):
         parser.add_argument(f"--{name}", type=int, default=default)
     a = parser.parse_args()
-    (serve if a.what == "serve" else export)(a)
+    {"serve": serve, "export": export, "graph": graph}[a.what](a)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,8 @@ class Samples(IterableDataset):  # type: ignore[type-arg]
 
 def views(path: str) -> dict[str, Any]:
     whole = open_dataset(path)
+    if len(whole.field_shape) == 1:
+        return {"all": whole}
     rows, columns = whole.field_shape
     half = whole.variables[: len(whole.variables) // 2]
     lat = whole.latitudes.reshape(rows, columns)[:, 0]

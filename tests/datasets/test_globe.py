@@ -1,7 +1,6 @@
 """The shipped configuration of a first global run: made without a download, trained with three processors, written as GRIB."""
 
 import json
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ import eccodes
 import numpy as np
 import pytest
 
+from py4cast.datasets.globe import Waves
 from py4cast.formats.reduced import octahedral
 from py4cast.grid import EARTH_RADIUS, Grid
 from py4cast.workflows.config import build_config
@@ -22,8 +22,7 @@ CONFIG = ROOT / "config" / "datasets" / "globe_o32.json"
 
 def test_the_waves_are_those_of_their_stream_function() -> None:
     """Wind is without divergence, and 24 hours later a wave of one number has moved as its phase speed says."""
-    globe = runpy.run_path(str(ROOT / "bin" / "globe.py"))
-    waves = globe["Waves"](3)
+    waves = Waves(3)
     step = 0.01
     around = [Grid(np.array([40.0 + a, 40.0, 40.0 - a]), np.array([10.0 - a, 10.0, 10.0 + a])) for a in (step,)]
     fields = waves.fields(around[0], 3600.0).astype(np.float64)
@@ -32,7 +31,7 @@ def test_the_waves_are_those_of_their_stream_function() -> None:
     cosines = np.cos(np.deg2rad(around[0].latitude))
     divergence = (u[1, 2] - u[1, 0]) / (2 * delta) + (v[0, 1] * cosines[0] - v[2, 1] * cosines[2]) / (2 * delta)
     assert abs(divergence) / (EARTH_RADIUS * np.cos(phi)) < 1e-8, "[s-1], of gradients of 1e-5"
-    one = globe["Waves"](0, 1)
+    one = Waves(0, 1)
     turn = float(np.rad2deg(one.omega[0] / one.m[0] * 86400))
     here = Grid(np.array([30.0, -20.0]), np.array([0.0, 50.0]))
     there = Grid(here.latitude, here.longitude + turn)

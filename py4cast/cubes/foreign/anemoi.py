@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from py4cast.axis import TimeAxis
 from py4cast.cubes.foreign.base import ForeignCube
+from py4cast.cubes.foreign.whole_chunks import whole_chunks
 from py4cast.errors import DataError
 from py4cast.formats.reduced import gaussian_of
 from py4cast.grid import Grid
@@ -56,6 +57,7 @@ class AnemoiCube(ForeignCube):
         self._data: Any = group["data"]
         if self._data.ndim != 4 or layout not in ("gridded", "zarr2", "zarr3"):
             raise DataError(f"{self.path}: an Anemoi dataset of layout {layout!r}; gridded ones are read")
+        self._whole = whole_chunks(Path(self.path) / "data")
         dates = np.asarray(group["dates"]).astype("datetime64[s]")
         self._places, times = _regular(dates, self.path)
         members = self._data.shape[2]
@@ -94,9 +96,12 @@ class AnemoiCube(ForeignCube):
             return
         # a chunk holds every variable of a date: it is unpacked once for all of them
         columns = [self._columns[n] for n in names]
+        room = None if self._whole is None else self._whole.room()
         for i in range(start, stop):
-            whole = np.asarray(self._data[int(self._places[i])])
-            out[:, i - start] = whole[columns, 0].reshape(len(columns), *self.shape)
+            place = int(self._places[i])
+            whole = np.asarray(self._data[place]) if self._whole is None else self._whole.read(place, room)
+            for row, column in enumerate(columns):
+                out[row, i - start] = whole[column, 0].reshape(self.shape)
 
 
 def _variable(name: str, metadata: Mapping[str, Any]) -> Variable:

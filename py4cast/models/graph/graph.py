@@ -20,7 +20,7 @@ from scipy.spatial import cKDTree
 from py4cast.errors import SettingsError
 from py4cast.grid import Grid
 from py4cast.models.graph.geometry import Geometry, geometry_of
-from py4cast.models.graph.mesh import Level
+from py4cast.models.graph.mesh import Level, unique_pairs
 from py4cast.models.graph.meshes import mesh_over
 from py4cast.models.graph.settings import MeshSettings
 
@@ -188,7 +188,7 @@ def _flat(mesh: list[Level]) -> Level:
         numbers = np.where(level.twins < 0, -1, numbers[level.twins])
         between = numbers[level.edges]
         edges.append(between[:, (between >= 0).all(0)])
-    both = np.unique(np.concatenate(edges, axis=1), axis=1)
+    both = unique_pairs(np.concatenate(edges, axis=1))
     return Level(mesh[0].points, both, mesh[0].radius, np.zeros((2, 0), np.int64), np.zeros(0, np.int64))
 
 
@@ -218,7 +218,7 @@ def _speakers(settings: MeshSettings, cells: NDArray[np.float64], nodes: NDArray
     ]
     if settings.mesh_edges == "both":
         pairs.append(within)
-    return np.asarray(np.unique(np.concatenate(pairs, axis=1), axis=1), np.int64)
+    return unique_pairs(np.concatenate(pairs, axis=1))
 
 
 def _nearest(

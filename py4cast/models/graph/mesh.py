@@ -18,12 +18,14 @@ from py4cast.models.graph.geometry import Geometry
 
 __all__ = [
     "Level",
+    "edges_of",
     "icosahedral_mesh",
     "icosahedron",
     "integer_log",
     "rectangular_mesh",
     "refine",
     "spacing_in_step",
+    "unique_pairs",
 ]
 
 Array = NDArray[np.float64]
@@ -133,7 +135,7 @@ def icosahedral_mesh(num_refinements: int, num_levels: int) -> list[Level]:
     points, faces = icosahedron()
     mesh_levels = []
     for step in range(num_refinements + 1):
-        edges = np.unique(np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1), axis=0)
+        edges = edges_of(faces)
         mesh_levels.append((points, edges))
         if step < num_refinements:
             points, faces = refine(points, faces, edges)
@@ -155,6 +157,21 @@ def icosahedral_mesh(num_refinements: int, num_levels: int) -> list[Level]:
             Level(EARTH_RADIUS * nodes, both, np.full(len(nodes), 0.6 * longest * EARTH_RADIUS), parents, twins)
         )
     return levels
+
+
+def unique_pairs(pairs: Index) -> Index:
+    """Each pair of numbers once, by the first and then the second, `(2, pairs)`.
+
+    As one whole number each they are sorted in a tenth of the time of rows.
+    """
+    count = int(pairs.max(initial=-1)) + 1
+    first, second = np.divmod(np.unique(pairs[0] * count + pairs[1]), max(count, 1))
+    return np.stack([first, second])
+
+
+def edges_of(faces: Index) -> Index:
+    """The edges of triangles, each once and its smaller end first, `(edges, 2)`."""
+    return unique_pairs(np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1).T).T
 
 
 def icosahedron() -> tuple[Array, Index]:
