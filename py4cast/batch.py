@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from py4cast.border import Border, border_mask
 from py4cast.errors import nearest
 from py4cast.grid import Grid
 from py4cast.namedtensor import NamedTensor
@@ -137,6 +138,7 @@ class Statics:
         area_weights: weights of the cells in means, mean 1, `(lat, lon)`.
         valid_mask: False where a field never holds data (land for an ocean), `(lat, lon, 1)`.
         meshgrid: coordinates of the cells, `(2, lat, lon)`: longitude and latitude [degrees], or x and y [m].
+        border: what the border mask was made of.
     """
 
     grid_static_features: NamedTensor
@@ -146,18 +148,19 @@ class Statics:
     area_weights: Tensor
     valid_mask: Tensor
     meshgrid: Tensor
+    border: Border = Border()
 
     @classmethod
-    def build(cls, grid: Grid, features: NamedTensor, border_size: int = 0, valid: Any = None) -> "Statics":
+    def build(cls, grid: Grid, features: NamedTensor, border_size: int | Border = 0, valid: Any = None) -> "Statics":
         """The statics of a grid, with its border ring and its valid cells.
 
         Args:
             grid: where the cells are.
             features: static inputs of the network, `(lat, lon, features)`.
-            border_size: width of the border ring [cells].
+            border_size: width of the border ring [cells], or another border.
             valid: False where a field never holds data, `(lat, lon)`; None for everywhere.
         """
-        border = torch.from_numpy(grid.border_mask(border_size)).float().unsqueeze(-1)
+        border = torch.from_numpy(border_mask(grid, border_size)).float().unsqueeze(-1)
         mask = np.ones(grid.shape, dtype=bool) if valid is None else np.asarray(valid, dtype=bool)
         if grid.x is not None and grid.y is not None:
             mesh = np.stack(np.meshgrid(grid.x, grid.y))
@@ -171,6 +174,7 @@ class Statics:
             area_weights=torch.from_numpy(grid.area_weights().copy()).float(),
             valid_mask=torch.from_numpy(mask.copy()).unsqueeze(-1),
             meshgrid=torch.from_numpy(mesh).float(),
+            border=Border(border_size) if isinstance(border_size, int) else border_size,
         )
 
     @property

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from py4cast.batch import STANDARD_KEYS, ItemBatch, Statics
+from py4cast.border import Border
 from py4cast.errors import DataError, nearest
 from py4cast.grid import Grid
 from py4cast.namedtensor import NamedTensor
@@ -245,7 +246,10 @@ class DatasetInfo:
             "stats": self.stats.to_dict(),
             "diff_stats": self.diff_stats.to_dict(),
             "static": self.static,
-            "border_size": int(border[:, border.shape[1] // 2].sum().item()) // 2,
+            "border_size": 0
+            if self.statics.border.to_dict()
+            else int(border[:, border.shape[1] // 2].sum().item()) // 2,
+            **({"border": told} if (told := self.statics.border.to_dict()) else {}),
             "lineage": dict(self.lineage),
             "inputs": inputs,
         }, tensors
@@ -264,7 +268,7 @@ class DatasetInfo:
             step_duration=np.timedelta64(meta["step_duration_s"], "s"),
             stats=Stats(meta["stats"]),
             diff_stats=Stats(meta["diff_stats"]),
-            statics=Statics.build(grid, features, meta["border_size"], valid),
+            statics=Statics.build(grid, features, Border.from_dict(meta["border_size"], meta.get("border", {})), valid),
             lineage=meta["lineage"],
             inputs={key: _unpack_input(key, packed, tensors) for key, packed in meta.get("inputs", {}).items()},
         )

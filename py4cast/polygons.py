@@ -8,7 +8,7 @@ J. Strackee (1983), doi 10.1109/TBME.1983.325207 (the area of a triangle); I. E.
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["covers_sphere", "cut", "cut_areas", "mean_nearest", "polygon_areas", "voronoi_cells"]
+__all__ = ["covers_sphere", "cut", "cut_areas", "mean_nearest", "polygon_areas", "side_points", "voronoi_cells"]
 
 Array = NDArray[np.float64]
 _NUM_NEIGHBOURS = 6  # the farthest of which tells how far points stand from each other
@@ -66,20 +66,30 @@ def covers_sphere(points: Array) -> bool:
     return bool((equations[:, 3] < -0.5).all())
 
 
-def _guards(points: Array) -> Array:
-    """Points beyond a region's sides: what stands beside a point of a side, mirrored at it, where nothing is.
-
-    Of the triangles between the points those are beyond the region whose circle is far wider than most.
-    """
-    from scipy.spatial import ConvexHull, cKDTree
-
-    hull = ConvexHull(points)
-    corners = np.asarray(hull.simplices)
-    # the plane of a face is as far from the centre as the cosine of its circle's radius; the far side holds no point
-    radius = np.arccos(np.clip(-hull.equations[:, 3], -1, 1))
-    is_beyond = radius > _BEYOND * np.median(radius)
+def side_points(points: Array) -> NDArray[np.bool_]:
+    """Which points stand at the sides of the region that they cover, `(points,)`."""
+    corners, is_beyond = _triangles(points)
     of_side = np.zeros(len(points), dtype=bool)
     of_side[corners[is_beyond]] = True
+    return of_side
+
+
+def _triangles(points: Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Triangles between the points, and which are beyond their region: those whose circle is far wider than most."""
+    from scipy.spatial import ConvexHull
+
+    hull = ConvexHull(points)
+    # the plane of a face is as far from the centre as the cosine of its circle's radius; the far side holds no point
+    radius = np.arccos(np.clip(-hull.equations[:, 3], -1, 1))
+    return np.asarray(hull.simplices, np.int64), np.asarray(radius > _BEYOND * np.median(radius))
+
+
+def _guards(points: Array) -> Array:
+    """Points beyond a region's sides: what stands beside a point of a side, mirrored at it, where nothing is."""
+    from scipy.spatial import cKDTree
+
+    corners, is_beyond = _triangles(points)
+    of_side = side_points(points)
     pairs = corners[~is_beyond][:, [[0, 1], [1, 2], [2, 0], [1, 0], [2, 1], [0, 2]]].reshape(-1, 2)
     here, beside = np.unique(pairs[of_side[pairs[:, 0]]], axis=0).T
     mirrored = 2 * points[here] - points[beside]

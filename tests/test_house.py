@@ -17,7 +17,7 @@ ROWS = [
     "axis kept_weights overlap",
     "regrid",
     "areas stretched",
-    "vectors",
+    "border vectors",
     "batch normalizer saved",
     "dataset_info",
     "entry",

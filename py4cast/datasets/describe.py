@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from py4cast.border import border_mask
 from py4cast.cubes.base import CubeABC
 from py4cast.cubes.driver import Driver
 from py4cast.cubes.sources import open_source
@@ -50,8 +51,8 @@ def describe(
     for name in computed.names:
         if name in cube.names:
             raise SettingsError(f"forcings: {name!r} is a variable of the data too{nearest(name, computed.names)}")
-    border = settings.grid.border_size
-    grid.border_mask(border)
+    border = settings.grid.border
+    border_mask(grid, border)
     predicted = [v.name for v in variables if v.is_predicted]
     if not predicted:
         raise SettingsError("variables: none is prognostic or diagnostic; there is nothing to predict")

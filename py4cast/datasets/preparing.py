@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from py4cast.atomic import write_json
 from py4cast.axis import TimeAxis
+from py4cast.border import border_mask
 from py4cast.cubes.store.builder import StoreBuilder
 from py4cast.cubes.store.layout import StoreLayout
 from py4cast.cubes.store.packing import Packing
@@ -167,7 +168,8 @@ def _stored_settings(settings: GriddedSettings) -> dict[str, Any]:
     document = settings.to_dict()
     for place in _UNSTORED:
         document.pop(place)
-    document["grid"].pop("border_size")
+    for place in ("border_size", "border_km", "border_part"):
+        document["grid"].pop(place)
     document["root"] = str(settings.root_folder().absolute())
     document["store"] = None if settings.store is None else str(settings.store.expanduser().absolute())
     for described in document["variables"].values():
@@ -198,7 +200,7 @@ def _build(
         raise DataError("no variable but static ones and regridded ones; there is no grid to predict on")
     window = settings.grid.window(catalog.grid)
     grid = replace(catalog.grid.rows_columns(*window), name=settings.grid.name)
-    grid.border_mask(settings.grid.border_size)
+    border_mask(grid, settings.grid.border)
     axis = _axis(settings, catalog)
     planes = catalog.planes(catalog.grid, window, duration(settings.step))
     statics = _static_fields(catalog, planes, grid, window)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from py4cast.border import Border
 from py4cast.cubes.source_settings import BoxSettings, SourceSettings
 from py4cast.errors import SettingsError
 from py4cast.grid import Grid
@@ -22,10 +23,19 @@ class GridSettings(Settings):
 
     name: str = setting("", "what to call the grid")
     border_size: int = setting(0, "width of the ring where truth is imposed [cells]")
+    border_km: float | None = setting(
+        None, "or all cells within this distance of a side of the domain [km], of points too"
+    )
+    border_part: str | None = setting(None, "or a part of a stretched grid: globe")
     subgrid: tuple[int, int, int, int] | None = setting(
         None, "first row, last row, first column, last column (last ones excluded)"
     )
     box: BoxSettings | None = setting(None, "or a window in latitude and longitude")
+
+    @property
+    def border(self) -> Border:
+        """Where truth is imposed: a ring, what is near the sides, or a part."""
+        return Border(self.border_size, self.border_km, self.border_part)
 
     def window(self, grid: Grid) -> Window:
         """Rows and columns to keep; SettingsError when they lie outside the grid.

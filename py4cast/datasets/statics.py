@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from py4cast.batch import Statics
+from py4cast.border import Border, border_mask
 from py4cast.errors import SettingsError, nearest
 from py4cast.grid import Grid
 from py4cast.namedtensor import NamedTensor
@@ -17,7 +18,7 @@ __all__ = ["COMPUTED", "build_statics"]
 COMPUTED = ("x", "y", "sin_latitude", "sin_longitude", "cos_longitude", "border_mask", "valid_mask")
 
 
-def _computed(name: str, grid: Grid, border_size: int, valid: NDArray[np.bool_]) -> NDArray[Any]:
+def _computed(name: str, grid: Grid, border_size: int | Border, valid: NDArray[np.bool_]) -> NDArray[Any]:
     rows, columns = grid.shape
     if name == "x":
         return np.broadcast_to(np.linspace(0, 1, columns)[None, :], grid.shape)
@@ -30,7 +31,7 @@ def _computed(name: str, grid: Grid, border_size: int, valid: NDArray[np.bool_])
     if name == "cos_longitude":
         return np.cos(np.deg2rad(grid.longitude_2d()))
     if name == "border_mask":
-        return grid.border_mask(border_size)
+        return border_mask(grid, border_size)
     return valid
 
 
@@ -38,7 +39,7 @@ def build_statics(
     grid: Grid,
     computed: Sequence[str],
     fields: Mapping[str, NDArray[Any]],
-    border_size: int,
+    border_size: int | Border,
     valid: NDArray[np.bool_] | None = None,
 ) -> Statics:
     """Statics with the computed features asked for, then the fixed fields, standardised over the grid.
@@ -47,7 +48,7 @@ def build_statics(
         grid: where the cells are.
         computed: of `COMPUTED`; `x` and `y` run from 0 to 1 across the grid.
         fields: fixed fields by name, `(lat, lon)`; a mask of 0 and 1 stays as it is, a missing value becomes the mean.
-        border_size: width of the border ring [cells].
+        border_size: width of the border ring [cells], or another border.
         valid: False where a field never holds data, `(lat, lon)`.
 
     Raises:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from py4cast.border import Border, border_mask
 from py4cast.grid import Grid
 from py4cast.noise import Noise
 from py4cast.variables import Variable, names_of
@@ -79,13 +80,14 @@ class StepInfo:
             if key in asked
         }
         forces = header.get("forces_border", header["strategy_settings"].get("force_border", False))
+        border = Border.from_dict(info["border_size"], info.get("border", {}))
         return cls(
             header=header,
             grid=grid,
             variables=[Variable.from_dict(v) for v in info["variables"]],
             step_duration=np.timedelta64(info["step_duration_s"], "s"),
             num_input_steps=header["num_input_steps"],
-            border=grid.border_mask(info["border_size"]) if forces and info["border_size"] else None,
+            border=border_mask(grid, border) if forces and border else None,
             valid=np.asarray(arrays["statics.valid_mask"], dtype=bool).reshape(grid.shape),
             inputs=inputs,
             noise=Noise.from_dict(header.get("noise", {})),

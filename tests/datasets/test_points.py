@@ -200,3 +200,11 @@ def test_a_region_within_the_globe_is_trained_on_as_one_grid(tmp_path: Path, fil
         eccodes.codes_release(handle)
     with pytest.raises(SettingsError, match="no part 'west'"):
         forecast(Forecast(**words, output=[whole], part="west"))
+    bordered = write_json(tmp_path / "bordered.json", {**settings, "grid": {"border_part": "globe"}})
+    train_, *_ = get_datasets("virtual", 2, 1, 1, bordered)
+    forecaster = Forecaster.build(train_.info, "graphlam", "scaled_ar", 2, {"hidden_dims": 8, "processor_layers": 1})
+    forecaster.save(tmp_path / "bordered.safetensors")
+    forecaster, batch = Forecaster.load(tmp_path / "bordered.safetensors").eval(), train_.read_batch([0])
+    predicted, truth = forecaster.forecast(batch, 1).tensor[0, 0, 0], batch.outputs.tensor[0, 0, 0]
+    assert torch.equal(predicted[144:], truth[144:]), "the globe is given"
+    assert not torch.allclose(predicted[:144], truth[:144], rtol=1e-3)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from py4cast.border import Border
 from py4cast.saved import read_info
 from py4cast.steppers import StepInfo
 from py4cast.timeline import show_duration
@@ -55,7 +56,9 @@ def _settings(document: Mapping[str, Any]) -> str:
 
 def _border(info: StepInfo) -> str:
     assert info.border is not None, "asked for where there is one"
-    return f"{info.header['info']['border_size']} cells wide, {int(info.border.sum())} cells are imposed at every step"
+    described = info.header["info"]
+    border = Border.from_dict(described["border_size"], described.get("border", {}))
+    return f"{border}, {int(info.border.sum())} cells are imposed at every step"
 
 
 def _export(export: Mapping[str, Any] | None) -> list[str]:

@@ -1,0 +1,88 @@
+"""Borders: where truth is imposed and nothing is learned or scored, as a ring of cells, by distance, or as a part of a grid."""
+
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.areas import AreaSettings, area_mask
+from py4cast.errors import SettingsError
+from py4cast.grid import Grid
+from py4cast.polygons import covers_sphere, side_points
+
+__all__ = ["Border", "border_mask"]
+
+_RADIUS_KM = 6371.229
+
+
+class Border(NamedTuple):
+    """A border; of nothing by default.
+
+    Args:
+        size: width of a ring [cells], of a rectangle.
+        km: distance from the sides of the domain within which cells are border [km].
+        part: of a stretched grid that is border.
+    """
+
+    size: int = 0
+    km: float | None = None
+    part: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values of what a ring does not say."""
+        return {key: value for key, value in (("km", self.km), ("part", self.part)) if value is not None}
+
+    @classmethod
+    def from_dict(cls, size: int, document: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`, beside the width of a ring."""
+        return cls(size, document.get("km"), document.get("part"))
+
+    def __bool__(self) -> bool:
+        """Whether there is a border."""
+        return bool(self.size or self.km or self.part)
+
+    def __str__(self) -> str:
+        """In words: `4 cells wide`, `all within 300 km of a side`, `the part globe`."""
+        if self.part is not None:
+            return f"the part {self.part}"
+        return f"{self.size} cells wide" if self.km is None else f"all within {self.km:g} km of a side"
+
+
+def border_mask(grid: Grid, border: Border | int) -> NDArray[np.bool_]:
+    """True where truth is imposed, `(lat, lon)`.
+
+    Args:
+        grid: of the cells.
+        border: where; a number is the width of a ring.
+
+    Raises:
+        SettingsError: more than one border, one that leaves no interior, or one that the grid cannot have.
+    """
+    if isinstance(border, int):
+        return grid.border_mask(border)
+    if sum(map(bool, (border.size, border.km, border.part))) > 1:
+        raise SettingsError("grid: give one of border_size, border_km and border_part")
+    if border.part is not None:
+        mask = area_mask(grid, "border_part", AreaSettings(part=border.part))
+    elif border.km is not None:
+        mask = _near_sides(grid, border.km)
+    else:
+        return grid.border_mask(border.size)
+    if mask.all():
+        raise SettingsError(f"border: {border} is all of the grid and leaves no interior")
+    return mask
+
+
+def _near_sides(grid: Grid, km: float) -> NDArray[np.bool_]:
+    from scipy.spatial import cKDTree
+
+    if not 0 < km < 20_000:
+        raise SettingsError(f"border_km {km:g}: expected more than 0, less than 20000")
+    vectors = grid.xyz().reshape(-1, 3)
+    is_round = grid.periodicity[1] if grid.is_rectangular else covers_sphere(vectors)
+    if is_round:
+        where = "is doubly periodic" if grid.is_plane else "goes round the globe"
+        raise SettingsError(f"border_km {km:g}: the grid {where} and has no sides")
+    sides = grid.border_mask(1).ravel() if grid.is_rectangular else side_points(vectors)
+    chords = cKDTree(vectors[sides]).query(vectors)[0]
+    return np.asarray(2 * np.arcsin(np.clip(chords / 2, 0, 1)) * _RADIUS_KM <= km).reshape(grid.shape)
