@@ -149,7 +149,7 @@ ROOMS = {
         "arithmetic humidity wind",
     ],
     "scores": [
-        "categorical deterministic ensemble neighbourhood spectral",
+        "categorical deterministic ensemble neighbourhood spectral spherical",
     ],
     "testing": [
         "samples cubes",

@@ -89,6 +89,7 @@ class Layout:
         rain: for SEEPS.
         settings: what is scored, and how.
         areas: masks of areas that are scored too, by name, `(lat, lon)`.
+        points: where the cells are that have no rows and columns; None for a rectangle and for stations.
     """
 
     variables: Sequence[Variable]
@@ -100,6 +101,7 @@ class Layout:
     rain: RainClimate | None = None
     settings: ScoreSettings = field(default_factory=ScoreSettings)
     areas: Mapping[str, Tensor] = field(default_factory=dict)
+    points: Grid | None = None
 
     def __post_init__(self) -> None:
         for name in self.settings.thresholds:
@@ -123,6 +125,7 @@ class Layout:
             has_climatology=has_climatology,
             settings=settings,
             areas=areas,
+            points=None if info.grid.is_rectangular else info.grid,
         )
 
     @cached_property

@@ -6,17 +6,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from py4cast.formats.reduced import NEAR, gaussian_rows
 from py4cast.grid import EARTH_RADIUS, Grid
 from py4cast.metrics.base import Dimension, MetricABC, StatisticABC
 from py4cast.metrics.case import Case
 from py4cast.metrics.layout import Layout
 from py4cast.scores.spectral import cosine_transform, crossing_wavelength, zonal_power
+from py4cast.scores.spherical import SphericalHarmonics, equiangular_weights
 
-__all__ = ["Bands", "LambdaX", "SpectralRatio", "Spectrum"]
+__all__ = ["Bands", "LambdaX", "SpectralRatio", "Spectrum", "harmonics_of"]
 
 
 class Bands:
-    """Creates the bands of a grid's wavenumbers: annuli as wide as its longest half wave, or zonal wavenumbers.
+    """Creates the bands of a grid's wavenumbers.
+
+    Round the whole globe they are total wavenumbers of spherical harmonics; of rows that go round a part of it zonal
+    wavenumbers; else annuli as wide as the longest half wave.
 
     Args:
         grid: where the cells are.
@@ -26,14 +31,19 @@ class Bands:
     """
 
     def __init__(self, grid: Grid) -> None:
-        self.is_zonal = grid.is_periodic
+        self.harmonics = harmonics_of(grid)
+        self.is_zonal = grid.is_periodic and grid.is_rectangular
         rows, columns = grid.shape
+        around = 2 * np.pi * EARTH_RADIUS / 1000
         if self.is_zonal:
             waves = np.arange(1, columns // 2 + 1)
             cosines = np.cos(np.deg2rad(grid.latitude))
             self._rows = torch.from_numpy(np.maximum(cosines, 0.0) / np.maximum(cosines, 0.0).sum())
             mean = float((cosines**2).sum() / cosines.sum())
-            self.wavelengths = 2 * np.pi * EARTH_RADIUS / 1000 * mean / waves
+            self.wavelengths = around * mean / waves
+        if self.harmonics is not None:
+            self.wavelengths = around / np.arange(1, self.harmonics.truncation + 1)
+        if self.is_zonal or self.harmonics is not None:
             return
         dy, dx = (s / 1000 for s in grid.spacing())
         # a cosine of index i over n cells has half a wave per n/i cells
@@ -58,10 +68,44 @@ class Bands:
 
     def of(self, fields: Sequence[Tensor]) -> list[Tensor]:
         """The power of fields `(features, lat, lon)`, and last that of the first less the second."""
+        if self.harmonics is not None:
+            return [self.harmonics.power(f.flatten(1))[:, 1:] for f in (*fields, fields[0] - fields[1])]
         if self.is_zonal:
             return [self.power(zonal_power(f)) for f in (*fields, fields[0] - fields[1])]
         first, second = (cosine_transform(f) for f in fields)
         return [self.power(c.square()) for c in (first, second, first - second)]
+
+
+def harmonics_of(grid: Grid) -> SphericalHarmonics | None:
+    """The transform of a grid of rows round the whole globe; None for others.
+
+    Regular rows resolve half as many waves as there are rows, Gaussian ones with as many points nearly as many as there
+    are; the rows of a reduced grid have points for half of them (a cubic grid).
+    """
+    if grid.rows is not None:
+        counts = np.array(grid.rows)
+        firsts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+        weights = np.array([grid.cell_areas()[0, f] * n for f, n in zip(firsts, grid.rows, strict=True)])
+        latitude, first = grid.latitude[0, firsts], grid.longitude[0, firsts]
+        return SphericalHarmonics(latitude, 2 * weights / weights.sum(), counts, first, max(1, counts.size // 2 - 1))
+    if grid.is_projected or not grid.is_periodic:
+        return None
+    rows, columns = grid.shape
+    if np.unwrap(grid.longitude, period=360.0)[-1] < grid.longitude[0]:
+        return None
+    equal, nodes = equiangular_weights(grid.latitude), None
+    if equal is None and rows % 2 == 0:
+        latitude, nodes = gaussian_rows(rows)
+        southward = grid.latitude if grid.latitude[0] > grid.latitude[-1] else grid.latitude[::-1]
+        nodes = nodes if np.abs(latitude - southward).max() < NEAR else None
+    weights_of = equal if equal is not None else nodes
+    if weights_of is None:
+        return None
+    most = (rows - 1) // 2 if equal is not None else rows - 1
+    first = np.full(rows, grid.longitude[0])
+    return SphericalHarmonics(
+        grid.latitude, weights_of, np.full(rows, columns), first, max(1, min(most, (columns - 1) // 2))
+    )
 
 
 class Power(StatisticABC):
@@ -75,8 +119,9 @@ class Power(StatisticABC):
 
     def __init__(self, layout: Layout) -> None:
         super().__init__(layout)
-        assert layout.grid is not None, "lacking() asks for one"
-        self.bands = Bands(layout.grid)
+        grid = layout.grid or layout.points
+        assert grid is not None, "lacking() asks for one"
+        self.bands = Bands(grid)
 
     def compute(self, case: Case) -> tuple[Tensor, Tensor]:
         # without their mean float32 holds what is left to 1e-7 of its size
@@ -100,7 +145,8 @@ class _Spectral(MetricABC):
     @classmethod
     def lacking(cls, layout: Layout) -> str:
         if layout.grid is None:
-            return "a grid"
+            # points of rows round the globe have spherical harmonics
+            return "" if layout.points is not None and layout.points.rows is not None else "a grid"
         return "" if min(layout.grid.shape) >= 8 else "at least 8 rows and columns"
 
     def _dimension(self) -> Dimension:

@@ -3,12 +3,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from py4cast.formats.reduced import octahedral
 from py4cast.grid import EARTH_RADIUS, Grid
 from py4cast.metrics.aggregator import Aggregator
 from py4cast.metrics.base import MetricABC
 from py4cast.metrics.case import Case
 from py4cast.metrics.layout import Layout
+from py4cast.metrics.neighbourhood import FSS
 from py4cast.metrics.spectral import Bands, LambdaX, Power, SpectralRatio, Spectrum
+from py4cast.testing import make_info
 from py4cast.variables import Variable
 from tests.metrics.layouts import HOUR
 
@@ -105,3 +108,24 @@ def test_units_and_what_is_lacking() -> None:
     assert Spectrum.lacking(layout_of(Grid(np.arange(7.0), np.arange(9.0)))) == "at least 8 rows and columns"
     stations = Layout(fields_of.variables, torch.ones(1, 9), None, HOUR)
     assert LambdaX.lacking(stations) == "a grid"
+
+
+def test_points_of_rows_round_the_globe_have_spectra() -> None:
+    """A wave of total wavenumber 3, forecast half as high: a quarter of the power; points of no rows have none."""
+    grid = octahedral(12)
+    info = make_info(grid)
+    layout = Layout.of(info)
+    assert layout.grid is None and not Spectrum.lacking(layout) and FSS.lacking(layout)
+    height = torch.from_numpy(grid.xyz()[..., 2].copy())
+    wave = np.sqrt(7.0) * (5 * height**3 - 3 * height) / 2
+    truth = wave.unsqueeze(-1).expand(*grid.shape, 3) + 10
+    metric = Spectrum(layout)
+    case = Case(layout, (truth - 10) / 2 + 4, truth)
+    sums, weights = metric.statistics[0].compute(case)
+    power = sums / weights
+    assert metric._wavelengths.tolist() == pytest.approx([2 * np.pi * EARTH_RADIUS / 1000 / n for n in range(1, 12)])
+    expected = torch.zeros_like(power)
+    expected[:, 2] = torch.tensor([0.25, 1.0, 0.25], dtype=power.dtype)
+    torch.testing.assert_close(power, expected, atol=1e-5, rtol=1e-4)
+    unordered = Grid.points(grid.latitude[0], grid.longitude[0])
+    assert Spectrum.lacking(Layout.of(make_info(unordered))) == "a grid"

@@ -243,7 +243,10 @@ class FileCase:
         if scores.areas and self.grid is None:
             raise SettingsError("areas: stations are no grid; leave areas out")
         areas = {} if self.grid is None else areas_of(self.grid, scores, weights)
-        return Layout(self.variables, weights, self.grid, step, members, has_climatology, rain, scores, areas)
+        # points have no neighbours along rows and columns
+        grid = self.grid if self.grid is not None and self.grid.is_rectangular else None
+        points = self.grid if grid is None else None
+        return Layout(self.variables, weights, grid, step, members, has_climatology, rain, scores, areas, points)
 
     def fields(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
         """Forecast (the mean of its members) and truth from a start, `(timestep, lat, lon, features)` each."""
