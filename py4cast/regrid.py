@@ -31,7 +31,7 @@ from py4cast.kept_weights import kept_weights
 from py4cast.overlap import overlap_areas
 from py4cast.projection import forward
 
-__all__ = ["Method", "Regridder"]
+__all__ = ["Method", "Regridder", "are_permuted"]
 
 Method = Literal["linear", "nearest", "mean"]
 Array = NDArray[np.float64]
@@ -114,6 +114,16 @@ def _balanced(areas: Any, of_rows: Array, of_columns: Array) -> Any:
             break
     matrix.data = matrix.data * np.repeat(left, np.diff(matrix.indptr)) * right[matrix.indices]
     return matrix
+
+
+def are_permuted(first: Grid, second: Grid) -> bool:
+    """Whether both are the same points, to 1e-4 degrees, in any order."""
+    from scipy.spatial import KDTree
+
+    if first.is_rectangular or second.is_rectangular or first.shape != second.shape:
+        return False
+    distance, index = KDTree(first.xyz()[0]).query(second.xyz()[0])
+    return bool(distance.max() <= np.deg2rad(1e-4) and np.unique(index).size == index.size)
 
 
 class Regridder:

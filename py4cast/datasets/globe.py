@@ -20,7 +20,7 @@ from py4cast.formats.reduced import octahedral
 from py4cast.grid import EARTH_RADIUS, Grid
 from py4cast.variables import Variable
 
-__all__ = ["Waves", "write_globe"]
+__all__ = ["START", "Waves", "write_globe"]
 
 OMEGA, GRAVITY, ROTATION = 7.292e-5, 9.80665, 12.0 / EARTH_RADIUS  # [s-1], [m s-2], [s-1]
 PRESSURE = "isobaricInhPa"
@@ -89,7 +89,7 @@ def write_globe(folder: Path, n: int = 32, num_times: int = 120, seed: int = 0) 
     for step in range(num_times):
         when = START + step * np.timedelta64(6, "h")
         heading = Heading(VARIABLES, grid, when, [np.timedelta64(0, "h")])
-        name = np.datetime_as_string(when, "h").replace("-", "") + ".grib2"
-        with writer_for(name).open(folder / name, heading) as put:
+        start = np.datetime_as_string(when, "h").replace("-", "")
+        with writer_for("globe.grib2").open(folder / f"{start}.grib2", heading) as put:
             put(waves.fields(grid, 21600.0 * step))
     return grid

@@ -27,8 +27,7 @@ class WholeChunks:
         self._codec = None if document["compressor"] is None else get_codec(document["compressor"])
         self._dtype, self._shape = np.dtype(document["dtype"]), tuple(document["shape"][1:])
         self._fill = document["fill_value"]
-        separator = document.get("dimension_separator", ".")
-        self._name = "{}" + f"{separator}0" * len(self._shape)
+        self._is_nested = document.get("dimension_separator", ".") == "/"
 
     def room(self) -> NDArray[Any]:
         """An array for the values of an entry."""
@@ -44,7 +43,7 @@ class WholeChunks:
         Raises:
             DataError: a chunk that cannot be unpacked, or is of another size.
         """
-        path = self._folder / self._name.format(index)
+        path = self._folder / f"{index}" / "0/0/0" if self._is_nested else self._folder / f"{index}.0.0.0"
         try:
             packed = path.read_bytes()
         except FileNotFoundError:
@@ -65,13 +64,14 @@ def _size(decoded: Any) -> int:
 
 
 def whole_chunks(folder: Path) -> WholeChunks | None:
-    """The reader of an array, where each of its chunks is one entry of the first dimension and nothing filters it."""
+    """The reader of an array, of four dimensions, where each of its chunks is one entry of the first and nothing filters it."""
     try:
         document = json.loads((folder / ".zarray").read_text())
         is_whole = document["chunks"][0] == 1 and document["chunks"][1:] == document["shape"][1:]
         is_plain = document["zarr_format"] == 2 and document["order"] == "C" and not document["filters"]
+        is_known = len(document["shape"]) == 4 and document.get("dimension_separator", ".") in (".", "/")
         is_number = np.dtype(document["dtype"]).kind in "fiu"
-        if is_whole and is_plain and is_number:
+        if is_whole and is_plain and is_known and is_number:
             return WholeChunks(folder, document)
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         pass

@@ -17,7 +17,7 @@ from py4cast.cubes.views.instants import digest
 from py4cast.cubes.views.winds import AlignedWinds
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.grid import Grid
-from py4cast.regrid import Method, Regridder
+from py4cast.regrid import Method, Regridder, are_permuted
 from py4cast.units import conversion, same_units
 from py4cast.variables import KNOWN, Variable
 
@@ -158,6 +158,9 @@ class AlignedCube(ViewCube):
 
     def _regridder_to(self, target: Grid, method: Method | None, words: tuple[str, str]) -> Regridder:
         source = self.source
+        if are_permuted(source.grid, target):
+            # the same points in another order: each is the nearest to itself
+            return Regridder(source.grid, target, "nearest")
         if method is None:
             raise DataError(
                 f"grids differ: the {words[0]} is on {source.grid.describe()}; the {words[1]} is on {target.describe()}; "

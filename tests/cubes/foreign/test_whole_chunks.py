@@ -1,5 +1,6 @@
 """Chunks that hold a whole entry are what zarr reads, whatever packs them; others are left to zarr."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,20 @@ def test_others_are_left_to_zarr(tmp_path: Path) -> None:
     assert whole_chunks(array(tmp_path / "two", chunks=(2, 3, 2, 50))) is None
     zarr.create_array(tmp_path / "three", shape=(4, 3), chunks=(1, 3), dtype="<f4", zarr_format=3)
     assert whole_chunks(tmp_path / "three") is None and whole_chunks(tmp_path / "none") is None
+
+
+def test_a_forged_separator_leads_nowhere(tmp_path: Path) -> None:
+    path = array(tmp_path / "a", compressors=Zlib(1))
+    document = json.loads((path / ".zarray").read_text())
+    (path / ".zarray").write_text(json.dumps({**document, "dimension_separator": "/../../../etc/"}))
+    assert whole_chunks(path) is None
+    (path / ".zarray").write_text(json.dumps({**document, "dimension_separator": "/"}))
+    for old in list(path.glob("[0-9]*")):
+        (path / old.name[0] / "0" / "0").mkdir(parents=True)
+        old.rename(path / old.name[0] / "0" / "0" / "0")
+    reader = whole_chunks(path)
+    assert reader is not None
+    np.testing.assert_array_equal(reader.read(2), VALUES[2])
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", None], ids=["empty", "nonsense", "another size"])

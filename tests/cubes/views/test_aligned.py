@@ -4,8 +4,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from py4cast.cubes.memory import MemoryCube
 from py4cast.cubes.views.aligned import AlignedCube, Matched, match_variables
 from py4cast.errors import DataError, SettingsError
+from py4cast.formats.reduced import octahedral
 from py4cast.grid import Grid
 from py4cast.testing import check_cube
 from py4cast.variables import Variable
@@ -176,3 +178,16 @@ def test_another_unit_or_name_of_the_source_is_another_view() -> None:
         *([Matched(var("t"), other)] if other != name else []),
     ]
     assert len({AlignedCube(source, [m]).fingerprint for m in matched}) == len(matched)
+
+
+def test_the_same_points_in_another_order_are_found() -> None:
+    points = octahedral(6)
+    order = np.random.default_rng(0).permutation(points.shape[1])
+    turned = Grid.points(points.latitude[0, order], points.longitude[0, order] + 360.0, points.areas[0, order])
+    values = np.arange(points.shape[1], dtype=np.float32).reshape(1, 1, *points.shape)
+    source = MemoryCube([Variable(name="t", units="K")], hours(0, 1), points, values)
+    view = AlignedCube(source, [matched()], turned)
+    np.testing.assert_array_equal(planes_of(view)[0, 0, 0], order)
+    moved = Grid.points(turned.latitude[0] + 0.5, turned.longitude[0], turned.areas[0])
+    with pytest.raises(DataError, match="grids differ: the .* is on 360 points"):
+        AlignedCube(source, [matched()], moved)
