@@ -156,6 +156,7 @@ class Grid:
         if areas is None:
             if lat.shape != lon.shape:
                 raise DataError(f"grid: {lat.size} latitudes and {lon.size} longitudes of points")
+            cls(lat, lon, areas=np.ones(lat.shape))  # what is no set of points is told before cells are made of it
             areas = _voronoi_areas(lat[0], lon[0])
         return cls(lat, lon, name=name, areas=np.asarray(areas, dtype=np.float64).reshape(1, -1), rows=rows)
 

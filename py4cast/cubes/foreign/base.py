@@ -36,6 +36,7 @@ class ForeignCube(KeptCube):
             raise
         except Exception as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
+            reason = f"it has no {reason}" if isinstance(error, KeyError) else reason
             raise DataError(
                 f"{path}: cannot be opened as {type(self).__name__.removesuffix('Cube')}: {reason}"
             ) from None

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +156,25 @@ def test_planes_are_read_in_the_type_of_the_store(tmp_path: Path) -> None:
     del group["data"]
     group.create_array("data", data=held, chunks=(1, 2, 1, 12))
     np.testing.assert_array_equal(planes_of(AnemoiCube(path), ["u"])[0], [value(1, 0), value(1, 10)])
+
+
+@pytest.mark.parametrize("what", ["no latitudes", "latitude 95", "a latitude that is none", "a place twice"])
+def test_points_that_are_none_are_told(tmp_path: Path, what: str) -> None:
+    grid = octahedral(6)
+    row = Grid(np.array([50.0]), np.arange(360.0) / 1000)
+    path = store(tmp_path / "a", [0, 6], grid=row)
+    lat, lon = grid.latitude[0].copy(), grid.longitude[0].copy()
+    if what == "a place twice":
+        lat[5], lon[5] = lat[4], lon[4]
+    elif what != "no latitudes":
+        lat[0] = 95.0 if "95" in what else np.nan
+    for name, values in (("latitudes", lat), ("longitudes", lon)):
+        zarr.open_array(path / name, mode="r+")[...] = values
+    if what == "no latitudes":
+        shutil.rmtree(path / "latitudes")
+    message = {
+        "no latitudes": "cannot be opened as Anemoi: it has no 'latitudes'", "latitude 95": "latitude reaches 95, beyond 90 degrees",
+        "a latitude that is none": "holds values that are not finite", "a place twice": "1 points stand twice, such as number 5",
+    }[what]  # fmt: skip
+    with pytest.raises(DataError, match=message):
+        AnemoiCube(path)
