@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from py4cast.areas import AreaSettings, area_mask
 from py4cast.grid import Grid
 from py4cast.regrid import Method
 from py4cast.settings import Settings, setting
@@ -33,8 +34,13 @@ class BoxSettings(Settings):
     def window(self, grid: Grid) -> tuple[slice, slice | NDArray[np.int64]]:
         """Its rows and columns; SettingsError when no cell lies within.
 
-        Those that go from the last columns of a grid round the globe to its first ones are given by number, from west to east.
+        Those that go from the last columns of a grid round the globe to its first ones are given by number, from west to east,
+        and so are points.
         """
+        if not grid.is_rectangular:
+            # the points within, each by its number
+            area = AreaSettings(box=(self.south, self.north, self.west, self.east))
+            return slice(0, 1), np.flatnonzero(area_mask(grid, "box", area)[0])
         if not grid.is_projected and grid.is_periodic:
             degrees = (grid.longitude - self.west + _TOLERANCE) % 360
             inside = np.flatnonzero(degrees <= self.east - self.west + 2 * _TOLERANCE)

@@ -208,3 +208,13 @@ def test_a_region_within_the_globe_is_trained_on_as_one_grid(tmp_path: Path, fil
     predicted, truth = forecaster.forecast(batch, 1).tensor[0, 0, 0], batch.outputs.tensor[0, 0, 0]
     assert torch.equal(predicted[144:], truth[144:]), "the globe is given"
     assert not torch.allclose(predicted[:144], truth[:144], rtol=1e-3)
+
+
+def test_a_box_of_points_is_prepared(tmp_path: Path, files: Path) -> None:
+    box = {"south": 20.0, "north": 80.0, "west": -60.0, "east": 60.0}
+    train_, *_ = get_datasets("gridded", 2, 1, 1, document(tmp_path, files, grid={"box": box}))
+    lat, lon = O8.latitude[0], (O8.longitude[0] + 180) % 360 - 180
+    inside = np.flatnonzero((lat > 20) & (lat < 80) & (np.abs(lon) <= 60))
+    np.testing.assert_allclose(train_.info.grid.latitude[0], lat[inside], atol=1e-5)
+    values = train_.read_batch([0]).inputs["t2m"][0, 1, 0].flatten().numpy()
+    np.testing.assert_allclose(values, wave(1)[0, inside, 0], atol=0.01)

@@ -66,6 +66,11 @@ class WindowCube(ViewCube):
         if isinstance(self._columns, slice):
             self.source.read_window(names, start, stop, self._rows, self._columns, out)
             return
+        if not self.source.grid.is_rectangular:
+            whole = np.empty((*out.shape[:-2], *self.source.shape), dtype=np.float32)
+            self.source.read(names, start, stop, whole)
+            out[...] = whole[..., self._columns]
+            return
         # from the last columns of a grid round the globe to its first ones: each part is read by itself
         begin = 0
         for part in np.split(self._columns, np.flatnonzero(np.diff(self._columns) < 0) + 1):

@@ -6,6 +6,7 @@ from py4cast.cubes.memory import MemoryCube
 from py4cast.cubes.source_settings import BoxSettings
 from py4cast.cubes.views.cells import CutoutCube, RegridCube, WindowCube
 from py4cast.errors import DataError, SettingsError
+from py4cast.formats.reduced import octahedral
 from py4cast.grid import Grid
 from py4cast.testing import check_cube
 from py4cast.variables import Variable
@@ -133,3 +134,20 @@ def test_a_box_may_go_over_the_first_column_of_the_globe(thinning: int, expected
     np.testing.assert_array_equal(planes_of(cube)[0], values[0, :, 0 : 2 : thinning or 1][..., expected])
     assert cube.grid.longitude.tolist() == [c * 45.0 - (360.0 if c > 2 else 0.0) for c in expected]
     check_cube(cube)
+
+
+def test_a_box_of_points_holds_those_within_and_no_others() -> None:
+    globe = octahedral(8)
+    source = numbered(hours(0, 2), "tu", grid=globe, fixed=True)
+    cube = WindowCube.choose(source, None, BoxSettings(south=20.0, north=70.0, west=-30.0, east=40.0), 1)
+    lat, lon = globe.latitude[0], (globe.longitude[0] + 180) % 360 - 180
+    inside = np.flatnonzero((lat >= 20) & (lat <= 70) & (lon >= -30) & (lon <= 40))
+    assert cube.shape == (1, inside.size) and 10 < inside.size < 60
+    np.testing.assert_array_equal(cube.grid.latitude[0], lat[inside])
+    np.testing.assert_array_equal(planes_of(cube, ["u"], 1, 2)[0, 0, 0], value(1, 1, globe)[0, inside])
+    np.testing.assert_array_equal(cube.static_fields()["orog"][0], value(9, 0, globe)[0, inside])
+    check_cube(cube)
+    thin = WindowCube.choose(source, None, None, 3)
+    assert thin.grid.latitude[0].tolist() == lat[::3].tolist() and thin.grid.rows is None
+    with pytest.raises(SettingsError, match="area 'box': no cell lies in it"):
+        WindowCube.choose(source, None, BoxSettings(south=20.0, north=20.1, west=0.0, east=0.1), 1)
