@@ -83,7 +83,7 @@ ROOMS = {
         "grib",
         "cf_dataset",
         "cf",
-        "bare_netcdf grib_writer netcdf normals zarr zarr_writer",
+        "bare_netcdf grib_writer netcdf normals station_series zarr zarr_writer",
         "netcdf_writer",
     ],
     "losses": [

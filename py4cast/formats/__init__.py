@@ -35,6 +35,7 @@ readers: Registry[ReaderABC] = Registry(
         "zarr": "py4cast.formats.zarr:ZarrReader",
         "numpy": "py4cast.formats.numpy:NumpyReader",
         "bare_netcdf": "py4cast.formats.bare_netcdf:BareNetcdfReader",
+        "stations": "py4cast.formats.station_series:StationSeries",
     },
     mark="ReaderABC",
 )
@@ -66,6 +67,7 @@ BEGINNINGS = {
     b"\x89HDF": "netcdf",
     b"\x93NUM": "numpy",
     b"PK\x03\x04": "numpy",  # .npz
+    b"PAR1": "stations",  # .parquet
 }
 # archives and compressed files: what they are, and what unpacks them
 _PACKED = {
@@ -140,6 +142,8 @@ def _first_bytes(file: Path) -> bytes:
 def _kind(file: Path, first_bytes: bytes) -> str:
     """Which of this package's own readers it is for."""
     kind = BEGINNINGS.get(first_bytes[:4]) or ("grib" if b"GRIB" in first_bytes else None)
+    if kind is None and file.suffix.lower() == ".csv":
+        return "stations"
     if kind is None:
         for beginning, (what, how) in _PACKED.items():
             if first_bytes.startswith(beginning):
