@@ -213,6 +213,7 @@ class EdgeProducts(nn.Module):
 
     def __init__(self, edges: Edges) -> None:
         super().__init__()
+        edges.prepare_softmax()
         self.edges = edges
         self._sparse: dict[int, SparseRows] = {}
 

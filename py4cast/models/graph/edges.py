@@ -65,8 +65,12 @@ class Edges(nn.Module):
         self.register_buffer("receivers", torch.from_numpy(receivers.astype(np.int64)), persistent=False)
         scale = torch.from_numpy(1.0 / np.maximum(degree, 1)).float().view(-1, 1, 1)
         self.register_buffer("scale", scale, persistent=False)
+
+    def prepare_softmax(self) -> None:
+        """Makes the tables that `softmax` reads where receivers differ in their number of edges; sums need none."""
         if self.degree is None:
-            slots, places = self._rows_of(receivers.astype(np.int64), degree)
+            receivers = self.receivers.numpy()
+            slots, places = self._rows_of(receivers, np.bincount(receivers, minlength=self.num_receivers))
             self.register_buffer("_slots", torch.from_numpy(slots), persistent=False)
             self.register_buffer("_places", torch.from_numpy(places), persistent=False)
 
@@ -140,7 +144,7 @@ class Edges(nn.Module):
         return rows * received.index_select(0, self.receivers[e0:e1] - first)
 
     def softmax(self, scores: Tensor, first: int, last: int) -> Tensor:
-        """Shares of a receiver's edges that are ≥ 0 and sum to 1, `(edges, batch, heads)`, from their scores.
+        """Shares of a receiver's edges that are ≥ 0 and sum to 1, `(edges, batch, heads)`, after `prepare_softmax`.
 
         Args:
             scores: of edges, `(edges, batch, heads)`.
