@@ -7,12 +7,10 @@ from numpy.typing import NDArray
 
 from py4cast.areas import AreaSettings, area_mask
 from py4cast.errors import SettingsError
-from py4cast.grid import Grid
-from py4cast.polygons import covers_sphere, side_points
+from py4cast.grid import EARTH_RADIUS, Grid
+from py4cast.polygons import covers_sphere, nearest_angles, side_points
 
 __all__ = ["Border", "border_mask"]
-
-_RADIUS_KM = 6371.229
 
 
 class Border(NamedTuple):
@@ -74,8 +72,6 @@ def border_mask(grid: Grid, border: Border | int) -> NDArray[np.bool_]:
 
 
 def _near_sides(grid: Grid, km: float) -> NDArray[np.bool_]:
-    from scipy.spatial import cKDTree
-
     if not 0 < km < 20_000:
         raise SettingsError(f"border_km {km:g}: expected more than 0, less than 20000")
     vectors = grid.xyz().reshape(-1, 3)
@@ -84,5 +80,5 @@ def _near_sides(grid: Grid, km: float) -> NDArray[np.bool_]:
         where = "is doubly periodic" if grid.is_plane else "goes round the globe"
         raise SettingsError(f"border_km {km:g}: the grid {where} and has no sides")
     sides = grid.border_mask(1).ravel() if grid.is_rectangular else side_points(vectors)
-    chords = cKDTree(vectors[sides]).query(vectors)[0]
-    return np.asarray(2 * np.arcsin(np.clip(chords / 2, 0, 1)) * _RADIUS_KM <= km).reshape(grid.shape)
+    distance = EARTH_RADIUS * nearest_angles(vectors[sides], vectors)
+    return np.asarray(distance <= 1000 * km).reshape(grid.shape)

@@ -8,7 +8,16 @@ J. Strackee (1983), doi 10.1109/TBME.1983.325207 (the area of a triangle); I. E.
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["covers_sphere", "cut", "cut_areas", "mean_nearest", "polygon_areas", "side_points", "voronoi_cells"]
+__all__ = [
+    "covers_sphere",
+    "cut",
+    "cut_areas",
+    "mean_nearest",
+    "nearest_angles",
+    "polygon_areas",
+    "side_points",
+    "voronoi_cells",
+]
 
 Array = NDArray[np.float64]
 _NUM_NEIGHBOURS = 6  # the farthest of which tells how far points stand from each other
@@ -46,12 +55,21 @@ def voronoi_cells(points: Array) -> Array:
 
 def mean_nearest(points: Array) -> float:
     """Mean angle between a point and its nearest neighbour [rad]; NaN for one alone."""
+    return float(np.mean(nearest_angles(points, points, 2))) if len(points) > 1 else float("nan")
+
+
+def nearest_angles(points: Array, places: Array, which: int = 1) -> Array:
+    """Angles from places to the nearest of the points, or to the second one [rad], `(places,)`.
+
+    Args:
+        points: unit vectors, `(points, 3)`.
+        places: unit vectors, `(places, 3)`.
+        which: 1 for the nearest, 2 for the one after it.
+    """
     from scipy.spatial import cKDTree
 
-    if len(points) < 2:
-        return float("nan")
-    chords = cKDTree(points).query(points, k=2)[0][:, 1]
-    return float(np.mean(2 * np.arcsin(np.clip(chords / 2, 0, 1))))
+    chords = cKDTree(points).query(places, k=[which])[0][:, 0]
+    return np.asarray(2 * np.arcsin(np.clip(chords / 2, 0, 1)))
 
 
 def covers_sphere(points: Array) -> bool:

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.errors import DataError, SettingsError, nearest
-from py4cast.grid import EARTH_RADIUS, Grid
+from py4cast.grid import EARTH_RADIUS, Grid, edges_of
 from py4cast.kept_weights import kept_weights
 from py4cast.overlap import overlap_areas
 from py4cast.projection import forward
@@ -73,14 +73,6 @@ def _fraction(axis: Array, wanted: Array) -> Array:
     below, above = rising[0] - wanted * sign, wanted * sign - rising[-1]
     positions = np.where(below > 0, -below / (rising[1] - rising[0]), positions)
     return np.asarray(np.where(above > 0, axis.size - 1 + above / (rising[-1] - rising[-2]), positions))
-
-
-def _edges(centres: Array, is_latitude: bool) -> Array:
-    if centres.size == 1:
-        return np.array([centres[0] - 0.5, centres[0] + 0.5])
-    middles = (centres[1:] + centres[:-1]) / 2
-    ends = [2 * centres[0] - middles[0], *middles, 2 * centres[-1] - middles[-1]]
-    return np.clip(ends, -90, 90) if is_latitude else np.asarray(ends)
 
 
 def _overlap(source: Array, target: Array, period: float | None) -> Any:
@@ -314,9 +306,9 @@ class Regridder:
 
     def _mean(self) -> NDArray[np.bool_]:
         source, target = self.source, self.target
-        pairs = [np.sin(np.deg2rad(_edges(g.latitude, True))) for g in (source, target)]
+        pairs = [np.sin(np.deg2rad(np.clip(edges_of(g.latitude), -90, 90))) for g in (source, target)]
         self._rows = _overlap(pairs[0], pairs[1], None)
-        lon = [_edges(np.unwrap(g.longitude, period=360.0), False) for g in (source, target)]
+        lon = [edges_of(np.unwrap(g.longitude, period=360.0)) for g in (source, target)]
         self._columns = _overlap(lon[0], lon[1], 360.0)
         shares = []
         for name in ("_rows", "_columns"):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.grid import EARTH_RADIUS, Grid, GridPart
+from py4cast.polygons import nearest_angles
 from py4cast.regrid import Regridder
 
 __all__ = ["part_of", "stretched"]
@@ -38,7 +39,9 @@ def stretched(grids: Sequence[Grid], min_distance_km: float) -> tuple[Grid, list
             if not Regridder(grid, _as_points(inner), "nearest").covered.all():
                 raise DataError(f"cutout: {grid.describe()} does not cover {inner.describe()}")
             is_free &= ~_on(inner, places)
-            is_free &= _distance(inner.xyz().reshape(-1, 3)[chosen], everywhere) >= 1000 * min_distance_km
+            is_free &= (
+                EARTH_RADIUS * nearest_angles(inner.xyz().reshape(-1, 3)[chosen], everywhere) >= 1000 * min_distance_km
+            )
         if not is_free.any():
             raise DataError(f"cutout: no cell of {grid.describe()} lies outside the sources before it")
         cells.append(np.flatnonzero(is_free))
@@ -93,11 +96,3 @@ def _on(grid: Grid, places: Grid) -> NDArray[np.bool_]:
         return np.asarray(Regridder(grid, places, "linear").covered.ravel())
     except DataError:
         return np.zeros(places.shape[1], dtype=bool)
-
-
-def _distance(points: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Along the sphere to the nearest of the points [m]."""
-    from scipy.spatial import cKDTree
-
-    chords = cKDTree(points).query(places)[0]
-    return np.asarray(2 * EARTH_RADIUS * np.arcsin(np.clip(chords / 2, 0, 1)))

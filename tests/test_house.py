@@ -13,7 +13,7 @@ PACKAGE = ROOT / "py4cast"
 ROWS = [
     "errors process version progress former text checksums polygons",
     "namedtensor settings registry atomic units projection given noise",
-    "variables grid statistics timeline",
+    "variables grid kept_arrays statistics timeline",
     "axis kept_weights overlap",
     "regrid",
     "areas stretched",

@@ -57,7 +57,7 @@ def test_a_cache_that_cannot_be_written_costs_time_alone(
     def refused(*_: object) -> None:
         raise OSError("read-only")
 
-    monkeypatch.setattr("py4cast.kept_weights.atomic_path", refused)
+    monkeypatch.setattr("py4cast.kept_arrays.atomic_path", refused)
     with caplog.at_level(logging.WARNING):
         assert Regridder(octahedral(6), TARGET, "mean").covered.all()
     assert "not kept in the cache: read-only" in caplog.text

@@ -16,7 +16,7 @@ from py4cast.errors import DataError, SettingsError
 from py4cast.grid import Grid
 from py4cast.regrid import Method, Regridder
 
-__all__ = ["CutoutCube", "RegridCube", "WindowCube"]
+__all__ = ["CutoutCube", "RegridCube", "WindowCube", "names_in_all"]
 
 _WORDS = ("source", "target")
 
@@ -132,6 +132,18 @@ class RegridCube(ViewCube):
         return {name: self._regridder(field) for name, field in self.source.static_fields().items()}
 
 
+def names_in_all(parts: Sequence[CubeABC]) -> list[str]:
+    """The variables that all parts of a cutout hold, in the order of the first.
+
+    Raises:
+        DataError: there is none.
+    """
+    common = [n for n in parts[0].names if all(n in p.names for p in parts)]
+    if not common:
+        raise DataError(f"cutout: no variable is in all sources: {'; '.join(', '.join(p.names) for p in parts)}")
+    return common
+
+
 class CutoutCube(KeptCube):
     """Creates the view of several cubes on one grid, where each cell takes the first that covers it.
 
@@ -149,10 +161,7 @@ class CutoutCube(KeptCube):
 
     def __init__(self, parts: Sequence[CubeABC], target: Grid, method: Method) -> None:
         self.parts, self._target, self._method = align(parts), target, method
-        common = [n for n in parts[0].names if all(n in p.names for p in parts)]
-        if not common:
-            raise DataError(f"cutout: no variable is in all sources: {'; '.join(', '.join(p.names) for p in parts)}")
-        self.variables = towards_earth(parts, target, common)
+        self.variables = towards_earth(parts, target, names_in_all(parts))
         self.axis = self.parts[0].axis
         self._regridders = [None if p.grid.same_as(target) else Regridder(p.grid, target, method) for p in parts]
         self._winds = [

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from py4cast.cubes.base import CubeABC, Planes
 from py4cast.cubes.kept import KeptCube
-from py4cast.cubes.views.cells import RegridCube
+from py4cast.cubes.views.cells import RegridCube, names_in_all
 from py4cast.cubes.views.instants import align, digest
 from py4cast.errors import DataError
 from py4cast.grid import Grid
@@ -31,9 +31,7 @@ class StretchedCube(KeptCube):
 
     def __init__(self, parts: Sequence[CubeABC], min_distance_km: float) -> None:
         parts = align(parts)
-        common = [n for n in parts[0].names if all(n in p.names for p in parts)]
-        if not common:
-            raise DataError(f"cutout: no variable is in all sources: {'; '.join(', '.join(p.names) for p in parts)}")
+        common = names_in_all(parts)
         self._grid, cells = stretched([p.grid for p in parts], min_distance_km)
         self.axis = parts[0].axis
         self.parts = [RegridCube(p, _points(p.grid, chosen), "nearest") for p, chosen in zip(parts, cells, strict=True)]

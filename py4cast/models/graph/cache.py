@@ -1,15 +1,10 @@
 """Graphs on disk, found by what they are made from, so that they are built once for all ranks, jobs and starts."""
 
 import hashlib
-import logging
-import zipfile
 from pathlib import Path
 
-import numpy as np
-
-from py4cast.atomic import atomic_path
-from py4cast.errors import SpaceError
 from py4cast.grid import Grid
+from py4cast.kept_arrays import kept_arrays
 from py4cast.models.graph.graph import Graph, build_graph
 from py4cast.models.graph.settings import MeshSettings
 from py4cast.settings import cache_dir
@@ -17,7 +12,6 @@ from py4cast.settings import cache_dir
 __all__ = ["cached_graph", "graph_path"]
 
 _VERSION = 3  # of what build_graph makes; a new one where its result changes
-_log = logging.getLogger(__name__)
 
 
 def graph_path(grid: Grid, settings: MeshSettings, is_hierarchical: bool) -> Path:
@@ -33,24 +27,8 @@ def graph_path(grid: Grid, settings: MeshSettings, is_hierarchical: bool) -> Pat
 def cached_graph(grid: Grid, settings: MeshSettings, is_hierarchical: bool) -> Graph:
     """The graph of a grid, from the cache or built and put there.
 
-    A cache that cannot be read or written costs time, not the run: processes that build the same graph at once
-    write the same file, each under a name of its own, and rename it.
-
     Raises:
         SettingsError: no graph can be made of this grid with these settings.
     """
     path = graph_path(grid, settings, is_hierarchical)
-    try:
-        with path.open("rb") as stream, np.load(stream) as arrays:
-            return Graph.unpack(dict(arrays))
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        _log.warning("%s: damaged, built again: %s", path, error)
-    graph = build_graph(grid, settings, is_hierarchical)
-    try:
-        with atomic_path(path) as temporary, temporary.open("xb") as file:
-            np.savez(file, **graph.pack())  # type: ignore[arg-type]
-    except (OSError, SpaceError) as error:
-        _log.warning("%s: not kept in the cache: %s", path, error)
-    return graph
+    return kept_arrays(path, Graph.unpack, lambda: build_graph(grid, settings, is_hierarchical), Graph.pack)

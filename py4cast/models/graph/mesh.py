@@ -18,13 +18,13 @@ from py4cast.models.graph.geometry import Geometry
 
 __all__ = [
     "Level",
-    "edges_of",
     "icosahedral_mesh",
     "icosahedron",
     "integer_log",
     "rectangular_mesh",
     "refine",
     "spacing_in_step",
+    "triangle_edges",
     "unique_pairs",
 ]
 
@@ -135,7 +135,7 @@ def icosahedral_mesh(num_refinements: int, num_levels: int) -> list[Level]:
     points, faces = icosahedron()
     mesh_levels = []
     for step in range(num_refinements + 1):
-        edges = edges_of(faces)
+        edges = triangle_edges(faces)
         mesh_levels.append((points, edges))
         if step < num_refinements:
             points, faces = refine(points, faces, edges)
@@ -169,7 +169,7 @@ def unique_pairs(pairs: Index) -> Index:
     return np.stack([first, second])
 
 
-def edges_of(faces: Index) -> Index:
+def triangle_edges(faces: Index) -> Index:
     """The edges of triangles, each once and its smaller end first, `(edges, 2)`."""
     return unique_pairs(np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1).T).T
 

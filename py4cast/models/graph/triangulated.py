@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, cKDTree
 
 from py4cast.grid import EARTH_RADIUS
-from py4cast.models.graph.mesh import Level, edges_of, icosahedron, refine
+from py4cast.models.graph.mesh import Level, icosahedron, refine, triangle_edges
 
 __all__ = ["stretched_icosahedra", "triangulated_mesh"]
 
@@ -47,7 +47,7 @@ def _triangles(nodes: Array) -> tuple[Index, Array]:
     moved = nodes + 1e-9 * (index * 2654435761 % 2**32 / 2**32 - 0.5)
     moved /= np.linalg.norm(moved, axis=1, keepdims=True)
     corners = np.asarray(ConvexHull(moved).simplices, np.int64)
-    one_way = edges_of(corners).T
+    one_way = triangle_edges(corners).T
     a, b, c = (nodes[corners[:, k]] for k in range(3))
     normal = np.cross(b - a, c - a)
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
@@ -85,7 +85,7 @@ def stretched_icosahedra(cells: Array, areas: Array, per_node: float) -> list[Ar
         chosen = _to_split(points, faces, of_cell, areas, per_node)
         if not chosen.any():
             break
-        edges = edges_of(faces[chosen])
+        edges = triangle_edges(faces[chosen])
         points, parts = refine(points, faces[chosen], edges)
         # each cell goes to the quarter whose middle is nearest
         number = np.cumsum(chosen) - 1
