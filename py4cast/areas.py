@@ -10,7 +10,7 @@ from py4cast.errors import SettingsError, nearest
 from py4cast.grid import Grid
 from py4cast.settings import Settings, setting
 
-__all__ = ["AreaSettings", "area_mask"]
+__all__ = ["AreaSettings", "area_mask", "part_cells"]
 
 _TOLERANCE = 1e-4  # [degrees]
 
@@ -62,11 +62,28 @@ def area_mask(grid: Grid, name: str, area: AreaSettings) -> NDArray[np.bool_]:
 
 
 def _of_part(grid: Grid, name: str, wanted: str) -> NDArray[Any]:
+    try:
+        cells = part_cells(grid, wanted)
+    except SettingsError as error:
+        raise SettingsError(f"area {name!r}: {error}") from None
+    inside = np.zeros(grid.shape, dtype=bool)
+    inside[:, cells] = True
+    return inside
+
+
+def part_cells(grid: Grid, name: str) -> slice:
+    """Where the points of a part of a stretched grid stand.
+
+    Raises:
+        SettingsError: no such part.
+    """
     names = [part.name for part in grid.parts]
-    if wanted not in names:
-        known = nearest(wanted, names) if names else ": it is no stretched grid"
-        raise SettingsError(f"area {name!r}: the grid has no part {wanted!r}{known}")
-    return np.repeat([part.name == wanted for part in grid.parts], [part.size for part in grid.parts])[None]
+    if name not in names:
+        known = nearest(name, names) if names else ": it is no stretched grid"
+        raise SettingsError(f"the grid has no part {name!r}{known}")
+    place = names.index(name)
+    first = sum(part.size for part in grid.parts[:place])
+    return slice(first, first + grid.parts[place].size)
 
 
 def _inside(places: NDArray[np.float64], corners: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from py4cast.errors import DataError, SettingsError, nearest
+from py4cast.areas import part_cells
+from py4cast.errors import DataError
 from py4cast.grid import EARTH_RADIUS, Grid, GridPart
 from py4cast.polygons import nearest_angles
 from py4cast.regrid import Regridder
@@ -66,14 +67,8 @@ def part_of(grid: Grid, name: str) -> tuple[slice, Grid]:
     Raises:
         SettingsError: no such part.
     """
-    names = [part.name for part in grid.parts]
-    if name not in names:
-        raise SettingsError(
-            f"the grid has no part {name!r}{nearest(name, names) if names else ': it is no stretched grid'}"
-        )
-    first = sum(part.size for part in grid.parts[: names.index(name)])
-    part = grid.parts[names.index(name)]
-    cells = slice(first, first + part.size)
+    cells = part_cells(grid, name)
+    part = next(part for part in grid.parts if part.name == name)
     latitude, longitude = grid.latitude[0, cells], grid.longitude[0, cells]
     if part.shape is None:
         areas = grid.cell_areas()[0, cells]

@@ -118,18 +118,16 @@ def _near(levels: list[Level], cells: NDArray[np.float64]) -> list[Level]:
     masks = [kept]
     for level in levels[:-1]:
         children, parents = level.parents
-        kept = np.zeros(int(parents.max(initial=-1)) + 1, bool)
+        kept = np.zeros(len(levels[len(masks)].points), bool)
         kept[parents[masks[-1][children]]] = True
         masks.append(kept)
     numbers = [np.where(mask, np.cumsum(mask) - 1, -1) for mask in masks]
     result = []
     for k, (level, mask) in enumerate(zip(levels, masks, strict=True)):
-        mask = np.pad(mask, (0, len(level.points) - mask.size))
-        number = np.where(mask, np.cumsum(mask) - 1, -1)
-        edges = number[level.edges]
+        edges = numbers[k][level.edges]
         parents = level.parents
         if parents.size:
-            parents = np.stack([number[parents[0]], numbers[k + 1][parents[1]]])
+            parents = np.stack([numbers[k][parents[0]], numbers[k + 1][parents[1]]])
             parents = parents[:, (parents >= 0).all(0)]
         twins = numbers[k - 1][level.twins[mask]] if k else level.twins
         result.append(Level(level.points[mask], edges[:, (edges >= 0).all(0)], level.radius[mask], parents, twins))
