@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from py4cast.models.graph.along import EdgeProducts, Products
-from py4cast.models.graph.blockwise import Block, blockwise
+from py4cast.models.graph.blockwise import Block, blockwise, gelu_linear
 
 __all__ = ["EdgeAttention", "FeedForward"]
 
@@ -44,26 +44,7 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The rows after it, `(..., hidden)` → the same."""
-        wide = self.widen(self.norm(x))
-        if torch.compiler.is_compiling() or torch.is_autocast_enabled(x.device.type) or not torch.is_grad_enabled():
-            return torch.add(x, self.narrow(F.gelu(wide)))
-        return x + _GELULinear.apply(wide, self.narrow.weight, self.narrow.bias)  # type: ignore[no-untyped-call, no-any-return]
-
-
-class _GELULinear(torch.autograd.Function):
-    """W·GELU(x) + b that keeps x alone."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        return F.linear(F.gelu(x), weight, bias)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
-        x, weight = ctx.saved_tensors
-        rows = gradient.flatten(0, -2)
-        of_weight = rows.T @ F.gelu(x).flatten(0, -2)
-        return torch.ops.aten.gelu_backward(gradient @ weight, x), of_weight, rows.sum(0)
+        return x + gelu_linear(self.widen(self.norm(x)), self.narrow)
 
 
 class EdgeAttention(nn.Module):

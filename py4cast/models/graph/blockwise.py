@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from py4cast.models.graph.edges import Edges
 
-__all__ = ["Block", "Layer", "Table", "blockwise", "silu_linear"]
+__all__ = ["Block", "Layer", "Table", "blockwise", "gelu_linear", "silu_linear"]
 
 # rows of hidden features per block: 2 MB of float32 at width 64, which a core's caches hold; elsewhere launches count
 _ROWS_CPU = 8192
@@ -293,20 +293,32 @@ def _arithmetic(x: Tensor, dtype: torch.dtype | None) -> AbstractContextManager[
     return nullcontext() if dtype is None else torch.autocast(x.device.type, dtype=dtype)
 
 
-class _SiLULinear(torch.autograd.Function):
-    """W·SiLU(x) + b that keeps x alone."""
+class _Activation(NamedTuple):
+    """A function of each number, and the gradient of its input from that of its output and the input."""
+
+    run: Callable[[Tensor], Tensor]
+    back: Callable[[Tensor, Tensor], Tensor]
+
+
+_SILU = _Activation(F.silu, torch.ops.aten.silu_backward)
+_GELU = _Activation(F.gelu, torch.ops.aten.gelu_backward)
+
+
+class _ActivatedLinear(torch.autograd.Function):
+    """W·f(x) + b that keeps x alone."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(ctx: Any, activation: _Activation, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.activation = activation
         ctx.save_for_backward(x, weight)
-        return F.linear(F.silu(x), weight, bias)
+        return F.linear(activation.run(x), weight, bias)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         rows = gradient.flatten(0, -2)
-        of_weight = rows.T @ F.silu(x).flatten(0, -2)
-        return torch.ops.aten.silu_backward(gradient @ weight, x), of_weight, rows.sum(0)
+        of_weight = rows.T @ ctx.activation.run(x).flatten(0, -2)
+        return None, ctx.activation.back(gradient @ weight, x), of_weight, rows.sum(0)
 
 
 def _autocast_dtype(x: Tensor) -> torch.dtype | None:
@@ -314,12 +326,22 @@ def _autocast_dtype(x: Tensor) -> torch.dtype | None:
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
 
 
-def silu_linear(x: Tensor, linear: nn.Linear) -> Tensor:
-    """W·SiLU(x) + b of `(..., features)`; the backward pass computes SiLU again instead of keeping it."""
+def _activated_linear(activation: _Activation, x: Tensor, linear: nn.Linear) -> Tensor:
+    """W·f(x) + b of `(..., features)`; the backward pass computes f again instead of keeping it."""
     if torch.compiler.is_compiling() or not torch.is_grad_enabled():
-        return F.linear(F.silu(x), linear.weight, linear.bias)
+        return F.linear(activation.run(x), linear.weight, linear.bias)
     dtype = _autocast_dtype(x)
     if dtype is not None:
         with torch.autocast(x.device.type, enabled=False):
-            return _SiLULinear.apply(x.to(dtype), linear.weight.to(dtype), linear.bias.to(dtype))  # type: ignore[no-untyped-call, no-any-return]
-    return _SiLULinear.apply(x, linear.weight, linear.bias)  # type: ignore[no-untyped-call, no-any-return]
+            return _ActivatedLinear.apply(activation, x.to(dtype), linear.weight.to(dtype), linear.bias.to(dtype))  # type: ignore[no-untyped-call, no-any-return]
+    return _ActivatedLinear.apply(activation, x, linear.weight, linear.bias)  # type: ignore[no-untyped-call, no-any-return]
+
+
+def silu_linear(x: Tensor, linear: nn.Linear) -> Tensor:
+    """W·SiLU(x) + b of `(..., features)`; the backward pass computes SiLU again instead of keeping it."""
+    return _activated_linear(_SILU, x, linear)
+
+
+def gelu_linear(x: Tensor, linear: nn.Linear) -> Tensor:
+    """W·GELU(x) + b of `(..., features)`; the backward pass computes GELU again instead of keeping it."""
+    return _activated_linear(_GELU, x, linear)
