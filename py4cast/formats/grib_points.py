@@ -3,6 +3,7 @@
 Reference: K. M. Górski et al. (2005), doi 10.1086/427976 (HEALPix).
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ from numpy.typing import NDArray
 
 from py4cast.errors import DataError
 from py4cast.formats.grib_keys import get_key
-from py4cast.formats.icon_grid import UUID, icon_grid
+from py4cast.formats.icon_grid import UUID, icon_grid, uuid_of, write_grid_file
 from py4cast.formats.reduced import NEAR, gaussian_of, gaussian_rows, healpix, of_rows, reduced_gaussian, stands_at
 from py4cast.grid import EARTH_RADIUS, Grid
 
-__all__ = ["POINT_TYPES", "mark_of", "points_of", "set_points"]
+__all__ = ["POINT_TYPES", "mark_of", "points_of", "set_points", "write_coordinates"]
+
+logger = logging.getLogger(__name__)
 
 POINT_TYPES = ("reduced_gg", "reduced_ll", "healpix", "unstructured_grid")
 _SPHERE = 4 * np.pi * EARTH_RADIUS**2
@@ -80,16 +83,11 @@ def _checked(grid: Grid, latitude: NDArray[np.float64], longitude: NDArray[np.fl
 
 
 def set_points(handle: int, grid: Grid) -> None:
-    """Describes a grid of points in a message.
-
-    Raises:
-        DataError: GRIB has no template for them.
-    """
-    if UUID in grid.projection:
-        # the fields have the mark of the grid alone; its file stays where it is
+    """Describes a grid of points in a message; one without a template of its own by its mark, whose coordinates then stand in a file."""
+    if _has_grid_file(grid):
         eccodes.codes_set(handle, "gridDefinitionTemplateNumber", 101)
         eccodes.codes_set(handle, "numberOfDataPoints", grid.shape[1])
-        eccodes.codes_set(handle, "uuidOfHGrid", str(grid.projection[UUID]))
+        eccodes.codes_set(handle, "uuidOfHGrid", uuid_of(grid))
         return
     gaussian = gaussian_of(grid.latitude[0], grid.longitude[0])
     if gaussian is None:
@@ -111,14 +109,28 @@ def set_points(handle: int, grid: Grid) -> None:
 
 
 def _set_healpix(handle: int, grid: Grid) -> None:
-    side = round((grid.shape[1] / 12) ** 0.5)
-    if 12 * side**2 != grid.shape[1] or not stands_at(healpix(side), grid.latitude[0], grid.longitude[0]):
-        hint = " or one of its parts (--part region)" if grid.parts else ""
-        raise DataError(
-            f"GRIB output: no encoding for a grid on {grid.projection.get('grid_mapping_name')}; write NetCDF instead "
-            f"(--output forecast.nc){hint}; it is {grid.describe()}"
-        )
     eccodes.codes_set(handle, "gridType", "healpix")
-    eccodes.codes_set(handle, "Nside", side)
+    eccodes.codes_set(handle, "Nside", _side_of(grid))
     eccodes.codes_set(handle, "orderingConvention", "ring")
     eccodes.codes_set(handle, "longitudeOfFirstGridPointInDegrees", 45.0)
+
+
+def _side_of(grid: Grid) -> int:
+    """Nside of the HEALPix grid that points are; 0 where they are none."""
+    side = round((grid.shape[1] / 12) ** 0.5)
+    is_it = 12 * side**2 == grid.shape[1] and stands_at(healpix(side), grid.latitude[0], grid.longitude[0])
+    return side if is_it else 0
+
+
+def _has_grid_file(grid: Grid) -> bool:
+    """Whether GRIB has but a mark of a grid of points, and its coordinates stand in a file of their own."""
+    if grid.is_rectangular or UUID in grid.projection:
+        return not grid.is_rectangular
+    return gaussian_of(grid.latitude[0], grid.longitude[0]) is None and not _side_of(grid)
+
+
+def write_coordinates(folder: Path, grid: Grid) -> None:
+    """Writes the coordinates of a grid beside its fields where GRIB has but a mark of it."""
+    if _has_grid_file(grid):
+        path = write_grid_file(folder, grid)
+        logger.info("GRIB has no template for %s: its coordinates are in %s", grid.describe(), path)

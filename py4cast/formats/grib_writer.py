@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from py4cast.errors import DataError, SettingsError
 from py4cast.formats.base import Heading, PutStep, WriterABC, same_key
 from py4cast.formats.grib_keys import get_key
-from py4cast.formats.grib_points import set_points
+from py4cast.formats.grib_points import set_points, write_coordinates
 from py4cast.grid import Grid
 from py4cast.units import conversion
 from py4cast.variables import Variable
@@ -66,6 +66,7 @@ class GribWriter(WriterABC):
                         template.write(stream, field, number)
 
             yield put
+        write_coordinates(temporary.parent, heading.grid)
 
 
 class _Template:

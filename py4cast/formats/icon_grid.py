@@ -1,7 +1,8 @@
-"""Where the cells of ICON are: its GRIB has a mark of the grid (a UUID) and a count, the coordinates are in a file of their own.
+"""Where the cells of ICON, and of points without a template, are: GRIB has a mark (a UUID), a file of its own the coordinates.
 
 The service ships it beside the fields, as NetCDF with `clat`, `clon` [rad], `cell_area` [m2] and the attribute
-`uuidOfHGrid`. It is looked for in the folder of the fields, in the one above, and in that of `PY4CAST_GRIDS`.
+`uuidOfHGrid`. It is looked for in the folder of the fields, in the one above, and in that of `PY4CAST_GRIDS`. Points that
+GRIB has no template for are written the same way, with a mark made of their coordinates.
 """
 
 import os
@@ -10,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from py4cast.atomic import atomic_path, check_name
 from py4cast.errors import DataError
 from py4cast.grid import Grid
 
-__all__ = ["UUID", "icon_grid"]
+__all__ = ["UUID", "icon_grid", "uuid_of", "write_grid_file"]
 
 UUID = "uuidOfHGrid"
 
@@ -41,6 +43,38 @@ def icon_grid(path: Path, mark: str, num_cells: int) -> Grid:
     )
 
 
+def uuid_of(grid: Grid) -> str:
+    """The mark of a grid of points, 32 hexadecimal digits: that of its file, else made of its coordinates."""
+    return str(grid.projection[UUID]) if UUID in grid.projection else grid.fingerprint()[:32]
+
+
+def write_grid_file(folder: Path, grid: Grid) -> Path:
+    """Writes the coordinates of points where `icon_grid` looks for them, `grid_MARK.nc`; one that stands is kept.
+
+    Args:
+        folder: of the fields.
+        grid: of points.
+    """
+    import netCDF4
+
+    mark = uuid_of(grid)
+    path = folder / check_name(f"grid_{mark}.nc", UUID, DataError)
+    if path.exists():
+        return path
+    with atomic_path(path, suffix=".nc") as temporary, netCDF4.Dataset(temporary, "w") as file:
+        file.createDimension("cell", grid.shape[1])
+        file.setncatts({"uuidOfHGrid": mark, "grid_name": grid.name})
+        for name, values, units in (
+            ("clat", np.deg2rad(grid.latitude[0]), "radian"),
+            ("clon", np.deg2rad(grid.longitude[0]), "radian"),
+            ("cell_area", grid.cell_areas().ravel(), "m2"),
+        ):
+            variable = file.createVariable(name, "f8", ("cell",))
+            variable.units = units
+            variable[:] = values
+    return path
+
+
 def _candidates(path: Path) -> Iterator[Path]:
     """Files whose names say that they hold a grid."""
     folders = [path.parent, path.parent.parent]
@@ -66,7 +100,7 @@ def _read(path: Path, mark: str, num_cells: int, others: list[str]) -> Grid | No
                 return None
             lat, lon = (np.rad2deg(np.asarray(file[name][:], dtype=np.float64)) for name in ("clat", "clon"))
             areas = np.asarray(file["cell_area"][:], dtype=np.float64) if "cell_area" in file.variables else None
-            name = f"ICON {mark[:8]}"
+            name = str(getattr(file, "grid_name", f"ICON {mark[:8]}"))
             made = Grid.points(lat, lon, areas, name=name)
             # what GRIB tells of it, to be written again
             return Grid(made.latitude, made.longitude, projection={UUID: mark}, name=name, areas=made.areas)

@@ -110,13 +110,29 @@ def test_half_of_a_reduced_grid_is_refused(tmp_path: Path) -> None:
         reader.grid(reader.records()[0])
 
 
-def test_points_that_grib_has_no_template_for_are_refused(tmp_path: Path) -> None:
+def test_points_without_a_template_have_their_coordinates_in_a_file_beside(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    grid = Grid.points(rng.uniform(40, 50, 30), rng.uniform(0, 10, 30), np.ones(30))
-    with pytest.raises(DataError, match="GRIB output: no encoding .*write NetCDF instead .*it is 30 points"):
-        write(tmp_path / "a.grib2", grid, np.zeros(30))
-    assert not list(tmp_path.iterdir())
-    write(tmp_path / "a.nc", grid, np.zeros(30))
+    grid = Grid.points(rng.uniform(40, 50, 30), rng.uniform(0, 10, 30), rng.uniform(1e9, 2e9, 30), name="thirty")
+    values = rng.normal(280, 5, (1, 30))
+    write(tmp_path / "a.grib2", grid, values)
+    write(tmp_path / "b.grib2", grid, values)
+    (beside,) = tmp_path.glob("grid_*.nc")
+    with (tmp_path / "a.grib2").open("rb") as stream:
+        handle = eccodes.codes_grib_new_from_file(stream)
+        assert eccodes.codes_get(handle, "gridType") == "unstructured_grid"
+        assert eccodes.codes_get(handle, "uuidOfHGrid") in beside.name
+        np.testing.assert_allclose(eccodes.codes_get_values(handle), values[0], atol=1e-5)
+        eccodes.codes_release(handle)
+    with open_reader(tmp_path / "a.grib2") as reader:
+        (record,) = reader.records()
+        again = reader.grid(record)
+        assert again.same_as(grid) and again.name == "thirty"
+        np.testing.assert_allclose(again.cell_areas(), grid.cell_areas())
+    # and once more from what was read
+    (tmp_path / "again").mkdir()
+    write(tmp_path / "again" / "c.grib2", again, values)
+    with open_reader(tmp_path / "again" / "c.grib2") as reader:
+        assert reader.grid(reader.records()[0]).same_as(grid)
 
 
 def test_an_order_that_is_not_that_of_the_rows_is_another_grid() -> None:
@@ -186,8 +202,10 @@ def test_rows_of_equal_distance_are_a_sphere(tmp_path: Path) -> None:
 def test_rows_that_begin_elsewhere_are_no_grid_of_gribs(tmp_path: Path) -> None:
     grid = octahedral(8)
     turned = Grid.points(grid.latitude[0], grid.longitude[0] + 3.0, grid.areas[0], grid.rows)
-    with pytest.raises(DataError, match="GRIB output: no encoding .*it is 544 points"):
-        write(tmp_path / "a.grib2", turned, np.zeros(544))
+    write(tmp_path / "a.grib2", turned, np.zeros(544))
+    with open_reader(tmp_path / "a.grib2") as reader:
+        again = reader.grid(reader.records()[0])
+    assert again.same_as(turned) and not again.same_as(grid)
 
 
 def test_healpix_is_written_again(tmp_path: Path) -> None:
@@ -208,12 +226,11 @@ def test_healpix_is_written_again(tmp_path: Path) -> None:
         np.testing.assert_allclose(reader.read(record)[0], values, atol=0.01)
 
 
-def test_points_without_a_template_are_refused(tmp_path: Path) -> None:
+def test_a_stretched_grid_is_written_with_its_coordinates(tmp_path: Path) -> None:
     grid, _ = stretched([Grid(np.linspace(60, 50, 6), np.linspace(0, 15, 7)), octahedral(8)], 100.0)
-    heading = Heading([T2M], grid, np.datetime64("2020-01-01T00", "s"), [np.timedelta64(6, "h")])
-    with (
-        pytest.raises(DataError, match=r"no encoding for a grid .* or one of its parts \(--part region\)"),
-        writer_for("h.grib2").open(tmp_path / "h.grib2", heading) as put,
-    ):
-        put(np.zeros((*grid.shape, 1), dtype=np.float32))
-    assert not list(tmp_path.glob("*.grib2"))
+    values = 280 + np.arange(grid.shape[1]) / 100.0
+    write(tmp_path / "h.grib2", grid, values)
+    with open_reader(tmp_path / "h.grib2") as reader:
+        (record,) = reader.records()
+        assert reader.grid(record).same_as(grid)
+        np.testing.assert_allclose(reader.read(record)[0], values, atol=0.01)

@@ -205,7 +205,6 @@ STEREOGRAPHIC = Grid(
     [
         (STEREOGRAPHIC, "'polar_stereographic'"),
         (Grid.plane(8, 1e6), "'doubly_periodic_plane'"),
-        (Grid.points([1.0, 2.0], [3.0, 4.0], [1.0, 1.0]), "None"),
     ],
 )
 def test_grids_that_have_no_encoding_are_refused(tmp_path: Path, grid: Grid, name: str) -> None:
