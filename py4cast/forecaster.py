@@ -207,7 +207,7 @@ class Forecaster(nn.Module):
 
     def _num_members(self, asked: int | None) -> int:
         """Members of a forecast: those asked for, else the strategy's; SettingsError where it can make but one."""
-        num_members = self.strategy.num_members if asked is None else asked
+        num_members = self.strategy.num_forecast_members if asked is None else asked
         self.strategy.check_members(num_members)
         return num_members
 
@@ -353,7 +353,7 @@ class Forecaster(nn.Module):
             "num_input_steps": self.num_input_steps,
             "forces_border": self.strategy.force_border,
             "noise": self.strategy.noise_of_step.to_dict(),
-            "num_members": self.strategy.num_members,
+            "num_members": self.strategy.num_forecast_members,
             "further_inputs": list(self.inputs),
             "info": self.info.pack()[0],
             "lineage": self.lineage,

@@ -193,7 +193,7 @@ class AutoRegressiveLightning(pl.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         self.validation = SampledVerification(
-            self.info, self.climatology, self._scores, num_members=self.forecaster.strategy.num_members
+            self.info, self.climatology, self._scores, num_members=self.forecaster.strategy.num_forecast_members
         )
         self._draws, self._spent_before = self.clock.allows(), self.clock.spent_s
 
@@ -210,7 +210,7 @@ class AutoRegressiveLightning(pl.LightningModule):
 
     def on_test_epoch_start(self) -> None:
         self.verification = BatchVerification(
-            self.info, self.climatology, self._scores, True, True, self.forecaster.strategy.num_members
+            self.info, self.climatology, self._scores, True, True, self.forecaster.strategy.num_forecast_members
         )
 
     def test_step(self, batch: ItemBatch, batch_idx: int) -> None:

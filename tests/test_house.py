@@ -17,7 +17,7 @@ ROWS = [
     "axis kept_weights overlap",
     "regrid",
     "areas",
-    "border stretched vectors",
+    "border neighbours stretched vectors",
     "batch normalizer saved",
     "dataset_info",
     "entry",
@@ -69,12 +69,16 @@ ROOMS = {
         "splits gridded_settings older_settings",
         "base preparing",
         "describe dummy",
-        "files_dataset qg virtual",
+        "files_dataset qg stochastic virtual",
         "gridded poesy rainfall smeagol titan tracks",
     ],
     "datasets/qg": [
         "settings",
         "simulation",
+        "dataset",
+    ],
+    "datasets/stochastic": [
+        "systems",
         "dataset",
     ],
     "formats": [
@@ -87,16 +91,16 @@ ROOMS = {
         "netcdf_writer",
     ],
     "losses": [
-        "base on_areas",
-        "cells",
-        "weighted crps",
+        "base members on_areas weights",
+        "cells sum",
+        "joint weighted crps",
     ],
     "metrics": [
         "layout pool rows",
         "case climatology",
         "base maps",
         "aggregator anomaly area deterministic event resolution score_set significance spectral",
-        "categorical ensemble neighbourhood verification",
+        "categorical ensemble joint neighbourhood verification",
         "batches",
     ],
     "models": [
@@ -163,7 +167,7 @@ ROOMS = {
     "strategies": [
         "older",
         "base",
-        "diff_ar downscaling hybrid mapping scaled_ar",
+        "diff_ar downscaling ensemble hybrid mapping scaled_ar",
     ],
     "strategies/hybrid": [
         "couplings settings",

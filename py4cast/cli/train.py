@@ -4,6 +4,7 @@ import argparse
 import datetime
 import os
 import sys
+from dataclasses import fields
 from typing import Any
 
 from py4cast.cli.base import Verb, add_data, whole
@@ -16,6 +17,7 @@ examples:
   py4cast train                                             the synthetic atmosphere, on a laptop
   py4cast train --dataset gridded --dataset_conf my.json    your own GRIB or NetCDF files
   py4cast train --model unet --strategy scaled_ar --epochs 50 --set model.init_features=32
+  py4cast train --strategy ensemble --num_members 4         members by noise, trained on the CRPS
   py4cast train --config RUN/config.json                    a run again
   py4cast train --run_name NAME --resume ...                go on with a run that was stopped
 
@@ -39,7 +41,9 @@ def _arguments(p: argparse.ArgumentParser) -> None:
     )
     p.add_argument("--model_conf", metavar="JSON", help="JSON file of the model's settings; examples in config/models/")
     p.add_argument(
-        "--strategy", metavar="NAME", help="diff_ar, scaled_ar, downscaling, or a plugin's (default: diff_ar)"
+        "--strategy",
+        metavar="NAME",
+        help="diff_ar, scaled_ar, ensemble, downscaling, or a plugin's (default: diff_ar)",
     )
     p.add_argument("--strategy_conf", metavar="JSON", help="JSON file of the strategy's settings")
     numbers = {
@@ -50,6 +54,8 @@ def _arguments(p: argparse.ArgumentParser) -> None:
         "num_pred_steps_train": "steps unrolled in training (default: 1)",
         "num_pred_steps_val_test": "steps unrolled in validation and test (default: 5)",
         "limit_train_batches": "batches per epoch at most (default: all)",
+        "num_members": "members in training, of a strategy that makes them, such as ensemble (default: 4)",
+        "num_members_val": "members in validation, test and forecasts (default: 8)",
         "seed": "what weights and the order of samples are drawn from (default: 42)",
     }
     for name, text in numbers.items():
@@ -60,7 +66,16 @@ def _arguments(p: argparse.ArgumentParser) -> None:
         metavar="K",
         help="calls of the network per step of the data, scaled_ar only (default: 1)",
     )
-    p.add_argument("--loss", metavar="NAME", help="mse, mae, or a plugin's (default: mse)")
+    p.add_argument(
+        "--loss",
+        metavar="NAME",
+        help="mse, mae, crps, energy_score, sum, ... (default: the strategy's); `py4cast plugins` lists all",
+    )
+    _running_arguments(p)
+
+
+def _running_arguments(p: argparse.ArgumentParser) -> None:
+    """The flags of how it runs and what is kept."""
     p.add_argument("--lr", type=float, metavar="LR", help="highest learning rate (default: 0.001)")
     p.add_argument("--precision", metavar="P", help="32, bf16-mixed or 16-mixed (default: 32)")
     p.add_argument("--profiler", metavar="NAME", help="None, simple, advanced or pytorch (default: None)")
@@ -119,6 +134,10 @@ def _run(a: argparse.Namespace) -> None:
                 f"--num_inter_steps {a.num_inter_steps}: strategy {document['strategy']['name']} has no inter steps; use --strategy scaled_ar"
             )
         document["strategy"]["settings"]["num_inter_steps"] = a.num_inter_steps
+    for name in ("num_members", "num_members_val"):
+        if getattr(a, name) is not None:
+            _check_members(document["strategy"]["name"], name)
+            document["strategy"]["settings"][name] = getattr(a, name)
     config = build_config(document, a.overrides)
     decoded = config.check()
     if a.resume and not a.run_name:
@@ -131,6 +150,16 @@ def _run(a: argparse.Namespace) -> None:
     if process_rank() == 0:
         show(score_table(read_json(folder / "scores.json")))
         sys.stdout.write(f"{folder}\n")
+
+
+def _check_members(strategy: str, name: str) -> None:
+    """SettingsError where a strategy has no such setting."""
+    from py4cast.strategies import registry
+
+    if name in {field.name for field in fields(registry.get(strategy).settings_kls)}:
+        return
+    others = [n for n in registry.builtin_names if name in {f.name for f in fields(registry.get(n).settings_kls)}]
+    raise SettingsError(f"--{name}: strategy {strategy!r} makes one forecast; members come from {', '.join(others)}")
 
 
 def _default_run_name() -> str:

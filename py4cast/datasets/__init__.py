@@ -22,6 +22,7 @@ registry: "Registry[DatasetABC]" = Registry(
         "smeagol": "py4cast.datasets.smeagol:Smeagol",
         "poesy": "py4cast.datasets.poesy:Poesy",
         "qg": "py4cast.datasets.qg:Qg",
+        "stochastic": "py4cast.datasets.stochastic.dataset:Stochastic",
         "tracks": "py4cast.datasets.tracks:Tracks",
         "rainfall": "py4cast.datasets.rainfall:Rainfall",
     },

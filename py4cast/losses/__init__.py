@@ -12,5 +12,9 @@ registry: Registry[LossABC] = Registry(
         "mse": "py4cast.losses.weighted:WeightedMSE",
         "mae": "py4cast.losses.weighted:WeightedMAE",
         "crps": "py4cast.losses.crps:CRPS",
+        "crps_of_differences": "py4cast.losses.joint:CRPSOfDifferences",
+        "crps_of_means": "py4cast.losses.joint:CRPSOfMeans",
+        "energy_score": "py4cast.losses.joint:EnergyScore",
+        "sum": "py4cast.losses.sum:SumOfLosses",
     },
 )

@@ -59,11 +59,13 @@ class LossABC(nn.Module, ABC):
         settings_kls: its settings.
         reference: its paper.
         takes_members: whether predictions have a dimension `member` behind `batch`.
+        is_of_cells: whether it scores every cell for itself.
     """
 
     settings_kls: ClassVar[type] = LossSettings
     reference: ClassVar[str] = ""
     takes_members: ClassVar[bool] = False
+    is_of_cells: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -92,6 +94,10 @@ class LossABC(nn.Module, ABC):
     ) -> Tensor:
         """The loss of each cell, `(batch, timestep, lat, lon)`, for pictures; SettingsError where a loss has none."""
         raise SettingsError(f"loss {type(self).__name__}: is of whole fields and has no value for a cell")
+
+    def for_validation(self) -> "LossABC":
+        """The loss that chooses the best epoch; by default itself."""
+        return self
 
     def forward(
         self,

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from py4cast.dataset_info import DatasetInfo
 from py4cast.losses.base import LossABC, LossTerms
+from py4cast.losses.weights import FieldWeights
 from py4cast.namedtensor import NamedTensor
 
 __all__ = ["CellLossABC", "tensor_of"]
@@ -28,24 +29,29 @@ class CellLossABC(LossABC):
     """
 
     power: ClassVar[int] = 1
-    feature_weights: Tensor
-    cell_weights: Tensor
+    is_of_cells: ClassVar[bool] = True
     full_weights: Tensor
-    valid_mask: Tensor
 
     def __init__(self, info: DatasetInfo, settings: Any = None) -> None:
         super().__init__(info, settings)
-        std = info.diff_stats.to_list("std", info.predicted, torch.float64)
-        std = torch.where(std > 0, std, torch.ones_like(std))
-        weights = torch.tensor([info.state_weights[n] for n in info.predicted], dtype=torch.float64) / std**self.power
-        self.register_buffer("feature_weights", weights.float(), persistent=False)
-        # shares of the whole grid, so that the weights of its parts add up to 1
-        cells = info.statics.cell_weights.double()
-        shares = cells / cells.sum()
-        self.register_buffer("cell_weights", shares.float(), persistent=False)
-        self.register_buffer("valid_mask", info.statics.valid_mask.clone(), persistent=False)
-        self.has_holes = not bool(info.statics.valid_mask.all())
-        self.register_buffer("full_weights", (shares * weights).float(), persistent=False)
+        self.field = FieldWeights(info, self.power)
+        full = self.field.cell_weights.double() * self.field.feature_weights.double()
+        self.register_buffer("full_weights", full.float(), persistent=False)
+
+    @property
+    def feature_weights(self) -> Tensor:
+        """What each feature weighs, w/σ_Δ^p, `(features,)`."""
+        return self.field.feature_weights
+
+    @property
+    def cell_weights(self) -> Tensor:
+        """What each cell weighs, shares of the whole grid, `(lat, lon, 1)`."""
+        return self.field.cell_weights
+
+    @property
+    def has_holes(self) -> bool:
+        """Whether some cells never hold data."""
+        return self.field.has_holes
 
     @abstractmethod
     def score(self, prediction: Tensor, target: Tensor, counted: Tensor | None) -> Tensor:
@@ -58,19 +64,11 @@ class CellLossABC(LossABC):
                 before the score: 0·NaN would be NaN, in the gradient too.
         """
 
-    def _counted(self, target: Tensor, mask: Tensor | None) -> Tensor:
-        """Where a target counts, of its shape."""
-        counted = torch.isfinite(target)
-        if self.has_holes:
-            # one variable may have truth where another has none: no forecast is made there
-            counted = counted & self.valid_mask
-        return counted if mask is None else counted & mask.bool()
-
     def terms(
         self, prediction: Tensor | NamedTensor, target: Tensor | NamedTensor, mask: Tensor | None = None
     ) -> LossTerms:
         y, truth = tensor_of(prediction), tensor_of(target)
-        counted = self._counted(truth, mask)
+        counted = self.field.counted(truth, mask)
         if mask is None and bool(counted.all()):
             # nothing is missing: the weights of cells and features are one constant field
             total = (self.score(y, truth, None) * self.full_weights).sum((2, 3))
@@ -83,5 +81,5 @@ class CellLossABC(LossABC):
         self, prediction: Tensor | NamedTensor, target: Tensor | NamedTensor, mask: Tensor | None = None
     ) -> Tensor:
         y, truth = tensor_of(prediction), tensor_of(target)
-        score = self.score(y, truth, self._counted(truth, mask))
+        score = self.score(y, truth, self.field.counted(truth, mask))
         return (score * self.feature_weights * (self.cell_weights > 0)).sum(-1)

@@ -1,12 +1,14 @@
 """crps: the continuous ranked probability score of members, almost fair."""
 
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from torch import Tensor
 
+from py4cast.losses.base import LossABC
 from py4cast.losses.cells import CellLossABC
-from py4cast.scores.ensemble import absolute_difference
+from py4cast.losses.members import almost_fair_crps
 from py4cast.settings import Settings, setting
 
 __all__ = ["CRPS", "CRPSSettings"]
@@ -37,17 +39,12 @@ class CRPS(CellLossABC):
     reference: ClassVar[str] = "Lang et al. (2024), arXiv 2412.15832"
     takes_members: ClassVar[bool] = True
 
+    def for_validation(self) -> LossABC:
+        """The fair score, whatever the training's α: more members are not better for being more."""
+        fair = copy(self)
+        fair.settings = replace(self.settings, alpha=1.0)
+        return fair
+
     def score(self, prediction: Tensor, target: Tensor, counted: Tensor | None) -> Tensor:
         members = prediction if prediction.ndim > target.ndim else prediction.unsqueeze(1)
-        truth = target.unsqueeze(1)
-        if counted is not None:
-            # pairs of a cell that does not count would reward spread without bound
-            left_out = ~counted.unsqueeze(1)
-            members, truth = members.masked_fill(left_out, 0.0), truth.masked_fill(left_out, 0.0)
-        accuracy = (members - truth).abs().mean(1)
-        m = members.shape[1]
-        if m < 2:
-            return accuracy
-        pairs = absolute_difference(members.transpose(0, 1))
-        share: float = (1 - (1 - self.settings.alpha) / m) / (2 * m * (m - 1))
-        return accuracy - share * pairs
+        return almost_fair_crps(members, target, self.settings.alpha, counted)

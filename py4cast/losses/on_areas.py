@@ -7,9 +7,9 @@ import torch
 
 from py4cast.areas import AreaSettings, area_mask
 from py4cast.dataset_info import DatasetInfo
-from py4cast.errors import SettingsError
+from py4cast.errors import SettingsError, nearest
 
-__all__ = ["on_areas"]
+__all__ = ["on_areas", "weighted"]
 
 
 def on_areas(info: DatasetInfo, areas: Mapping[str, AreaSettings], shares: Mapping[str, float]) -> DatasetInfo:
@@ -39,3 +39,25 @@ def on_areas(info: DatasetInfo, areas: Mapping[str, AreaSettings], shares: Mappi
     statics = info.statics.copy()
     statics.area_weights = (weights * (weights.numel() / weights.sum())).float()
     return replace(info, statics=statics)
+
+
+def weighted(info: DatasetInfo, factors: Mapping[str, float]) -> DatasetInfo:
+    """The data with the weights of some variables in the loss multiplied by factors.
+
+    Args:
+        info: of the data.
+        factors: by the name of a predicted variable.
+
+    Raises:
+        SettingsError: a variable that is not predicted, or nothing that weighs.
+    """
+    for name in factors:
+        if name not in info.predicted:
+            raise SettingsError(f"loss.variables: no predicted variable {name!r}{nearest(name, info.predicted)}")
+    if not factors:
+        return info
+    weights = {n: info.state_weights[n] * factors.get(n, 1.0) for n in info.predicted}
+    if not any(weights.values()):
+        raise SettingsError("loss.variables: nothing weighs; at least one factor must be above 0")
+    variables = [replace(v, weight=weights.get(v.name, v.weight)) for v in info.variables]
+    return replace(info, variables=variables)

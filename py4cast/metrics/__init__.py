@@ -55,6 +55,8 @@ registry: Registry[MetricABC] = Registry(
         "brier": "py4cast.metrics.ensemble:Brier",
         "reliability": "py4cast.metrics.ensemble:Reliability",
         "energy_score": "py4cast.metrics.ensemble:EnergyScore",
+        "pooled_spread_skill": "py4cast.metrics.joint:PooledSpreadSkill",
+        "neighbour_correlation": "py4cast.metrics.joint:NeighbourCorrelation",
     },
 )
 

@@ -10,6 +10,7 @@ registry: Registry[StrategyABC] = Registry(
     "py4cast.strategies.base:StrategyABC",
     {
         "diff_ar": "py4cast.strategies.diff_ar:DiffAR",
+        "ensemble": "py4cast.strategies.ensemble:Ensemble",
         "scaled_ar": "py4cast.strategies.scaled_ar:ScaledAR",
         "hybrid": "py4cast.strategies.hybrid:Hybrid",
         "mapping": "py4cast.strategies.mapping:Mapping",

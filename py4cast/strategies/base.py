@@ -13,6 +13,7 @@ one behind the other in the batch while a step is made, so that neither `advance
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, ClassVar, final
 
 import torch
@@ -47,12 +48,15 @@ class StrategyABC(nn.Module, ABC):
         noise: what noise it is given: `none`; `vector`, as the network's `condition`; `cells`, as the last features of the
             network's input.
         num_noise: numbers of noise per member and advance, and per cell for `cells`.
-        num_members: members that it is trained on, and that a forecast has where no number is asked for.
+        num_members: members that it is trained on.
+        num_members_val: members of validation, test and of a forecast where no number is asked for; None for `num_members`.
         num_conditions: numbers of the vector that it gives the network as `condition` beside noise.
         num_extra_inputs: features that it adds to the network's input, noise apart.
         exports: whether a step can be exported.
         unexported: why it cannot, and what can be done instead.
         uses_states: whether past states are part of the network's input.
+        default_loss: what it is trained on where no loss is named.
+        model_defaults: settings of a network that fit it better than the network's own defaults, where it has them.
     """
 
     settings_kls: ClassVar[type]
@@ -60,11 +64,14 @@ class StrategyABC(nn.Module, ABC):
     uses_states: ClassVar[bool] = True
     exports: ClassVar[bool] = True
     unexported: ClassVar[str] = "its step has no ONNX"
+    default_loss: ClassVar[str] = "mse"
+    model_defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     force_border: bool = False
     num_inter_steps: int = 1
     noise: NoiseKind = "none"
     num_noise: int = 0
     num_members: int = 1
+    num_members_val: int | None = None
     num_conditions: int = 0
     num_extra_inputs: int = 0
 
@@ -103,6 +110,12 @@ class StrategyABC(nn.Module, ABC):
     def condition_size(self) -> int:
         """Numbers of the vector that the network is given as `condition`; 0 for none."""
         return self.num_conditions + (self.num_noise if self.noise == "vector" else 0)
+
+    @final
+    @property
+    def num_forecast_members(self) -> int:
+        """Members of a forecast where no number is asked for."""
+        return self.num_members if self.num_members_val is None else self.num_members_val
 
     def num_outputs(self, info: DatasetInfo) -> int:
         """Width of the network's output."""

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -11,6 +11,7 @@ from py4cast.areas import AreaSettings
 from py4cast.datasets import registry as datasets
 from py4cast.errors import SettingsError, nearest
 from py4cast.losses import registry as losses
+from py4cast.losses.sum import Term
 from py4cast.metrics import ScoreSettings
 from py4cast.models import registry as models
 from py4cast.optim import OptimSettings
@@ -92,7 +93,12 @@ class Decoded(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossAreas(Settings):
-    """Where the training objective is taken."""
+    """Settings of the training objective, and where it is taken."""
+
+    settings: dict[str, Any] = setting(factory=dict, help="of the loss that train.loss names")
+    sum: tuple[Term, ...] = setting((), "losses to add up, each by name with weight and settings; for train.loss sum")
+    variables: dict[str, float] = setting(factory=dict, help="name -> factor of its weight in the loss (default: 1)")
+    lead_weights: tuple[float, ...] = setting((), "of the lead times in training; those beyond have the last one's")
 
     areas: dict[str, AreaSettings] = setting(
         factory=dict, help="name -> a box, a polygon or a part of a stretched grid; by default all cells by their areas"
@@ -105,6 +111,19 @@ class LossAreas(Settings):
                 raise ValueError(f"shares: no area {name!r}{nearest(name, self.areas)}")
             if not 0 < share < float("inf"):
                 raise ValueError(f"shares: {name} {share:g}; expected more than 0")
+        for name, factor in self.variables.items():
+            if not 0 <= factor < float("inf"):
+                raise ValueError(f"variables: {name} {factor:g}; expected 0 or more")
+        if any(not 0 <= weight < float("inf") for weight in self.lead_weights) or (
+            self.lead_weights and not any(self.lead_weights)
+        ):
+            raise ValueError(f"lead_weights {list(self.lead_weights)}: expected numbers of 0 or more, not all 0")
+        if self.sum and "terms" in self.settings:
+            raise ValueError("sum and settings.terms say the same; give one of them")
+
+    def of_loss(self) -> dict[str, Any]:
+        """The settings of the loss."""
+        return {**self.settings, "terms": [term.to_dict() for term in self.sum]} if self.sum else dict(self.settings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +144,9 @@ class RunConfig(Settings):
         Raises:
             SettingsError: unknown names and wrong settings.
         """
-        losses.get(self.train.loss)
+        loss, asked = losses.get(self.train.loss), self.loss.of_loss()
+        if asked:
+            settings_of(loss, asked, "loss")
         model, strategy = (
             settings_of(registry.get(named.name), named.settings, what)
             for registry, named, what in ((models, self.model, "model"), (strategies, self.strategy, "strategy"))
@@ -159,7 +180,23 @@ def build_config(document: dict[str, Any], overrides: Sequence[str]) -> RunConfi
         **document,
         **{key: document.get(key, defaults[key]) for key in ("dataset", "model", "strategy")},
     }
-    return decode(RunConfig, apply_overrides(whole, moved))
+    return decode(RunConfig, _with_defaults_of_strategy(apply_overrides(whole, moved)))
+
+
+def _with_defaults_of_strategy(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with the loss, and the settings of the network, that the strategy wishes where none are given."""
+    named, model = document["strategy"], document["model"]
+    if not all(isinstance(part, dict) and isinstance(part.get("name"), str) for part in (named, model)):
+        return document
+    strategy, network = strategies.get(named["name"]), models.get(model["name"])
+    known = {field.name for field in fields(network.settings_kls)}
+    wished = {key: value for key, value in strategy.model_defaults.items() if key in known}
+    train = document.get("train") or {}
+    return {
+        **document,
+        "model": {**model, "settings": {**wished, **(model.get("settings") or {})}},
+        "train": {"loss": strategy.default_loss, **train} if isinstance(train, dict) else train,
+    }
 
 
 def find_config(path: str | os.PathLike[str]) -> Path:

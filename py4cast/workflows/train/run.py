@@ -29,12 +29,13 @@ from py4cast.errors import DataError, Py4castError
 from py4cast.forecaster import Forecaster
 from py4cast.lightning import AutoRegressiveLightning
 from py4cast.losses import registry as losses
-from py4cast.losses.on_areas import on_areas
+from py4cast.losses.on_areas import on_areas, weighted
 from py4cast.metrics.climatology import Climatology
 from py4cast.metrics.score_set import ScoreSet
 from py4cast.observers import ErrorObserver
 from py4cast.observers import registry as observers
 from py4cast.progress import Preparation
+from py4cast.settings import settings_of
 from py4cast.tracking import RunLog, loggers_of, track_result
 from py4cast.workflows.config import Decoded, RunConfig, TrainSettings
 from py4cast.workflows.page.score_page import write_page
@@ -223,7 +224,11 @@ def _make(
     logger.info("%s", forecaster.describe())
     # a ring where no truth is imposed is forecast like the rest, so it is learned like the rest
     learned = info if forecaster.strategy.force_border else info.without_border()
-    loss = losses.get(config.train.loss)(on_areas(learned, config.loss.areas, config.loss.shares))
+    kind = losses.get(config.train.loss)
+    learned = weighted(on_areas(learned, config.loss.areas, config.loss.shares), config.loss.variables)
+    asked = config.loss.of_loss()
+    # losses of older plugins take the data alone
+    loss = kind(learned, settings_of(kind, asked, "loss")) if asked else kind(learned)
     forecaster.strategy.check_loss(loss)
     module = AutoRegressiveLightning(
         forecaster,

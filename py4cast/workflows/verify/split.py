@@ -146,7 +146,7 @@ def verify(
     settings = scores or ScoreSettings()
     normal = _told(_climatology(model, splits[0], climatology, settings.dry_limit), data)
     further = _references(model.info, references or {}, regrid)
-    count = model.strategy.num_members if num_members is None else num_members
+    count = model.strategy.num_forecast_members if num_members is None else num_members
     model.strategy.check_members(count)
     verification = BatchVerification(
         model.info, normal, settings, is_compared=True, has_maps=has_maps, further=further,
@@ -268,7 +268,7 @@ def document_of(
         "strategy": model.names["strategy"],
         "dataset": info.name,
         "variables": [info.variable(n).to_dict() for n in info.predicted],
-        "num_members": model.strategy.num_members if num_members is None else num_members,
+        "num_members": model.strategy.num_forecast_members if num_members is None else num_members,
         "grid": info.grid.describe(),
         "lineage": {k: v for k, v in model.lineage.items() if k != "scores"},
         "forecaster": str(Path(file).absolute()),

@@ -1,0 +1,1 @@
+"""stochastic: random systems whose next state's law is known, on which ensembles are proven."""

@@ -1,0 +1,96 @@
+"""sum: losses added up, each with its weight; by default what an ensemble is trained on."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from py4cast.dataset_info import DatasetInfo
+from py4cast.errors import SettingsError
+from py4cast.losses.base import LossABC, LossTerms
+from py4cast.namedtensor import NamedTensor
+from py4cast.settings import Settings, setting, settings_of
+
+__all__ = ["SumOfLosses", "SumSettings", "Term"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term(Settings):
+    """A loss of a sum."""
+
+    loss: str = setting(help="by name")
+    weight: float = setting(1.0, "of the loss in the sum")
+    settings: dict[str, Any] = setting(factory=dict, help="of the loss")
+
+    def __post_init__(self) -> None:
+        if not 0 < self.weight < float("inf"):
+            raise ValueError(f"weight {self.weight:g} of {self.loss}: expected more than 0")
+
+
+def _joint() -> tuple[Term, ...]:
+    """The CRPS of cells, of differences between neighbours and of means over boxes."""
+    names = ("crps", "crps_of_differences", "crps_of_means")
+    return tuple(Term(loss=name) for name in names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SumSettings(Settings):
+    """Settings of a sum: its terms."""
+
+    terms: tuple[Term, ...] = setting(factory=_joint, help="losses by name, each with weight and settings")
+
+    def __post_init__(self) -> None:
+        if not self.terms:
+            raise ValueError("terms: expected at least one loss")
+
+
+class SumOfLosses(LossABC):
+    """Creates ℓ = Σᵢ wᵢ·ℓᵢ; by default the CRPS per cell, of differences between neighbours and of means over boxes.
+
+    Losses of one forecast score each member and are averaged over them: a sum of these alone takes no members.
+
+    Reference: S. Lang et al. (2024), arXiv 2412.15832 (the CRPS); the other terms are those of its parts.
+    """
+
+    settings_kls: ClassVar[type] = SumSettings
+    reference: ClassVar[str] = "Lang et al. (2024), arXiv 2412.15832"
+    takes_members: ClassVar[bool] = True
+
+    def __init__(self, info: DatasetInfo, settings: Any = None) -> None:
+        super().__init__(info, settings)
+        # the registry is above its losses
+        from py4cast.losses import registry
+
+        parts = []
+        for term in self.settings.terms:
+            kind = registry.get(term.loss)
+            if kind is SumOfLosses:
+                raise SettingsError("loss sum: a sum within a sum; write its terms into one")
+            parts.append(kind(info, settings_of(kind, term.settings, f"loss.{term.loss}")))
+        self.parts = nn.ModuleList(parts)
+
+    def _parts(self) -> "zip[tuple[Term, LossABC]]":
+        return zip(self.settings.terms, self.parts, strict=True)  # type: ignore[arg-type]
+
+    def terms(
+        self, prediction: Tensor | NamedTensor, target: Tensor | NamedTensor, mask: Tensor | None = None
+    ) -> LossTerms:
+        sums, weights = [], []
+        for term, part in self._parts():
+            its = part.terms(prediction, target, mask)
+            sums.append(its.sum * term.weight)
+            weights.append(its.weight)
+        return LossTerms(torch.cat(sums, -1), torch.cat(weights, -1))
+
+    def for_validation(self) -> LossABC:
+        """The loss of the first term for it, which for an ensemble is the fair CRPS."""
+        first: LossABC = self.parts[0]  # type: ignore[assignment]
+        return first.for_validation()
+
+    def cells(
+        self, prediction: Tensor | NamedTensor, target: Tensor | NamedTensor, mask: Tensor | None = None
+    ) -> Tensor:
+        """The loss of each cell by the first term."""
+        first: LossABC = self.parts[0]  # type: ignore[assignment]
+        return first.cells(prediction, target, mask)
