@@ -167,7 +167,11 @@ ROOMS = {
     "strategies": [
         "older",
         "base",
-        "diff_ar downscaling ensemble hybrid mapping scaled_ar",
+        "diff_ar downscaling ensemble generative hybrid mapping scaled_ar",
+    ],
+    "strategies/generative": [
+        "base samplers schedule",
+        "diffusion flow_matching",
     ],
     "strategies/hybrid": [
         "couplings settings",

@@ -12,6 +12,8 @@ registry: Registry[StrategyABC] = Registry(
         "diff_ar": "py4cast.strategies.diff_ar:DiffAR",
         "ensemble": "py4cast.strategies.ensemble:Ensemble",
         "scaled_ar": "py4cast.strategies.scaled_ar:ScaledAR",
+        "diffusion": "py4cast.strategies.generative.diffusion:Diffusion",
+        "flow_matching": "py4cast.strategies.generative.flow_matching:FlowMatching",
         "hybrid": "py4cast.strategies.hybrid:Hybrid",
         "mapping": "py4cast.strategies.mapping:Mapping",
         "downscaling": "py4cast.strategies.downscaling:Downscaling",

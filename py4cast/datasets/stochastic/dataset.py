@@ -30,7 +30,7 @@ class StochasticSettings(Settings):
     seed: int = setting(0, "what the noise is drawn from")
     size: int = setting(24, "cells along each side, or on the ring")
     num_train: int = setting(160, "states to learn from")
-    num_valid: int = setting(24, "states that choose the best epoch")
+    num_valid: int = setting(20, "states that choose the best epoch")
     num_test: int = setting(80, "states that are scored")
 
     def __post_init__(self) -> None:
