@@ -37,7 +37,7 @@ ROWS = [
 ROOMS = {
     "cli": [
         "base",
-        "catalogue closure compare export forecast graph inspect main mapping plugins prepare register train verify",
+        "catalogue closure compare ensembles export forecast graph inspect main mapping plugins prepare register train verify",
         "__main__ cycle",
     ],
     "cubes": [
@@ -120,7 +120,7 @@ ROOMS = {
         "graphtransformer hilam hilamparallel transformer",
     ],
     "observers": [
-        "base clock colours graph kept mapping titles turbulence",
+        "base clock colours ensembles graph kept mapping titles turbulence",
         "coast raster",
         "images maps spectra spread state_error",
         "animation cube error prediction spatial_error",
@@ -196,7 +196,11 @@ ROOMS = {
     ],
     "workflows/experiments": [
         "campaign",
-        "closure mapping",
+        "closure ensembles mapping",
+    ],
+    "workflows/experiments/ensembles": [
+        "board judge settings",
+        "run",
     ],
     "workflows/experiments/closure": [
         "settings summary",

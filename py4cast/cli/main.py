@@ -34,6 +34,7 @@ _VERBS = (
     "inspect",
     "closure",
     "mapping",
+    "ensembles",
     "graph",
     "plugins",
 )

@@ -46,7 +46,7 @@ class Campaign:
             dataset: name and settings.
             model: name and settings.
             strategy: name and settings.
-            document: `train` and `optim`, as far as they differ from the defaults.
+            document: `train`, `optim` and `loss`, as far as they differ from the defaults.
             seed: of the weights and of the order of samples.
 
         Raises:
@@ -59,6 +59,7 @@ class Campaign:
             "strategy": strategy,
             "train": {**train, "seed": seed},
             "optim": document.get("optim", {}),
+            "loss": document.get("loss", {}),
             "scores": {"metrics": ["rmse"], "num_samples": 0},
         }
         config = build_config(whole, ())

@@ -1,0 +1,1 @@
+"""ensembles: strategies that make members, on systems whose law is known."""
