@@ -4,17 +4,20 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from py4cast.batch import ItemBatch
+from py4cast.calibration import Calibration
 from py4cast.dataset_info import DatasetInfo
 from py4cast.errors import DataError, NumericalError
 from py4cast.given import Given, Samples
 from py4cast.namedtensor import NamedTensor
 from py4cast.normalizer import Normalizer
+from py4cast.timeline import later
 
-__all__ = ["Entry", "check_finite", "random_state", "tell_own_noise"]
+__all__ = ["Entry", "calibrated", "check_finite", "random_state", "tell_own_noise"]
 
 logger = logging.getLogger(__name__)
 
@@ -142,3 +145,23 @@ def tell_own_noise(names: Mapping[str, str]) -> None:
         names["strategy"],
         names["model"],
     )
+
+
+def calibrated(
+    values: Tensor, batch: ItemBatch, step: int, info: DatasetInfo, calibration: Calibration, is_imposed: bool
+) -> Tensor:
+    """Predictions `(batch, (member,) lat, lon, features)` of a step, physical, put right; but for a border that is imposed.
+
+    Raises:
+        DataError: the batch does not say when its forecasts start.
+    """
+    if batch.init_time is None:
+        raise DataError("a batch without init_time: a calibration depends on the hour of the day")
+    times = later(np.asarray(batch.init_time, dtype="datetime64[s]"), step + 1, info.step_duration)
+    members = values.shape[1] if values.ndim > 4 else 1
+    first = batch.inputs[info.prognostic].tensor[:, -1].repeat_interleave(members, 0).cpu().numpy()
+    flat = values.flatten(0, 1) if values.ndim > 4 else values
+    hours = times.astype("datetime64[h]").astype(np.int64) % 24
+    border = info.statics.border_mask.bool().squeeze(-1).cpu().numpy() if is_imposed else None
+    right = calibration.apply(flat.cpu().numpy(), first, step, hours, members, border)
+    return torch.from_numpy(right).to(values).reshape(values.shape)

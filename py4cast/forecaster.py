@@ -17,8 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from py4cast.batch import ItemBatch
+from py4cast.calibration import Calibration
 from py4cast.dataset_info import DatasetInfo
-from py4cast.entry import Entry, check_finite, random_state, tell_own_noise
+from py4cast.description import description
+from py4cast.entry import Entry, calibrated, check_finite, random_state, tell_own_noise
 from py4cast.errors import DataError, SettingsError
 from py4cast.given import Given, Samples
 from py4cast.losses import LossABC
@@ -33,6 +35,7 @@ from py4cast.strategies import registry as strategies
 
 __all__ = ["FORMAT", "Forecaster", "StepInputs"]
 
+_PARTS = ("info", "network", "strategy", "climatology", "calibration")
 _STEP_DIMS = ["batch", "lat", "lon", "features"]
 
 
@@ -72,6 +75,7 @@ class Forecaster(nn.Module):
         self.model_settings = model_settings
         self.lineage: dict[str, Any] = dict(lineage or {})
         self.carried: dict[str, Tensor] = {}
+        self.calibration: Calibration | None = None
         assert isinstance(network.model, ModelABC), "the builder makes only models"
         self.entry = Entry(info, network.model.further_inputs)
 
@@ -253,9 +257,14 @@ class Forecaster(nn.Module):
             self.network, samples.states, samples.forcing, steps, samples.border, samples.inputs, members, noise
         )
         dims = _STEP_DIMS if members == 1 else [_STEP_DIMS[0], "member", *_STEP_DIMS[1:]]
+        if self.calibration is not None:
+            self.calibration.check(steps)
         for i, prediction in enumerate(self._without_own_noise(unrolled)):
             check_finite(prediction, self.info, i)
-            yield NamedTensor(self._physical(prediction), dims, self.info.predicted)
+            values = self._physical(prediction)
+            if self.calibration is not None:
+                values = calibrated(values, batch, i, self.info, self.calibration, self.strategy.force_border)
+            yield NamedTensor(values, dims, self.info.predicted)
 
     def _learned_samples(self, batch: ItemBatch, seed: int) -> Samples:
         """A batch to learn from, with the noise of all its steps; DataError without truth."""
@@ -311,19 +320,10 @@ class Forecaster(nn.Module):
     def describe(self) -> str:
         """What it is: model, strategy, parameters, data."""
         count = sum(p.numel() for p in self.network.parameters())
+        settings = json.dumps(encode(self.model_settings))
         reference = models.get(self.names["model"]).reference
-        lines = [
-            f"Forecaster: model {self.names['model']} ({count:,} parameters), strategy {self.names['strategy']}, "
-            f"{self.num_input_steps} input steps",
-            f"model settings {json.dumps(encode(self.model_settings))}",
-        ]
-        lines += [f"reference {reference}"] if reference else []
-        lines += (
-            [f"trained {self.lineage['created']} with py4cast {self.lineage['version']}"]
-            if "created" in self.lineage
-            else []
-        )
-        return "\n".join([*lines, self.info.summary()])
+        head = description(self.names, count, self.num_input_steps, settings, reference, self.lineage, self.calibration)
+        return f"{head}\n{self.info.summary()}"
 
     # Files ---------------------------------------------------------------------------------------------
 
@@ -332,13 +332,11 @@ class Forecaster(nn.Module):
         from py4cast.version import __version__
 
         tensors = {f"info.{k}": v for k, v in self.info.pack()[1].items()}
-        tensors |= {
-            f"network.{k}": v.detach().cpu().contiguous().clone() for k, v in self.network.model.state_dict().items()
-        }
-        tensors |= {
-            f"strategy.{k}": v.detach().cpu().contiguous().clone() for k, v in self.strategy.state_dict().items()
-        }
+        for part, module in (("network", self.network.model), ("strategy", self.strategy)):
+            tensors |= {f"{part}.{k}": v.detach().cpu().contiguous().clone() for k, v in module.state_dict().items()}
         tensors |= {f"climatology.{k}": v.contiguous() for k, v in self.carried.items()}
+        if self.calibration is not None:
+            tensors["calibration.mean"] = torch.from_numpy(self.calibration.mean).contiguous()
         created = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self.lineage = {**self.lineage, **lineage, "created": created, "version": __version__}
         write_saved(path, self.header(), tensors)
@@ -355,6 +353,7 @@ class Forecaster(nn.Module):
             "noise": self.strategy.noise_of_step.to_dict(),
             "num_members": self.strategy.num_forecast_members,
             "further_inputs": list(self.inputs),
+            **({} if self.calibration is None else {"calibration": self.calibration.to_dict()}),
             "info": self.info.pack()[0],
             "lineage": self.lineage,
         }
@@ -374,7 +373,7 @@ class Forecaster(nn.Module):
     @staticmethod
     def _restored(header: Mapping[str, Any], tensors: Mapping[str, Tensor], source: str) -> "Forecaster":
         """The Forecaster of a file's header and tensors."""
-        parts: dict[str, dict[str, Tensor]] = {"info": {}, "network": {}, "strategy": {}, "climatology": {}}
+        parts: dict[str, dict[str, Tensor]] = {part: {} for part in _PARTS}
         for key, tensor in tensors.items():
             part, _, name = key.partition(".")
             parts[part][name] = tensor
@@ -386,6 +385,8 @@ class Forecaster(nn.Module):
                 header["model_settings"], header["strategy_settings"], source=source,
             )  # fmt: skip
         forecaster.lineage, forecaster.carried = header["lineage"], parts["climatology"]
+        if header.get("calibration"):
+            forecaster.calibration = Calibration.from_dict(header["calibration"], parts["calibration"]["mean"].numpy())
         for module, part in ((forecaster.network.model, "network"), (forecaster.strategy, "strategy")):
             try:
                 module.load_state_dict(parts[part])

@@ -37,7 +37,7 @@ __all__ = [
 FORMAT = 1
 KEY = "py4cast"
 _NEEDED = ("model", "strategy", "model_settings", "strategy_settings", "num_input_steps", "info", "lineage")
-_FURTHER = ("format", "forces_border", "further_inputs", "noise", "num_members", "sha256")
+_FURTHER = ("calibration", "format", "forces_border", "further_inputs", "noise", "num_members", "sha256")
 
 
 def write_saved(path: str | os.PathLike[str], header: Mapping[str, Any], tensors: Mapping[str, "Tensor"]) -> None:

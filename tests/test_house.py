@@ -12,14 +12,14 @@ PACKAGE = ROOT / "py4cast"
 # a module imports only from rows above its own; siblings of a row do not import each other
 ROWS = [
     "errors process version progress former text checksums polygons",
-    "namedtensor settings registry atomic units projection given noise",
+    "calibration namedtensor settings registry atomic units projection given noise",
     "variables grid kept_arrays statistics timeline",
     "axis kept_weights overlap",
     "regrid",
     "areas",
     "border neighbours stretched vectors",
     "batch normalizer saved",
-    "dataset_info",
+    "dataset_info description",
     "entry",
     "formats scores physics",
     "planes models losses metrics",
@@ -37,7 +37,7 @@ ROWS = [
 ROOMS = {
     "cli": [
         "base",
-        "catalogue closure compare ensembles export forecast graph inspect main mapping plugins prepare register train verify",
+        "calibrate catalogue closure compare ensembles export forecast graph inspect main mapping plugins prepare register train verify",
         "__main__ cycle",
     ],
     "cubes": [
@@ -181,9 +181,13 @@ ROOMS = {
     ],
     "workflows": [
         "config export page terminal",
-        "catalogue forecast graph inspect plugins prepare verify",
+        "calibrate catalogue forecast graph inspect plugins prepare verify",
         "cycle train",
         "experiments",
+    ],
+    "workflows/calibrate": [
+        "fit",
+        "run",
     ],
     "workflows/catalogue": [
         "catalogue",

@@ -15,6 +15,7 @@ from py4cast.text import visible
 __all__ = [
     "Parser",
     "Verb",
+    "add_calibration",
     "add_catalogue",
     "add_data",
     "add_experiment",
@@ -89,6 +90,15 @@ def add_members(parser: argparse.ArgumentParser) -> None:
         help="members that a strategy with noise makes of each state (default: as many as it was trained on)",
     )  # fmt: skip
     parser.add_argument("--seed", type=whole, default=0, metavar="N", help="of the members' noise (default: 0)")
+
+
+def add_calibration(parser: argparse.ArgumentParser) -> None:
+    """The flag that leaves a calibration away."""
+    parser.add_argument(
+        "--no_calibration",
+        action="store_true",
+        help="leave forecasts as the network makes them, whatever calibrate found",
+    )
 
 
 def add_experiment(p: argparse.ArgumentParser) -> None:

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from py4cast.cli.base import Verb, add_data, add_members, by_comma, keys_of, renames, strip, whole
+from py4cast.cli.base import Verb, add_calibration, add_data, add_members, by_comma, keys_of, renames, strip, whole
 from py4cast.errors import SettingsError
 
 __all__ = ["VERB"]
@@ -45,6 +45,7 @@ def forecast_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--num_steps", type=whole, required=True, metavar="N", help="steps to predict")
     p.add_argument("--members", metavar="NUMBERS", help="members of the input to forecast, by comma (default: all)")
     add_members(p)
+    add_calibration(p)
     p.add_argument("--device", metavar="NAME", help="where torch runs: cpu, cuda, cuda:1 (default: a GPU where there is one)")  # fmt: skip
     p.add_argument("--precision", default="32", choices=("32", "bf16", "16"), help="of torch's inner products (default: 32)")  # fmt: skip
     p.add_argument("--output", nargs="+", default=[], metavar="FILE", help="files to write: .grib2, .nc, .zarr")
@@ -77,7 +78,7 @@ def asked_forecast(a: argparse.Namespace) -> Any:
         forecaster=a.forecaster, output=a.output, num_steps=a.num_steps, init_time=a.init_time, input=a.input or (),
         boundary=a.boundary or (), dataset=a.dataset, path=a.dataset_conf, overrides=strip(a.overrides),
         renamed=renames(a.rename, "INPUT=FORECASTER"), accumulated=by_comma(a.accumulated), regrid=a.regrid, members=members,
-        num_members=a.num_members, seed=a.seed,
+        num_members=a.num_members, seed=a.seed, no_calibration=a.no_calibration,
         grib=keys_of(a.grib), device=a.device, precision=a.precision, free_border=a.free_border, stations=a.stations, series=a.series, overlay=a.overlay, part=a.part,
     )  # fmt: skip
 

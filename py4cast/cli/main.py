@@ -26,6 +26,7 @@ _VERBS = (
     "prepare",
     "forecast",
     "cycle",
+    "calibrate",
     "export",
     "verify",
     "compare",

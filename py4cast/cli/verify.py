@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from py4cast.cli.base import Verb, add_data, add_members, by_comma, renames, strip, whole
+from py4cast.cli.base import Verb, add_calibration, add_data, add_members, by_comma, renames, strip, whole
 from py4cast.errors import SettingsError
 
 __all__ = ["VERB"]
@@ -41,6 +41,7 @@ def _arguments(p: argparse.ArgumentParser) -> None:
     )
     p.add_argument("--num_steps", type=whole, metavar="N", help="lead times (default: 5 of a Forecaster, all of files)")
     add_members(p)
+    add_calibration(p)
     p.add_argument("--batch_size", type=whole, default=4, metavar="N", help="forecasts at once (default: 4)")
     _add_files(p)
     p.add_argument(
@@ -149,6 +150,7 @@ def _run(a: argparse.Namespace) -> None:
         scores, case = verify(
             a.forecaster, a.dataset, a.dataset_conf, a.split, a.num_steps or 5, a.batch_size, of_data, settings,
             a.climatology or "auto", references=_reference_files(a.reference), regrid=a.regrid, num_members=a.num_members, seed=a.seed,
+            **({"no_calibration": True} if a.no_calibration else {}),
         )  # fmt: skip
     else:
         if a.num_members is not None:

@@ -150,7 +150,10 @@ class ScoreSet:
                     for m, t in tables.items()
                     if np.isfinite(t).any() or (m in _ALWAYS and i < self.num_features)
                 }
-        return {**document, "units": dict(self.units), "num_forecasts": self.num_forecasts}
+        # of single forecasts nothing is said
+        members = int(self.document.get("num_members", 1))
+        told = {"num_members": members} if members > 1 else {}
+        return {**document, "units": dict(self.units), "num_forecasts": self.num_forecasts, **told}
 
     def to_csv(self) -> str:
         """A row per system, variable, metric, lead time and place along further dimensions; empty where undefined.

@@ -37,7 +37,10 @@ class EagerStepper(StepperABC):
         self._device, self._dtype = _device(device), _PRECISIONS[precision]
         self.forecaster = Forecaster.load(path)
         _, tensors = self.forecaster.info.pack()
-        self.info = StepInfo.from_header(self.forecaster.header(), {k: v.numpy() for k, v in tensors.items()})
+        arrays = {k: v.numpy() for k, v in tensors.items()}
+        if self.forecaster.calibration is not None:
+            arrays["calibration.mean"] = self.forecaster.calibration.mean
+        self.info = StepInfo.from_header(self.forecaster.header(), arrays)
         self.forecaster.to(self._device)
 
     def advance(self, states: Array, given: Iterable[Given[Array]]) -> Iterator[Array]:

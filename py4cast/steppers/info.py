@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.border import Border, border_mask
+from py4cast.calibration import Calibration
 from py4cast.grid import Grid
 from py4cast.noise import Noise
 from py4cast.variables import Variable, names_of
@@ -46,6 +47,7 @@ class StepInfo:
         inputs: further inputs by key.
         noise: what it takes of noise at each step.
         num_members: members of a forecast where no number is asked for.
+        calibration: what is put right in its forecasts; None for nothing.
     """
 
     header: Mapping[str, Any]
@@ -58,6 +60,7 @@ class StepInfo:
     inputs: Mapping[str, StepInput]
     noise: Noise = Noise()
     num_members: int = 1
+    calibration: Calibration | None = None
 
     @classmethod
     def from_header(cls, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> "StepInfo":
@@ -92,6 +95,11 @@ class StepInfo:
             inputs=inputs,
             noise=Noise.from_dict(header.get("noise", {})),
             num_members=int(header.get("num_members", 1)),
+            calibration=(
+                Calibration.from_dict(header["calibration"], np.asarray(arrays["calibration.mean"], dtype=np.float32))
+                if header.get("calibration")
+                else None
+            ),
         )
 
     @property

@@ -84,10 +84,23 @@ def drift_table(drift: Any, weights: str) -> Table:
     return table_of(f"difference from torch, weights in {weights}", columns, [rows])
 
 
+def calibration_table(calibration: Any) -> Table:
+    """What a calibration does to each variable, by lead time."""
+    names, rows = ("change", "towards_mean", "stretch"), []
+    for place, feature in enumerate(calibration.features):
+        for name in names:
+            values = [_cell(float(v)) for v in getattr(calibration, name)[:, place]]
+            rows.append([feature, name.replace("_", " "), *values])
+    columns = ["variable", "factor", *(f"step {i + 1}" for i in range(calibration.num_steps))]
+    size = len(names)
+    sections = [rows[i : i + size] for i in range(0, len(rows), size)]
+    return table_of(f"calibrated on {calibration.source['num_forecasts']} forecasts", columns, sections)
+
+
 def score_table(scores: Mapping[str, Any], metric: str = "rmse", max_lead_times: int = 8) -> Table:
     """A table of one metric: a row per variable and system, a column per lead time (at most so many, spread evenly)."""
     hours = scores["lead_times_h"]
-    systems = [s for s in scores if s not in ("lead_times_h", "units", "num_forecasts")]
+    systems = [s for s in scores if s not in ("lead_times_h", "units", "num_forecasts", "num_members")]
     held = sorted({m for system in systems for metrics in scores[system].values() for m in metrics})
     if metric not in held:
         raise SettingsError(f"--metric {metric!r}: not in the table's scores{nearest(metric, held)}")

@@ -170,7 +170,9 @@ def _save(model: Any, info: StepInfo, forecaster: Forecaster, path: Path, asked:
 def _arrays(forecaster: Forecaster) -> dict[str, Any]:
     """What a StepInfo needs beside the header."""
     tensors = forecaster.info.pack()[1]
-    return {k: v.numpy() for k, v in tensors.items() if k != "statics.features"}
+    arrays = {k: v.numpy() for k, v in tensors.items() if k != "statics.features"}
+    calibration = forecaster.calibration
+    return arrays if calibration is None else {**arrays, "calibration.mean": calibration.mean}
 
 
 def _drift(eager: EagerStepper, other: OnnxStepper, examples: dict[str, Tensor], num_steps: int) -> Drift:

@@ -28,6 +28,7 @@ class Forecast:
         accumulated: variables that the input holds as sums since the start.
         regrid: how the input comes to the Forecaster's grid.
         members: of the input to forecast; all by default.
+        no_calibration: whether forecasts are left as the network makes them.
         num_members: that a strategy with noise makes of each state; by default as many as it was trained on.
         seed: of the members' noise.
         device: where torch runs.
@@ -54,6 +55,7 @@ class Forecast:
     regrid: Method | None = None
     members: Sequence[int] = ()
     num_members: int | None = None
+    no_calibration: bool = False
     seed: int = 0
     device: str | None = None
     precision: str = "32"

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from py4cast.calibration import Calibration
 from py4cast.errors import DataError
 from py4cast.formats import Heading, Put
 from py4cast.planes.patterns import expand_patterns
@@ -71,7 +73,11 @@ def run(asked: Forecast, stepper: StepperABC, bar: Bar | None = None) -> list[Pa
                 path_of(asked.overlay, start, heading.lead_times[0]), heading, stepper.info.header["info"]["stats"]
             )
         puts = [outputs.put, *([overlay.put] if overlay else [])]
-        _write(asked.num_steps, stepper.rollout(members.states(states), members.given(given)), heading, puts, bar)
+        past = members.states(states)
+        steps = stepper.rollout(past, members.given(given))
+        if stepper.info.calibration is not None and not asked.no_calibration:
+            steps = _calibrated(steps, past, heading, stepper.info.calibration, stepper.info.border)
+        _write(asked.num_steps, steps, heading, puts, bar)
         if overlay is not None:
             overlay.finish()
     logger.info("forecast of %d variables from %s over %d steps", len(heading.variables), start, asked.num_steps)
@@ -109,6 +115,16 @@ def _origin(patterns: Sequence[str]) -> dict[str, Any]:
     from py4cast.formats.grib_keys import origin_of
 
     return origin_of(paths[0])
+
+
+def _calibrated(
+    steps: Iterator[Array], past: Array, heading: Heading, calibration: Calibration, border: NDArray[np.bool_] | None
+) -> Iterator[Array]:
+    """The forecast put right, lead time after lead time; all of it is of one start."""
+    calibration.check(len(heading.lead_times))
+    hours = (heading.init_time + np.asarray(heading.lead_times)).astype("datetime64[h]").astype(np.int64) % 24
+    for step, values in enumerate(steps):
+        yield calibration.apply(values, past[:, -1], step, hours[step : step + 1], values.shape[0], border)
 
 
 def _write(num_steps: int, steps: Iterator[Array], heading: Heading, puts: Sequence[Put], bar: Bar | None) -> None:

@@ -300,7 +300,7 @@ def _finish(
     assert module.verification is not None, "the test makes it"
     forecaster = module.forecaster.cpu().eval()
     path, num_steps = folder / "forecaster.safetensors", config.train.num_pred_steps_val_test
-    scores = module.verification.scores()
+    scores = module.verification.scores({"num_members": forecaster.strategy.num_forecast_members})
     if isinstance(module.climatology, Climatology):
         carry(forecaster, module.climatology)
     forecaster.save(path, config=config.to_dict(), scores=scores.to_dict(), checkpoint=checkpoint, git=git_state())

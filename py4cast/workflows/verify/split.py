@@ -115,6 +115,7 @@ def verify(
     regrid: Method | None = None,
     num_members: int | None = None,
     seed: int = 0,
+    no_calibration: bool = False,
 ) -> tuple[ScoreSet, SplitCase]:
     """The scores of a saved Forecaster, and what its forecasts can be read from again.
 
@@ -133,21 +134,20 @@ def verify(
         regrid: how they come to the dataset's grid, None where the grids must be the same.
         num_members: of each forecast, for a strategy with noise; by default as many as it was trained on.
         seed: of the members' noise.
+        no_calibration: whether forecasts are scored as the network makes them.
 
     Raises:
         SettingsError: wrong settings.
-        DataError: the data do not fit the Forecaster.
+        DataError: the data do not fit it.
     """
-    if num_steps < 1 or batch_size < 1:
-        raise SettingsError(f"--num_steps {num_steps}, --batch_size {batch_size}: expected at least 1")
-    if climatology not in _CLIMATOLOGIES:
-        raise SettingsError(f"--climatology {climatology!r}{nearest(climatology, _CLIMATOLOGIES)}")
+    _check(num_steps, batch_size, climatology)
     model, splits, data = _opened(forecaster, dataset, path, split, num_steps, overrides)
+    if no_calibration:
+        model.calibration = None
     settings = scores or ScoreSettings()
     normal = _told(_climatology(model, splits[0], climatology, settings.dry_limit), data)
     further = _references(model.info, references or {}, regrid)
-    count = model.strategy.num_forecast_members if num_members is None else num_members
-    model.strategy.check_members(count)
+    count = _checked_members(model, num_members)
     verification = BatchVerification(
         model.info, normal, settings, is_compared=True, has_maps=has_maps, further=further,
         has_driver=data.has_boundary, num_members=count,
@@ -158,8 +158,21 @@ def verify(
     )
     if verification.num_forecasts == 0:
         raise DataError(f"no forecast of the split {split} is in all of {', '.join(references or {})}")
-    document = document_of(model, forecaster, dataset, path, split, num_steps, overrides, count, seed)
-    return verification.scores(document), SplitCase(model, data, num_steps, count, seed)
+    told = document_of(model, forecaster, dataset, path, split, num_steps, overrides, count, seed)
+    return verification.scores(told), SplitCase(model, data, num_steps, count, seed)
+
+
+def _check(num_steps: int, batch_size: int, climatology: str) -> None:
+    if num_steps < 1 or batch_size < 1:
+        raise SettingsError(f"--num_steps {num_steps}, --batch_size {batch_size}: expected at least 1")
+    if climatology not in _CLIMATOLOGIES:
+        raise SettingsError(f"--climatology {climatology!r}{nearest(climatology, _CLIMATOLOGIES)}")
+
+
+def _checked_members(model: Forecaster, asked: int | None) -> int:
+    count = model.strategy.num_forecast_members if asked is None else asked
+    model.strategy.check_members(count)
+    return count
 
 
 def _told(normal: Climatology | None, data: DatasetABC) -> Climatology | None:

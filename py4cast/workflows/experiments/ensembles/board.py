@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from py4cast.atomic import write_json, write_text
 from py4cast.workflows.terminal import table_of
 
@@ -27,7 +25,7 @@ def _title(lead_steps: Sequence[int]) -> str:
     return f"Members beside those of the system itself, at +{', +'.join(map(str, lead_steps))} steps"
 
 
-def board_table(document: Mapping[str, Any]) -> Table:
+def board_table(document: Mapping[str, Any]) -> Any:
     """The rows of an experiment for a terminal, a section for each system."""
     rows = document["rows"]
     systems = list(dict.fromkeys(row["system"] for row in rows))
@@ -36,7 +34,7 @@ def board_table(document: Mapping[str, Any]) -> Table:
 
 
 def write_board(folder: Path, document: Mapping[str, Any]) -> None:
-    """Writes `ensembles.json` and `ensembles.md`."""
+    """Writes the table to `ensembles.json` and `ensembles.md` of a folder."""
     write_json(folder / "ensembles.json", document)
     lines = [f"{_title(document['lead_steps'])}.", "", "| " + " | ".join(_COLUMNS) + " |", "|" + "---|" * len(_COLUMNS)]
     lines += ["| " + " | ".join(_texts(row)) + " |" for row in document["rows"]]

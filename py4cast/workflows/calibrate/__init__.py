@@ -1,0 +1,1 @@
+"""calibrate: what past forecasts of a Forecaster say of its next ones."""

@@ -1,0 +1,136 @@
+"""calibrate: the verb. Forecasts of the validation split say what is put right in those that come."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from py4cast.calibration import Calibration
+from py4cast.dataset_info import DatasetInfo
+from py4cast.datasets import DatasetABC, get_datasets
+from py4cast.datasets.base import WindowDataset
+from py4cast.errors import DataError, SettingsError
+from py4cast.forecaster import Forecaster
+from py4cast.progress import Progress
+from py4cast.timeline import later
+from py4cast.workflows.calibrate.fit import CalibrationFit
+from py4cast.workflows.config import data_of
+
+__all__ = ["calibrate"]
+
+_BATCH = 4
+_MOST_INSTANTS = 1000  # of the training, for its mean
+
+
+def calibrate(
+    forecaster: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    dataset: str | None = None,
+    path: str | os.PathLike[str] | None = None,
+    num_steps: int | None = None,
+    overrides: Sequence[str] = (),
+    num_members: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Calibration:
+    """Writes a Forecaster with what the validation split says of its forecasts; its weights are as they were.
+
+    Args:
+        forecaster: a saved Forecaster.
+        output: the file to write.
+        dataset: registered name of the dataset; by default the one of the training.
+        path: its JSON file; by default the settings of the training.
+        num_steps: lead times; by default as many as it was validated on.
+        overrides: dotted settings of the dataset.
+        num_members: of each forecast, for a strategy with noise.
+        seed: of the members' noise.
+        progress: told of the forecasts.
+
+    Raises:
+        SettingsError: wrong settings.
+        DataError: the data do not fit the Forecaster, or hold no forecast to learn from.
+    """
+    model = Forecaster.load(forecaster)
+    model.calibration = None
+    trained = model.lineage.get("config", {}).get("train", {})
+    steps = int(trained.get("num_pred_steps_val_test", 5)) if num_steps is None else num_steps
+    if steps < 1:
+        raise SettingsError(f"--num_steps {steps}: expected at least 1")
+    name, settings = data_of(model, dataset, path)
+    train, valid, _ = get_datasets(name, model.num_input_steps, 1, steps, path, [*settings, *overrides])
+    model.info.check_same(valid.info)
+    if len(valid) < 2:
+        raise DataError(f"the validation split holds {len(valid)} forecasts of {steps} steps; expected at least 2")
+    members = model.strategy.num_forecast_members if num_members is None else num_members
+    model.strategy.check_members(members)
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    fit = CalibrationFit(
+        tuple(model.info.predicted), _mean(train), _weights(model.info), _is_positive(model.info), steps, members
+    )
+    starts = _fitted(model, valid, fit, members, seed, progress)
+    source = {
+        "split": "valid", "num_forecasts": fit.num_forecasts, "num_members": members, "first": str(min(starts)), "last": str(max(starts)),
+    }  # fmt: skip
+    model.calibration = fit.result(source)
+    model.to("cpu").save(Path(output))
+    return model.calibration
+
+
+def _fitted(
+    model: Forecaster, valid: DatasetABC, fit: CalibrationFit, members: int, seed: int, progress: Progress | None
+) -> list[np.datetime64]:
+    """Adds the forecasts of a split; gives their starts."""
+    info, starts = model.info, []
+    if progress is not None:
+        progress.start("calibrating", len(valid))
+    for begin in range(0, len(valid), _BATCH):
+        batch = valid.read_batch(range(begin, min(begin + _BATCH, len(valid)))).to(model.device)
+        if batch.outputs is None or batch.init_time is None:
+            raise DataError("a calibration needs truths, and the starts of the forecasts")
+        truth = batch.outputs[info.predicted].tensor.cpu().numpy()
+        forecast = model.forecast(batch, truth.shape[1], members, seed).tensor.cpu().numpy()
+        first = batch.inputs[info.prognostic].tensor[:, -1].cpu().numpy()
+        for row, start in enumerate(np.asarray(batch.init_time, dtype="datetime64[s]")):
+            times = later(start, np.arange(1, truth.shape[1] + 1), info.step_duration)
+            wide = forecast[row] if members > 1 else forecast[row][None]
+            fit.add(wide, truth[row], first[row], times.astype("datetime64[h]").astype(np.int64) % 24)
+            starts.append(start)
+            if progress is not None:
+                progress.step()
+    return starts
+
+
+def _mean(train: DatasetABC) -> NDArray[np.float32]:
+    """The mean field of the training, `(lat, lon, features)`; of a dataset that is no series of planes the mean of each feature."""
+    info = train.info
+    means = np.asarray(info.stats.to_list("mean", info.predicted), dtype=np.float32)
+    if not isinstance(train, WindowDataset):
+        return np.broadcast_to(means, (*info.grid.shape, len(means))).copy()
+    used = train.used[:: max(1, -(-len(train.used) // _MOST_INSTANTS))]
+    shape = (len(info.predicted), 1, *train.cube.shape)
+    total, count = (
+        np.zeros((len(info.predicted), *train.cube.shape)),
+        np.zeros((len(info.predicted), *train.cube.shape)),
+    )
+    plane = np.empty(shape, dtype=np.float32)
+    for index in used.tolist():
+        train.cube.read(info.predicted, index, index + 1, plane)
+        there = np.isfinite(plane[:, 0])
+        total += np.where(there, plane[:, 0], 0.0)
+        count += there
+    mean = np.where(count > 0, total / np.where(count > 0, count, 1.0), means[:, None, None])
+    return np.moveaxis(mean, 0, -1).astype(np.float32)
+
+
+def _weights(info: DatasetInfo) -> NDArray[np.float64]:
+    """Of the cells inside the border."""
+    weights: NDArray[np.float64] = info.statics.cell_weights.squeeze(-1).double().numpy()
+    return weights
+
+
+def _is_positive(info: DatasetInfo) -> NDArray[np.bool_]:
+    """Features of which the training saw nothing below 0, and which a change could bring there."""
+    return np.asarray([info.stats[name]["min"] >= 0 for name in info.predicted], dtype=bool)

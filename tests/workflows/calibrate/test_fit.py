@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from py4cast.workflows.calibrate.fit import CalibrationFit
+
+SHAPE = (6, 7)
+MEAN = np.full((*SHAPE, 1), 10.0, dtype=np.float32)
+HOURS = np.array([3, 4])
+
+
+def fitted(
+    num_members: int = 1,
+    bias: float = 0.0,
+    alpha: float = 0.6,
+    beta: float = 0.3,
+    spread: float = 1.0,
+    count: int = 200,
+):
+    rng = np.random.default_rng(0)
+    fit = CalibrationFit(("t",), MEAN, np.ones(SHAPE), np.array([False]), 2, num_members)
+    for _ in range(count):
+        first = rng.normal(10, 3, (*SHAPE, 1))
+        change = rng.normal(0, 2, (2, *SHAPE, 1))
+        members = first + change + spread * rng.normal(0, 1, (num_members, 2, *SHAPE, 1)) * (num_members > 1)
+        middle = members.mean(0)
+        truth = first + alpha * (middle - first) + beta * (MEAN - first) + rng.normal(0, 0.5, (2, *SHAPE, 1))
+        truth[0] -= bias
+        fit.add(members.astype(np.float32), truth.astype(np.float32), first.astype(np.float32), HOURS)
+    return fit.result({"split": "valid"})
+
+
+def test_the_factors_of_the_truth_are_found() -> None:
+    calibration = fitted()
+    np.testing.assert_allclose(calibration.change, 0.6, atol=0.01)
+    np.testing.assert_allclose(calibration.towards_mean, 0.3, atol=0.01)
+    np.testing.assert_allclose(calibration.stretch, 1.0)
+
+
+def test_a_bias_at_one_hour_is_found_there_alone() -> None:
+    bias = fitted(bias=2.0).bias[:, 0]
+    # what so many days tell is believed by 200/210
+    assert bias[3] == pytest.approx(2.0 * 200 / 210, rel=0.05) and abs(bias[4]) < 0.1 and not bias[5:].any()
+
+
+def test_a_few_days_are_hardly_believed() -> None:
+    assert fitted(bias=2.0, count=2).bias[3, 0] == pytest.approx(2.0 * 2 / 12, rel=0.4)
+
+
+def test_members_get_the_spread_of_their_error() -> None:
+    calibration = fitted(num_members=8, spread=1.0)
+    # the truth lies 0.5 about the mean, and the damped members 0.6: √(0.25·8/9)/0.6
+    np.testing.assert_allclose(calibration.stretch, 0.5 * np.sqrt(8 / 9) / 0.6, rtol=0.05)
+
+
+def test_a_forecast_that_never_changes_is_left_as_it_is() -> None:
+    fit = CalibrationFit(("t",), MEAN, np.ones(SHAPE), np.array([False]), 1)
+    field = MEAN[None]
+    fit.add(field[None], field, MEAN, np.array([0]))
+    calibration = fit.result({})
+    assert calibration.change.tolist() == [[1.0]] and calibration.towards_mean.tolist() == [[0.0]]
+
+
+def test_what_is_missing_does_not_count() -> None:
+    values = []
+    for wrong in (np.nan, 3.0):
+        rng = np.random.default_rng(1)
+        weights = np.ones(SHAPE)
+        weights[0, 0] = 0.0 if wrong == 3.0 else 1.0
+        fit = CalibrationFit(("t",), MEAN, weights, np.array([False]), 1)
+        for _ in range(5):
+            first, truth = rng.normal(10, 3, (2, *SHAPE, 1)).astype(np.float32)
+            truth = truth.copy()
+            truth[0, 0] = wrong
+            fit.add((first + 1)[None, None] * 1.1, truth[None], first, np.array([0]))
+        values.append(fit.result({}))
+    np.testing.assert_allclose(values[0].change, values[1].change)
+    np.testing.assert_allclose(values[0].bias, values[1].bias)
