@@ -39,8 +39,7 @@ _PARTS = ("info", "network", "strategy", "climatology", "calibration")
 _STEP_DIMS = ["batch", "lat", "lon", "features"]
 
 
-# its name in the older interface
-StepInputs = Given
+StepInputs = Given  # its name in the older interface
 
 
 class Forecaster(nn.Module):
@@ -203,8 +202,7 @@ class Forecaster(nn.Module):
 
     def _standardised(self, batch: ItemBatch) -> tuple[Tensor, Tensor | None, Tensor]:
         """States, forcings and truth of a batch, standardised."""
-        samples = self._samples(batch)
-        return samples.states, samples.forcing, samples.truth
+        return self._samples(batch)[:3]
 
     def _samples(self, batch: ItemBatch) -> Samples:
         return self.entry.samples(batch, self.num_input_steps, self.strategy.force_border)
@@ -266,9 +264,10 @@ class Forecaster(nn.Module):
                 values = calibrated(values, batch, i, self.info, self.calibration, self.strategy.force_border)
             yield NamedTensor(values, dims, self.info.predicted)
 
-    def _learned_samples(self, batch: ItemBatch, seed: int) -> Samples:
+    def _learned_samples(self, batch: ItemBatch, seed: int, num_steps: int | None = None) -> Samples:
         """A batch to learn from, with the noise of all its steps; DataError without truth."""
-        samples = self._samples(batch)
+        whole = self._samples(batch)
+        samples = whole if num_steps is None else whole.first(num_steps)
         if batch.outputs is None:
             raise DataError("a batch without outputs cannot be trained on")
         if not self.strategy.noise_of_step:
@@ -288,16 +287,19 @@ class Forecaster(nn.Module):
             steps = list(self.rollout(batch, num_steps, num_members, seed))
         return NamedTensor.stack(steps, "timestep", dim=steps[0].ndims - 3)
 
-    def training_loss(self, batch: ItemBatch, loss: LossABC, seed: int | None = None) -> Tensor:
+    def training_loss(
+        self, batch: ItemBatch, loss: LossABC, seed: int | None = None, num_steps: int | None = None
+    ) -> Tensor:
         """The strategy's objective on a batch, `(batch, timestep)`; DataError without truth.
 
         Args:
             batch: what is learned from.
             loss: of the training.
             seed: of the noise that a strategy takes; by default that of torch, which a training sets anew for every batch.
+            num_steps: how many of the steps; by default all.
         """
-        seed = torch.initial_seed() if seed is None else seed
-        value: Tensor = self.strategy.training_loss(self.network, loss, self._learned_samples(batch, seed))
+        learned = self._learned_samples(batch, torch.initial_seed() if seed is None else seed, num_steps)
+        value: Tensor = self.strategy.training_loss(self.network, loss, learned)
         return value
 
     def validation_loss(self, batch: ItemBatch, loss: LossABC, forecast: NamedTensor, seed: int = 0) -> Tensor:

@@ -60,6 +60,14 @@ class Samples(NamedTuple):
         """Number of steps to predict."""
         return self.truth.shape[1]
 
+    def first(self, num_steps: int) -> "Samples":
+        """The same samples with fewer steps to predict; the noise is drawn for them later."""
+        if num_steps >= self.num_steps:
+            return self
+        forcing, border = (None if x is None else x[:, :num_steps] for x in (self.forcing, self.border))
+        inputs = {key: values[:, :num_steps] for key, values in self.inputs.items()}
+        return self._replace(forcing=forcing, truth=self.truth[:, :num_steps], border=border, inputs=inputs)
+
     def forcing_of(self, step: int) -> "Tensor | None":
         """The forcing of one step, `(batch, lat, lon, features)`."""
         return None if self.forcing is None else self.forcing[:, step]

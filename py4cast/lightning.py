@@ -23,6 +23,8 @@ from py4cast.observers import ErrorObserver
 from py4cast.observers.base import show_forecast
 from py4cast.observers.clock import PlotClock
 from py4cast.optim import OptimSettings, make_optimizer
+from py4cast.ranks import gathered
+from py4cast.rollout_length import RolloutLength
 
 __all__ = ["AutoRegressiveLightning"]
 
@@ -42,6 +44,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         climatology: a reference for the test scores.
         plots: folder of the pictures, None for none.
         scores: what is scored in validation and test, and how.
+        rollout: how many steps are unrolled in training; by default all of a batch.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         climatology: Climatology | None = None,
         plots: Path | None = None,
         scores: ScoreSettings | None = None,
+        rollout: RolloutLength | None = None,
     ) -> None:
         super().__init__()
         self.forecaster = forecaster
@@ -62,6 +66,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         self.optim, self.seed, self.plots = optim, seed, plots
         self.valid_plotters, self.test_plotters = list(valid_observers), list(test_observers)
         self.climatology, self._scores = climatology, scores
+        self.rollout = rollout or RolloutLength()
         self.verification: BatchVerification | None = None
         self.init_times: Any = None  # of the batch that is shown
         self.validation: SampledVerification | None = None
@@ -131,7 +136,9 @@ class AutoRegressiveLightning(pl.LightningModule):
     def training_step(self, batch: ItemBatch, batch_idx: int) -> Tensor:
         """The mean loss over samples and steps; NumericalError names variable and dates when it is not finite."""
         self.info.check_gaps(batch)
-        loss = self.forecaster.training_loss(batch, self.training_objective).mean()
+        num_steps = self.rollout.of(self.current_epoch, self.batches_done, batch.num_pred_steps)
+        fewer = {} if num_steps == batch.num_pred_steps else {"num_steps": num_steps}
+        loss = self.rollout.mean(self.forecaster.training_loss(batch, self.training_objective, **fewer))
         if not bool(torch.isfinite(loss)):
             raise NumericalError(self._explain(batch))
         self.last_loss = loss.detach()
@@ -201,7 +208,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         self.validated_epoch = self.current_epoch + 1
         assert self.validation is not None, "made when the validation begins"
         if self.trainer.world_size > 1:
-            self.validation.gather(_gathered)
+            self.validation.gather(gathered)
         if self._draws:
             with self.clock.counting():
                 for observer in self.valid_plotters:
@@ -223,7 +230,7 @@ class AutoRegressiveLightning(pl.LightningModule):
     def on_test_epoch_end(self) -> None:
         assert self.verification is not None, "made when the test begins"
         if self.trainer.world_size > 1:
-            self.verification.gather(_gathered)
+            self.verification.gather(gathered)
         for observer in self.test_plotters:
             observer.on_step_end(self)
 
@@ -240,10 +247,3 @@ class AutoRegressiveLightning(pl.LightningModule):
         if not all(type(count) is int and count >= 0 for count in done):
             raise DataError("a checkpoint of another program; expected one that py4cast wrote")
         self.batches_done, self.validated_epoch = done
-
-
-def _gathered(mine: Any) -> list[Any]:
-    """The object of every rank."""
-    objects: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(objects, mine)
-    return objects

@@ -76,6 +76,16 @@ def _arguments(p: argparse.ArgumentParser) -> None:
 
 def _running_arguments(p: argparse.ArgumentParser) -> None:
     """The flags of how it runs and what is kept."""
+    p.add_argument(
+        "--rollout_schedule",
+        metavar="EPOCH:STEPS,...",
+        help="steps unrolled in training from an epoch on, such as 0:1,10:2,15:4",
+    )
+    p.add_argument("--push_forward", action="store_true", default=None, help="no gradients through the steps before")
+    p.add_argument(
+        "--ema", type=float, metavar="D", help="decay of a moving average of the weights, such as 0.999 (default: none)"
+    )
+    p.add_argument("--gradient_clip", type=float, metavar="G", help="largest norm of the gradient (default: none)")
     p.add_argument("--lr", type=float, metavar="LR", help="highest learning rate (default: 0.001)")
     p.add_argument("--precision", metavar="P", help="32, bf16-mixed or 16-mixed (default: 32)")
     p.add_argument("--profiler", metavar="NAME", help="None, simple, advanced or pytorch (default: None)")
@@ -122,6 +132,11 @@ def _run(a: argparse.Namespace) -> None:
     for name in (*names, "limit_train_batches", "seed", "loss", "precision", "profiler", "mlflow", "no_log"):
         if getattr(a, name) is not None:
             settings[name] = getattr(a, name)
+    for name in ("push_forward", "ema", "gradient_clip"):
+        if getattr(a, name) is not None:
+            settings[name] = getattr(a, name)
+    if a.rollout_schedule is not None:
+        settings["rollout_schedule"] = _schedule(a.rollout_schedule)
     if a.plots is not None:
         settings["plots"] = [n for n in a.plots.split(",") if n]
     if a.lr is not None:
@@ -150,6 +165,14 @@ def _run(a: argparse.Namespace) -> None:
     if process_rank() == 0:
         show(score_table(read_json(folder / "scores.json")))
         sys.stdout.write(f"{folder}\n")
+
+
+def _schedule(text: str) -> list[list[int]]:
+    """The schedule of `EPOCH:STEPS,...`."""
+    try:
+        return [[int(number) for number in entry.split(":", 1)] for entry in text.split(",")]
+    except ValueError:
+        raise SettingsError(f"--rollout_schedule {text!r}: expected EPOCH:STEPS by comma, such as 0:1,10:2") from None
 
 
 def _check_members(strategy: str, name: str) -> None:

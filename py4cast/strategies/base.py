@@ -45,6 +45,7 @@ class StrategyABC(nn.Module, ABC):
     Attributes:
         force_border: whether truth is imposed in the border ring at every step.
         num_inter_steps: calls of the network per step of the data.
+        pushes_forward: whether a step is learned from the states that the steps before give as they are, without gradients.
         noise: what noise it is given: `none`; `vector`, as the network's `condition`; `cells`, as the last features of the
             network's input.
         num_noise: numbers of noise per member and advance, and per cell for `cells`.
@@ -68,6 +69,7 @@ class StrategyABC(nn.Module, ABC):
     model_defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     force_border: bool = False
     num_inter_steps: int = 1
+    pushes_forward: bool = False
     noise: NoiseKind = "none"
     num_noise: int = 0
     num_members: int = 1
@@ -332,7 +334,7 @@ class StrategyABC(nn.Module, ABC):
             model = model.for_rollout()
         for step in given:
             if prediction is not None:
-                window = self.slide(window, prediction)
+                window = self.slide(window, prediction.detach() if self.pushes_forward else prediction)
             forcing = None if step.forcing is None else _repeated(self.fill_forcing(step.forcing), num_members)
             border = None if step.border is None else _repeated(step.border, num_members)
             inputs = {key: _repeated(self.fill(values), num_members) for key, values in step.inputs.items()}

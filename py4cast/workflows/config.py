@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -48,6 +49,19 @@ class TrainSettings(Settings):
     num_input_steps: int = setting(2, "past states that the network sees")
     num_pred_steps_train: int = setting(1, "steps unrolled in training")
     num_pred_steps_val_test: int = setting(5, "steps unrolled in validation and test")
+    rollout_schedule: tuple[tuple[int, int], ...] = setting(
+        (), "[epoch, steps] from which on so many steps are unrolled in training, such as [[0, 1], [10, 4]]"
+    )
+    random_rollout: bool = setting(
+        False, "draw the steps of every batch from 1 to those of num_pred_steps_train or the schedule"
+    )
+    push_forward: bool = setting(
+        False, "learn each step from what the steps before give, without gradients through them"
+    )
+    ema: float | None = setting(
+        None, "decay of a moving average of the weights, which is validated and saved, such as 0.999"
+    )
+    gradient_clip: float | None = setting(None, "largest norm of the gradient")
     limit_train_batches: int | None = setting(None, "batches per epoch at most, in validation and test too")
     accumulate_grad_batches: int = setting(1, "batches per optimiser step")
     use_checkpoint: bool = setting(False, "compute activations again in the backward pass to save memory")
@@ -73,8 +87,34 @@ class TrainSettings(Settings):
         for name in (*positive, "accumulate_grad_batches", "save_every_n_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, found {getattr(self, name)}")
+        _check_schedule(self.rollout_schedule, self.num_pred_steps_train)
+        if self.ema is not None and not 0 < self.ema < 1:
+            raise ValueError(f"ema {self.ema:g}: expected a decay between 0 and 1")
+        if self.gradient_clip is not None and not 0 < self.gradient_clip < float("inf"):
+            raise ValueError(f"gradient_clip {self.gradient_clip:g}: expected more than 0")
         if self.limit_train_batches is not None and self.limit_train_batches < 1:
             raise ValueError(f"limit_train_batches must be at least 1, found {self.limit_train_batches}")
+
+    @property
+    def longest_rollout(self) -> int:
+        """The most steps that are unrolled in training."""
+        return max(self.num_pred_steps_train, *(steps for _, steps in self.rollout_schedule), 1)
+
+
+def _check_schedule(schedule: tuple[tuple[int, int], ...], num_steps: int) -> None:
+    """ValueError for a schedule that does not begin at epoch 0, or in which epochs or steps fall."""
+    if not schedule:
+        return
+    epochs, steps = zip(*schedule, strict=True)
+    told = f"rollout_schedule {[list(entry) for entry in schedule]}"
+    if epochs[0] != 0 or any(a >= b for a, b in pairwise(epochs)):
+        raise ValueError(f"{told}: expected epochs that grow from 0")
+    if steps[0] < 1 or any(a > b for a, b in pairwise(steps)):
+        raise ValueError(f"{told}: expected steps of at least 1 that never fall")
+    if num_steps not in (1, steps[-1]):
+        raise ValueError(
+            f"{told} unrolls up to {steps[-1]} steps, num_pred_steps_train says {num_steps}; give one of them"
+        )
 
 
 class Decoded(NamedTuple):

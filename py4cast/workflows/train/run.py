@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 import torch
 
 from py4cast.atomic import disk_errors, lock, write_json
+from py4cast.averaging import WeightAverage, average_of, put_weights
 from py4cast.callbacks import (
     AtomicCheckpointIO,
     CheckpointKeeper,
@@ -35,6 +36,7 @@ from py4cast.metrics.score_set import ScoreSet
 from py4cast.observers import ErrorObserver
 from py4cast.observers import registry as observers
 from py4cast.progress import Preparation
+from py4cast.rollout_length import RolloutLength
 from py4cast.settings import settings_of
 from py4cast.tracking import RunLog, loggers_of, track_result
 from py4cast.workflows.config import Decoded, RunConfig, TrainSettings
@@ -58,7 +60,7 @@ def _load_data(config: RunConfig, settings: Any, folder: Path) -> tuple[DatasetA
     if process_rank() == 0:
         with Bar() as bar:
             kind.make(settings, Preparation(bar))
-    return kind.from_settings(settings, path, t.num_input_steps, t.num_pred_steps_train, t.num_pred_steps_val_test)
+    return kind.from_settings(settings, path, t.num_input_steps, t.longest_rollout, t.num_pred_steps_val_test)
 
 
 def _precision(asked: str) -> Any:
@@ -79,7 +81,9 @@ def _devices() -> int | str:
 def _trainer(config: RunConfig, folder: Path, keeper: CheckpointKeeper, loggers: list[Any]) -> pl.Trainer:
     t = config.train
     is_terminal = sys.stderr.isatty()
+    # the average first: the others save what it is after a step
     callbacks: list[Any] = [
+        *([] if t.ema is None else [WeightAverage(t.ema)]),
         keeper,
         Preemption(keeper),
         Guard(),
@@ -92,6 +96,7 @@ def _trainer(config: RunConfig, folder: Path, keeper: CheckpointKeeper, loggers:
         num_nodes=int(os.environ.get("SLURM_NNODES") or 1),
         max_epochs=t.epochs,
         precision=_precision(t.precision),
+        gradient_clip_val=t.gradient_clip,
         accumulate_grad_batches=t.accumulate_grad_batches,
         check_val_every_n_epoch=t.val_interval,
         limit_train_batches=t.limit_train_batches,
@@ -219,6 +224,7 @@ def _make(
         decoded.strategy,
         config.train.use_checkpoint,
     )
+    forecaster.strategy.pushes_forward = config.train.push_forward
     if weights is not None:
         load_weights(forecaster, Path(weights))
     logger.info("%s", forecaster.describe())
@@ -240,6 +246,9 @@ def _make(
         climatology=climatology_of(datasets[0]),
         plots=None if config.train.no_log else folder / "plots",
         scores=config.scores,
+        rollout=RolloutLength(
+            config.train.rollout_schedule, config.train.random_rollout, config.train.seed, config.loss.lead_weights
+        ),
     )
     return module, datasets
 
@@ -261,7 +270,9 @@ def _fit(
     with _odd_checkpoints(checkpoint, keeper):
         trainer.fit(module, train_loader, valid_loader, ckpt_path=checkpoint, weights_only=True)
     best = keeper.best_path if keeper.best_path.exists() else keeper.last_path
-    module.load_state_dict(AtomicCheckpointIO().load_checkpoint(best)["state_dict"])
+    state = AtomicCheckpointIO().load_checkpoint(best)
+    module.load_state_dict(state["state_dict"])
+    put_weights(module, average_of(state))
     trainer.test(module, test_loader, verbose=False)
     assert module.verification is not None, "the test makes it"
     if trainer.is_global_zero:
