@@ -165,7 +165,7 @@ ROOMS = {
         "eager onnx",
     ],
     "strategies": [
-        "older",
+        "correlated older",
         "base",
         "diff_ar downscaling ensemble generative hybrid mapping scaled_ar",
     ],

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from py4cast.grid import Grid
 from py4cast.models.base import GridModel
 from py4cast.models.blocks import ActivationName, activation
+from py4cast.models.conditional import scales_of
 from py4cast.settings import Settings, setting
 
 __all__ = ["CNN", "CNNSettings"]
@@ -43,9 +44,17 @@ class CNN(GridModel):
 
     settings_kls: ClassVar[type] = CNNSettings
     onnx_supported = True
+    conditioned = True
     reference = "Frezat et al. (2022), doi 10.1029/2022MS003124"
 
-    def __init__(self, num_input_features: int, num_output_features: int, settings: CNNSettings, grid: Grid) -> None:
+    def __init__(
+        self,
+        num_input_features: int,
+        num_output_features: int,
+        settings: CNNSettings,
+        grid: Grid,
+        num_conditions: int = 0,
+    ) -> None:
         super().__init__()
         self.margin = settings.kernel_size // 2
         self.halo = self.margin * settings.num_layers
@@ -53,11 +62,14 @@ class CNN(GridModel):
         widths = [num_input_features, *[settings.num_filters] * (settings.num_layers - 1), num_output_features]
         self.layers = nn.ModuleList([nn.Conv2d(n, m, settings.kernel_size) for n, m in pairwise(widths)])
         self.activation = activation(settings.activation)
+        self.scales = scales_of(settings.num_layers - 1, settings.num_filters, num_conditions)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`(batch, lat, lon, features)` → `(batch, lat, lon, features)`."""
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """`(batch, lat, lon, features)` → `(batch, lat, lon, features)`; steered by `condition` where it was made so."""
         y = x.permute(0, 3, 1, 2)
         for i, layer in enumerate(self.layers):
+            if i and len(self.scales):
+                y = self.scales[i - 1](y, condition)
             y = layer(self._pad(self.activation(y) if i else y))
         return y.permute(0, 2, 3, 1)
 

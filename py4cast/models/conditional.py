@@ -1,8 +1,8 @@
-"""ConditionalLayerNorm: the one block through which a vector steers a network."""
+"""ConditionalLayerNorm and ConditionalScale: the blocks through which a vector steers a network, on features and on images."""
 
 from torch import Tensor, nn
 
-__all__ = ["ConditionalLayerNorm"]
+__all__ = ["ConditionalLayerNorm", "ConditionalScale", "scales_of"]
 
 
 class ConditionalLayerNorm(nn.LayerNorm):
@@ -35,3 +35,36 @@ class ConditionalLayerNorm(nn.LayerNorm):
         scale, shift = (part.reshape(part.shape[0], *middle, part.shape[-1]) for part in (scale, shift))
         result: Tensor = super().forward(x) * (1 + scale) + shift
         return result
+
+
+class ConditionalScale(nn.Module):
+    """Creates y = x·(1 + s(c)) + b(c) on images `(batch, features, lat, lon)`, with s, b = W·SiLU(V·c) and W zero at the start.
+
+    Args:
+        num_features: of x.
+        num_conditions: of c.
+
+    Reference: E. Perez et al. (2017), FiLM: visual reasoning with a general conditioning layer, arXiv 1709.07871.
+    """
+
+    def __init__(self, num_features: int, num_conditions: int) -> None:
+        super().__init__()
+        last = nn.Linear(num_features, 2 * num_features)
+        self.embedding = nn.Sequential(nn.Linear(num_conditions, num_features), nn.SiLU(), last)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+
+    def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        """The image of x, steered by a condition `(batch, num_conditions)`; ValueError without one."""
+        if condition is None:
+            raise ValueError("a network that a vector steers was called without a condition")
+        scale, shift = self.embedding(condition.to(x.dtype))[..., None, None].chunk(2, dim=1)
+        result: Tensor = x * (1 + scale) + shift
+        return result
+
+
+def scales_of(num_blocks: int, num_features: int, num_conditions: int) -> nn.ModuleList:
+    """A ConditionalScale for each of so many blocks; none where there is no condition."""
+    return nn.ModuleList(
+        ConditionalScale(num_features, num_conditions) for _ in range(num_blocks if num_conditions else 0)
+    )

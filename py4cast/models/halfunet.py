@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from py4cast.grid import Grid
 from py4cast.models.base import GridModel
 from py4cast.models.blocks import ActivationName, ConvBlock, GhostConv, Norm, Padder, activation
+from py4cast.models.conditional import scales_of
 from py4cast.settings import Settings, setting
 
 __all__ = ["HalfUNet", "HalfUNetSettings"]
@@ -39,11 +40,17 @@ class HalfUNet(GridModel):
 
     settings_kls: ClassVar[type] = HalfUNetSettings
     onnx_supported = True
+    conditioned = True
     reference = "Lu et al. (2022), doi 10.3389/fninf.2022.911679"
     num_levels = 5
 
     def __init__(
-        self, num_input_features: int, num_output_features: int, settings: HalfUNetSettings, grid: Grid
+        self,
+        num_input_features: int,
+        num_output_features: int,
+        settings: HalfUNetSettings,
+        grid: Grid,
+        num_conditions: int = 0,
     ) -> None:
         super().__init__()
         width = settings.num_filters
@@ -53,6 +60,7 @@ class HalfUNet(GridModel):
         self.decoder = self._block(width, width, settings)
         self.output = nn.Conv2d(width, num_output_features, 1, bias=settings.bias)
         self.last_activation = activation(settings.last_activation)
+        self.scales = scales_of(self.num_levels + 1, width, num_conditions)
 
     @staticmethod
     def _block(inputs: int, outputs: int, settings: HalfUNetSettings) -> nn.Sequential:
@@ -62,14 +70,18 @@ class HalfUNet(GridModel):
             kind(outputs, outputs, settings.norm, settings.dilation, settings.bias),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`(batch, lat, lon, features)` → `(batch, lat, lon, features)`."""
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """`(batch, lat, lon, features)` → `(batch, lat, lon, features)`; steered by `condition` where it was made so."""
         image = self.padder.pad(x.permute(0, 3, 1, 2))
-        level = self.encoders[0](image)
+        level = self._steered(0, self.encoders[0](image), condition)
         total = level
         size = level.shape[-2:]
-        for encoder in list(self.encoders)[1:]:
-            level = encoder(F.max_pool2d(level, 2))
+        for i, encoder in enumerate(list(self.encoders)[1:], 1):
+            level = self._steered(i, encoder(F.max_pool2d(level, 2)), condition)
             total = total + F.interpolate(level, size=size, mode="bilinear", align_corners=False)
-        y = self.last_activation(self.output(self.decoder(total)))
+        decoded = self._steered(self.num_levels, self.decoder(total), condition)
+        y = self.last_activation(self.output(decoded))
         return self.padder.crop(y).permute(0, 2, 3, 1)
+
+    def _steered(self, block: int, y: Tensor, condition: Tensor | None) -> Tensor:
+        return self.scales[block](y, condition) if len(self.scales) else y

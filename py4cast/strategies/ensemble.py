@@ -11,6 +11,7 @@ from py4cast.errors import SettingsError
 from py4cast.losses.base import LossABC
 from py4cast.settings import Settings, setting
 from py4cast.strategies.base import Loss, Network, Samples, StrategyABC
+from py4cast.strategies.correlated import CorrelatedNoise
 
 __all__ = ["Ensemble", "EnsembleSettings"]
 
@@ -23,6 +24,10 @@ class EnsembleSettings(Settings):
         "cells", "cells: numbers on every cell, further features of the network; vector: numbers that steer its norms"
     )
     num_noise: int = setting(8, "numbers of noise per step, and per cell for cells")
+    noise_lengths: tuple[float, ...] | None = setting(
+        None,
+        "over how many cells noise on cells is smoothed, in turn; 0 is white; by default [0, 1, 2] on rectangles, [0] on points",
+    )
     num_members: int = setting(4, "members in training")
     num_members_val: int = setting(8, "members in validation and test, and of a forecast where no number is asked for")
     num_inter_steps: int = setting(1, "calls of the network per step of the data; more than 1 needs one input step")
@@ -33,6 +38,11 @@ class EnsembleSettings(Settings):
             raise ValueError("num_inter_steps must be at least 1")
         if self.num_noise < 1:
             raise ValueError(f"num_noise {self.num_noise}: members by noise need at least 1 number")
+        lengths = self.noise_lengths
+        if lengths is not None and (not lengths or any(not 0 <= length < float("inf") for length in lengths)):
+            raise ValueError(f"noise_lengths {list(lengths)}: expected numbers of 0 or more")
+        if lengths is not None and self.noise == "vector":
+            raise ValueError("noise_lengths: a vector has no cells; leave them out, or use noise cells")
         for name in ("num_members", "num_members_val"):
             if getattr(self, name) < 2:
                 raise ValueError(f"{name} {getattr(self, name)}: the fair CRPS needs at least 2 members")
@@ -62,6 +72,8 @@ class Ensemble(StrategyABC):
         self.noise, self.num_noise = settings.noise, settings.num_noise
         self.num_members, self.num_members_val = settings.num_members, settings.num_members_val
         self.force_border, self.num_inter_steps = settings.force_border, settings.num_inter_steps
+        lengths = settings.noise_lengths or ((0, 1, 2) if info.grid.is_rectangular else (0,))
+        self.smoothed = CorrelatedNoise(info.grid, (0,) if self.noise == "vector" else lengths, self.num_noise)
         self.register_buffer("diff_mean", info.diff_stats.to_list("mean", info.prognostic), persistent=False)
         self.register_buffer("diff_std", info.diff_stats.to_list("std", info.prognostic), persistent=False)
 
@@ -80,6 +92,9 @@ class Ensemble(StrategyABC):
         return fair(prediction, samples.truth)
 
     def advance(self, model: Network, x: Tensor, state: Tensor) -> Tensor:
+        if not self.smoothed.is_white:
+            white = x[..., -self.num_noise :]
+            x = torch.cat([x[..., : -self.num_noise], self.smoothed(white)], dim=-1)
         y = model(x)
         n = self.num_prognostic
         change = y[..., :n] * self.diff_std.to(y.dtype) + self.diff_mean.to(y.dtype)

@@ -10,7 +10,7 @@ from py4cast.forecaster import Forecaster
 from py4cast.losses import registry as losses
 from py4cast.testing import make_batch, make_info
 from tests.contracts.test_models import LEARNS, SMALL
-from tests.contracts.test_strategies import FREE, TINY
+from tests.contracts.test_strategies import FEW, FREE, TINY
 
 INFO = make_info((18, 27))
 
@@ -21,12 +21,15 @@ def test_a_combination(model: str, strategy: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     is_even = (LEARNS.index(model) + FREE.index(strategy)) % 2 == 0
     num_input_steps, precision = (1, torch.bfloat16) if is_even else (2, torch.float32)
-    forecaster = Forecaster.build(INFO, model, strategy, num_input_steps, SMALL[model]).train()
+    few = FEW.get(strategy)
+    forecaster = Forecaster.build(INFO, model, strategy, num_input_steps, SMALL[model], few).train()
     batch = make_batch(INFO, num_input_steps=num_input_steps, num_pred_steps=2)
-    loss_of, found = losses.get("mse")(INFO), []
+    loss_of, found = losses.get(type(forecaster.strategy).default_loss)(INFO), []
     optimizer = torch.optim.Adam(forecaster.parameters(), lr=2e-3)
     for _ in range(4):
         optimizer.zero_grad()
+        # the same noise at every step
+        torch.manual_seed(1)
         with torch.autocast("cpu", precision, enabled=precision != torch.float32):
             loss = forecaster.training_loss(batch, loss_of).mean()
         loss.backward()

@@ -11,7 +11,7 @@ from py4cast.metrics import ScoreSettings
 from py4cast.metrics.batches import BatchVerification
 from py4cast.testing import make_batch, make_info
 from tests.contracts.test_models import LEARNS, SMALL
-from tests.contracts.test_strategies import FREE
+from tests.contracts.test_strategies import FEW, FREE
 
 
 def coast(shape: tuple[int, int] = (18, 27)) -> np.ndarray:
@@ -62,15 +62,18 @@ def test_land_does_not_leak_into_the_sea(model: str) -> None:
 @pytest.mark.parametrize("strategy", FREE)
 def test_no_strategy_looks_at_land(strategy: str) -> None:
     torch.manual_seed(0)
-    forecaster = Forecaster.build(INFO, "halfunet", strategy, 1, {"num_filters": 4}).eval()
+    forecaster = Forecaster.build(INFO, "halfunet", strategy, 1, {"num_filters": 4}, FEW.get(strategy)).eval()
     batch = make_batch(INFO, num_input_steps=1)
     sea = torch.from_numpy(coast())
-    first, other = (forecaster.forecast(with_land(batch, v)).tensor[:, :, sea] for v in (torch.nan, -300.0))
+    first, other = (forecaster.forecast(with_land(batch, v)).tensor[..., sea, :] for v in (torch.nan, -300.0))
     torch.testing.assert_close(first, other, atol=0, rtol=0)
     state, forcing = batch.inputs.tensor, batch.forcing
     assert forcing is not None
-    step = forecaster(with_land(batch, 7.0).inputs.tensor, forcing.tensor[:, 0])
-    torch.testing.assert_close(step[:, sea], forecaster(state, forcing.tensor[:, 0])[:, sea], atol=0, rtol=0)
+    noise = forecaster.noise(batch, 0, 1, 0) if forecaster.strategy.noise_of_step else None
+    step = forecaster(with_land(batch, 7.0).inputs.tensor, forcing.tensor[:, 0], noise=noise)
+    torch.testing.assert_close(
+        step[:, sea], forecaster(state, forcing.tensor[:, 0], noise=noise)[:, sea], atol=0, rtol=0
+    )
 
 
 def test_scores_and_spectra_are_of_the_sea_alone() -> None:

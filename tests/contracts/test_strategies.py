@@ -7,6 +7,12 @@ from py4cast.testing import check_settings, check_strategy
 # these step the state of their physics, so that random fields will not do
 PHYSICAL = ["hybrid"]
 FREE = [n for n in registry.builtin_names if n not in PHYSICAL]
+# as few members and calls of the network as there can be
+FEW = {
+    "ensemble": {"num_members": 2, "num_members_val": 2, "num_noise": 2},
+    "diffusion": {"num_steps": 2, "num_members_val": 2},
+    "flow_matching": {"num_steps": 1, "num_members_val": 2},
+}
 
 
 @pytest.mark.parametrize("name", FREE)

@@ -83,3 +83,21 @@ def test_an_image_network_takes_no_points() -> None:
     points = Grid.points([10, 20, 30], [0, 5, 9], areas=[1, 1, 1])
     with pytest.raises(SettingsError, match=r"model 'unet' takes no grid of points; models that do: .*zero"):
         build_network("unet", 5, 3, {}, points, INFO.statics)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), [("cnn", {"num_filters": 8}), ("halfunet", {"num_filters": 8, "norm": "group"})]
+)
+def test_a_vector_steers_the_networks_that_take_one_and_at_the_start_changes_nothing(name: str, settings: dict) -> None:
+    torch.manual_seed(0)
+    plain, _ = build_network(name, 5, 2, settings, INFO.grid, INFO.statics)
+    steered, _ = build_network(name, 5, 2, settings, INFO.grid, INFO.statics, num_conditions=3)
+    lacking = steered.load_state_dict(plain.state_dict(), strict=False)
+    assert lacking.unexpected_keys == [] and all(".scales." in key for key in lacking.missing_keys)
+    x, condition = torch.randn(2, 6, 8, 5), torch.randn(2, 3)
+    torch.testing.assert_close(steered(x, condition=condition), plain(x))
+    for scale in steered.model.scales:
+        nn.init.normal_(scale.embedding[-1].weight)
+    assert not torch.allclose(steered(x, condition=condition), steered(x, condition=condition + 1))
+    with pytest.raises(ValueError, match="called without a condition"):
+        steered(x)

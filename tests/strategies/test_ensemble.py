@@ -23,8 +23,16 @@ def made(**settings: object) -> Forecaster:
     ).eval()
 
 
-def test_it_keeps_the_contract() -> None:
-    check_strategy("ensemble")
+@pytest.mark.parametrize(
+    "settings", [{}, {"noise": "vector", "num_noise": 4}, {"num_inter_steps": 2}], ids=["cells", "vector", "inter"]
+)
+def test_it_keeps_the_contract(settings: dict) -> None:
+    check_strategy("ensemble", settings, num_input_steps=1)
+
+
+def test_a_vector_needs_a_network_that_takes_one() -> None:
+    with pytest.raises(SettingsError, match="model 'unet' takes no condition.*: halfunet.*cnn|cnn.*halfunet"):
+        Forecaster.build(INFO, "unet", "ensemble", 2, {}, {"noise": "vector"})
 
 
 def test_members_differ_and_are_as_many_as_are_asked_for() -> None:
@@ -71,6 +79,8 @@ def test_losses_that_teach_no_field_are_refused(loss: str, message: str) -> None
         ({"num_members": 1}, "num_members 1: the fair CRPS needs at least 2"),
         ({"num_noise": 0}, "num_noise 0: members by noise need at least 1"),
         ({"num_inter_steps": 0}, "at least 1"),
+        ({"noise_lengths": ()}, "expected numbers of 0 or more"),
+        ({"noise_lengths": (1.0,), "noise": "vector"}, "a vector has no cells"),
     ],
 )
 def test_settings_without_members_are_refused(settings: dict, message: str) -> None:
