@@ -93,7 +93,7 @@ ROOMS = {
     "losses": [
         "base members on_areas weights",
         "cells sum",
-        "joint weighted crps",
+        "crps huber joint weighted",
     ],
     "metrics": [
         "layout pool rows",

@@ -11,6 +11,7 @@ registry: Registry[LossABC] = Registry(
     {
         "mse": "py4cast.losses.weighted:WeightedMSE",
         "mae": "py4cast.losses.weighted:WeightedMAE",
+        "huber": "py4cast.losses.huber:Huber",
         "crps": "py4cast.losses.crps:CRPS",
         "crps_of_differences": "py4cast.losses.joint:CRPSOfDifferences",
         "crps_of_means": "py4cast.losses.joint:CRPSOfMeans",

@@ -29,7 +29,7 @@ def _check_alpha(alpha: float) -> None:
 class DifferenceSettings(Settings):
     """Settings of crps_of_differences: how far apart."""
 
-    distances: tuple[int, ...] = setting((1, 2, 4), "between the cells [cells]; on points to the d²-th nearest")
+    distances: tuple[int, ...] = setting((1, 2), "between the cells [cells]; on points to the d²-th nearest")
     alpha: float = setting(0.95, "1: fair; 0: plain")
 
     def __post_init__(self) -> None:

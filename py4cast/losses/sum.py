@@ -29,9 +29,8 @@ class Term(Settings):
 
 
 def _joint() -> tuple[Term, ...]:
-    """The CRPS of cells, of differences between neighbours and of means over boxes."""
-    names = ("crps", "crps_of_differences", "crps_of_means")
-    return tuple(Term(loss=name) for name in names)
+    """The CRPS of cells, of differences between neighbours (thrice, for they are small) and of means over boxes."""
+    return (Term(loss="crps"), Term(loss="crps_of_differences", weight=3.0), Term(loss="crps_of_means"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

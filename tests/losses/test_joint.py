@@ -99,10 +99,10 @@ def test_gradients_are_right(name: str) -> None:
     x = torch.randn(1, 3, 1, 16, 16, 2, requires_grad=True)
     (slope,) = torch.autograd.grad(loss(x, y).sum(), x)
     direction = torch.randn_like(x)
-    step = 1e-3
+    step = 4e-3
     with torch.no_grad():
         numeric = (loss(x + step * direction, y) - loss(x - step * direction, y)).sum() / (2 * step)
-    assert float((slope * direction).sum()) == pytest.approx(float(numeric), rel=0.05, abs=1e-2)
+    assert float((slope * direction).sum()) == pytest.approx(float(numeric), rel=0.05, abs=2e-2)
 
 
 def test_a_sum_adds_up_and_is_judged_by_the_fair_crps() -> None:

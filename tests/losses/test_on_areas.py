@@ -6,7 +6,7 @@ import torch
 from py4cast.areas import AreaSettings
 from py4cast.errors import SettingsError
 from py4cast.losses import registry as losses
-from py4cast.losses.on_areas import on_areas
+from py4cast.losses.on_areas import on_areas, weighted
 from py4cast.testing import make_info
 
 INFO = make_info((17, 23), border_size=0)
@@ -38,3 +38,15 @@ def test_an_area_that_lies_in_the_border_is_refused() -> None:
     info = make_info((17, 23), border_size=3)
     with pytest.raises(SettingsError, match="area 'edge': none of its cells counts in the loss"):
         on_areas(info, {"edge": AreaSettings(box=(54.5, 56, -6, 10))}, {})
+
+
+def test_variables_weigh_what_they_are_said_to() -> None:
+    info = make_info((6, 8), diagnostic=False)
+    first, second = info.predicted
+    changed = weighted(info, {first: 3.0})
+    assert changed.state_weights == {first: 3 * info.state_weights[first], second: info.state_weights[second]}
+    assert weighted(info, {}) is info
+    with pytest.raises(SettingsError, match=r"no predicted variable 'nothing'"):
+        weighted(info, {"nothing": 1.0})
+    with pytest.raises(SettingsError, match="nothing weighs"):
+        weighted(info, {first: 0.0, second: 0.0})
