@@ -223,6 +223,7 @@ ROOMS = {
         "file_input members outputs overlay",
         "request",
         "dataset_input",
+        "made",
         "run",
     ],
     "workflows/inspect": [

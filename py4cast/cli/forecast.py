@@ -25,8 +25,8 @@ A step exported to ONNX runs without torch: numpy, ONNX Runtime and the librarie
 def forecast_arguments(p: argparse.ArgumentParser) -> None:
     """The flags of forecast and export."""
     p.add_argument(
-        "--forecaster", "--model", required=True, metavar="FILE",
-        help="a saved Forecaster (forecaster.safetensors), or a step exported to ONNX (step.onnx)",
+        "--forecaster", "--model", required=True, nargs="+", metavar="FILE",
+        help="a saved Forecaster (forecaster.safetensors), or a step exported to ONNX (step.onnx); several make members together",
     )  # fmt: skip
     p.add_argument("--input", nargs="+", metavar="FILES", help="the last states in GRIB, NetCDF or Zarr; patterns too")
     p.add_argument(
@@ -75,7 +75,7 @@ def asked_forecast(a: argparse.Namespace) -> Any:
     except ValueError:
         raise SettingsError(f"--members {a.members}: expected numbers by comma") from None
     return Forecast(
-        forecaster=a.forecaster, output=a.output, num_steps=a.num_steps, init_time=a.init_time, input=a.input or (),
+        forecaster=a.forecaster[0], others=a.forecaster[1:], output=a.output, num_steps=a.num_steps, init_time=a.init_time, input=a.input or (),
         boundary=a.boundary or (), dataset=a.dataset, path=a.dataset_conf, overrides=strip(a.overrides),
         renamed=renames(a.rename, "INPUT=FORECASTER"), accumulated=by_comma(a.accumulated), regrid=a.regrid, members=members,
         num_members=a.num_members, seed=a.seed, no_calibration=a.no_calibration,

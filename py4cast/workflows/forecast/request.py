@@ -16,6 +16,7 @@ class Forecast:
 
     Args:
         forecaster: a saved Forecaster, or an exported step.
+        others: further ones, whose forecasts are members beside those of the first.
         output: paths of the files, with `{init_time}` and `{lead_time}` for many.
         num_steps: to predict.
         init_time: UTC time of the last past state; the last that the input has by default.
@@ -44,6 +45,7 @@ class Forecast:
     forecaster: str
     output: Sequence[str]
     num_steps: int
+    others: Sequence[str] = ()
     init_time: str | None = None
     input: Sequence[str] = ()
     boundary: Sequence[str] = ()

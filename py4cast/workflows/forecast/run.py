@@ -10,17 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from py4cast.calibration import Calibration
-from py4cast.errors import DataError
+from py4cast.errors import SettingsError
 from py4cast.formats import Heading, Put
 from py4cast.planes.patterns import expand_patterns
 from py4cast.steppers import Array, StepperABC, open_stepper
-from py4cast.timeline import instant, later
+from py4cast.timeline import later
 from py4cast.version import __version__
-from py4cast.workflows.forecast.file_input import FileInput
-from py4cast.workflows.forecast.members import Members
+from py4cast.workflows.forecast.made import members_of
 from py4cast.workflows.forecast.outputs import Outputs, Series, path_of
 from py4cast.workflows.forecast.request import Forecast
 from py4cast.workflows.terminal import Bar
@@ -44,25 +41,18 @@ def forecast(asked: Forecast, bar: Bar | None = None) -> list[Path]:
 def run(asked: Forecast, stepper: StepperABC, bar: Bar | None = None) -> list[Path]:
     """The same by a stepper that is open already."""
     with ExitStack() as stack:
-        if asked.input:
-            source = FileInput(
-                stepper.info, asked.input, asked.boundary, asked.renamed, asked.accumulated, asked.regrid,
-                imposes_border=not asked.free_border,
-            )  # fmt: skip
-            stack.callback(source.close)
-            start = instant(asked.init_time) if asked.init_time else source.latest()
-            _check_border(asked, stepper)
-            chosen = source.chosen_members(asked.members)
-            states = source.states(start, chosen)
-            given = source.given(start, asked.num_steps, states.shape[0])
-        else:
-            from py4cast.workflows.forecast.dataset_input import read_dataset
-
-            assert asked.init_time is not None, "checked before"
-            start, chosen = instant(asked.init_time), []
-            states, given = read_dataset(asked, stepper, start)
-        members = Members(stepper.info, start, chosen, asked.num_members, asked.seed)
-        heading = _heading(asked, stepper, start, members.numbers)
+        first = members_of(asked, stepper, stack)
+        parts = [first]
+        for path in asked.others:
+            other = open_stepper(path, asked.device, asked.precision)
+            _check_alike(asked, stepper, path, other)
+            parts.append(members_of(asked, other, stack, first.start))
+        start, numbers = first.start, first.numbers
+        steps = first.steps
+        if len(parts) > 1:
+            numbers = tuple(range(sum(part.num_members for part in parts)))
+            steps = (np.concatenate(values) for values in zip(*(part.steps for part in parts), strict=True))
+        heading = _heading(asked, stepper, start, numbers)
         series = Series(asked.series, asked.stations, heading) if asked.series and asked.stations else None
         outputs = stack.enter_context(Outputs(asked.output, heading, series, asked.part))
         overlay = None
@@ -73,10 +63,6 @@ def run(asked: Forecast, stepper: StepperABC, bar: Bar | None = None) -> list[Pa
                 path_of(asked.overlay, start, heading.lead_times[0]), heading, stepper.info.header["info"]["stats"]
             )
         puts = [outputs.put, *([overlay.put] if overlay else [])]
-        past = members.states(states)
-        steps = stepper.rollout(past, members.given(given))
-        if stepper.info.calibration is not None and not asked.no_calibration:
-            steps = _calibrated(steps, past, heading, stepper.info.calibration, stepper.info.border)
         _write(asked.num_steps, steps, heading, puts, bar)
         if overlay is not None:
             overlay.finish()
@@ -84,11 +70,19 @@ def run(asked: Forecast, stepper: StepperABC, bar: Bar | None = None) -> list[Pa
     return [*outputs.written, *(overlay.written if overlay else [])]
 
 
-def _check_border(asked: Forecast, stepper: StepperABC) -> None:
-    if stepper.info.border is not None and not asked.boundary and not asked.free_border:
-        raise DataError(
-            "the strategy imposes values in the border: give a driving model's files by --boundary, or use --free_border"
-        )
+def _check_alike(asked: Forecast, stepper: StepperABC, path: str, other: StepperABC) -> None:
+    """Refuses Forecasters whose forecasts are no members of one ensemble; SettingsError says in what they differ."""
+    ours, theirs = stepper.info, other.info
+    units = [{v.name: v.units for v in info.variables_of(info.predicted)} for info in (ours, theirs)]
+    for what, differs in (
+        ("grids", not ours.grid.same_as(theirs.grid)),
+        ("steps", ours.step_duration != theirs.step_duration),
+        ("variables", ours.predicted != theirs.predicted or units[0] != units[1]),
+    ):
+        if differs:
+            raise SettingsError(
+                f"--forecaster {asked.forecaster} {path}: of different {what}; their forecasts are no members of one ensemble"
+            )
 
 
 def _heading(asked: Forecast, stepper: StepperABC, start: np.datetime64, members: tuple[int, ...]) -> Heading:
@@ -115,16 +109,6 @@ def _origin(patterns: Sequence[str]) -> dict[str, Any]:
     from py4cast.formats.grib_keys import origin_of
 
     return origin_of(paths[0])
-
-
-def _calibrated(
-    steps: Iterator[Array], past: Array, heading: Heading, calibration: Calibration, border: NDArray[np.bool_] | None
-) -> Iterator[Array]:
-    """The forecast put right, lead time after lead time; all of it is of one start."""
-    calibration.check(len(heading.lead_times))
-    hours = (heading.init_time + np.asarray(heading.lead_times)).astype("datetime64[h]").astype(np.int64) % 24
-    for step, values in enumerate(steps):
-        yield calibration.apply(values, past[:, -1], step, hours[step : step + 1], values.shape[0], border)
 
 
 def _write(num_steps: int, steps: Iterator[Array], heading: Heading, puts: Sequence[Put], bar: Bar | None) -> None:

@@ -99,3 +99,31 @@ def test_other_data_and_nothing_to_learn_from_are_refused(trained: Path, tmp_pat
     with pytest.raises(SettingsError, match="num_steps 0"):
         calibrate(trained, tmp_path / "a.safetensors", num_steps=0)
     assert not list(tmp_path.iterdir())
+
+
+def test_several_forecasters_make_members_together(trained: Path, calibrated: Path, tmp_path: Path) -> None:
+    batch = get_datasets("stochastic", 2, 1, 3, overrides=SMALL)[2].read_batch([0])
+    start, words = str(batch.init_time[0]), ["--num_steps", "2", "--num_members", "3", "--seed", "7"]
+    fields = {}
+    for name, files in (("both", [trained, calibrated]), ("first", [trained]), ("second", [calibrated])):
+        path = tmp_path / f"{name}.nc"
+        run("forecast", "--forecaster", *map(str, files), "--init_time", start, "--output", str(path), *words)
+        with xr.open_dataset(path) as file:
+            assert file.sizes["member"] == 3 * len(files) and file["member"].to_numpy().tolist() == list(
+                range(3 * len(files))
+            )
+            fields[name] = file["state"].transpose("member", "time", ...).to_numpy()
+    np.testing.assert_array_equal(fields["both"], np.concatenate([fields["first"], fields["second"]]))
+
+
+def test_forecasters_of_other_grids_or_variables_are_no_members(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from py4cast.testing import make_info
+
+    other = tmp_path / "other.safetensors"
+    Forecaster.build(make_info((16, 16)), "cnn", "diff_ar", 1, {"num_filters": 4}).save(other)
+    start = str(get_datasets("stochastic", 2, 1, 3, overrides=SMALL)[2].read_batch([0]).init_time[0])
+    words = ["--init_time", start, "--num_steps", "2", "--output", str(tmp_path / "f.nc")]
+    assert main(["forecast", "--forecaster", str(trained), str(other), *words]) == 2
+    assert "of different grids; their forecasts are no members of one ensemble" in capsys.readouterr().err

@@ -1,0 +1,94 @@
+"""The members that one Forecaster makes of the last states, lead time after lead time."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import NamedTuple
+
+import numpy as np
+
+from py4cast.errors import DataError
+from py4cast.steppers import Array, StepperABC
+from py4cast.timeline import instant, later
+from py4cast.workflows.forecast.file_input import FileInput
+from py4cast.workflows.forecast.members import Members
+from py4cast.workflows.forecast.request import Forecast
+
+__all__ = ["MadeMembers", "members_of"]
+
+
+class MadeMembers(NamedTuple):
+    """The members of one Forecaster.
+
+    Args:
+        start: of the forecast.
+        numbers: of the members; empty for a single forecast.
+        num_members: how many there are, one for a single forecast.
+        steps: gives `(member, lat, lon, features)` of each lead time.
+    """
+
+    start: np.datetime64
+    numbers: tuple[int, ...]
+    num_members: int
+    steps: Iterator[Array]
+
+
+def members_of(
+    asked: Forecast, stepper: StepperABC, stack: ExitStack, start: np.datetime64 | None = None
+) -> MadeMembers:
+    """The members that a stepper makes, put right as it was calibrated.
+
+    Args:
+        asked: the forecast.
+        stepper: that makes it.
+        stack: closes what is read.
+        start: of the forecast; by default what is asked for, or the last that the input has.
+
+    Raises:
+        SettingsError: wrong settings, time or members.
+        DataError: the data do not fit the Forecaster, or lack what the forecast needs.
+    """
+    if asked.input:
+        source = FileInput(
+            stepper.info, asked.input, asked.boundary, asked.renamed, asked.accumulated, asked.regrid,
+            imposes_border=not asked.free_border,
+        )  # fmt: skip
+        stack.callback(source.close)
+        if start is None:
+            start = instant(asked.init_time) if asked.init_time else source.latest()
+        _check_border(asked, stepper)
+        chosen = source.chosen_members(asked.members)
+        states = source.states(start, chosen)
+        given = source.given(start, asked.num_steps, states.shape[0])
+    else:
+        from py4cast.workflows.forecast.dataset_input import read_dataset
+
+        assert asked.init_time is not None, "checked before"
+        start, chosen = instant(asked.init_time), []
+        states, given = read_dataset(asked, stepper, start)
+    members = Members(stepper.info, start, chosen, asked.num_members, asked.seed)
+    past = members.states(states)
+    steps = stepper.rollout(past, members.given(given))
+    return MadeMembers(start, members.numbers, len(past), _calibrated(asked, stepper, steps, past, start))
+
+
+def _check_border(asked: Forecast, stepper: StepperABC) -> None:
+    if stepper.info.border is not None and not asked.boundary and not asked.free_border:
+        raise DataError(
+            "the strategy imposes values in the border: give a driving model's files by --boundary, or use --free_border"
+        )
+
+
+def _calibrated(
+    asked: Forecast, stepper: StepperABC, steps: Iterator[Array], past: Array, start: np.datetime64
+) -> Iterator[Array]:
+    """The forecast put right, lead time after lead time; all of it is of one start."""
+    calibration, info = stepper.info.calibration, stepper.info
+    if calibration is None or asked.no_calibration:
+        return steps
+    calibration.check(asked.num_steps)
+    times = later(start, np.arange(1, asked.num_steps + 1), info.step_duration)
+    hours = times.astype("datetime64[h]").astype(np.int64) % 24
+    return (
+        calibration.apply(values, past[:, -1], step, hours[step : step + 1], values.shape[0], info.border)
+        for step, values in enumerate(steps)
+    )
