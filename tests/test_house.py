@@ -235,7 +235,7 @@ ROOMS = {
         "score_page",
     ],
     "workflows/train": [
-        "folder lineage",
+        "folder lineage transfer",
         "run",
     ],
     "workflows/verify": [

@@ -18,12 +18,19 @@ examples:
   py4cast train --dataset gridded --dataset_conf my.json    your own GRIB or NetCDF files
   py4cast train --model unet --strategy scaled_ar --epochs 50 --set model.init_features=32
   py4cast train --strategy ensemble --num_members 4         members by noise, trained on the CRPS
+  py4cast train --strategy ensemble --init_from F --epochs 3   an ensemble from a scaled_ar Forecaster
   py4cast train --config RUN/config.json                    a run again
   py4cast train --run_name NAME --resume ...                go on with a run that was stopped
 
 The last line on standard output is the run's folder: config.json, scores.json, forecaster.safetensors,
 checkpoints/{best,last}.ckpt, TensorBoard events, plots/.
 exit status: 0 done, 2 settings, 3 data, 4 not finite, 143 stopped and saved, 1 anything else"""
+
+# flags that are settings of the training by the same name
+_SETTINGS = (
+    "epochs", "batch_size", "val_interval", "num_input_steps", "num_pred_steps_train", "num_pred_steps_val_test",
+    "limit_train_batches", "seed", "loss", "precision", "profiler", "mlflow", "no_log", "push_forward", "ema", "gradient_clip",
+)  # fmt: skip
 
 
 def _arguments(p: argparse.ArgumentParser) -> None:
@@ -99,6 +106,11 @@ def _running_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--dev_mode", action="store_true", help="3 epochs of 3 batches, to try things out")
     p.add_argument("--load_model_ckpt", metavar="FILE", help="checkpoint or Forecaster whose weights to start from")
     p.add_argument(
+        "--init_from",
+        metavar="FORECASTER",
+        help="begin from a trained one of the same data and model; a strategy may add noise",
+    )
+    p.add_argument(
         "--campaign_name",
         default="default",
         metavar="NAME",
@@ -121,20 +133,7 @@ def _run(a: argparse.Namespace) -> None:
     settings = document.setdefault("train", {})
     if a.dev_mode:
         settings |= {"epochs": 3, "limit_train_batches": 3}
-    names = (
-        "epochs",
-        "batch_size",
-        "val_interval",
-        "num_input_steps",
-        "num_pred_steps_train",
-        "num_pred_steps_val_test",
-    )
-    for name in (*names, "limit_train_batches", "seed", "loss", "precision", "profiler", "mlflow", "no_log"):
-        if getattr(a, name) is not None:
-            settings[name] = getattr(a, name)
-    for name in ("push_forward", "ema", "gradient_clip"):
-        if getattr(a, name) is not None:
-            settings[name] = getattr(a, name)
+    settings |= {name: getattr(a, name) for name in _SETTINGS if getattr(a, name) is not None}
     if a.rollout_schedule is not None:
         settings["rollout_schedule"] = _schedule(a.rollout_schedule)
     if a.plots is not None:
@@ -155,13 +154,17 @@ def _run(a: argparse.Namespace) -> None:
             document["strategy"]["settings"][name] = getattr(a, name)
     config = build_config(document, a.overrides)
     decoded = config.check()
+    if a.init_from and a.load_model_ckpt:
+        raise SettingsError("--init_from and --load_model_ckpt both say what to begin from; give one of them")
     if a.resume and not a.run_name:
         raise SettingsError("--resume needs the --run_name of the run to go on with")
     # mistakes are told before Lightning is loaded, which takes seconds
     from py4cast.workflows.terminal import score_table, show
     from py4cast.workflows.train.run import process_rank, train
 
-    folder = train(config, a.campaign_name, a.run_name or _default_run_name(), a.resume, a.load_model_ckpt, decoded)
+    further = {"init_from": a.init_from} if a.init_from else {}
+    name = a.run_name or _default_run_name()
+    folder = train(config, a.campaign_name, name, a.resume, a.load_model_ckpt, decoded, **further)
     if process_rank() == 0:
         show(score_table(read_json(folder / "scores.json")))
         sys.stdout.write(f"{folder}\n")

@@ -44,6 +44,7 @@ from py4cast.workflows.page.score_page import write_page
 from py4cast.workflows.terminal import Bar
 from py4cast.workflows.train.folder import begin, last_checkpoint, process_rank, run_folder, without_empty_folder
 from py4cast.workflows.train.lineage import git_state
+from py4cast.workflows.train.transfer import transfer
 from py4cast.workflows.verify.climatology import carry, climatology_of
 from py4cast.workflows.verify.score_files import write_scores
 from py4cast.workflows.verify.split import SplitCase, document_of
@@ -161,6 +162,7 @@ def train(
     resume: bool = False,
     weights: str | os.PathLike[str] | None = None,
     decoded: Decoded | None = None,
+    init_from: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Trains, validates, keeps the best and the last state, tests the best, and returns the run's folder.
 
@@ -171,6 +173,7 @@ def train(
         resume: whether to go on with a run of this name.
         weights: a checkpoint or Forecaster whose network weights to start from.
         decoded: what `config.check()` gave, where it was called already.
+        init_from: a Forecaster of the same data and model to begin from, whatever inputs the strategy adds.
 
     Raises:
         SettingsError, DataError, NumericalError, SpaceError: as the command line reports them.
@@ -193,7 +196,7 @@ def train(
     ):
         checkpoint = begin(folder, config, resume) if is_first else last_checkpoint(folder, resume)
         try:
-            module, datasets = _make(config, folder, weights, decoded)
+            module, datasets = _make(config, folder, weights, decoded, init_from)
         except BaseException:
             # a run that never began leaves its name free
             if is_first and not (folder / "checkpoints").exists():
@@ -204,7 +207,11 @@ def train(
 
 
 def _make(
-    config: RunConfig, folder: Path, weights: str | os.PathLike[str] | None, decoded: Decoded | None = None
+    config: RunConfig,
+    folder: Path,
+    weights: str | os.PathLike[str] | None,
+    decoded: Decoded | None = None,
+    init_from: str | os.PathLike[str] | None = None,
 ) -> tuple[AutoRegressiveLightning, tuple[DatasetABC, DatasetABC, DatasetABC]]:
     """The data and the module of a run."""
     pl.seed_everything(config.train.seed, verbose=False)
@@ -227,6 +234,8 @@ def _make(
     forecaster.strategy.pushes_forward = config.train.push_forward
     if weights is not None:
         load_weights(forecaster, Path(weights))
+    if init_from is not None:
+        logger.info("from %s: %s", init_from, transfer(forecaster, Path(init_from)))
     logger.info("%s", forecaster.describe())
     # a ring where no truth is imposed is forecast like the rest, so it is learned like the rest
     learned = info if forecaster.strategy.force_border else info.without_border()
