@@ -93,7 +93,7 @@ ROOMS = {
     "losses": [
         "base members on_areas weights",
         "cells sum",
-        "crps huber joint weighted",
+        "crps huber joint spectral weighted",
     ],
     "metrics": [
         "layout pool rows",

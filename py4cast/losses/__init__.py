@@ -16,6 +16,7 @@ registry: Registry[LossABC] = Registry(
         "crps_of_differences": "py4cast.losses.joint:CRPSOfDifferences",
         "crps_of_means": "py4cast.losses.joint:CRPSOfMeans",
         "energy_score": "py4cast.losses.joint:EnergyScore",
+        "spectral": "py4cast.losses.spectral:Spectral",
         "sum": "py4cast.losses.sum:SumOfLosses",
     },
 )
