@@ -84,7 +84,8 @@ def _row(
         asked.systems[system], asked.methods[method], asked.num_members, asked.num_starts, asked.lead_steps
     )
     name = check_name(f"{system}-{method}-{seed}-{digest}", "methods")
-    row_file, saved = output / "rows" / f"{name}.json", output / "forecasters" / f"{name}.safetensors"
+    row_file = output / "rows" / check_name(f"{name}.json", "methods")
+    saved = output / "forecasters" / check_name(f"{name}.safetensors", "methods")
     if row_file.exists():
         row: dict[str, Any] = read_json(row_file)
         return row
