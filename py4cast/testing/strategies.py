@@ -36,6 +36,8 @@ def check_strategy(
     torch.manual_seed(0)
     forecaster = Forecaster.build(info, "halfunet", name, num_input_steps, {"num_filters": 4}, settings).eval()
     batch = make_batch(info, num_input_steps=num_input_steps) if dataset is None else dataset.read_batch([0, 1])
+    if forecaster.strategy.noise == "vector":
+        _without_zeros(forecaster)
     outputs = batch.outputs
     assert outputs is not None, "made with truth"
     _check_members(name, forecaster, batch)
@@ -55,6 +57,14 @@ def check_strategy(
     assert loss.shape[0] == 2 and loss.ndim == 2 and bool(torch.isfinite(loss).all()), f"{name}: training loss {loss}"
     loss.mean().backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is not None for p in forecaster.parameters()), f"{name}: a weight has no gradient"
+
+
+def _without_zeros(forecaster: Forecaster) -> None:
+    """What a vector adds begins at zero; a trained network has other weights."""
+    with torch.no_grad():
+        for weight in forecaster.network.parameters():
+            if not bool(weight.any()):
+                weight.normal_(std=0.1)
 
 
 def _check_members(name: str, forecaster: Forecaster, batch: ItemBatch) -> None:

@@ -60,6 +60,7 @@ MAKERS: dict[str, Callable[[Path], Described]] = {
     "poesy": poesy,
     "rainfall": rainfall,
     "qg": lambda folder: (None, TINY),
+    "stochastic": lambda folder: (None, ["size=16", "num_train=20", "num_valid=10", "num_test=10"]),
     "tracks": lambda folder: (
         None,
         [f"flow.{word}" for word in (*TINY, "num_train=16", "num_valid=14", "num_test=14")],

@@ -75,8 +75,8 @@ def test_a_condition_reaches_the_network(steered, use_checkpoint: bool) -> None:
 
 
 def test_a_network_that_takes_none_is_refused_by_name(steered) -> None:
-    with pytest.raises(SettingsError, match=r"model 'halfunet' takes no condition, .* models that do: steered"):
-        build_network("halfunet", 5, 3, {}, INFO.grid, INFO.statics, num_conditions=2)
+    with pytest.raises(SettingsError, match=r"model 'unet' takes no condition, .* models that do: .*steered"):
+        build_network("unet", 5, 3, {}, INFO.grid, INFO.statics, num_conditions=2)
 
 
 def test_an_image_network_takes_no_points() -> None:

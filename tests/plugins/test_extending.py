@@ -32,7 +32,7 @@ testing.check_model("pointwise")
 testing.check_strategy("gusty")
 for split in get_datasets("waves", 2, 1, 3):
     testing.check_dataset(split)
-testing.check_loss("huber")
+testing.check_loss("log_cosh")
 testing.check_metric("log_rmse")
 testing.check_observer("histogram", folder / "plots")
 testing.check_physics("relaxation", scale=1.0)

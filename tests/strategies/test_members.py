@@ -123,8 +123,8 @@ def test_the_number_of_the_strategy_is_read() -> None:
 
 def test_a_vector_goes_to_a_network_that_takes_it_or_is_refused() -> None:
     assert build("shaken").network.model.norm.embedding[0].in_features == 2
-    with pytest.raises(SettingsError, match="model 'halfunet' takes no condition"):
-        Forecaster.build(INFO, "halfunet", "shaken", 2)
+    with pytest.raises(SettingsError, match="model 'unet' takes no condition"):
+        Forecaster.build(INFO, "unet", "shaken", 2)
 
 
 def test_what_cannot_make_members_says_where_they_come_from() -> None:
