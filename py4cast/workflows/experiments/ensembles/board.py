@@ -12,11 +12,12 @@ __all__ = ["board_table", "write_board"]
 _COLUMNS = (
     "system", "method", "seed", "CRPS/ideal", "energy/ideal", "spread/skill", "of 6 x 6 means", "correlation", "ranks p", "train [s]",
 )  # fmt: skip
-_LISTS = ("crps_ratio", "energy_ratio", "spread_skill", "pooled_spread_skill")
+# with the digits that differ
+_LISTS = {"crps_ratio": 3, "energy_ratio": 3, "spread_skill": 2, "pooled_spread_skill": 2}
 
 
 def _texts(row: Mapping[str, Any]) -> list[str]:
-    lists = [" ".join(f"{value:.3g}" if value >= 0.995 else f"{value:.2f}" for value in row[key]) for key in _LISTS]
+    lists = [" ".join(f"{value:.{digits}f}" for value in row[key]) for key, digits in _LISTS.items()]
     ends = [f"{row['correlation_ratio']:.2f}", f"{row['rank_p']:.2g}", f"{row['seconds']:.0f}"]
     return [row["system"], row["method"], str(row["seed"]), *lists, *ends]
 
