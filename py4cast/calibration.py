@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from py4cast.errors import SettingsError
 
-__all__ = ["Calibration"]
+__all__ = ["Calibration", "hours_of"]
 
 Array = NDArray[np.float32]
 
@@ -133,3 +133,8 @@ class Calibration:
 
 def _is_finite(table: NDArray[np.float64]) -> bool:
     return bool(np.isfinite(table).all())
+
+
+def hours_of(times: NDArray[np.datetime64]) -> NDArray[np.int64]:
+    """The hour of the day of each time, 0 to 23."""
+    return np.asarray(times.astype("datetime64[h]").astype(np.int64) % 24)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from py4cast.batch import ItemBatch
-from py4cast.calibration import Calibration
+from py4cast.calibration import Calibration, hours_of
 from py4cast.dataset_info import DatasetInfo
 from py4cast.errors import DataError, NumericalError
 from py4cast.given import Given, Samples
@@ -161,7 +161,6 @@ def calibrated(
     members = values.shape[1] if values.ndim > 4 else 1
     first = batch.inputs[info.prognostic].tensor[:, -1].repeat_interleave(members, 0).cpu().numpy()
     flat = values.flatten(0, 1) if values.ndim > 4 else values
-    hours = times.astype("datetime64[h]").astype(np.int64) % 24
     border = info.statics.border_mask.bool().squeeze(-1).cpu().numpy() if is_imposed else None
-    right = calibration.apply(flat.cpu().numpy(), first, step, hours, members, border)
+    right = calibration.apply(flat.cpu().numpy(), first, step, hours_of(times), members, border)
     return torch.from_numpy(right).to(values).reshape(values.shape)

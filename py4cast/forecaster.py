@@ -207,7 +207,7 @@ class Forecaster(nn.Module):
     def _samples(self, batch: ItemBatch) -> Samples:
         return self.entry.samples(batch, self.num_input_steps, self.strategy.force_border)
 
-    def _num_members(self, asked: int | None) -> int:
+    def members_for(self, asked: int | None) -> int:
         """Members of a forecast: those asked for, else the strategy's; SettingsError where it can make but one."""
         num_members = self.strategy.num_forecast_members if asked is None else asked
         self.strategy.check_members(num_members)
@@ -242,7 +242,7 @@ class Forecaster(nn.Module):
             NumericalError: the forecast is no longer finite; names the variable and the lead time.
             SettingsError: several members of a strategy without noise.
         """
-        members = self._num_members(num_members)
+        members = self.members_for(num_members)
         samples = self._samples(batch)
         steps = batch.num_pred_steps if num_steps is None else num_steps
         border = samples.border if self.strategy.force_border else None

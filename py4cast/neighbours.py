@@ -155,6 +155,7 @@ def differences_of(grid: Grid, weights: Tensor, distances: Sequence[int]) -> lis
     Raises:
         SettingsError: no distance fits.
     """
+    points = grid.xyz().reshape(-1, 3)
     views: list[DifferenceView] = []
     for distance in distances:
         if grid.is_rectangular:
@@ -164,7 +165,7 @@ def differences_of(grid: Grid, weights: Tensor, distances: Sequence[int]) -> lis
                 if 2 * distance < grid.shape[dim]
             ]
         elif distance**2 < grid.shape[1]:
-            _, nearest = cKDTree(_vectors(grid)).query(_vectors(grid), [distance**2 + 1])
+            _, nearest = cKDTree(points).query(points, [distance**2 + 1])
             first = np.arange(grid.shape[1])
             second = nearest[:, 0]
             apart = first != second
@@ -185,6 +186,7 @@ def means_of(grid: Grid, weights: Tensor, sizes: Sequence[int]) -> list[Neighbou
     Raises:
         SettingsError: no size fits.
     """
+    points = grid.xyz().reshape(-1, 3)
     views: list[NeighbourView] = []
     for size in sizes:
         if grid.is_rectangular:
@@ -192,7 +194,7 @@ def means_of(grid: Grid, weights: Tensor, sizes: Sequence[int]) -> list[Neighbou
             if (grid.shape[0] // sides[0]) * (grid.shape[1] // sides[1]) > 1:
                 views.append(_Boxes(weights, sides))
         elif 2 * size**2 <= grid.shape[1]:
-            views.append(_Groups(weights, groups_of(_vectors(grid), size**2)))
+            views.append(_Groups(weights, groups_of(points, size**2)))
     if not views:
         raise SettingsError(f"sizes {list(sizes)}: a grid of {grid.describe()} has no two boxes of so many cells")
     return views
@@ -219,9 +221,3 @@ def groups_of(points: NDArray[np.float64], size: int) -> NDArray[np.int64]:
         order = part[np.argsort(points[part, axis], kind="stable")]
         parts += [order[half:], order[:half]]
     return group
-
-
-def _vectors(grid: Grid) -> NDArray[np.float64]:
-    """Points of the unit sphere, `(ngrid, 3)`."""
-    lat, lon = np.deg2rad(grid.latitude_2d().ravel()), np.deg2rad(grid.longitude_2d().ravel())
-    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)

@@ -167,6 +167,7 @@ ROOMS = {
     "strategies": [
         "correlated older",
         "base",
+        "scaled",
         "diff_ar downscaling ensemble generative hybrid mapping scaled_ar",
     ],
     "strategies/generative": [
@@ -181,8 +182,8 @@ ROOMS = {
     ],
     "workflows": [
         "config export page terminal",
-        "calibrate catalogue forecast graph inspect plugins prepare verify",
-        "cycle train",
+        "catalogue forecast graph inspect plugins prepare verify",
+        "calibrate cycle train",
         "experiments",
     ],
     "workflows/calibrate": [

@@ -84,14 +84,15 @@ def _checked(grid: Grid, latitude: NDArray[np.float64], longitude: NDArray[np.fl
 
 def set_points(handle: int, grid: Grid) -> None:
     """Describes a grid of points in a message; one without a template of its own by its mark, whose coordinates then stand in a file."""
-    if _has_grid_file(grid):
+    gaussian = None if UUID in grid.projection else gaussian_of(grid.latitude[0], grid.longitude[0])
+    side = 0 if gaussian is not None or UUID in grid.projection else _side_of(grid)
+    if side:
+        _set_healpix(handle, side)
+        return
+    if gaussian is None:
         eccodes.codes_set(handle, "gridDefinitionTemplateNumber", 101)
         eccodes.codes_set(handle, "numberOfDataPoints", grid.shape[1])
         eccodes.codes_set(handle, "uuidOfHGrid", uuid_of(grid))
-        return
-    gaussian = gaussian_of(grid.latitude[0], grid.longitude[0])
-    if gaussian is None:
-        _set_healpix(handle, grid)
         return
     counts, latitude = np.asarray(gaussian.rows), gaussian.latitude[0]
     n = counts.size // 2
@@ -108,9 +109,9 @@ def set_points(handle: int, grid: Grid) -> None:
     eccodes.codes_set_array(handle, "pl", counts)
 
 
-def _set_healpix(handle: int, grid: Grid) -> None:
+def _set_healpix(handle: int, side: int) -> None:
     eccodes.codes_set(handle, "gridType", "healpix")
-    eccodes.codes_set(handle, "Nside", _side_of(grid))
+    eccodes.codes_set(handle, "Nside", side)
     eccodes.codes_set(handle, "orderingConvention", "ring")
     eccodes.codes_set(handle, "longitudeOfFirstGridPointInDegrees", 45.0)
 
@@ -122,15 +123,8 @@ def _side_of(grid: Grid) -> int:
     return side if is_it else 0
 
 
-def _has_grid_file(grid: Grid) -> bool:
-    """Whether GRIB has but a mark of a grid of points, and its coordinates stand in a file of their own."""
-    if grid.is_rectangular or UUID in grid.projection:
-        return not grid.is_rectangular
-    return gaussian_of(grid.latitude[0], grid.longitude[0]) is None and not _side_of(grid)
-
-
-def write_coordinates(folder: Path, grid: Grid) -> None:
-    """Writes the coordinates of a grid beside its fields where GRIB has but a mark of it."""
-    if _has_grid_file(grid):
+def write_coordinates(folder: Path, grid: Grid, handle: int) -> None:
+    """Writes the coordinates of a grid beside its fields where a message of it has but a mark of them."""
+    if get_key(handle, "gridType", str) == "unstructured_grid":
         path = write_grid_file(folder, grid)
         logger.info("GRIB has no template for %s: its coordinates are in %s", grid.describe(), path)

@@ -66,7 +66,7 @@ class GribWriter(WriterABC):
                         template.write(stream, field, number)
 
             yield put
-        write_coordinates(temporary.parent, heading.grid)
+            write_coordinates(temporary.parent, heading.grid, bare)
 
 
 class _Template:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from py4cast.losses.base import LossABC
 from py4cast.losses.cells import CellLossABC
-from py4cast.losses.members import almost_fair_crps
+from py4cast.losses.members import almost_fair_crps, check_alpha
 from py4cast.settings import Settings, setting
 
 __all__ = ["CRPS", "CRPSSettings"]
@@ -21,8 +21,7 @@ class CRPSSettings(Settings):
     alpha: float = setting(0.95, "1: fair, scores the law that members are drawn from; 0: plain, scores the members")
 
     def __post_init__(self) -> None:
-        if not 0 <= self.alpha <= 1:
-            raise ValueError(f"alpha {self.alpha}: expected 0 to 1")
+        check_alpha(self.alpha)
 
 
 class CRPS(CellLossABC):

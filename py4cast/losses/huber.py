@@ -1,11 +1,10 @@
 """huber: squares of small errors, absolute values of large ones."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Tensor
 
-from py4cast.dataset_info import DatasetInfo
 from py4cast.losses.cells import CellLossABC
 from py4cast.settings import Settings, setting
 
@@ -31,18 +30,13 @@ class Huber(CellLossABC):
 
     settings_kls: ClassVar[type] = HuberSettings
     reference: ClassVar[str] = "Huber (1964), doi 10.1214/aoms/1177703732"
-    scale: Tensor
-
-    def __init__(self, info: DatasetInfo, settings: Any = None) -> None:
-        super().__init__(info, settings)
-        std = info.diff_stats.to_list("std", info.predicted)
-        self.register_buffer("scale", std.masked_fill(std <= 0, 1.0), persistent=False)
 
     def score(self, prediction: Tensor, target: Tensor, counted: Tensor | None) -> Tensor:
         difference = prediction - target
         if counted is not None:
             difference = difference.masked_fill(~counted, 0.0)
-        size, delta = difference.abs() / self.scale, self.settings.delta
+        scale, delta = self.field.step_std, self.settings.delta
+        size = difference.abs() / scale
         # the weights of the mean divide by σ_Δ once
-        score: Tensor = (0.5 * size.clamp(max=delta).square() + delta * (size - delta).clamp_min(0.0)) * self.scale
+        score: Tensor = (0.5 * size.clamp(max=delta).square() + delta * (size - delta).clamp_min(0.0)) * scale
         return score

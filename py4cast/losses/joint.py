@@ -1,9 +1,9 @@
 """Losses of the joint law: the CRPS of differences between neighbours, of means over boxes, and the energy score."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,18 +11,13 @@ from torch import Tensor, nn
 from py4cast.dataset_info import DatasetInfo
 from py4cast.losses.base import LossABC, LossTerms
 from py4cast.losses.cells import tensor_of
-from py4cast.losses.members import almost_fair_crps, almost_fair_share
+from py4cast.losses.members import almost_fair_crps, almost_fair_share, check_alpha
 from py4cast.losses.weights import FieldWeights
 from py4cast.namedtensor import NamedTensor
 from py4cast.neighbours import NeighbourView, differences_of, means_of
 from py4cast.settings import Settings, setting
 
 __all__ = ["CRPSOfDifferences", "CRPSOfMeans", "EnergyScore"]
-
-
-def _check_alpha(alpha: float) -> None:
-    if not 0 <= alpha <= 1:
-        raise ValueError(f"alpha {alpha}: expected 0 to 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +28,7 @@ class DifferenceSettings(Settings):
     alpha: float = setting(0.95, "1: fair; 0: plain")
 
     def __post_init__(self) -> None:
-        _check_alpha(self.alpha)
+        check_alpha(self.alpha)
         if not self.distances or min(self.distances) < 1:
             raise ValueError(f"distances {list(self.distances)}: expected numbers of at least 1")
 
@@ -46,7 +41,7 @@ class MeansSettings(Settings):
     alpha: float = setting(0.95, "1: fair; 0: plain")
 
     def __post_init__(self) -> None:
-        _check_alpha(self.alpha)
+        check_alpha(self.alpha)
         if not self.sizes or min(self.sizes) < 2:
             raise ValueError(f"sizes {list(self.sizes)}: expected numbers of at least 2")
 
@@ -58,7 +53,7 @@ class EnergySettings(Settings):
     alpha: float = setting(0.95, "1: fair; 0: plain")
 
     def __post_init__(self) -> None:
-        _check_alpha(self.alpha)
+        check_alpha(self.alpha)
 
 
 class _CRPSOfViews(LossABC):
@@ -69,9 +64,7 @@ class _CRPSOfViews(LossABC):
     def __init__(self, info: DatasetInfo, settings: Any = None) -> None:
         super().__init__(info, settings)
         self.field = FieldWeights(info, power=1)
-        self._all_views = self._views(info, self.field.cell_weights.squeeze(-1))
-        # known to the module, so that they go where it goes
-        self.views = nn.ModuleList(self._all_views)
+        self.views = nn.ModuleList(self._views(info, self.field.cell_weights.squeeze(-1)))
 
     @abstractmethod
     def _views(self, info: DatasetInfo, weights: Tensor) -> Sequence[NeighbourView]:
@@ -88,7 +81,7 @@ class _CRPSOfViews(LossABC):
             members, truth = members.masked_fill(~counted.unsqueeze(1), 0.0), truth.masked_fill(~counted, 0.0)
         sums = torch.zeros(truth.shape[0], truth.shape[1], truth.shape[-1], device=truth.device)
         weight = torch.zeros_like(sums)
-        for view in self._all_views:
+        for view in cast(Iterable[NeighbourView], self.views):
             known = None if is_whole else view.counted(counted)
             score = almost_fair_crps(view(members), view(truth), self.settings.alpha, known)
             shares = view.weights / view.weights.sum().clamp_min(torch.finfo(torch.float32).tiny)

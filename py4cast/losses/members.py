@@ -4,7 +4,13 @@ from torch import Tensor
 
 from py4cast.scores.ensemble import absolute_difference
 
-__all__ = ["almost_fair_crps", "almost_fair_share"]
+__all__ = ["almost_fair_crps", "almost_fair_share", "check_alpha"]
+
+
+def check_alpha(alpha: float) -> None:
+    """ValueError for an α that is no share of fairness, 0 to 1."""
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"alpha {alpha}: expected 0 to 1")
 
 
 def almost_fair_share(num_members: int, alpha: float) -> float:

@@ -44,7 +44,6 @@ class Spectral(LossABC):
     reference: ClassVar[str] = "Subich et al. (2025), arXiv 2501.19374"
     window: Tensor
     shells: Tensor
-    feature_weights: Tensor
 
     def __init__(self, info: DatasetInfo, settings: Any = None) -> None:
         super().__init__(info, settings)
@@ -53,9 +52,8 @@ class Spectral(LossABC):
             raise SettingsError(
                 f"loss spectral: waves along rows and columns, which {grid.describe()} has not; use crps_of_means"
             )
-        self.field = FieldWeights(info, power=1)
-        weights = torch.tensor([info.state_weights[n] for n in info.predicted])
-        self.register_buffer("feature_weights", weights, persistent=False)
+        # a logarithm has no units
+        self.field = FieldWeights(info, power=0)
         tapers = [
             torch.ones(n) if is_round else torch.hann_window(n + 2, periodic=False)[1:-1]
             for n, is_round in zip(grid.shape, grid.periodicity, strict=True)
@@ -81,7 +79,7 @@ class Spectral(LossABC):
         crossed = self._summed((ours * theirs.conj()).real) + least
         amplitude = (0.5 * (power / true_power).log()).square()
         phase = 1 - crossed / (power * true_power).sqrt()
-        value = (amplitude + self.settings.phase * phase).mean(-2) * self.feature_weights
+        value = (amplitude + self.settings.phase * phase).mean(-2) * self.field.feature_weights
         known = counted.any(2).any(2).float()
         return LossTerms(value * known, known)
 

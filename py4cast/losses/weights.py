@@ -16,11 +16,13 @@ class FieldWeights(nn.Module):
         power: p, that of the score in the units of its feature.
 
     Attributes:
+        step_std: σ_Δ, what changes in one step; 1 where nothing does, `(features,)`.
         feature_weights: w/σ_Δ^p, `(features,)`.
         cell_weights: shares of the whole grid, so that the weights of its parts add up to 1, `(lat, lon, 1)`.
         valid_mask: where the data have values, `(lat, lon, features)` as in the statics.
     """
 
+    step_std: Tensor
     feature_weights: Tensor
     cell_weights: Tensor
     valid_mask: Tensor
@@ -29,6 +31,7 @@ class FieldWeights(nn.Module):
         super().__init__()
         std = info.diff_stats.to_list("std", info.predicted, torch.float64)
         std = torch.where(std > 0, std, torch.ones_like(std))
+        self.register_buffer("step_std", std.float(), persistent=False)
         weights = torch.tensor([info.state_weights[n] for n in info.predicted], dtype=torch.float64) / std**power
         self.register_buffer("feature_weights", weights.float(), persistent=False)
         cells = info.statics.cell_weights.double()

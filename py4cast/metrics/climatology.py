@@ -94,6 +94,11 @@ class Climatology:
         return self._overall.shape[0] > 1
 
     @property
+    def mean(self) -> Tensor:
+        """The mean over the year and the hours of the day, `(lat, lon, features)`."""
+        return self._overall[0]
+
+    @property
     def num_bytes(self) -> int:
         """The size of its coefficients [bytes]."""
         return sum(c.numel() * c.element_size() for c in self._coefficients.values())

@@ -13,7 +13,7 @@ from py4cast.given import Given
 from py4cast.steppers.base import Array, StepperABC
 from py4cast.steppers.info import StepInfo
 
-__all__ = ["EagerStepper"]
+__all__ = ["EagerStepper", "step_arrays"]
 
 _PRECISIONS = {"32": None, "bf16": torch.bfloat16, "16": torch.float16}
 
@@ -36,11 +36,7 @@ class EagerStepper(StepperABC):
             raise SettingsError(f"--precision {precision!r}{nearest(precision, _PRECISIONS)}")
         self._device, self._dtype = _device(device), _PRECISIONS[precision]
         self.forecaster = Forecaster.load(path)
-        _, tensors = self.forecaster.info.pack()
-        arrays = {k: v.numpy() for k, v in tensors.items()}
-        if self.forecaster.calibration is not None:
-            arrays["calibration.mean"] = self.forecaster.calibration.mean
-        self.info = StepInfo.from_header(self.forecaster.header(), arrays)
+        self.info = StepInfo.from_header(self.forecaster.header(), step_arrays(self.forecaster))
         self.forecaster.to(self._device)
 
     def advance(self, states: Array, given: Iterable[Given[Array]]) -> Iterator[Array]:
@@ -74,3 +70,11 @@ def _device(name: str | None) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise SettingsError(f"--device {name}: not available here: {str(error).splitlines()[0]}") from None
     return device
+
+
+def step_arrays(forecaster: Forecaster) -> dict[str, Any]:
+    """What a StepInfo needs beside the header."""
+    tensors = forecaster.info.pack()[1]
+    arrays = {k: v.numpy() for k, v in tensors.items() if k != "statics.features"}
+    calibration = forecaster.calibration
+    return arrays if calibration is None else {**arrays, "calibration.mean": calibration.mean}

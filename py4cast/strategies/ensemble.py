@@ -10,8 +10,9 @@ from py4cast.dataset_info import DatasetInfo
 from py4cast.errors import SettingsError
 from py4cast.losses.base import LossABC
 from py4cast.settings import Settings, setting
-from py4cast.strategies.base import Loss, Network, Samples, StrategyABC
+from py4cast.strategies.base import Loss, Network, Samples
 from py4cast.strategies.correlated import CorrelatedNoise
+from py4cast.strategies.scaled import ScaledABC
 
 __all__ = ["Ensemble", "EnsembleSettings"]
 
@@ -48,7 +49,7 @@ class EnsembleSettings(Settings):
                 raise ValueError(f"{name} {getattr(self, name)}: the fair CRPS needs at least 2 members")
 
 
-class Ensemble(StrategyABC):
+class Ensemble(ScaledABC):
     """Creates members x̂ⱼ(t+1) = x̂ⱼ(t) + σ_Δ·f(x̂ⱼ, ηⱼ) + μ_Δ, ηⱼ standard normal numbers of each member.
 
     By default noise stands on the cells and the objective is the almost fair CRPS of cells, of differences between neighbours
@@ -64,8 +65,6 @@ class Ensemble(StrategyABC):
     reference: ClassVar[str] = "Lang et al. (2024), arXiv 2412.15832"
     default_loss: ClassVar[str] = "sum"
     model_defaults: ClassVar[dict[str, Any]] = {"norm": "group"}
-    diff_mean: Tensor
-    diff_std: Tensor
 
     def __init__(self, settings: Any, info: DatasetInfo) -> None:
         super().__init__(settings, info)
@@ -74,8 +73,6 @@ class Ensemble(StrategyABC):
         self.force_border, self.num_inter_steps = settings.force_border, settings.num_inter_steps
         lengths = settings.noise_lengths or ((0, 1, 2) if info.grid.is_rectangular else (0,))
         self.smoothed = CorrelatedNoise(info.grid, (0,) if self.noise == "vector" else lengths, self.num_noise)
-        self.register_buffer("diff_mean", info.diff_stats.to_list("mean", info.prognostic), persistent=False)
-        self.register_buffer("diff_std", info.diff_stats.to_list("std", info.prognostic), persistent=False)
 
     def check_loss(self, loss: LossABC) -> None:
         """Refuses losses of one forecast, and that of cells alone where noise is white: it is wrong as a field."""
@@ -95,7 +92,4 @@ class Ensemble(StrategyABC):
         if not self.smoothed.is_white:
             white = x[..., -self.num_noise :]
             x = torch.cat([x[..., : -self.num_noise], self.smoothed(white)], dim=-1)
-        y = model(x)
-        n = self.num_prognostic
-        change = y[..., :n] * self.diff_std.to(y.dtype) + self.diff_mean.to(y.dtype)
-        return torch.cat([state + change, y[..., n:]], dim=-1)
+        return self.changed(state, model(x))

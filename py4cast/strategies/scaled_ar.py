@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from py4cast.dataset_info import DatasetInfo
 from py4cast.settings import Settings, setting
-from py4cast.strategies.base import Network, StrategyABC
+from py4cast.strategies.base import Network
+from py4cast.strategies.scaled import ScaledABC
 
 __all__ = ["ScaledAR", "ScaledARSettings"]
 
@@ -25,7 +25,7 @@ class ScaledARSettings(Settings):
             raise ValueError("num_inter_steps must be at least 1")
 
 
-class ScaledAR(StrategyABC):
+class ScaledAR(ScaledABC):
     """Creates x̂(t+1) = x̂(t) + σ_Δ·f(x) + μ_Δ, with μ_Δ, σ_Δ the mean and std of one-step differences.
 
     Then x̂ ← m_border·x̂_true + (1 − m_border)·x̂. With K inter steps the network is called K times per step of the
@@ -33,18 +33,11 @@ class ScaledAR(StrategyABC):
     """
 
     settings_kls: ClassVar[type] = ScaledARSettings
-    diff_mean: Tensor
-    diff_std: Tensor
 
     def __init__(self, settings: Any, info: DatasetInfo) -> None:
         super().__init__(settings, info)
         self.force_border = settings.force_border
         self.num_inter_steps = settings.num_inter_steps
-        self.register_buffer("diff_mean", info.diff_stats.to_list("mean", info.prognostic), persistent=False)
-        self.register_buffer("diff_std", info.diff_stats.to_list("std", info.prognostic), persistent=False)
 
     def advance(self, model: Network, x: Tensor, state: Tensor) -> Tensor:
-        y = model(x)
-        n = self.num_prognostic
-        change = y[..., :n] * self.diff_std.to(y.dtype) + self.diff_mean.to(y.dtype)
-        return torch.cat([state + change, y[..., n:]], dim=-1)
+        return self.changed(state, model(x))

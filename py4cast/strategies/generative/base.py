@@ -12,12 +12,13 @@ from py4cast.dataset_info import DatasetInfo
 from py4cast.errors import SettingsError
 from py4cast.losses.base import LossABC
 from py4cast.losses.crps import CRPS, CRPSSettings
-from py4cast.strategies.base import Loss, Network, Samples, StrategyABC
+from py4cast.strategies.base import Loss, Network, Samples
+from py4cast.strategies.scaled import ScaledABC
 
 __all__ = ["GenerativeABC"]
 
 
-class GenerativeABC(StrategyABC):
+class GenerativeABC(ScaledABC):
     """Abstract strategy that draws z = (x(t+1) − x(t) − μ_Δ)/σ_Δ, and diagnostics as they are, from their law.
 
     The network is given past states, statics and forcings, a noisy z and how noisy it is. It learns from one step of the
@@ -31,16 +32,12 @@ class GenerativeABC(StrategyABC):
 
     default_loss: ClassVar[str] = "mse"
     model_defaults: ClassVar[dict[str, Any]] = {"norm": "group"}
-    diff_mean: Tensor
-    diff_std: Tensor
 
     def __init__(self, settings: Any, info: DatasetInfo, num_fields: int) -> None:
         super().__init__(settings, info)
         self.num_drawn = len(info.predicted)
         self.noise, self.num_noise = "cells", self.num_drawn * num_fields
         self.num_members_val, self.force_border = settings.num_members_val, settings.force_border
-        self.register_buffer("diff_mean", info.diff_stats.to_list("mean", info.prognostic), persistent=False)
-        self.register_buffer("diff_std", info.diff_stats.to_list("std", info.prognostic), persistent=False)
         self.judge = CRPS(info if self.force_border else info.without_border(), CRPSSettings(alpha=1.0))
 
     def num_input_features(self, info: DatasetInfo, num_input_steps: int) -> int:
@@ -81,12 +78,7 @@ class GenerativeABC(StrategyABC):
     def advance(self, model: Network, x: Tensor, state: Tensor) -> Tensor:
         given, noise = x[..., : -self.num_noise], x[..., -self.num_noise :]
         drawn = self.draw(model, given, torch.split(noise, self.num_drawn, dim=-1))
-        return self._state(drawn, state)
-
-    def _state(self, z: Tensor, state: Tensor) -> Tensor:
-        n = self.num_prognostic
-        change = z[..., :n] * self.diff_std.to(z.dtype) + self.diff_mean.to(z.dtype)
-        return torch.cat([state + change, z[..., n:]], dim=-1)
+        return self.changed(state, drawn)
 
     def _change(self, truth: Tensor, state: Tensor) -> Tensor:
         """The z of a true step, 0 where it is missing."""
@@ -108,7 +100,7 @@ class GenerativeABC(StrategyABC):
             state, truth = window[:, -1], samples.truth[:, step]
             noise = samples.noise[:, step, ..., : self.num_drawn]
             guessed, weight = self.guess(network, given, self._change(truth, state), noise)
-            error = loss(self._state(guessed, state).unsqueeze(1), truth.unsqueeze(1))
+            error = loss(self.changed(state, guessed).unsqueeze(1), truth.unsqueeze(1))
             values.append(error[:, 0] * weight)
             if step + 1 < samples.num_steps:
                 window = self.slide(window, self.fill(truth))

@@ -17,6 +17,8 @@ from py4cast.strategies.generative.schedule import NoiseSchedule
 
 __all__ = ["Diffusion", "DiffusionSettings"]
 
+Level = float | Tensor
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiffusionSettings(Settings):
@@ -68,8 +70,7 @@ class Diffusion(GenerativeABC):
 
     def draw(self, model: Network, given: Tensor, noise: Sequence[Tensor]) -> Tensor:
         def denoise(y: Tensor, sigma: float) -> Tensor:
-            scale = math.hypot(1.0, sigma)
-            return y / scale**2 + self.called(model, given, y / scale, NoiseSchedule.label(sigma)) * (sigma / scale)
+            return self._denoised(model, given, y, sigma, math.hypot(1.0, sigma), NoiseSchedule.label(sigma))
 
         return self._sampler.sample(denoise, noise)
 
@@ -78,6 +79,9 @@ class Diffusion(GenerativeABC):
         sigma = self._schedule.of_normal(torch.randn(z.shape[0], device=z.device, dtype=z.dtype))
         wide = sigma.reshape(-1, 1, 1, 1)
         scale = (1 + wide.square()).sqrt()
-        y = z + wide * noise
-        output = self.called(model, given, y / scale, sigma.log() / 4)
-        return y / scale.square() + output * (wide / scale), NoiseSchedule.weight(sigma)
+        clean = self._denoised(model, given, z + wide * noise, wide, scale, sigma.log() / 4)
+        return clean, NoiseSchedule.weight(sigma)
+
+    def _denoised(self, model: Network, given: Tensor, y: Tensor, sigma: Level, scale: Level, label: Level) -> Tensor:
+        """D(y, σ), with √(1 + σ²) and ¼ ln σ made by who has σ as a number or as a tensor."""
+        return y / scale**2 + self.called(model, given, y / scale, label) * (sigma / scale)

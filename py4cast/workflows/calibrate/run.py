@@ -8,16 +8,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from py4cast.calibration import Calibration
+from py4cast.calibration import Calibration, hours_of
 from py4cast.dataset_info import DatasetInfo
 from py4cast.datasets import DatasetABC, get_datasets
-from py4cast.datasets.base import WindowDataset
 from py4cast.errors import DataError, SettingsError
 from py4cast.forecaster import Forecaster
 from py4cast.progress import Progress
 from py4cast.timeline import later
 from py4cast.workflows.calibrate.fit import CalibrationFit
 from py4cast.workflows.config import data_of
+from py4cast.workflows.verify.climatology import carried_climatology, climatology_of
 
 __all__ = ["calibrate"]
 
@@ -64,11 +64,10 @@ def calibrate(
     model.info.check_same(valid.info)
     if len(valid) < 2:
         raise DataError(f"the validation split holds {len(valid)} forecasts of {steps} steps; expected at least 2")
-    members = model.strategy.num_forecast_members if num_members is None else num_members
-    model.strategy.check_members(members)
+    members = model.members_for(num_members)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     fit = CalibrationFit(
-        tuple(model.info.predicted), _mean(train), _weights(model.info), _is_positive(model.info), steps, members
+        tuple(model.info.predicted), _mean(model, train), _weights(model.info), _is_positive(model.info), steps, members
     )
     starts = _fitted(model, valid, fit, members, seed, progress)
     source = {
@@ -96,33 +95,19 @@ def _fitted(
         for row, start in enumerate(np.asarray(batch.init_time, dtype="datetime64[s]")):
             times = later(start, np.arange(1, truth.shape[1] + 1), info.step_duration)
             wide = forecast[row] if members > 1 else forecast[row][None]
-            fit.add(wide, truth[row], first[row], times.astype("datetime64[h]").astype(np.int64) % 24)
+            fit.add(wide, truth[row], first[row], hours_of(times))
             starts.append(start)
             if progress is not None:
                 progress.step()
     return starts
 
 
-def _mean(train: DatasetABC) -> NDArray[np.float32]:
-    """The mean field of the training, `(lat, lon, features)`; of a dataset that is no series of planes the mean of each feature."""
-    info = train.info
-    means = np.asarray(info.stats.to_list("mean", info.predicted), dtype=np.float32)
-    if not isinstance(train, WindowDataset):
-        return np.broadcast_to(means, (*info.grid.shape, len(means))).copy()
-    used = train.used[:: max(1, -(-len(train.used) // _MOST_INSTANTS))]
-    shape = (len(info.predicted), 1, *train.cube.shape)
-    total, count = (
-        np.zeros((len(info.predicted), *train.cube.shape)),
-        np.zeros((len(info.predicted), *train.cube.shape)),
-    )
-    plane = np.empty(shape, dtype=np.float32)
-    for index in used.tolist():
-        train.cube.read(info.predicted, index, index + 1, plane)
-        there = np.isfinite(plane[:, 0])
-        total += np.where(there, plane[:, 0], 0.0)
-        count += there
-    mean = np.where(count > 0, total / np.where(count > 0, count, 1.0), means[:, None, None])
-    return np.moveaxis(mean, 0, -1).astype(np.float32)
+def _mean(model: Forecaster, train: DatasetABC) -> NDArray[np.float32]:
+    """The mean field of the training, `(lat, lon, features)`; that of each feature where a cell has none."""
+    normal = carried_climatology(model) or climatology_of(train, max_instants=_MOST_INSTANTS)
+    means = np.asarray(model.info.stats.to_list("mean", model.info.predicted), dtype=np.float32)
+    mean = normal.mean.numpy()
+    return np.where(np.isfinite(mean), mean, means).astype(np.float32)
 
 
 def _weights(info: DatasetInfo) -> NDArray[np.float64]:

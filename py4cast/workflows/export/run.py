@@ -23,7 +23,7 @@ from py4cast.forecaster import Forecaster
 from py4cast.given import Given
 from py4cast.saved import identity_of, read_info
 from py4cast.steppers import Array, StepInfo
-from py4cast.steppers.eager import EagerStepper
+from py4cast.steppers.eager import EagerStepper, step_arrays
 from py4cast.steppers.onnx import ARRAYS, HEADER, INPUT_PREFIX, SEAL, UNSEALED, OnnxStepper, packed_arrays, sealed
 from py4cast.workflows.export.compress import Weights, compressed
 from py4cast.workflows.export.graph import OPSET, onnx_graph, quiet, require_onnx
@@ -162,17 +162,9 @@ def _save(model: Any, info: StepInfo, forecaster: Forecaster, path: Path, asked:
     drift_found = [] if drift is None else drift.largest
     header = {**info.header, "export": {"opset": OPSET, "weights": asked.weights, "torch": torch.__version__, "forecaster": identity_of(read_info(Path(asked.forecaster))[0]), "drift": drift_found}}  # fmt: skip
     text = json.dumps(header, allow_nan=False)
-    onnx.helper.set_model_props(model, {SEAL: UNSEALED, HEADER: text, ARRAYS: packed_arrays(_arrays(forecaster))})
+    onnx.helper.set_model_props(model, {SEAL: UNSEALED, HEADER: text, ARRAYS: packed_arrays(step_arrays(forecaster))})
     onnx.checker.check_model(model)
     path.write_bytes(sealed(model.SerializeToString()))
-
-
-def _arrays(forecaster: Forecaster) -> dict[str, Any]:
-    """What a StepInfo needs beside the header."""
-    tensors = forecaster.info.pack()[1]
-    arrays = {k: v.numpy() for k, v in tensors.items() if k != "statics.features"}
-    calibration = forecaster.calibration
-    return arrays if calibration is None else {**arrays, "calibration.mean": calibration.mean}
 
 
 def _drift(eager: EagerStepper, other: OnnxStepper, examples: dict[str, Tensor], num_steps: int) -> Drift:
@@ -220,7 +212,7 @@ def _export_pt2(step: _Step, examples: dict[str, Tensor], stepper: EagerStepper,
         difference = ((actual - expected).abs() / std).nan_to_num()
         largest, rms = float(difference.max()), float(difference.square().mean().sqrt())
         _refuse(largest, _TOLERANCE["float32"], output)
-        extra = {HEADER: json.dumps(dict(stepper.info.header)), ARRAYS: packed_arrays(_arrays(stepper.forecaster))}
+        extra = {HEADER: json.dumps(dict(stepper.info.header)), ARRAYS: packed_arrays(step_arrays(stepper.forecaster))}
         with atomic_path(output, suffix=".pt2") as temporary:
             torch.export.save(program, temporary, extra_files=extra)
     return Drift([stepper.info.step_duration], [largest], [rms], [float("nan")])

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from py4cast.calibration import hours_of
 from py4cast.errors import DataError
 from py4cast.steppers import Array, StepperABC
 from py4cast.timeline import instant, later
@@ -86,8 +87,7 @@ def _calibrated(
     if calibration is None or asked.no_calibration:
         return steps
     calibration.check(asked.num_steps)
-    times = later(start, np.arange(1, asked.num_steps + 1), info.step_duration)
-    hours = times.astype("datetime64[h]").astype(np.int64) % 24
+    hours = hours_of(later(start, np.arange(1, asked.num_steps + 1), info.step_duration))
     return (
         calibration.apply(values, past[:, -1], step, hours[step : step + 1], values.shape[0], info.border)
         for step, values in enumerate(steps)

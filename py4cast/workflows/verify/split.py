@@ -147,7 +147,7 @@ def verify(
     settings = scores or ScoreSettings()
     normal = _told(_climatology(model, splits[0], climatology, settings.dry_limit), data)
     further = _references(model.info, references or {}, regrid)
-    count = _checked_members(model, num_members)
+    count = model.members_for(num_members)
     verification = BatchVerification(
         model.info, normal, settings, is_compared=True, has_maps=has_maps, further=further,
         has_driver=data.has_boundary, num_members=count,
@@ -167,12 +167,6 @@ def _check(num_steps: int, batch_size: int, climatology: str) -> None:
         raise SettingsError(f"--num_steps {num_steps}, --batch_size {batch_size}: expected at least 1")
     if climatology not in _CLIMATOLOGIES:
         raise SettingsError(f"--climatology {climatology!r}{nearest(climatology, _CLIMATOLOGIES)}")
-
-
-def _checked_members(model: Forecaster, asked: int | None) -> int:
-    count = model.strategy.num_forecast_members if asked is None else asked
-    model.strategy.check_members(count)
-    return count
 
 
 def _told(normal: Climatology | None, data: DatasetABC) -> Climatology | None:
