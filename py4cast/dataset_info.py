@@ -60,6 +60,8 @@ class DatasetInfo:
         statics: static features, masks and weights.
         lineage: where it comes from, as plain JSON values.
         inputs: further inputs of the samples by key, on grids of their own, for models that ask for them.
+        learned_stats: statistics of what is learned in place of variables with a transform, by learned feature.
+        learned_diff_stats: of its one-step differences, in units of its deviation.
     """
 
     name: str
@@ -71,6 +73,8 @@ class DatasetInfo:
     statics: Statics
     lineage: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, InputInfo] = field(default_factory=dict)
+    learned_stats: Stats = field(default_factory=lambda: Stats({}))
+    learned_diff_stats: Stats = field(default_factory=lambda: Stats({}))
 
     def names(self, *roles: Role) -> list[str]:
         """Names of the variables of these roles, role after role."""
@@ -252,6 +256,11 @@ class DatasetInfo:
             **({"border": told} if (told := self.statics.border.to_dict()) else {}),
             "lineage": dict(self.lineage),
             "inputs": inputs,
+            **(
+                {"learned": {"stats": self.learned_stats.to_dict(), "diff_stats": self.learned_diff_stats.to_dict()}}
+                if self.learned_stats.table
+                else {}
+            ),
         }, tensors
 
     @classmethod
@@ -271,6 +280,8 @@ class DatasetInfo:
             statics=Statics.build(grid, features, Border.from_dict(meta["border_size"], meta.get("border", {})), valid),
             lineage=meta["lineage"],
             inputs={key: _unpack_input(key, packed, tensors) for key, packed in meta.get("inputs", {}).items()},
+            learned_stats=Stats(meta.get("learned", {}).get("stats", {})),
+            learned_diff_stats=Stats(meta.get("learned", {}).get("diff_stats", {})),
         )
 
 

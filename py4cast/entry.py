@@ -10,12 +10,16 @@ from torch import Tensor, nn
 
 from py4cast.batch import ItemBatch
 from py4cast.calibration import Calibration, hours_of
+from py4cast.constraint import bounded_array
 from py4cast.dataset_info import DatasetInfo
 from py4cast.errors import DataError, NumericalError
 from py4cast.given import Given, Samples
+from py4cast.learned import learned_info, transforms_of
+from py4cast.limits import bounded
 from py4cast.namedtensor import NamedTensor
 from py4cast.normalizer import Normalizer
 from py4cast.timeline import later
+from py4cast.variables import bounds_of
 
 __all__ = ["Entry", "calibrated", "check_finite", "random_state", "tell_own_noise"]
 
@@ -34,17 +38,26 @@ class Entry(nn.Module):
         predictions: of the predicted ones.
         forcings: of the forcings.
         inputs: of the further inputs, by key.
+        learned: the data as they are learned.
+        bounds: of the predicted features, by name.
     """
 
     def __init__(self, info: DatasetInfo, further: Sequence[str]) -> None:
         super().__init__()
         self.info = info
-        self.states = Normalizer(info.prognostic, info.stats)
-        self.predictions = Normalizer(info.predicted, info.stats)
-        self.forcings = Normalizer(info.forcing, info.stats)
+        stats, transforms = info.stats | info.learned_stats, transforms_of(info.variables)
+        self.states = Normalizer(info.prognostic, stats, transforms)
+        self.predictions = Normalizer(info.predicted, stats, transforms)
+        self.forcings = Normalizer(info.forcing, stats, transforms)
+        self.learned, self.bounds = learned_info(info), bounds_of(info.variables)
         self.inputs = nn.ModuleDict(
             {key: Normalizer(info.inputs[key].names, info.inputs[key].stats) for key in further}
         )
+
+    def physical(self, prediction: Tensor) -> Tensor:
+        """A standardised prediction `(..., learned)` as it is in the data, `(..., features)`, within its bounds."""
+        values = self.predictions.physical(prediction.float())
+        return bounded(values, self.info.predicted, self.bounds) if self.bounds else values
 
     def _further(self) -> dict[str, Normalizer]:
         return {key: n for key, n in self.inputs.items() if isinstance(n, Normalizer)}
@@ -65,7 +78,7 @@ class Entry(nn.Module):
 
     def _widened(self, states: Tensor) -> Tensor:
         """Prognostic features with NaN for the diagnostic ones, which have no border: they are never fed back."""
-        lacking = len(self.info.predicted) - states.shape[-1]
+        lacking = len(self.predictions.learned) - states.shape[-1]
         return nn.functional.pad(states, (0, lacking), value=torch.nan) if lacking else states
 
     def samples(self, batch: ItemBatch, num_input_steps: int, force_border: bool) -> Samples:
@@ -112,7 +125,7 @@ def _ordered(values: NamedTensor, names: list[str]) -> Tensor:
 
 
 def check_finite(prediction: Tensor, info: DatasetInfo, step: int) -> None:
-    """Refuses a forecast `(batch, (member,) lat, lon, features)` that is no longer finite.
+    """Refuses a forecast `(batch, (member,) lat, lon, features)`, standardised, that is no longer finite.
 
     Raises:
         NumericalError: names the variables, the lead time and the first place.
@@ -163,4 +176,5 @@ def calibrated(
     flat = values.flatten(0, 1) if values.ndim > 4 else values
     border = info.statics.border_mask.bool().squeeze(-1).cpu().numpy() if is_imposed else None
     right = calibration.apply(flat.cpu().numpy(), first, step, hours_of(times), members, border)
-    return torch.from_numpy(right).to(values).reshape(values.shape)
+    within = bounded_array(right, info.predicted, bounds_of(info.variables))
+    return torch.from_numpy(within).to(values).reshape(values.shape)

@@ -23,6 +23,7 @@ from py4cast.description import description
 from py4cast.entry import Entry, calibrated, check_finite, random_state, tell_own_noise
 from py4cast.errors import DataError, SettingsError
 from py4cast.given import Given, Samples
+from py4cast.learned import learned_of
 from py4cast.losses import LossABC
 from py4cast.models import GriddedNetwork, ModelABC, build_network
 from py4cast.models import registry as models
@@ -37,8 +38,6 @@ __all__ = ["FORMAT", "Forecaster", "StepInputs"]
 
 _PARTS = ("info", "network", "strategy", "climatology", "calibration")
 _STEP_DIMS = ["batch", "lat", "lon", "features"]
-
-
 StepInputs = Given  # its name in the older interface
 
 
@@ -123,13 +122,14 @@ class Forecaster(nn.Module):
         if num_input_steps < 1:
             raise SettingsError(f"num_input_steps {num_input_steps}: expected at least 1")
         kind = strategies.get(strategy)
-        plan = kind(settings_of(kind, strategy_settings or {}, "strategy"), info)
+        learned = learned_of(info, strategy, kind.takes_transforms)
+        plan = kind(settings_of(kind, strategy_settings or {}, "strategy"), learned)
         plan.check(num_input_steps)
-        inputs = plan.num_input_features(info, num_input_steps)
+        inputs = plan.num_input_features(learned, num_input_steps)
         network, settings = build_network(
             model,
             inputs,
-            plan.num_outputs(info),
+            plan.num_outputs(learned),
             model_settings or {},
             info.grid,
             info.statics,
@@ -195,7 +195,7 @@ class Forecaster(nn.Module):
             yield prediction
 
     def _physical(self, prediction: Tensor) -> Tensor:
-        values = self.predictions.physical(prediction.float())
+        values = self.entry.physical(prediction)
         if self.strategy.has_holes:
             values = values.masked_fill(~self.strategy.valid_mask, torch.nan)
         return values
@@ -258,7 +258,7 @@ class Forecaster(nn.Module):
         if self.calibration is not None:
             self.calibration.check(steps)
         for i, prediction in enumerate(self._without_own_noise(unrolled)):
-            check_finite(prediction, self.info, i)
+            check_finite(prediction, self.entry.learned, i)
             values = self._physical(prediction)
             if self.calibration is not None:
                 values = calibrated(values, batch, i, self.info, self.calibration, self.strategy.force_border)
@@ -311,9 +311,9 @@ class Forecaster(nn.Module):
             forecast: of the batch, physical, `(batch, (member,) timestep, lat, lon, features)`.
             seed: of the noise, the same in every epoch.
         """
-        learned = set(self.strategy.learned_features(self.info))
-        samples = self._learned_samples(batch, seed)
-        is_learned = torch.tensor([n in learned for n in self.info.predicted], device=samples.truth.device)
+        info, samples = self.entry.learned, self._learned_samples(batch, seed)
+        learned = set(self.strategy.learned_features(info))
+        is_learned = torch.tensor([n in learned for n in info.predicted], device=samples.truth.device)
         # what is missing does not count: the best epoch is that of what is learned
         known = samples._replace(truth=torch.where(is_learned, samples.truth, torch.nan))
         prediction = self.predictions.standardise(forecast.tensor)

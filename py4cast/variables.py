@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, Self, get_args
 
+from py4cast.constraint import Constraint
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.settings import decode, encode
 from py4cast.units import conversion, normalise
@@ -145,6 +146,7 @@ class Variable:
         accumulated: whether the files hold a sum since the start of the forecast.
         nan: what to do with missing values, `forbid` or `mask`.
         file_name: name in the files, where it is no GRIB `shortName` and no CF name.
+        constraint: what is asked of it beside what the data say; None for nothing.
     """
 
     name: str
@@ -159,6 +161,7 @@ class Variable:
     accumulated: bool = False
     nan: NanPolicy = "forbid"
     file_name: str = ""
+    constraint: Constraint | None = None
 
     @property
     def sought(self) -> str:
@@ -214,12 +217,21 @@ class Variable:
 
     def to_dict(self) -> dict[str, Any]:
         """The variable as plain JSON values."""
-        return dict(encode(self))
+        document = dict(encode(self))
+        # fingerprints of what is stored are made of these, whatever is asked of a variable later
+        if self.constraint is None:
+            del document["constraint"]
+        return document
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "Variable":
         """The variable of plain JSON values: the inverse of `to_dict`."""
         return decode(cls, dict(document), where="variable")
+
+
+def bounds_of(variables: Sequence[Variable]) -> dict[str, Constraint]:
+    """The constraints of predicted variables that have bounds, by name."""
+    return {v.name: v.constraint for v in variables if v.is_predicted and v.constraint and v.constraint.is_bounded}
 
 
 def names_of(variables: Sequence[Variable], *roles: Role) -> list[str]:

@@ -22,9 +22,11 @@ from torch import Tensor, nn
 from py4cast.dataset_info import DatasetInfo
 from py4cast.errors import SettingsError
 from py4cast.given import Given, Samples
+from py4cast.limits import limits_of
 from py4cast.losses.base import LossABC
 from py4cast.models.base import GriddedNetwork
 from py4cast.noise import Noise, NoiseKind
+from py4cast.strategies.fold import repeated, stacked
 from py4cast.strategies.older import accept_seven, also_of_seven
 
 __all__ = ["Given", "Loss", "Network", "Samples", "StrategyABC"]
@@ -56,6 +58,7 @@ class StrategyABC(nn.Module, ABC):
         exports: whether a step can be exported.
         unexported: why it cannot, and what can be done instead.
         uses_states: whether past states are part of the network's input.
+        takes_transforms: whether variables may be learned as something else; not where physics reads them.
         default_loss: what it is trained on where no loss is named.
         model_defaults: settings of a network that fit it better than the network's own defaults, where it has them.
     """
@@ -63,6 +66,7 @@ class StrategyABC(nn.Module, ABC):
     settings_kls: ClassVar[type]
     reference: ClassVar[str] = ""
     uses_states: ClassVar[bool] = True
+    takes_transforms: ClassVar[bool] = True
     exports: ClassVar[bool] = True
     unexported: ClassVar[str] = "its step has no ONNX"
     default_loss: ClassVar[str] = "mse"
@@ -94,6 +98,7 @@ class StrategyABC(nn.Module, ABC):
         self.register_buffer("border_mask", info.statics.border_mask.bool().clone(), persistent=False)
         self.register_buffer("valid_mask", info.statics.valid_mask.clone(), persistent=False)
         self.has_holes = not bool(info.statics.valid_mask.all())
+        self.limits = limits_of(info)
 
     def num_input_features(self, info: DatasetInfo, num_input_steps: int) -> int:
         """Width of the network's input."""
@@ -254,6 +259,8 @@ class StrategyABC(nn.Module, ABC):
             else:
                 model = partial(model, condition=noise)
         prediction = self.advance(model, x, window[:, -1])
+        if self.limits is not None:
+            prediction = self.limits(prediction, window[:, -1])
         if self.has_holes:
             prediction = prediction * self.valid_mask.to(prediction.dtype)
         if border is not None and self.force_border:
@@ -329,15 +336,15 @@ class StrategyABC(nn.Module, ABC):
         self.check_members(num_members)
         window, prediction = self.fill_states(states), None
         self.start(window)
-        window = _repeated(window, num_members)
+        window = repeated(window, num_members)
         if is_long and isinstance(model, GriddedNetwork):
             model = model.for_rollout()
         for step in given:
             if prediction is not None:
                 window = self.slide(window, prediction.detach() if self.pushes_forward else prediction)
-            forcing = None if step.forcing is None else _repeated(self.fill_forcing(step.forcing), num_members)
-            border = None if step.border is None else _repeated(step.border, num_members)
-            inputs = {key: _repeated(self.fill(values), num_members) for key, values in step.inputs.items()}
+            forcing = None if step.forcing is None else repeated(self.fill_forcing(step.forcing), num_members)
+            border = None if step.border is None else repeated(step.border, num_members)
+            inputs = {key: repeated(self.fill(values), num_members) for key, values in step.inputs.items()}
             noise = step.noise if step.noise is None or num_members == 1 else step.noise.flatten(0, 1)
             network = partial(model, inputs=inputs) if inputs else model
             prediction = self.step(network, window, forcing, border, noise)
@@ -364,7 +371,7 @@ class StrategyABC(nn.Module, ABC):
             self.num_members,
             None if given is None else lambda step: given.select(step_dim, step),
         )
-        return loss(_stacked(list(steps), step_dim), samples.truth)
+        return loss(stacked(list(steps), step_dim), samples.truth)
 
     def validation_loss(self, model: Network, loss: Loss, samples: Samples, prediction: Tensor) -> Tensor:
         """What chooses the best epoch, `(batch, timestep)`: by default the loss of the forecast in what is learned.
@@ -383,13 +390,3 @@ class StrategyABC(nn.Module, ABC):
         # never the error of one random member
         value: Tensor = self.training_loss(model, loss, samples)
         return value
-
-
-def _repeated(values: Tensor, num_members: int) -> Tensor:
-    """`(batch·member, …)`: the members of a sample stand one behind the other."""
-    return values if num_members == 1 else values.repeat_interleave(num_members, dim=0)
-
-
-def _stacked(steps: list[Tensor], dim: int) -> Tensor:
-    """Predictions of the steps along a new dimension `timestep`."""
-    return steps[0].unsqueeze(dim) if len(steps) == 1 else torch.stack(steps, dim=dim)

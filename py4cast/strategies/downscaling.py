@@ -31,6 +31,7 @@ class Downscaling(StrategyABC):
     """
 
     settings_kls: ClassVar[type] = DownscalingSettings
+    takes_transforms: ClassVar[bool] = False
     uses_states = False
     index: Tensor
     scale: Tensor

@@ -34,6 +34,7 @@ class Mapping(StrategyABC):
     """
 
     settings_kls: ClassVar[type] = MappingSettings
+    takes_transforms: ClassVar[bool] = False
     uses_states = False
 
     def __init__(self, settings: Any, info: DatasetInfo) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from py4cast.areas import AreaSettings
+from py4cast.constraint import Constraint
 from py4cast.datasets import registry as datasets
 from py4cast.errors import SettingsError, nearest
 from py4cast.losses import registry as losses
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LossAreas", "Named", "RunConfig", "TrainSettings", "build_config", "data_of", "find_config", "named_from"]
 
-_PLACES = ("dataset", "model", "strategy", "train", "optim", "scores")
+_PLACES = ("dataset", "model", "strategy", "train", "optim", "scores", "variables")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +178,10 @@ class RunConfig(Settings):
     loss: LossAreas = setting(factory=LossAreas, help="where the training objective is taken")
     optim: OptimSettings = setting(factory=OptimSettings, help="optimiser and schedule")
     scores: ScoreSettings = setting(factory=ScoreSettings, help="what validation and test score, and how")
+    variables: dict[str, Constraint] = setting(
+        factory=dict,
+        help="name -> how it is learned and what its forecasts keep to: transform, bounds, at_most, conserve",
+    )
 
     def check(self) -> "Decoded":
         """The settings objects of dataset, model and strategy, decoded once, before any work.

@@ -31,6 +31,7 @@ class Hybrid(HybridStep):
     """
 
     settings_kls: ClassVar[type] = HybridSettings
+    takes_transforms: ClassVar[bool] = False
     reference = "Frezat et al. (2022), doi 10.1029/2022MS003124"
     exports: ClassVar[bool] = False
     unexported: ClassVar[str] = (

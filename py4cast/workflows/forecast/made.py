@@ -7,9 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from py4cast.calibration import hours_of
+from py4cast.constraint import bounded_array
 from py4cast.errors import DataError
 from py4cast.steppers import Array, StepperABC
 from py4cast.timeline import instant, later
+from py4cast.variables import bounds_of
 from py4cast.workflows.forecast.file_input import FileInput
 from py4cast.workflows.forecast.members import Members
 from py4cast.workflows.forecast.request import Forecast
@@ -88,7 +90,10 @@ def _calibrated(
         return steps
     calibration.check(asked.num_steps)
     hours = hours_of(later(start, np.arange(1, asked.num_steps + 1), info.step_duration))
-    return (
-        calibration.apply(values, past[:, -1], step, hours[step : step + 1], values.shape[0], info.border)
-        for step, values in enumerate(steps)
-    )
+    names, bounds = info.predicted, bounds_of(info.variables)
+
+    def right(step: int, values: Array) -> Array:
+        put_right = calibration.apply(values, past[:, -1], step, hours[step : step + 1], values.shape[0], info.border)
+        return bounded_array(put_right, names, bounds)
+
+    return (right(step, values) for step, values in enumerate(steps))

@@ -28,6 +28,7 @@ from py4cast.datasets import DatasetABC, registry
 from py4cast.datasets.loader import Loader, LoaderSettings
 from py4cast.errors import DataError, Py4castError
 from py4cast.forecaster import Forecaster
+from py4cast.learned import learned_info
 from py4cast.lightning import AutoRegressiveLightning
 from py4cast.losses import registry as losses
 from py4cast.losses.on_areas import on_areas, weighted
@@ -42,6 +43,7 @@ from py4cast.tracking import RunLog, loggers_of, track_result
 from py4cast.workflows.config import Decoded, RunConfig, TrainSettings
 from py4cast.workflows.page.score_page import write_page
 from py4cast.workflows.terminal import Bar
+from py4cast.workflows.train.constrained import constrained
 from py4cast.workflows.train.folder import begin, last_checkpoint, process_rank, run_folder, without_empty_folder
 from py4cast.workflows.train.lineage import git_state
 from py4cast.workflows.train.transfer import transfer
@@ -222,6 +224,8 @@ def _make(
     for split, dataset in zip(("train", "valid", "test"), datasets, strict=True):
         if len(dataset) == 0:
             raise DataError(f"dataset {info.name!r}: the split {split} holds no sample")
+    with Bar() as bar:
+        info = constrained(info, config.variables, datasets[0], folder / "learned_statistics.json", bar)
     forecaster = Forecaster.build(
         info,
         config.model.name,
@@ -241,6 +245,7 @@ def _make(
     learned = info if forecaster.strategy.force_border else info.without_border()
     kind = losses.get(config.train.loss)
     learned = weighted(on_areas(learned, config.loss.areas, config.loss.shares), config.loss.variables)
+    learned = learned_info(learned)
     asked = config.loss.of_loss()
     # losses of older plugins take the data alone
     loss = kind(learned, settings_of(kind, asked, "loss")) if asked else kind(learned)

@@ -1,0 +1,112 @@
+"""Limits: bounds that forecasts keep to, and means that they keep, on every step that a network gives."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from py4cast.constraint import Constraint
+from py4cast.dataset_info import DatasetInfo
+from py4cast.normalizer import Normalizer
+from py4cast.transforms import transform_of
+from py4cast.variables import bounds_of
+
+__all__ = ["Limits", "bounded", "limits_of"]
+
+
+class _Kept(NamedTuple):
+    """A mean that is kept.
+
+    Args:
+        place: of the variable among the prognostic features.
+        is_positive: whether values are scaled and not shifted, so that none changes its sign.
+    """
+
+    place: int
+    is_positive: bool
+
+
+def bounded(values: Tensor, names: list[str], constraints: dict[str, Constraint]) -> Tensor:
+    """Physical values `(..., features)` within the bounds of their constraints; missing values stay missing.
+
+    Args:
+        values: physical.
+        names: of the features.
+        constraints: by name.
+    """
+    parts = dict(zip(names, torch.split(values, 1, dim=-1), strict=True))
+    for name, constraint in constraints.items():
+        low, high = constraint.limits
+        parts[name] = parts[name].clamp(low, high)
+    # a part never exceeds its total, which is within its own bounds by now
+    for name, constraint in constraints.items():
+        if constraint.at_most:
+            parts[name] = torch.minimum(parts[name], parts[constraint.at_most])
+    return torch.cat([parts[name] for name in names], dim=-1)
+
+
+class Limits(nn.Module):
+    """Creates what is done to a step: means are kept, then values are brought within bounds.
+
+    x ← x + ⟨x₀⟩ − ⟨x⟩ where a mean is kept, or x ← x·⟨x₀⟩/⟨x⟩ of what is never negative, ⟨·⟩ the area-weighted mean over valid
+    cells and x₀ the last state. x ← min(max(x, low), high), whose slope is 1 within the bounds and 0 beyond. It is done in
+    physical units, so that it holds in them.
+
+    Args:
+        info: of the data, as they are learned.
+    """
+
+    cell_shares: Tensor
+
+    def __init__(self, info: DatasetInfo) -> None:
+        super().__init__()
+        of = {v.name: v for v in info.variables if v.is_predicted and v.constraint is not None}
+        self.features = list(info.predicted)
+        self.num_prognostic = info.weather_dim
+        self.constraints = bounds_of(info.variables)
+        # of what is bounded or kept alone: other features are not touched
+        kept = [name for name, v in of.items() if v.constraint is not None and v.constraint.conserve]
+        totals = [c.at_most for c in self.constraints.values() if c.at_most]
+        self.touched = [n for n in self.features if n in {*self.constraints, *kept, *totals}]
+        self.places = [self.features.index(n) for n in self.touched]
+        by_name = {v.name: v for v in info.variables}
+        self.normalizer = Normalizer(self.touched, info.stats, {n: transform_of(by_name[n]) for n in self.touched})
+        self.kept = [_Kept(self.touched.index(n), n in self.constraints) for n in kept]
+        weights = info.statics.area_weights.double() * info.statics.valid_mask.squeeze(-1).double()
+        self.register_buffer("cell_shares", (weights / weights.sum()).float().unsqueeze(-1), persistent=False)
+
+    def forward(self, prediction: Tensor, state: Tensor) -> Tensor:
+        """A prediction `(batch, lat, lon, features)` after the state `(batch, lat, lon, features)`, both standardised."""
+        columns = list(torch.split(prediction, 1, dim=-1))
+        asked = torch.cat([columns[i] for i in self.places], dim=-1)
+        before = values = self.normalizer.physical(asked.float())
+        for place, is_positive in self.kept:
+            values = self._with_mean_of(values, state, place, is_positive)
+        values = bounded(values, self.touched, self.constraints)
+        # what is within its bounds stays as it was, to the last digit and in its gradient
+        limited = torch.where(values != before, self.normalizer.standardise(values).to(asked.dtype), asked)
+        for i, column in zip(self.places, torch.split(limited, 1, dim=-1), strict=True):
+            columns[i] = column
+        return torch.cat(columns, dim=-1)
+
+    def _with_mean_of(self, values: Tensor, state: Tensor, place: int, is_positive: bool) -> Tensor:
+        index = self.places[place]
+        scale, mean = self.normalizer.std[place].to(values.dtype), self.normalizer.mean[place].to(values.dtype)
+        last = state[..., index : index + 1].float() * scale + mean
+        column = values[..., place : place + 1]
+        if is_positive:
+            column = column.clamp_min(0.0)
+        wanted, there = self._mean(last), self._mean(column)
+        tiny = torch.finfo(values.dtype).tiny
+        column = column * (wanted / there.clamp_min(tiny)) if is_positive else column + (wanted - there)
+        return torch.cat([values[..., :place], column, values[..., place + 1 :]], dim=-1)
+
+    def _mean(self, column: Tensor) -> Tensor:
+        mean: Tensor = (column * self.cell_shares).sum((-3, -2, -1), keepdim=True)
+        return mean
+
+
+def limits_of(info: DatasetInfo) -> Limits | None:
+    """The limits that the constraints of data ask for; None where they ask for none."""
+    constraints = [v.constraint for v in info.variables if v.is_predicted and v.constraint is not None]
+    return Limits(info) if any(c.is_bounded or c.conserve for c in constraints) else None
