@@ -1,6 +1,7 @@
 """ensemble: members by noise, trained on what scores their law."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -21,10 +22,12 @@ __all__ = ["Ensemble", "EnsembleSettings"]
 class EnsembleSettings(Settings):
     """Settings of ensemble: its noise, its members, inter steps and the border."""
 
-    noise: Literal["cells", "vector"] = setting(
-        "cells", "cells: numbers on every cell, further features of the network; vector: numbers that steer its norms"
+    noise: Literal["cells", "vector", "both"] = setting(
+        "cells",
+        "cells: numbers on every cell, further features of the network; vector: numbers that steer its norms; both",
     )
     num_noise: int = setting(8, "numbers of noise per step, and per cell for cells")
+    num_vector: int = setting(16, "numbers of the vector where noise is both")
     noise_lengths: tuple[float, ...] | None = setting(
         None,
         "over how many cells noise on cells is smoothed, in turn; 0 is white; by default [0, 1, 2] on rectangles, [0] on points",
@@ -37,8 +40,9 @@ class EnsembleSettings(Settings):
     def __post_init__(self) -> None:
         if self.num_inter_steps < 1:
             raise ValueError("num_inter_steps must be at least 1")
-        if self.num_noise < 1:
-            raise ValueError(f"num_noise {self.num_noise}: members by noise need at least 1 number")
+        for name in ("num_noise", "num_vector"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)}: members by noise need at least 1 number")
         lengths = self.noise_lengths
         if lengths is not None and (not lengths or any(not 0 <= length < float("inf") for length in lengths)):
             raise ValueError(f"noise_lengths {list(lengths)}: expected numbers of 0 or more")
@@ -55,7 +59,7 @@ class Ensemble(ScaledABC):
     By default noise stands on the cells and the objective is the almost fair CRPS of cells, of differences between neighbours
     and of means over boxes: the CRPS of cells alone is least for members whose neighbouring cells have nothing to do with
     each other, which lose their spread over the next steps. A vector moves the whole field at once and needs a network that
-    takes a condition.
+    takes a condition. With both a network has either way.
 
     Reference: S. Lang et al. (2024), AIFS-CRPS, arXiv 2412.15832; F. Alet et al. (2025), Skillful joint probabilistic weather
     forecasting from marginals, arXiv 2506.10772 (the vector).
@@ -68,11 +72,15 @@ class Ensemble(ScaledABC):
 
     def __init__(self, settings: Any, info: DatasetInfo) -> None:
         super().__init__(settings, info)
-        self.noise, self.num_noise = settings.noise, settings.num_noise
+        # with both, the numbers of the vector are those that the first cell has behind its own
+        self.num_conditions = settings.num_vector if settings.noise == "both" else 0
+        self.noise = "vector" if settings.noise == "vector" else "cells"
+        self.num_noise = settings.num_noise + self.num_conditions
+        self.num_extra_inputs = -self.num_conditions
         self.num_members, self.num_members_val = settings.num_members, settings.num_members_val
         self.force_border, self.num_inter_steps = settings.force_border, settings.num_inter_steps
         lengths = settings.noise_lengths or ((0, 1, 2) if info.grid.is_rectangular else (0,))
-        self.smoothed = CorrelatedNoise(info.grid, (0,) if self.noise == "vector" else lengths, self.num_noise)
+        self.smoothed = CorrelatedNoise(info.grid, (0,) if self.noise == "vector" else lengths, settings.num_noise)
 
     def check_loss(self, loss: LossABC) -> None:
         """Refuses losses of one forecast, and that of cells alone where noise is white: it is wrong as a field."""
@@ -89,7 +97,10 @@ class Ensemble(ScaledABC):
         return fair(prediction, samples.truth)
 
     def advance(self, model: Network, x: Tensor, state: Tensor) -> Tensor:
+        if self.num_conditions:
+            model = partial(model, condition=x[:, 0, 0, -self.num_conditions :])
+            x = x[..., : -self.num_conditions]
         if not self.smoothed.is_white:
-            white = x[..., -self.num_noise :]
-            x = torch.cat([x[..., : -self.num_noise], self.smoothed(white)], dim=-1)
+            num_cells = self.num_noise - self.num_conditions
+            x = torch.cat([x[..., :-num_cells], self.smoothed(x[..., -num_cells:])], dim=-1)
         return self.changed(state, model(x))

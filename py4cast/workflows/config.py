@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LossAreas", "Named", "RunConfig", "TrainSettings", "build_config", "data_of", "find_config", "named_from"]
 
-_PLACES = ("dataset", "model", "strategy", "train", "optim", "scores", "variables")
+_PLACES = ("dataset", "model", "strategy", "train", "optim", "scores")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,9 +214,9 @@ def build_config(document: dict[str, Any], overrides: Sequence[str]) -> RunConfi
     for override in overrides:
         place, _, _ = override.partition("=")
         part, _, rest = place.strip().partition(".")
-        if part not in (*_PLACES, "loss") or not rest:
+        if part not in (*_PLACES, "loss", "variables") or not rest:
             raise SettingsError(
-                f"--set {override!r}: expected one of {', '.join(_PLACES)} first (or loss, for its areas), such as model.num_filters=64"
+                f"--set {override!r}: expected one of {', '.join(_PLACES)} first (or loss, for its areas; or variables), such as model.num_filters=64"
             )
         inside = override.strip()[len(part) + 1 :]
         moved.append(f"{part}.settings.{inside}" if part in ("dataset", "model", "strategy") else f"{part}.{inside}")

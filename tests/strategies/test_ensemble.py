@@ -9,6 +9,7 @@ from py4cast.errors import SettingsError
 from py4cast.forecaster import Forecaster
 from py4cast.losses import registry as losses
 from py4cast.strategies.ensemble import EnsembleSettings
+from py4cast.strategies.untied import check_untied
 from py4cast.testing import check_strategy, make_batch, make_info
 from py4cast.workflows.config import build_config
 from tests.cli.parsing import run
@@ -24,7 +25,9 @@ def made(**settings: object) -> Forecaster:
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"noise": "vector", "num_noise": 4}, {"num_inter_steps": 2}], ids=["cells", "vector", "inter"]
+    "settings",
+    [{}, {"noise": "vector", "num_noise": 4}, {"noise": "both", "num_vector": 3}, {"num_inter_steps": 2}],
+    ids=["cells", "vector", "both", "inter"],
 )
 def test_it_keeps_the_contract(settings: dict) -> None:
     check_strategy("ensemble", settings, num_input_steps=1)
@@ -33,6 +36,35 @@ def test_it_keeps_the_contract(settings: dict) -> None:
 def test_a_vector_needs_a_network_that_takes_one() -> None:
     with pytest.raises(SettingsError, match="model 'unet' takes no condition.*: halfunet.*cnn|cnn.*halfunet"):
         Forecaster.build(INFO, "unet", "ensemble", 2, {}, {"noise": "vector"})
+
+
+def test_both_steer_the_network_and_stand_on_its_cells() -> None:
+    forecaster = made(noise="both", num_vector=3)
+    noise = forecaster.strategy.noise_of_step
+    assert (noise.kind, noise.size) == ("cells", 5) and forecaster.strategy.condition_size == 3
+    with torch.no_grad():
+        for weight in forecaster.network.parameters():
+            weight.add_(0.05 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(1)))
+    batch, values = make_batch(INFO), torch.zeros(2, 16, 16, 5)
+    state, forcing = batch.inputs.tensor, batch.forcing.tensor[:, 0]
+    still = forecaster(state, forcing, noise=values)
+    inside = ~INFO.statics.border_mask.bool().squeeze()
+    for place, everywhere in (((0, 0, 4), True), ((8, 8, 0), False), ((3, 3, 4), None)):
+        moved = values.clone()
+        moved[:, place[0], place[1], place[2]] = 1.0
+        changed = (forecaster(state, forcing, noise=moved) != still).any(-1)[0]
+        if everywhere is None:
+            # the vector is read from the first cell alone
+            assert not bool(changed.any())
+        else:
+            assert bool(changed[8, 8]) and bool(changed[inside].all()) is everywhere
+
+
+def test_batch_norm_is_refused_where_members_are_trained() -> None:
+    tied = Forecaster.build(INFO, "halfunet", "ensemble", 2, {"num_filters": 4, "norm": "batch"})
+    with pytest.raises(SettingsError, match="model.norm batch: the 4 members .* use --set model.norm=group"):
+        check_untied(tied.strategy, tied.network)
+    check_untied(made().strategy, made().network)
 
 
 def test_members_differ_and_are_as_many_as_are_asked_for() -> None:

@@ -39,6 +39,7 @@ from py4cast.observers import registry as observers
 from py4cast.progress import Preparation
 from py4cast.rollout_length import RolloutLength
 from py4cast.settings import settings_of
+from py4cast.strategies.untied import check_untied
 from py4cast.tracking import RunLog, loggers_of, track_result
 from py4cast.workflows.config import Decoded, RunConfig, TrainSettings
 from py4cast.workflows.page.score_page import write_page
@@ -250,6 +251,7 @@ def _make(
     # losses of older plugins take the data alone
     loss = kind(learned, settings_of(kind, asked, "loss")) if asked else kind(learned)
     forecaster.strategy.check_loss(loss)
+    check_untied(forecaster.strategy, forecaster.network)
     module = AutoRegressiveLightning(
         forecaster,
         loss,
