@@ -12,6 +12,7 @@ registry: Registry[LossABC] = Registry(
         "mse": "py4cast.losses.weighted:WeightedMSE",
         "mae": "py4cast.losses.weighted:WeightedMAE",
         "huber": "py4cast.losses.huber:Huber",
+        "gaussian_nll": "py4cast.losses.gaussian:GaussianNLL",
         "crps": "py4cast.losses.crps:CRPS",
         "crps_of_differences": "py4cast.losses.joint:CRPSOfDifferences",
         "crps_of_means": "py4cast.losses.joint:CRPSOfMeans",
