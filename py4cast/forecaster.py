@@ -137,9 +137,9 @@ class Forecaster(nn.Module):
             use_checkpoint,
             info.inputs,
             plan.condition_size,
+            plan.num_latent,
         )
-        names = {"model": model, "strategy": strategy}
-        return cls(info, network, plan, num_input_steps, names, settings)
+        return cls(info, network, plan, num_input_steps, {"model": model, "strategy": strategy}, settings)
 
     # Forecasting ---------------------------------------------------------------------------------------
 

@@ -11,12 +11,14 @@ from torch import Tensor
 
 from py4cast.batch import ItemBatch
 from py4cast.datasets.loader import Loader
+from py4cast.diagnosis import explanation
 from py4cast.errors import DataError, NumericalError
 from py4cast.forecaster import Forecaster
 from py4cast.losses import LossABC
 from py4cast.metrics import ScoreSettings
 from py4cast.metrics.batches import BatchVerification, SampledVerification
 from py4cast.metrics.climatology import Climatology
+from py4cast.metrics.dressed import Dressed
 from py4cast.models import GriddedNetwork
 from py4cast.namedtensor import NamedTensor
 from py4cast.observers import ErrorObserver
@@ -73,6 +75,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         self.clock, self._draws, self._spent_before = PlotClock(), False, 0.0
         self.batches_done = 0
         self.validated_epoch = 0
+        self.validation_rmse: dict[str, list[float]] = {}
         self.samples_per_s = self.waiting_share = 0.0
         self._epoch_began, self._epoch_samples, self._waited_before = time.perf_counter(), 0, 0.0
         self.last_loss = self._loss_sum = torch.zeros(())
@@ -140,7 +143,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         fewer = {} if num_steps == batch.num_pred_steps else {"num_steps": num_steps}
         loss = self.rollout.mean(self.forecaster.training_loss(batch, self.training_objective, **fewer))
         if not bool(torch.isfinite(loss)):
-            raise NumericalError(self._explain(batch))
+            raise NumericalError(explanation(self.forecaster, batch, self.global_step))
         self.last_loss = loss.detach()
         self._loss_sum = self._loss_sum + self.last_loss * batch.batch_size
         if self.batches_done % _LOG_EVERY == 0:  # Lightning's log costs a millisecond a call
@@ -160,20 +163,6 @@ class AutoRegressiveLightning(pl.LightningModule):
         self.log("train_loss_epoch", self._loss_sum / max(1, self._epoch_samples), sync_dist=True)
         self.log("samples/s", self.samples_per_s)
         self.log("waiting_percent", 100 * self.waiting_share)
-
-    def _explain(self, batch: ItemBatch) -> str:
-        """Which variable of which forecast is not finite."""
-        when = ", ".join(str(t) for t in (batch.init_time if batch.init_time is not None else []))
-        fields = [(key, name, f[name]) for key, f in batch.fields.items() for name in f.feature_names]
-        bad = [f"{key} {name}" for key, name, values in fields if bool(torch.isinf(values).any())]
-        if not bad:
-            try:
-                with torch.no_grad():
-                    list(self.forecaster.rollout(batch))
-                bad = ["none of the fields alone"]
-            except (NumericalError, DataError) as error:
-                bad = [str(error)]
-        return f"the loss is not finite at step {self.global_step}, forecasts from {when}: {'; '.join(bad)}; weights are as before it"
 
     # Validation and test -------------------------------------------------------------------------------
 
@@ -209,6 +198,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         assert self.validation is not None, "made when the validation begins"
         if self.trainer.world_size > 1:
             self.validation.gather(gathered)
+        self.validation_rmse = self.validation.rmse()
         if self._draws:
             with self.clock.counting():
                 for observer in self.valid_plotters:
@@ -216,8 +206,11 @@ class AutoRegressiveLightning(pl.LightningModule):
             self.clock.finish(self._spent_before)
 
     def on_test_epoch_start(self) -> None:
+        members, features = self.forecaster.strategy.num_forecast_members, self.info.predicted
+        errors = self.validation_rmse
+        dressed = Dressed.of(errors, features, len(errors.get(features[0], [])))
         self.verification = BatchVerification(
-            self.info, self.climatology, self._scores, True, True, self.forecaster.strategy.num_forecast_members
+            self.info, self.climatology, self._scores, True, True, members, dressed=dressed
         )
 
     def test_step(self, batch: ItemBatch, batch_idx: int) -> None:
@@ -237,7 +230,11 @@ class AutoRegressiveLightning(pl.LightningModule):
     # Checkpoints ---------------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["py4cast"] = {"batches_done": self.batches_done, "validated_epoch": self.validated_epoch}
+        checkpoint["py4cast"] = {
+            "batches_done": self.batches_done,
+            "validated_epoch": self.validated_epoch,
+            "validation_rmse": self.validation_rmse,
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         state = checkpoint.get("py4cast")

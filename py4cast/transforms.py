@@ -63,7 +63,7 @@ class TransformABC(ABC):
 
 
 class Identity(TransformABC):
-    """Creates T(x) = x."""
+    """Creates T(x) = x, for variables that are learned as they are."""
 
     changes = False
 
@@ -153,7 +153,7 @@ _KINDS: Mapping[str, type[TransformABC]] = MappingProxyType(
 
 
 def identity() -> TransformABC:
-    """What changes nothing."""
+    """The transform that changes nothing."""
     return Identity(1.0, 1.0)
 
 

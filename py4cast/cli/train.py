@@ -44,13 +44,13 @@ def _arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--model",
         metavar="NAME",
-        help="model by name: halfunet, unet, graphlam, hilam, ... (default: halfunet); `py4cast plugins` lists all",
+        help="model by name: halfunet, unet, graphlam, hilam, ... (default: the strategy's own, halfunet of most); `py4cast plugins` lists all",
     )
     p.add_argument("--model_conf", metavar="JSON", help="JSON file of the model's settings; examples in config/models/")
     p.add_argument(
         "--strategy",
         metavar="NAME",
-        help="diff_ar, scaled_ar, ensemble, downscaling, or a plugin's (default: diff_ar)",
+        help="diff_ar, scaled_ar, ensemble, diffusion, graph_efm, downscaling, ... or a plugin's (default: diff_ar)",
     )
     p.add_argument("--strategy_conf", metavar="JSON", help="JSON file of the strategy's settings")
     numbers = {
@@ -122,11 +122,12 @@ def _running_arguments(p: argparse.ArgumentParser) -> None:
 
 def _run(a: argparse.Namespace) -> None:
     from py4cast.settings import read_json
-    from py4cast.workflows.config import build_config, find_config, named_from
+    from py4cast.workflows.config import build_config, default_model, find_config, named_from
 
     document: dict[str, Any] = read_json(find_config(a.config)) if a.config else {}
-    defaults = {"dataset": "gridded" if a.dataset_conf else "dummy", "model": "halfunet", "strategy": "diff_ar"}
+    defaults = {"dataset": "gridded" if a.dataset_conf else "dummy", "strategy": "diff_ar", "model": ""}
     for part, default in defaults.items():
+        default = default or default_model(document["strategy"])
         name, path = getattr(a, part), getattr(a, f"{part}_conf")
         if name or path or part not in document:
             document[part] = named_from(name or document.get(part, {}).get("name") or default, path)

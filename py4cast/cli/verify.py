@@ -42,6 +42,12 @@ def _arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--num_steps", type=whole, metavar="N", help="lead times (default: 5 of a Forecaster, all of files)")
     add_members(p)
     add_calibration(p)
+    p.add_argument(
+        "--gaussian",
+        metavar="FORECASTER",
+        help="of an ensemble: the deterministic Forecaster that, with the spread of its validation errors, is the reference "
+        "gaussian (default: the mean of the members)",
+    )
     p.add_argument("--batch_size", type=whole, default=4, metavar="N", help="forecasts at once (default: 4)")
     _add_files(p)
     p.add_argument(
@@ -147,14 +153,18 @@ def _run(a: argparse.Namespace) -> None:
         from py4cast.workflows.verify.split import verify
 
         output = Path(a.output) if a.output else Path(a.forecaster).parent / "verify"
+        further: dict[str, Any] = {"no_calibration": True} if a.no_calibration else {}
+        further |= {"gaussian": a.gaussian} if a.gaussian else {}
         scores, case = verify(
             a.forecaster, a.dataset, a.dataset_conf, a.split, a.num_steps or 5, a.batch_size, of_data, settings,
             a.climatology or "auto", references=_reference_files(a.reference), regrid=a.regrid, num_members=a.num_members, seed=a.seed,
-            **({"no_calibration": True} if a.no_calibration else {}),
+            **further,
         )  # fmt: skip
     else:
         if a.num_members is not None:
             raise SettingsError("--num_members: of a --forecaster; files have the members that they have")
+        if a.gaussian:
+            raise SettingsError("--gaussian: of a --forecaster that makes members")
         from py4cast.workflows.verify.files import verify_files
 
         output = Path(a.output or "verify")

@@ -11,6 +11,7 @@ from torch import Tensor
 from py4cast.batch import ItemBatch
 from py4cast.dataset_info import DatasetInfo
 from py4cast.metrics.climatology import Climatology
+from py4cast.metrics.dressed import Dressed
 from py4cast.metrics.layout import Layout, ScoreSettings
 from py4cast.metrics.score_set import ScoreSet
 from py4cast.metrics.verification import Verification
@@ -40,6 +41,9 @@ class BatchVerification:
         further: other forecasts by name: from a start and lead times to `(timestep, lat, lon, features)`, or None where
             there is none; a forecast that one of them lacks is not scored at all.
         has_driver: whether the batches' `boundary`, the driving model, is scored too.
+        dressed: makes members of one forecast by its past errors, the reference `gaussian` of an ensemble; None to leave it out.
+        dressed_forecast: gives that forecast of a batch, `(batch, timestep, lat, lon, features)`; by default the mean of the
+            members.
     """
 
     def __init__(
@@ -53,15 +57,20 @@ class BatchVerification:
         has_references: bool = True,
         further: Mapping[str, FurtherForecast] | None = None,
         has_driver: bool = False,
+        dressed: Dressed | None = None,
+        dressed_forecast: Callable[[ItemBatch], Tensor] | None = None,
     ) -> None:
         self.info, self._climatology = info, climatology
+        self._dressed, self._dressed_forecast = (dressed if num_members > 1 else None), dressed_forecast
         layout = Layout.of(info, settings, climatology is not None)
         layout = replace(layout, num_members=num_members, rain=getattr(climatology, "rain", None))
         references = ("persistence", *(("climatology",) if climatology else ())) if has_references else ()
         self._further, self._has_driver = dict(further or {}), has_driver
-        references = (*self._further, *(("driver",) if has_driver else ()), *references)
+        gaussian = ("gaussian",) if self._dressed else ()
+        references = (*self._further, *(("driver",) if has_driver else ()), *gaussian, *references)
         self._has_references = has_references
-        self._verification = Verification(layout, ("model", *references), is_compared, has_maps)
+        counts = dict.fromkeys(gaussian, num_members)
+        self._verification = Verification(layout, ("model", *references), is_compared, has_maps, counts)
         self._device = layout.weights.device
         # metrics that a climatology makes possible are those that read it
         metrics = self._verification.systems["model"].metrics
@@ -92,6 +101,7 @@ class BatchVerification:
         unknown = torch.full_like(last[..., :1], torch.nan).expand(*last.shape[:-1], len(self.info.diagnostic))
         persistence = torch.cat([last, unknown], dim=-1).expand_as(target)
         driver = self._driver(batch, target) if self._has_driver else None
+        gaussian = self._gaussian(batch, prediction, starts)
         steps = np.arange(1, target.shape[1] + 1)
         for i in range(target.shape[0]):
             systems: dict[str, Tensor | None] = {"model": prediction[i]}
@@ -101,6 +111,8 @@ class BatchVerification:
             }
             if driver is not None:
                 systems["driver"] = driver[i]
+            if gaussian is not None:
+                systems["gaussian"] = gaussian[i]
             if self._has_references:
                 systems["persistence"] = persistence[i]
                 if normal is not None:
@@ -108,6 +120,14 @@ class BatchVerification:
             whole = {name: field.to(target.device) for name, field in systems.items() if field is not None}
             if len(whole) == len(systems):
                 self._verification.add(starts[i], whole, target[i], None if normal is None else normal[i])
+
+    def _gaussian(self, batch: ItemBatch, prediction: Tensor, starts: np.ndarray) -> Tensor | None:
+        """The dressed forecast, with as many members as the model has."""
+        if self._dressed is None:
+            return None
+        given = self._dressed_forecast
+        forecast = prediction.mean(1) if given is None else given(batch).to(prediction)
+        return self._dressed.members(forecast, starts, prediction.shape[1])
 
     def _driver(self, batch: ItemBatch, target: Tensor) -> Tensor:
         """The driving model's forecast; of what it does not have, nothing."""
@@ -185,6 +205,17 @@ class SampledVerification:
         """Takes over what the other ranks have; `gather` gives the object of every rank."""
         self._all.gather(gather)
         self._some.gather(gather)
+
+    def rmse(self) -> dict[str, list[float]]:
+        """The root mean square error (of the mean of members) by feature, a number per lead time."""
+        scores = self._all.scores()
+        table = scores.table("rmse", "model")
+        names = self._all.info.predicted
+        return {
+            name: [float(v) for v in table[:, scores.variables.index(name)]]
+            for name in names
+            if name in scores.variables
+        }
 
     def scores(self) -> ScoreSet:
         """What was found; `num_forecasts` is that of RMSE, MAE and bias."""

@@ -63,6 +63,7 @@ def build_network(
     use_checkpoint: bool = False,
     inputs: Mapping[str, InputInfo] | None = None,
     num_conditions: int = 0,
+    num_latent: int = 0,
 ) -> tuple[GriddedNetwork, Any]:
     """The model `name` behind its GriddedNetwork, and its settings.
 
@@ -77,6 +78,9 @@ def build_network(
     if num_conditions and not kind.conditioned:
         fitting = _names_of(lambda other: other.conditioned)
         raise SettingsError(f"model {name!r} takes no condition, which the strategy gives; models that do: {fitting}")
+    if num_latent and not kind.takes_latent:
+        fitting = _names_of(lambda other: other.takes_latent)
+        raise SettingsError(f"model {name!r} has no mesh for the strategy's latent variable; models that do: {fitting}")
     for key in kind.further_inputs:
         if key not in (inputs or {}):
             raise SettingsError(
@@ -87,7 +91,7 @@ def build_network(
     kind.rank_zero_setup(settings, statics_of)
     parameters = inspect.signature(kind.__init__).parameters
     offered: dict[str, Any] = {"grid": grid, "grid_shape": grid.shape, "statics": statics_of, "inputs": inputs or {}}
-    offered["num_conditions"] = num_conditions
+    offered |= {"num_conditions": num_conditions, "num_latent": num_latent}
     wanted = {key: value for key, value in offered.items() if key in parameters}
     try:
         model: Any = kind(num_input_features, num_output_features, settings, **wanted)  # type: ignore[call-arg]

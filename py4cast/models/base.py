@@ -43,6 +43,8 @@ class ModelABC(ABC):
         grids: kinds of grids that it takes, `rectangle` and `points`.
         conditioned: whether `forward` takes a vector `condition`, `(batch, num_conditions)`, by keyword: noise of a member,
             the noise level of a diffusion, a lead time. `num_conditions` in the constructor tells its size.
+        takes_latent: whether it has a latent variable for a strategy that asks for one, by `num_latent` in the constructor; its
+            noise then is the `condition`, `(batch, lat, lon, latent)`.
     """
 
     settings_kls: ClassVar[Any]
@@ -51,6 +53,7 @@ class ModelABC(ABC):
     further_inputs: ClassVar[tuple[str, ...]] = ()
     grids: ClassVar[frozenset[str]] = frozenset({"rectangle"})
     conditioned: ClassVar[bool] = False
+    takes_latent: ClassVar[bool] = False
 
     @abstractmethod
     def transform_statics(self, statics: Statics) -> Statics:

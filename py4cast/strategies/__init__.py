@@ -14,6 +14,7 @@ registry: Registry[StrategyABC] = Registry(
         "scaled_ar": "py4cast.strategies.scaled_ar:ScaledAR",
         "diffusion": "py4cast.strategies.generative.diffusion:Diffusion",
         "flow_matching": "py4cast.strategies.generative.flow_matching:FlowMatching",
+        "graph_efm": "py4cast.strategies.graph_efm:GraphEFM",
         "hybrid": "py4cast.strategies.hybrid:Hybrid",
         "mapping": "py4cast.strategies.mapping:Mapping",
         "downscaling": "py4cast.strategies.downscaling:Downscaling",

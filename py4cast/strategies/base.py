@@ -54,12 +54,14 @@ class StrategyABC(nn.Module, ABC):
         num_members: members that it is trained on.
         num_members_val: members of validation, test and of a forecast where no number is asked for; None for `num_members`.
         num_conditions: numbers of the vector that it gives the network as `condition` beside noise.
+        num_latent: numbers of a latent variable on each node of the network's mesh, for networks that have one.
         num_extra_inputs: features that it adds to the network's input, noise apart.
         exports: whether a step can be exported.
         unexported: why it cannot, and what can be done instead.
         uses_states: whether past states are part of the network's input.
         takes_transforms: whether variables may be learned as something else; not where physics reads them.
         default_loss: what it is trained on where no loss is named.
+        default_model: the network that it is trained with where none is named.
         model_defaults: settings of a network that fit it better than the network's own defaults, where it has them.
     """
 
@@ -70,6 +72,7 @@ class StrategyABC(nn.Module, ABC):
     exports: ClassVar[bool] = True
     unexported: ClassVar[str] = "its step has no ONNX"
     default_loss: ClassVar[str] = "mse"
+    default_model: ClassVar[str] = "halfunet"
     model_defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     force_border: bool = False
     num_inter_steps: int = 1
@@ -79,6 +82,7 @@ class StrategyABC(nn.Module, ABC):
     num_members: int = 1
     num_members_val: int | None = None
     num_conditions: int = 0
+    num_latent: int = 0
     num_extra_inputs: int = 0
 
     statics: Tensor

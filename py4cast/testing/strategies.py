@@ -13,6 +13,7 @@ from py4cast.forecaster import Forecaster
 from py4cast.given import Given
 from py4cast.losses import registry as losses
 from py4cast.namedtensor import NamedTensor
+from py4cast.strategies import registry as strategies
 from py4cast.testing.samples import make_batch, make_info
 
 __all__ = ["check_strategy"]
@@ -34,7 +35,9 @@ def check_strategy(
     """
     info = make_info() if dataset is None else dataset.info
     torch.manual_seed(0)
-    forecaster = Forecaster.build(info, "halfunet", name, num_input_steps, {"num_filters": 4}, settings).eval()
+    model = strategies.get(name).default_model
+    small = {"num_filters": 4} if model == "halfunet" else {"hidden_dims": 8, "processor_layers": 1}
+    forecaster = Forecaster.build(info, model, name, num_input_steps, small, settings).eval()
     batch = make_batch(info, num_input_steps=num_input_steps) if dataset is None else dataset.read_batch([0, 1])
     if forecaster.strategy.noise == "vector":
         _without_zeros(forecaster)

@@ -23,7 +23,17 @@ from py4cast.strategies import registry as strategies
 if TYPE_CHECKING:
     from py4cast.forecaster import Forecaster
 
-__all__ = ["LossAreas", "Named", "RunConfig", "TrainSettings", "build_config", "data_of", "find_config", "named_from"]
+__all__ = [
+    "LossAreas",
+    "Named",
+    "RunConfig",
+    "TrainSettings",
+    "build_config",
+    "data_of",
+    "default_model",
+    "find_config",
+    "named_from",
+]
 
 _PLACES = ("dataset", "model", "strategy", "train", "optim", "scores")
 
@@ -204,6 +214,12 @@ def named_from(name: str, path: str | os.PathLike[str] | None) -> dict[str, Any]
     return {"name": name, "settings": read_json(path) if path else {}}
 
 
+def default_model(strategy: Any) -> str:
+    """The network of a strategy where none is named, from the strategy's document."""
+    name = strategy.get("name") if isinstance(strategy, dict) else None
+    return strategies.get(name).default_model if isinstance(name, str) else "halfunet"
+
+
 def build_config(document: dict[str, Any], overrides: Sequence[str]) -> RunConfig:
     """The configuration of a document with dotted overrides such as `model.num_filters=64`.
 
@@ -221,10 +237,8 @@ def build_config(document: dict[str, Any], overrides: Sequence[str]) -> RunConfi
         inside = override.strip()[len(part) + 1 :]
         moved.append(f"{part}.settings.{inside}" if part in ("dataset", "model", "strategy") else f"{part}.{inside}")
     defaults = RunConfig().to_dict()
-    whole = {
-        **document,
-        **{key: document.get(key, defaults[key]) for key in ("dataset", "model", "strategy")},
-    }
+    whole = {**document, **{key: document.get(key, defaults[key]) for key in ("dataset", "strategy")}}
+    whole.setdefault("model", {"name": default_model(whole["strategy"]), "settings": {}})
     return decode(RunConfig, _with_defaults_of_strategy(apply_overrides(whole, moved)))
 
 

@@ -11,6 +11,7 @@ FREE = [n for n in registry.builtin_names if n not in PHYSICAL]
 FEW = {
     "ensemble": {"num_members": 2, "num_members_val": 2, "num_noise": 2},
     "diffusion": {"num_steps": 2, "num_members_val": 2},
+    "graph_efm": {"num_members_val": 2, "num_latent": 2},
     "flow_matching": {"num_steps": 1, "num_members_val": 2},
 }
 

@@ -11,6 +11,7 @@ Modeling, arXiv 2309.17370.
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
@@ -26,13 +27,15 @@ from py4cast.models.graph.cache import cached_graph
 from py4cast.models.graph.edges import Edges
 from py4cast.models.graph.graph import Connections, Graph
 from py4cast.models.graph.interaction import InteractionNetwork, embed, make_mlp, run_mlp
+from py4cast.models.graph.latent import LatentVariable, divergence
 from py4cast.models.graph.meshes import is_even_globe
 from py4cast.models.graph.settings import GraphSettings, MeshSettings
 
-__all__ = ["GraphModel", "MeshModel", "Terms"]
+__all__ = ["Addition", "GraphModel", "MeshModel", "Terms"]
 
 # static terms by name, each `(nodes or edges, 1, hidden)`
 Terms = dict[str, Tensor]
+Addition = Callable[[Tensor], Tensor]
 
 
 class MeshModel(NodeModel):
@@ -58,8 +61,7 @@ class MeshModel(NodeModel):
     ) -> None:  # fmt: skip
         super().__init__()
         self.settings = settings
-        if graph is None:
-            graph = cached_graph(grid, self.mesh_settings(settings, grid), self.is_hierarchical)
+        graph = self.graph_of(settings, grid) if graph is None else graph
         self.grid_embedder = self.cell_embedder(num_input_features)
         self.make_coders(graph, num_output_features)
         self._keep("g2m", graph.grid_to_mesh.features)
@@ -80,6 +82,11 @@ class MeshModel(NodeModel):
                 "the mesh that this version lays over the grid is not the one that the weights were trained on"
             )
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+    @classmethod
+    def graph_of(cls, settings: MeshSettings, grid: Grid) -> Graph:
+        """The graph that the settings describe over a grid, from the cache or made."""
+        return cached_graph(grid, cls.mesh_settings(settings, grid), cls.is_hierarchical)
 
     @classmethod
     def mesh_settings(cls, settings: MeshSettings, grid: Grid) -> MeshSettings:
@@ -158,11 +165,73 @@ class MeshModel(NodeModel):
 
 
 class GraphModel(MeshModel):
-    """Abstract network of messages: cells to mesh, a processor on the mesh, mesh to cells."""
+    """Abstract network of messages: cells to mesh, a processor on the mesh, mesh to cells.
+
+    Args:
+        num_input_features: of the network's input.
+        num_output_features: of its output.
+        settings: of the network and its mesh.
+        grid: whose cells are the nodes.
+        graph: to use instead of the one that the settings describe.
+        num_latent: numbers of a latent variable on the coarsest nodes, for a strategy that asks for it.
+    """
 
     settings_kls: ClassVar[type] = GraphSettings
     settings: GraphSettings
     reference = "Oskarsson et al. (2023), arXiv 2309.17370"
+    takes_latent = True
+
+    def __init__(
+        self, num_input_features: int, num_output_features: int, settings: GraphSettings, grid: Grid, graph: Graph | None = None,
+        num_latent: int = 0,
+    ) -> None:  # fmt: skip
+        graph = self.graph_of(settings, grid) if graph is None else graph
+        super().__init__(num_input_features, num_output_features, settings, grid, graph)
+        sizes = (len(graph.nodes[-1]), graph.num_cells, num_input_features, num_output_features, num_latent)
+        width = (settings.hidden_dims, settings.hidden_layers)
+        self.latent = LatentVariable(*sizes, *width) if num_latent else None
+
+    def forward(self, x: Tensor, terms: Terms | None = None, condition: Tensor | None = None) -> Tensor:
+        """`(batch, ngrid, features)` → `(batch, ngrid, features)`.
+
+        Args:
+            x: of every cell, row by row.
+            terms: of `precompute`, where several steps share them.
+            condition: for a latent variable, its noise `(batch, lat, lon, latent)`; with the output that is to come behind it
+                the variable is drawn from the posterior, and the last feature of what is given back is each cell's share
+                of KL(posterior‖prior).
+        """
+        if self.latent is None:
+            return super().forward(x, terms)
+        if condition is None:
+            raise ValueError("a network with a latent variable was called without its noise")
+        terms = self.precompute() if terms is None else terms
+        latent, given = self.latent, condition.flatten(1, 2)
+        noise, truth = given[..., : latent.num_latent], given[..., latent.num_latent :]
+        posterior = None
+        if truth.shape[-1]:
+            both = embed(latent.posterior_embedder, torch.cat([x, truth.to(x.dtype)], dim=-1).transpose(0, 1))
+            posterior = latent.law(latent.posterior, self.coarsest(self.encode(both, terms), terms))
+        shares: list[Tensor] = []
+
+        def add(nodes: Tensor) -> Tensor:
+            prior = latent.law(latent.prior, nodes)
+            if posterior is not None:
+                shares.append(divergence(posterior, prior) / x.shape[1])
+            return latent.added(nodes, prior if posterior is None else posterior, noise)
+
+        cells = embed(self.grid_embedder, x.transpose(0, 1))
+        mesh = self.process(self.encode(cells, terms), terms, add)
+        y = self.decode(mesh, cells, terms).transpose(0, 1)
+        return torch.cat([y, *(s[:, None, None].expand(-1, y.shape[1], 1) for s in shares)], dim=-1)
+
+    @abstractmethod
+    def process(self, mesh: Tensor, terms: Terms, add: Addition | None = None) -> Tensor:
+        """The state of the finest nodes, `(nodes, batch, hidden)` → the same; `add` changes the coarsest on the way."""
+
+    def coarsest(self, mesh: Tensor, terms: Terms) -> Tensor:
+        """The coarsest nodes after they have heard the finest; of one level these are the same."""
+        return mesh
 
     def make_coders(self, graph: Graph, num_output_features: int) -> None:
         hidden, layers = self.settings.hidden_dims, self.settings.hidden_layers

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from py4cast.models.graph.base import GraphModel, Terms
+from py4cast.models.graph.base import Addition, GraphModel, Terms
 from py4cast.models.graph.graph import Graph
 
 __all__ = ["GraphLAM"]
@@ -32,8 +32,9 @@ class GraphLAM(GraphModel):
             "same": self.embedded("same_0", self.m2m_embedder),
         }
 
-    def process(self, mesh: Tensor, terms: Terms) -> Tensor:
+    def process(self, mesh: Tensor, terms: Terms, add: Addition | None = None) -> Tensor:
         edges = terms["same"]
+        mesh = mesh if add is None else add(mesh)
         for layer in self.processor:
             mesh, edges = layer(mesh, mesh, edges)
         return mesh

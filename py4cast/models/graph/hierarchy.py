@@ -4,7 +4,7 @@ from abc import abstractmethod
 
 from torch import Tensor, nn
 
-from py4cast.models.graph.base import GraphModel, Terms
+from py4cast.models.graph.base import Addition, GraphModel, Terms
 from py4cast.models.graph.graph import Connections, Graph
 from py4cast.models.graph.interaction import InteractionNetwork
 
@@ -57,13 +57,25 @@ class HierarchicalModel(GraphModel):
                 terms[f"{kind}_{level}"] = self.embedded(f"{kind}_{level}", embedder)
         return terms | {"mesh": terms["mesh_0"]}
 
-    def process(self, mesh: Tensor, terms: Terms) -> Tensor:
+    def _risen(self, mesh: Tensor, terms: Terms) -> tuple[list[Tensor], list[Tensor]]:
+        """Nodes of all levels and edges upward, after each level has heard the finer one."""
         gaps = range(self.num_levels - 1)
         nodes = [mesh] + [terms[f"mesh_{level + 1}"] for level in gaps]
-        same = [terms[f"same_{level}"] for level in range(self.num_levels)]
-        up, down = ([terms[f"{kind}_{gap}"] for gap in gaps] for kind in ("up", "down"))
+        up = [terms[f"up_{gap}"] for gap in gaps]
         for gap, network in enumerate(self.mesh_init_gnns):
             nodes[gap + 1], up[gap] = network(nodes[gap], nodes[gap + 1], up[gap])
+        return nodes, up
+
+    def coarsest(self, mesh: Tensor, terms: Terms) -> Tensor:
+        return self._risen(mesh, terms)[0][-1]
+
+    def process(self, mesh: Tensor, terms: Terms, add: Addition | None = None) -> Tensor:
+        gaps = range(self.num_levels - 1)
+        nodes, up = self._risen(mesh, terms)
+        if add is not None:
+            nodes[-1] = add(nodes[-1])
+        same = [terms[f"same_{level}"] for level in range(self.num_levels)]
+        down = [terms[f"down_{gap}"] for gap in gaps]
         nodes, down = self.exchange(nodes, same, up, down)
         for gap in reversed(gaps):
             reader = self.mesh_read_gnns[gap]

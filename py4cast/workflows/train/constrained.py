@@ -239,7 +239,7 @@ class _Reading:
             self._bad[name] = before._replace(number=before.number + count)
 
     def stats(self) -> Stats:
-        """Of the learned features."""
+        """The statistics of the learned features."""
         return Stats.from_moments(self._learned, self._values[0]) if self._learned else Stats({})
 
     def diff_stats(self) -> Stats:

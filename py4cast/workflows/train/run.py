@@ -289,6 +289,7 @@ def _fit(
     state = AtomicCheckpointIO().load_checkpoint(best)
     module.load_state_dict(state["state_dict"])
     put_weights(module, average_of(state))
+    module.validation_rmse = state["py4cast"].get("validation_rmse", {})
     trainer.test(module, test_loader, verbose=False)
     assert module.verification is not None, "the test makes it"
     if trainer.is_global_zero:
@@ -330,7 +331,10 @@ def _finish(
     scores = module.verification.scores({"num_members": forecaster.strategy.num_forecast_members})
     if isinstance(module.climatology, Climatology):
         carry(forecaster, module.climatology)
-    forecaster.save(path, config=config.to_dict(), scores=scores.to_dict(), checkpoint=checkpoint, git=git_state())
+    errors = {"validation_rmse": module.validation_rmse} if module.validation_rmse else {}
+    forecaster.save(
+        path, config=config.to_dict(), scores=scores.to_dict(), checkpoint=checkpoint, git=git_state(), **errors
+    )
     # described once it is saved, with the lineage that it then has
     described = document_of(forecaster, path, config.dataset.name, folder / "dataset.json", "test", num_steps)
     scores.document = {**scores.document, **described}

@@ -33,6 +33,7 @@ from py4cast.settings import apply_overrides, decode
 from py4cast.workflows.config import data_of
 from py4cast.workflows.terminal import Bar
 from py4cast.workflows.verify.climatology import carried_climatology, climatology_of
+from py4cast.workflows.verify.dressing import dressing
 
 __all__ = ["SplitCase", "document_of", "score_settings", "verify"]
 
@@ -116,6 +117,7 @@ def verify(
     num_members: int | None = None,
     seed: int = 0,
     no_calibration: bool = False,
+    gaussian: str | os.PathLike[str] | None = None,
 ) -> tuple[ScoreSet, SplitCase]:
     """The scores of a saved Forecaster, and what its forecasts can be read from again.
 
@@ -135,27 +137,26 @@ def verify(
         num_members: of each forecast, for a strategy with noise; by default as many as it was trained on.
         seed: of the members' noise.
         no_calibration: whether forecasts are scored as the network makes them.
+        gaussian: a Forecaster to dress with its errors as a reference for an ensemble; by default the members' mean.
 
     Raises:
-        SettingsError: wrong settings.
-        DataError: the data do not fit it.
+        SettingsError, DataError: wrong settings; data that do not fit it.
     """
     _check(num_steps, batch_size, climatology)
     model, splits, data = _opened(forecaster, dataset, path, split, num_steps, overrides)
-    if no_calibration:
-        model.calibration = None
+    model.calibration = None if no_calibration else model.calibration
     settings = scores or ScoreSettings()
     normal = _told(_climatology(model, splits[0], climatology, settings.dry_limit), data)
     further = _references(model.info, references or {}, regrid)
     count = model.members_for(num_members)
+    dressed, forecast_of = dressing(model, gaussian, num_steps, count)
     verification = BatchVerification(
         model.info, normal, settings, is_compared=True, has_maps=has_maps, further=further,
-        has_driver=data.has_boundary, num_members=count,
+        has_driver=data.has_boundary, num_members=count, dressed=dressed, dressed_forecast=forecast_of,
     )  # fmt: skip
     loader = data.torch_dataloader(LoaderSettings(batch_size=batch_size))
-    _score(
-        verification, loader, partial(model.forecast, num_steps=num_steps, num_members=count, seed=seed), model.device
-    )
+    forecast = partial(model.forecast, num_steps=num_steps, num_members=count, seed=seed)
+    _score(verification, loader, forecast, model.device)
     if verification.num_forecasts == 0:
         raise DataError(f"no forecast of the split {split} is in all of {', '.join(references or {})}")
     told = document_of(model, forecaster, dataset, path, split, num_steps, overrides, count, seed)
@@ -222,7 +223,7 @@ def _references(
     """Further forecasts, in the words, units and places of the data; NaN for what they lack."""
     forecasts: dict[str, FurtherForecast] = {}
     for name, patterns in files.items():
-        if name in ("model", "persistence", "climatology", "driver"):
+        if name in ("model", "persistence", "climatology", "driver", "gaussian"):
             raise SettingsError(f"--reference {name}: the name is taken; choose another")
         cube, predicted = open_fields(patterns), [info.variable(n) for n in info.predicted]
         matched = match_variables(cube.variables, predicted)

@@ -157,3 +157,34 @@ def test_a_training_that_is_not_known_is_told(
     other = write_json(tmp_path / "other.json", describe(tmp_path / "other"))
     verify(made[0], "gridded", other, num_steps=2, scores=FEW)
     assert "the climatology is of the training period of the given data" in caplog.text
+
+
+def test_an_ensemble_stands_beside_its_dressed_mean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PY4CAST_ROOTDIR", str(tmp_path))
+    small = {"size": 16, "num_train": 12, "num_valid": 8, "num_test": 8}
+    folders = {}
+    for strategy in ("ensemble", "scaled_ar"):
+        config = {
+            "dataset": {"name": "dummy", "settings": small},
+            "model": {"name": "cnn", "settings": {"num_filters": 4}},
+            "strategy": {"name": strategy},
+            "train": {"epochs": 1, "limit_train_batches": 2, "num_pred_steps_val_test": 2, "no_log": True},
+        }
+        folders[strategy] = train(build_config(config, []), run_name=strategy) / "forecaster.safetensors"
+    trained = json.loads((folders["ensemble"].parent / "scores.json").read_text())
+    assert "gaussian" in trained and trained["gaussian"]["t2m"]["fair_crps"][0] > 0
+    errors = Forecaster.load(folders["scaled_ar"]).lineage["validation_rmse"]
+    assert len(errors["t2m"]) == 2
+    scores, _ = verify(folders["ensemble"], num_steps=2, num_members=3, gaussian=folders["scaled_ar"])
+    alone, _ = verify(folders["scaled_ar"], num_steps=2)
+    # the mean of three members about a forecast differs from it by a third of their variance
+    dressed, bare = scores.table("rmse", "gaussian")[:, 3], alone.table("rmse", "model")[:, 3]
+    np.testing.assert_allclose(dressed, np.sqrt(bare**2 + np.square(errors["t2m"]) / 3), rtol=0.1)
+    with pytest.raises(SettingsError, match="a reference for ensembles; this Forecaster makes one forecast"):
+        verify(folders["scaled_ar"], num_steps=2, gaussian=folders["ensemble"])
+    with pytest.raises(
+        DataError, match="it knows no validation errors of 3 steps; train it with --num_pred_steps_val_test 3"
+    ):
+        verify(folders["ensemble"], num_steps=3, num_members=3, gaussian=folders["scaled_ar"])
+    plain, _ = verify(folders["ensemble"], num_steps=3, num_members=3)
+    assert "gaussian" not in plain.systems
