@@ -2,10 +2,11 @@
 
 Of every predicted feature, at lead time k:
 
-    x̂′ = x₀ + α_k·(x̂ − x₀) + β_k·(m − x₀) − b(hour),
+    x̂′ = x₀ + α_k·(x̂ − x₀) + β_k·(m − x₀) − s_k·b(hour),
 
 x₀ the last known state, m the mean field of the training, α and β by least squares: with β = 0 a damping of what has changed,
-with α + β = 1 one of the anomaly. b is what remains in the mean of each hour of the day. The deviations of members from their
+with α + β = 1 one of the anomaly. b is what remains in the mean of each hour of the day, over all lead
+times, and s the part of it that is there at lead time k: a bias grows with the lead time. The deviations of members from their
 mean are stretched by one factor more, so that their spread tells the error and their structure stays.
 
 References: H. R. Glahn and D. A. Lowry (1972), doi 10.1175/1520-0450(1972)011<1203:TUOMOS>2.0.CO;2; T. Gneiting et al. (2005),
@@ -40,6 +41,7 @@ class Calibration:
         is_positive: whether a feature never is below 0, `(features,)`.
         mean: m, `(lat, lon, features)`.
         source: what it was fitted on, plain JSON values.
+        bias_share: s, `(lead, features)`; 1 where none is given.
     """
 
     features: tuple[str, ...]
@@ -50,6 +52,7 @@ class Calibration:
     is_positive: NDArray[np.bool_]
     mean: Array
     source: Mapping[str, Any]
+    bias_share: NDArray[np.float64] | None = None
 
     @property
     def num_steps(self) -> int:
@@ -88,7 +91,8 @@ class Calibration:
         known[..., : first.shape[-1]] = first
         change, towards_mean = self.change[step], self.towards_mean[step]
         value = known + change * (prediction - known) + towards_mean * (self.mean - known)
-        value = value - np.repeat(self.bias[hours], num_members, axis=0)[:, None, None, :]
+        share = 1.0 if self.bias_share is None else self.bias_share[step]
+        value = value - np.repeat(share * self.bias[hours], num_members, axis=0)[:, None, None, :]
         if num_members > 1:
             members = value.reshape(-1, num_members, *value.shape[1:])
             middle = members.mean(axis=1, keepdims=True)
@@ -103,6 +107,7 @@ class Calibration:
         return {
             "features": list(self.features),
             **{name: getattr(self, name).tolist() for name in tables},
+            **({} if self.bias_share is None else {"bias_share": self.bias_share.tolist()}),
             "source": dict(self.source),
         }
 
@@ -125,10 +130,16 @@ class Calibration:
             or not all(map(_is_finite, tables))
         ):
             raise ValueError(f"calibration: tables of {[t.shape for t in tables]}, expected {shapes} of finite numbers")
+        share = document.get("bias_share")
+        bias_share = None if share is None else np.asarray(share, dtype=np.float64)
+        if bias_share is not None and (bias_share.shape != shapes[0] or not _is_finite(bias_share)):
+            raise ValueError(f"calibration: bias_share of {bias_share.shape}, expected {shapes[0]} of finite numbers")
         positive = np.asarray(document["is_positive"], dtype=bool).reshape(len(features))
         change, towards_mean, bias, stretch = tables
         field = np.asarray(mean, dtype=np.float32)
-        return cls(features, change, towards_mean, bias, stretch, positive, field, dict(document["source"]))
+        return cls(
+            features, change, towards_mean, bias, stretch, positive, field, dict(document["source"]), bias_share
+        )
 
 
 def _is_finite(table: NDArray[np.float64]) -> bool:

@@ -115,7 +115,8 @@ class GraphEFM(ScaledABC):
             assert posterior.divergence is not None, "the step calls the network"
             divergences.append(posterior.divergence)
         of_member: Tensor = loss(torch.stack(predictions, dim=1), samples.truth)
-        return of_member + self.settings.kl_weight * torch.stack(divergences, dim=1)
+        weight: float = self.settings.kl_weight
+        return of_member + weight * torch.stack(divergences, dim=1)
 
     def _with_inputs(self, model: Network, samples: Samples, step: int) -> Callable[..., Tensor]:
         """The network with the further inputs of a step, where there are some."""
@@ -125,4 +126,5 @@ class GraphEFM(ScaledABC):
     def validation_loss(self, model: Network, loss: Loss, samples: Samples, prediction: Tensor) -> Tensor:
         """The fair CRPS of the members of the forecast, on noise that is the same in every epoch."""
         fair = loss.for_validation() if isinstance(loss, LossABC) else loss
-        return fair(prediction, samples.truth)
+        value: Tensor = fair(prediction, samples.truth)
+        return value

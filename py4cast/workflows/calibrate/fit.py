@@ -77,9 +77,10 @@ class CalibrationFit:
         """The calibration of all that was added."""
         steps, count = self._variance.shape
         change, towards_mean, stretch = np.ones((steps, count)), np.zeros((steps, count)), np.ones((steps, count))
+        centred = self._centred()
         for step in range(steps):
             for feature in range(count):
-                products = self._products[step, :, :, feature]
+                products = centred[step, :, :, feature]
                 # with x₀ = m there is nothing to tell damping and mean apart
                 alpha, beta = _least_squares(products)
                 change[step, feature], towards_mean[step, feature] = alpha, beta
@@ -90,19 +91,35 @@ class CalibrationFit:
                 if self._num_members > 1 and shares > 0 and spread > 0:
                     m = self._num_members
                     stretch[step, feature] = np.sqrt(max(error, 0.0) * m / (m + 1) / spread)
-        bias = self._bias(change, towards_mean)
+        bias, share = self._bias(change, towards_mean)
         return Calibration(
-            self._features, change, towards_mean, bias, stretch, self._is_positive, self._mean, dict(source)
+            self._features, change, towards_mean, bias, stretch, self._is_positive, self._mean, dict(source), share
         )
 
-    def _bias(self, change: NDArray[np.float64], towards_mean: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What remains in the mean of each hour of the day, over all lead times; 0 at hours that were not seen."""
+    def _centred(self) -> NDArray[np.float64]:
+        """The products about the means of the hours, as far as those are believed: a bias is no reason to damp a change."""
+        shares = np.where(self._shares > 0, self._shares, 1.0)
+        belief = (self._days / (self._days + _DAYS))[None, :, None] / shares
+        of_means: NDArray[np.float64] = np.einsum("khpf,khqf,khf->kpqf", self._means, self._means, belief)
+        return self._products - of_means
+
+    def _bias(
+        self, change: NDArray[np.float64], towards_mean: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What remains in the mean of each hour of the day, over all lead times, and how much of it at each of them.
+
+        It is 0 at hours that were not seen.
+        """
         coefficients = np.stack([change, towards_mean, -np.ones_like(change)], axis=1)
-        remaining = np.einsum("khpf,kpf->hf", self._means, coefficients)
+        remaining = np.einsum("khpf,kpf->khf", self._means, coefficients)
         shares = self._shares.sum(axis=0)
-        mean = np.where(shares > 0, remaining / np.where(shares > 0, shares, 1.0), 0.0)
+        mean = np.where(shares > 0, remaining.sum(axis=0) / np.where(shares > 0, shares, 1.0), 0.0)
+        # least squares of what remains at a lead time in the shape of the day that all have
+        square = (self._shares * np.square(mean)).sum(axis=1)
+        share = (remaining * mean).sum(axis=1) / np.where(square > 0, square, 1.0)
+        share = np.where(square > 0, share.clip(min=0.0), 1.0)
         # the mean of a few days is mostly their weather
-        return mean * (self._days / (self._days + _DAYS))[:, None]
+        return mean * (self._days / (self._days + _DAYS))[:, None], share
 
 
 def _least_squares(products: NDArray[np.float64]) -> tuple[float, float]:

@@ -36,6 +36,19 @@ def test_the_factors_of_the_truth_are_found() -> None:
     np.testing.assert_allclose(calibration.stretch, 1.0)
 
 
+def test_a_bias_that_grows_with_the_lead_time_is_taken_as_it_has_grown() -> None:
+    rng = np.random.default_rng(0)
+    mean, weights = np.zeros((2, 3, 1), dtype=np.float32), np.ones((2, 3))
+    fit = CalibrationFit(("t",), mean, weights, np.array([False]), 2)
+    for _ in range(200):
+        first = rng.normal(size=(2, 3, 1)).astype(np.float32)
+        truth = np.stack([first + rng.normal(size=first.shape), first + 2 * rng.normal(size=first.shape)])
+        fit.add((truth + np.array([0.2, 1.8]).reshape(2, 1, 1, 1))[None], truth, first, np.array([6, 6]))
+    calibration = fit.result({})
+    taken = calibration.bias_share[:, 0] * calibration.bias[6, 0] * 210 / 200
+    np.testing.assert_allclose(taken, [0.2, 1.8], rtol=0.1, atol=0.02)
+
+
 def test_a_bias_at_one_hour_is_found_there_alone() -> None:
     bias = fitted(bias=2.0).bias[:, 0]
     # what so many days tell is believed by 200/210
