@@ -137,9 +137,7 @@ class Calibration:
         positive = np.asarray(document["is_positive"], dtype=bool).reshape(len(features))
         change, towards_mean, bias, stretch = tables
         field = np.asarray(mean, dtype=np.float32)
-        return cls(
-            features, change, towards_mean, bias, stretch, positive, field, dict(document["source"]), bias_share
-        )
+        return cls(features, change, towards_mean, bias, stretch, positive, field, dict(document["source"]), bias_share)
 
 
 def _is_finite(table: NDArray[np.float64]) -> bool:

@@ -24,7 +24,9 @@ from pytorch_lightning.utilities.types import STEP_OUTPUT
 
 from py4cast import checksums
 from py4cast.atomic import atomic_path, check_space, sweep
+from py4cast.epoch import epoch_values
 from py4cast.errors import DataError, NumericalError, Py4castError
+from py4cast.ranks import agreed
 
 __all__ = [
     "AtomicCheckpointIO",
@@ -192,8 +194,11 @@ class CheckpointKeeper(Callback):
     ) -> None:
         """Saves within the epoch; its end has its own."""
         self._since_save += 1
+        if not _is_between_updates(trainer, batch_idx):
+            return
         is_due = self._since_save >= self._every_n_steps or time.monotonic() - self._saved_at > self._every_s
-        if is_due and _is_between_updates(trainer, batch_idx):
+        # clocks differ: where one rank saved and another went on, both would wait for ever
+        if agreed(int(is_due))[0]:
             self.save_last(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -235,11 +240,13 @@ class Preemption(Callback):
         self._received = number
 
     def _leave(self, trainer: pl.Trainer, save: bool) -> None:
-        if self._received is None:
+        # a signal may have come to one rank alone, and comes to several at different batches
+        number = agreed(self._received or 0)[0]
+        if not number:
             return
         if save:
             self._keeper.save_last(trainer)
-        name = signal.Signals(self._received).name
+        name = signal.Signals(number).name
         raise Preempted(
             f"stopped by {name} at step {trainer.global_step}; the state is in {self._keeper.last_path}; go on with --resume"
         )
@@ -265,8 +272,11 @@ class Preemption(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Leaves within a validation, which begins anew when the run goes on: what it has summed is not saved."""
-        if self._received is not None and self._before:
+        """Leaves within a validation, which begins anew when the run goes on: what it has summed is not saved.
+
+        Several ranks, which may have different numbers of batches, leave at its end.
+        """
+        if self._received is not None and self._before and trainer.world_size == 1:
             _forget(trainer.fit_loop.epoch_loop.val_loop.batch_progress)
             self._leave(trainer, save=True)
 
@@ -318,9 +328,8 @@ class EpochLog(Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Logs the losses of the epoch in one line."""
-        logged = {
-            k: float(v) for k, v in trainer.callback_metrics.items() if k in ("train_loss_epoch", "val_mean_loss")
-        }
-        shown = ", ".join(f"{k} {v:.5g}" for k, v in logged.items())
+        shown = ", ".join(
+            f"{k} {v:.5g}" for k, v in epoch_values(trainer, pl_module, ("train_loss_epoch", "val_mean_loss")).items()
+        )
         extra = f", {getattr(pl_module, 'samples_per_s', 0):.1f} samples/s, waiting {100 * getattr(pl_module, 'waiting_share', 0):.1f} %"
         logger.info("epoch %d of %s: %s%s", trainer.current_epoch + 1, trainer.max_epochs, shown, extra)

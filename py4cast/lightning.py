@@ -12,6 +12,7 @@ from torch import Tensor
 from py4cast.batch import ItemBatch
 from py4cast.datasets.loader import Loader
 from py4cast.diagnosis import explanation
+from py4cast.epoch import Epoch, LossMeans, Shared, go_on, progress_of
 from py4cast.errors import DataError, NumericalError
 from py4cast.forecaster import Forecaster
 from py4cast.losses import LossABC
@@ -78,7 +79,10 @@ class AutoRegressiveLightning(pl.LightningModule):
         self.validation_rmse: dict[str, list[float]] = {}
         self.samples_per_s = self.waiting_share = 0.0
         self._epoch_began, self._epoch_samples, self._waited_before = time.perf_counter(), 0, 0.0
-        self.last_loss = self._loss_sum = torch.zeros(())
+        self.last_loss = torch.zeros(())
+        self.epoch, self.train_loss_epoch = Epoch(), float("nan")
+        self.learning: Shared | None = None  # how ranks share an epoch, where a run goes on
+        self._validation_losses = LossMeans()
 
     # What observers read -------------------------------------------------------------------------------
 
@@ -123,9 +127,9 @@ class AutoRegressiveLightning(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         self.clock.start()
+        self.epoch.begin()
         loader = self._loader()
         self._epoch_began, self._epoch_samples = time.perf_counter(), 0
-        self._loss_sum = torch.zeros((), device=self.device)
         self._waited_before = loader.waited_s if loader else 0.0
 
     def on_train_batch_start(self, batch: ItemBatch, batch_idx: int) -> None:
@@ -145,24 +149,27 @@ class AutoRegressiveLightning(pl.LightningModule):
         if not bool(torch.isfinite(loss)):
             raise NumericalError(explanation(self.forecaster, batch, self.global_step))
         self.last_loss = loss.detach()
-        self._loss_sum = self._loss_sum + self.last_loss * batch.batch_size
         if self.batches_done % _LOG_EVERY == 0:  # Lightning's log costs a millisecond a call
             self.log("train_loss", self.last_loss, batch_size=batch.batch_size)
         # counted here and not in on_train_batch_end, which comes after the callbacks that save
         self.batches_done += 1
+        self.epoch.add(self.last_loss, batch.batch_size, self.trainer.world_size)
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: ItemBatch, batch_idx: int) -> None:
         self._epoch_samples += batch.batch_size
+        if self.trainer.is_last_batch:
+            self.epoch.is_complete = True
+            self.train_loss_epoch = self.epoch.mean_loss
         passed = max(time.perf_counter() - self._epoch_began, 1e-9)
         loader = self._loader()
         self.samples_per_s = self._epoch_samples * self.trainer.world_size / passed
         self.waiting_share = (loader.waited_s - self._waited_before) / passed if loader else 0.0
 
     def on_train_epoch_end(self) -> None:
-        self.log("train_loss_epoch", self._loss_sum / max(1, self._epoch_samples), sync_dist=True)
-        self.log("samples/s", self.samples_per_s)
-        self.log("waiting_percent", 100 * self.waiting_share)
+        self.log("train_loss_epoch", self.train_loss_epoch, sync_dist=True)
+        self.log("samples/s", self.samples_per_s, sync_dist=True)
+        self.log("waiting_percent", 100 * self.waiting_share, sync_dist=True)
 
     # Validation and test -------------------------------------------------------------------------------
 
@@ -178,10 +185,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         """Logs the loss per lead time and its mean; observers see the forecast."""
         prediction, target = self._forecast(batch)
         loss = self.forecaster.validation_loss(batch, self.training_objective, prediction, self.seed)
-        options: dict[str, Any] = {"on_epoch": True, "sync_dist": True, "batch_size": batch.batch_size}
-        self.log("val_mean_loss", loss.mean(), prog_bar=True, **options)
-        for step, value in enumerate(loss.mean(0)):
-            self.log(f"timestep_losses/val_step_{step}", value, **options)
+        self._validation_losses.add(loss)
         assert self.validation is not None, "made when the validation begins"
         self.validation.update(batch, prediction.tensor)
         with self.clock.counting():
@@ -191,10 +195,13 @@ class AutoRegressiveLightning(pl.LightningModule):
         self.validation = SampledVerification(
             self.info, self.climatology, self._scores, num_members=self.forecaster.strategy.num_forecast_members
         )
+        self._validation_losses = LossMeans()
         self._draws, self._spent_before = self.clock.allows(), self.clock.spent_s
 
     def on_validation_epoch_end(self) -> None:
         self.validated_epoch = self.current_epoch + 1
+        for name, value in self._validation_losses.values().items():
+            self.log(name, value, prog_bar=name == "val_mean_loss", sync_dist=True)
         assert self.validation is not None, "made when the validation begins"
         if self.trainer.world_size > 1:
             self.validation.gather(gathered)
@@ -234,13 +241,8 @@ class AutoRegressiveLightning(pl.LightningModule):
             "batches_done": self.batches_done,
             "validated_epoch": self.validated_epoch,
             "validation_rmse": self.validation_rmse,
+            **progress_of(self.epoch, self.trainer.world_size, self.trainer.num_nodes),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        state = checkpoint.get("py4cast")
-        done: list[Any] = [
-            state.get(k) if isinstance(state, dict) else None for k in ("batches_done", "validated_epoch")
-        ]
-        if not all(type(count) is int and count >= 0 for count in done):
-            raise DataError("a checkpoint of another program; expected one that py4cast wrote")
-        self.batches_done, self.validated_epoch = done
+        self.batches_done, self.validated_epoch = go_on(self.epoch, checkpoint, self.learning)

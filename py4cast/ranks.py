@@ -1,10 +1,70 @@
 """Ranks: what the processes of one training tell each other."""
 
+import datetime
+import os
 from typing import Any
 
 import torch
+from torch import Tensor
 
-__all__ = ["gathered"]
+from py4cast.errors import SettingsError
+
+__all__ = ["agreed", "gathered", "is_shared", "same_for_all", "summed"]
+
+_GROUPS: dict[int, Any] = {}
+
+
+def is_shared() -> bool:
+    """Whether there is more than one process."""
+    distributed = torch.distributed
+    return bool(distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1)
+
+
+def _group() -> Any:
+    """A group over the processors of all ranks, whatever the network's: a few numbers need no accelerator to wait for."""
+    world = torch.distributed.group.WORLD
+    if torch.distributed.get_backend() == "gloo":
+        return world
+    if id(world) not in _GROUPS:
+        _GROUPS.clear()
+        _GROUPS[id(world)] = torch.distributed.new_group(backend="gloo")
+    return _GROUPS[id(world)]
+
+
+def same_for_all(key: str, mine: str) -> str:
+    """What the first rank says, before the ranks of a torchrun have met; by the store that its agents keep.
+
+    Raises:
+        SettingsError: there is no such store.
+    """
+    env = os.environ
+    if env.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        raise SettingsError(f"several processes need one {key}, and nothing tells them of each other's; give --{key}")
+    timeout = datetime.timedelta(seconds=120)
+    store = torch.distributed.TCPStore(  # type: ignore[attr-defined]
+        env["MASTER_ADDR"], int(env["MASTER_PORT"]), is_master=False, timeout=timeout, wait_for_workers=False
+    )
+    place = f"py4cast/{env.get('TORCHELASTIC_RESTART_COUNT', '0')}/{key}"
+    if env["RANK"] == "0":
+        store.set(place, mine)
+    return str(store.get(place).decode())
+
+
+def agreed(*numbers: int) -> tuple[int, ...]:
+    """The largest of each number over all ranks, so that all decide alike; of one process its own."""
+    if not is_shared():
+        return numbers
+    tensor = torch.tensor(numbers, dtype=torch.int64)
+    torch.distributed.all_reduce(tensor, torch.distributed.ReduceOp.MAX, group=_group())
+    return tuple(tensor.tolist())
+
+
+def summed(values: Tensor) -> Tensor:
+    """The sums of numbers over all ranks, in float64 on the processor."""
+    total = values.detach().to("cpu", torch.float64)
+    if is_shared():
+        torch.distributed.all_reduce(total, group=_group())
+    return total
 
 
 def gathered(mine: Any) -> list[Any]:

@@ -18,6 +18,7 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
 
 from py4cast.atomic import write_text
+from py4cast.epoch import epoch_values
 from py4cast.errors import SettingsError
 from py4cast.metrics.score_set import ScoreSet
 from py4cast.text import csv_cell
@@ -153,4 +154,4 @@ class RunLog(Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Logs the losses of the epoch, and what was scored."""
         if trainer.is_global_zero:
-            self._append(trainer, {k: float(v) for k, v in trainer.callback_metrics.items()})
+            self._append(trainer, epoch_values(trainer, pl_module))

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "py4cast"
 # a module imports only from rows above its own; siblings of a row do not import each other
 ROWS = [
     "errors process version progress former text checksums polygons",
-    "calibration namedtensor settings registry atomic units projection given noise",
+    "calibration job namedtensor settings registry atomic units projection given noise",
     "constraint",
     "variables grid kept_arrays statistics timeline",
     "axis kept_weights overlap transforms",
@@ -31,6 +31,7 @@ ROWS = [
     "forecaster",
     "steppers",
     "observers optim averaging diagnosis ranks rollout_length",
+    "epoch",
     "observer callbacks lightning tracking",
     "workflows testing",
     "cli",
@@ -106,7 +107,7 @@ ROOMS = {
         "batches",
     ],
     "models": [
-        "base blocks conditional",
+        "base blocks conditional synchronised",
         "cnn graph halfunet image segformer swinunetr unet unetrpp",
         "zero",
     ],

@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+import logging
 import os
 import sys
 from dataclasses import fields
@@ -29,7 +30,7 @@ exit status: 0 done, 2 settings, 3 data, 4 not finite, 143 stopped and saved, 1 
 # flags that are settings of the training by the same name
 _SETTINGS = (
     "epochs", "batch_size", "val_interval", "num_input_steps", "num_pred_steps_train", "num_pred_steps_val_test",
-    "limit_train_batches", "seed", "loss", "precision", "profiler", "mlflow", "no_log", "push_forward", "ema", "gradient_clip",
+    "limit_train_batches", "max_steps", "early_stopping", "num_threads", "seed", "loss", "precision", "profiler", "mlflow", "no_log", "push_forward", "ema", "gradient_clip",
 )  # fmt: skip
 
 
@@ -61,6 +62,10 @@ def _arguments(p: argparse.ArgumentParser) -> None:
         "num_pred_steps_train": "steps unrolled in training (default: 1)",
         "num_pred_steps_val_test": "steps unrolled in validation and test (default: 5)",
         "limit_train_batches": "batches per epoch at most (default: all)",
+        "accumulate": "batches per step of the optimiser (default: 1)",
+        "max_steps": "steps of the optimiser at most (default: as many as the epochs have)",
+        "early_stopping": "stop after so many validations without a better one (default: never)",
+        "num_threads": "threads that read batches ahead; 0 reads when asked (default: 1)",
         "num_members": "members in training, of a strategy that makes them, such as ensemble (default: 4)",
         "num_members_val": "members in validation, test and forecasts (default: 8)",
         "seed": "what weights and the order of samples are drawn from (default: 42)",
@@ -95,6 +100,22 @@ def _running_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--gradient_clip", type=float, metavar="G", help="largest norm of the gradient (default: none)")
     p.add_argument("--lr", type=float, metavar="LR", help="highest learning rate (default: 0.001)")
     p.add_argument("--precision", metavar="P", help="32, bf16-mixed or 16-mixed (default: 32)")
+    p.add_argument(
+        "--devices",
+        type=whole,
+        metavar="N",
+        help="processes per node (default: what torchrun or SLURM started, else all GPUs, or one process)",
+    )
+    p.add_argument("--num_nodes", type=whole, metavar="N", help="nodes (default: what torchrun or SLURM started)")
+    p.add_argument(
+        "--accelerator", default="auto", choices=("auto", "cpu", "gpu"), help="what to compute on (default: auto)"
+    )
+    p.add_argument(
+        "--distributed",
+        default="ddp",
+        choices=("ddp",),
+        help="how ranks share the work; ddp: each has the network and samples of its own (default: ddp)",
+    )
     p.add_argument("--profiler", metavar="NAME", help="None, simple, advanced or pytorch (default: None)")
     p.add_argument(
         "--plots",
@@ -121,6 +142,7 @@ def _running_arguments(p: argparse.ArgumentParser) -> None:
 
 
 def _run(a: argparse.Namespace) -> None:
+    from py4cast.job import Job, Placement
     from py4cast.settings import read_json
     from py4cast.workflows.config import build_config, default_model, find_config, named_from
 
@@ -135,6 +157,7 @@ def _run(a: argparse.Namespace) -> None:
     if a.dev_mode:
         settings |= {"epochs": 3, "limit_train_batches": 3}
     settings |= {name: getattr(a, name) for name in _SETTINGS if getattr(a, name) is not None}
+    settings |= {} if a.accumulate is None else {"accumulate_grad_batches": a.accumulate}
     if a.rollout_schedule is not None:
         settings["rollout_schedule"] = _schedule(a.rollout_schedule)
     if a.plots is not None:
@@ -153,6 +176,12 @@ def _run(a: argparse.Namespace) -> None:
         if getattr(a, name) is not None:
             _check_members(document["strategy"]["name"], name)
             document["strategy"]["settings"][name] = getattr(a, name)
+    placement = Placement(
+        devices=a.devices, num_nodes=a.num_nodes, accelerator=a.accelerator, distributed=a.distributed
+    )
+    if Job.of(placement).rank:
+        # the first of several processes speaks for all
+        logging.getLogger("py4cast").setLevel(logging.WARNING)
     config = build_config(document, a.overrides)
     decoded = config.check()
     if a.init_from and a.load_model_ckpt:
@@ -163,7 +192,9 @@ def _run(a: argparse.Namespace) -> None:
     from py4cast.workflows.terminal import score_table, show
     from py4cast.workflows.train.run import process_rank, train
 
-    further = {"init_from": a.init_from} if a.init_from else {}
+    further: dict[str, Any] = {"init_from": a.init_from} if a.init_from else {}
+    if placement != Placement():
+        further["placement"] = placement
     name = a.run_name or _default_run_name()
     folder = train(config, a.campaign_name, name, a.resume, a.load_model_ckpt, decoded, **further)
     if process_rank() == 0:
@@ -193,9 +224,14 @@ def _default_run_name() -> str:
     """The job and step under SLURM; else date and time, which processes that this one launches share."""
     if "SLURM_JOB_ID" in os.environ:
         return f"slurm-{os.environ['SLURM_JOB_ID']}.{os.environ.get('SLURM_STEP_ID', '0')}"
+    from py4cast.job import Job
     from py4cast.workflows.train.run import process_rank
 
     name = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S")
+    if Job.of().launcher == "torchrun" and Job.of().world_size > 1:
+        from py4cast.ranks import same_for_all
+
+        return same_for_all("run_name", name)
     if process_rank() == 0:
         os.environ["PY4CAST_RUN_NAME"] = name
     return os.environ.get("PY4CAST_RUN_NAME", name)

@@ -117,7 +117,8 @@ class Loader:
         settings: batch size, order, threads.
         rank: of this process.
         world_size: number of processes.
-        position: gives (epoch, batches already done in it) when an iteration starts; by default epochs count up.
+        position: gives (epoch, batches of it that all ranks together have done already) when an iteration starts; by default
+            epochs count up.
     """
 
     def __init__(
@@ -141,16 +142,31 @@ class Loader:
         """The number of samples in a batch."""
         return self.settings.batch_size
 
-    def batches(self, epoch: int) -> list[NDArray[np.int64]]:
-        """The indices of every batch of this rank in an epoch, a function of (seed, epoch) alone."""
+    def num_batches(self) -> int:
+        """Batches of an epoch for all ranks together, before any are left out to come out even."""
+        count, size = len(self.dataset), self.settings.batch_size
+        return count // size if self._is_even else -(-count // size)
+
+    @property
+    def _is_even(self) -> bool:
+        """Whether all ranks do equal steps."""
+        return self.settings.shuffle and self.world_size > 1
+
+    def batches(self, epoch: int, done: int = 0) -> list[NDArray[np.int64]]:
+        """The indices of every batch of this rank in an epoch, a function of (seed, epoch) alone.
+
+        Args:
+            epoch: its number.
+            done: batches of it that all ranks together have done already, on however many ranks.
+        """
         count = len(self.dataset)
         if self.settings.shuffle:
             order = _shuffled(np.random.default_rng([self.settings.seed, epoch]), count, self._blocks)
         else:
             order = np.arange(count)
         size = self.settings.batch_size
-        cut = [order[i : i + size] for i in range(0, count, size)]
-        if self.settings.shuffle and self.world_size > 1:
+        cut = [order[i : i + size] for i in range(0, count, size)][done:]
+        if self._is_even:
             cut = [b for b in cut if b.size == size]
             cut = cut[: len(cut) // self.world_size * self.world_size]
         return cut[self.rank :: self.world_size]
@@ -169,7 +185,7 @@ class Loader:
     def __iter__(self) -> Iterator[ItemBatch]:
         epoch, start = self._position() if self._position else (self._epoch, 0)
         self._epoch = epoch + 1
-        todo = self.batches(epoch)[start:]
+        todo = self.batches(epoch, start)
         if self.settings.num_threads == 0:
             for indices in todo:
                 began = time.perf_counter()

@@ -50,7 +50,7 @@ class Named(Settings):
 class TrainSettings(Settings):
     """How a run trains: its loss, its length, its steps."""
 
-    loss: str = setting("mse", "mse or mae")
+    loss: str = setting("mse", "by name, such as mse, mae, sum; where none is named, that of the strategy")
     epochs: int = setting(20, "passes over the training period")
     batch_size: int = setting(4, "samples per step")
     val_interval: int = setting(1, "epochs between two validations")
@@ -75,6 +75,9 @@ class TrainSettings(Settings):
     gradient_clip: float | None = setting(None, "largest norm of the gradient")
     limit_train_batches: int | None = setting(None, "batches per epoch at most, in validation and test too")
     accumulate_grad_batches: int = setting(1, "batches per optimiser step")
+    max_steps: int | None = setting(None, "optimiser steps at most")
+    early_stopping: int | None = setting(None, "validations without a better one after which to stop")
+    num_threads: int = setting(1, "threads that read batches ahead; 0 reads when asked")
     use_checkpoint: bool = setting(False, "compute activations again in the backward pass to save memory")
     seed: int = setting(42, "what weights and the order of samples are drawn from")
     save_every_n_steps: int = setting(1000, "batches between two saves within an epoch")
@@ -103,8 +106,12 @@ class TrainSettings(Settings):
             raise ValueError(f"ema {self.ema:g}: expected a decay between 0 and 1")
         if self.gradient_clip is not None and not 0 < self.gradient_clip < float("inf"):
             raise ValueError(f"gradient_clip {self.gradient_clip:g}: expected more than 0")
-        if self.limit_train_batches is not None and self.limit_train_batches < 1:
-            raise ValueError(f"limit_train_batches must be at least 1, found {self.limit_train_batches}")
+        for name in ("limit_train_batches", "max_steps", "early_stopping"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise ValueError(f"{name} must be at least 1, found {number}")
+        if self.num_threads < 0:
+            raise ValueError(f"num_threads must be at least 0, found {self.num_threads}")
 
     @property
     def longest_rollout(self) -> int:

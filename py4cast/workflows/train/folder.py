@@ -50,7 +50,8 @@ def begin(folder: Path, config: RunConfig, resume: bool) -> Path | None:
         return None
     if not config_file.exists():
         raise SettingsError(f"{folder}: no run to resume here")
-    before = read_json(config_file)
+    # settings that came after the run began have their defaults
+    before = RunConfig.from_dict(read_json(config_file), source=str(config_file)).to_dict()
     if before != config.to_dict():
         changed = _differing(before, config.to_dict())
         raise SettingsError(

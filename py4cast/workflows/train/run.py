@@ -11,6 +11,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import EarlyStopping
 
 from py4cast.atomic import disk_errors, lock, write_json
 from py4cast.averaging import WeightAverage, average_of, put_weights
@@ -26,14 +27,17 @@ from py4cast.callbacks import (
 from py4cast.dataset_info import DatasetInfo
 from py4cast.datasets import DatasetABC, registry
 from py4cast.datasets.loader import Loader, LoaderSettings
-from py4cast.errors import DataError, Py4castError
+from py4cast.epoch import Shared
+from py4cast.errors import DataError, Py4castError, SettingsError
 from py4cast.forecaster import Forecaster
+from py4cast.job import Job, Placement
 from py4cast.learned import learned_info
 from py4cast.lightning import AutoRegressiveLightning
 from py4cast.losses import registry as losses
 from py4cast.losses.on_areas import on_areas, weighted
 from py4cast.metrics.climatology import Climatology
 from py4cast.metrics.score_set import ScoreSet
+from py4cast.models.synchronised import synchronise
 from py4cast.observers import ErrorObserver
 from py4cast.observers import registry as observers
 from py4cast.progress import Preparation
@@ -74,15 +78,18 @@ def _precision(asked: str) -> Any:
     return asked
 
 
-def _devices() -> int | str:
-    """As many processes on this node as the launcher started; else all accelerators, or one CPU process."""
-    for name in ("LOCAL_WORLD_SIZE", "SLURM_NTASKS_PER_NODE"):
-        if os.environ.get(name, "").isdigit():
-            return int(os.environ[name])
-    return "auto"
+def _accelerator(asked: str) -> str:
+    """The device to train on; Apple's has no float64, in which statistics and scores are kept."""
+    if asked == "auto" and not torch.cuda.is_available() and torch.backends.mps.is_available():
+        return "cpu"
+    if asked == "gpu" and not torch.cuda.is_available():
+        raise SettingsError("--accelerator gpu: no GPU here; expected auto or cpu")
+    return asked
 
 
-def _trainer(config: RunConfig, folder: Path, keeper: CheckpointKeeper, loggers: list[Any]) -> pl.Trainer:
+def _trainer(
+    config: RunConfig, folder: Path, keeper: CheckpointKeeper, loggers: list[Any], job: Job, accelerator: str
+) -> pl.Trainer:
     t = config.train
     is_terminal = sys.stderr.isatty()
     # the average first: the others save what it is after a step
@@ -93,12 +100,14 @@ def _trainer(config: RunConfig, folder: Path, keeper: CheckpointKeeper, loggers:
         Guard(),
         RunLog(folder / "metrics.csv"),
         TrainingProgress() if is_terminal else EpochLog(),
+        *([] if t.early_stopping is None else [EarlyStopping("val_mean_loss", patience=t.early_stopping)]),
     ]
-    return pl.Trainer(
-        accelerator="auto",
-        devices=_devices(),
-        num_nodes=int(os.environ.get("SLURM_NNODES") or 1),
+    trainer = pl.Trainer(
+        accelerator=_accelerator(accelerator),
+        devices=job.num_devices or "auto",
+        num_nodes=job.num_nodes,
         max_epochs=t.epochs,
+        max_steps=-1 if t.max_steps is None else t.max_steps,
         precision=_precision(t.precision),
         gradient_clip_val=t.gradient_clip,
         accumulate_grad_batches=t.accumulate_grad_batches,
@@ -118,6 +127,8 @@ def _trainer(config: RunConfig, folder: Path, keeper: CheckpointKeeper, loggers:
         log_every_n_steps=1,
         default_root_dir=str(folder),
     )
+    job.check(trainer.world_size, trainer.num_nodes)
+    return trainer
 
 
 def _loaders(
@@ -125,12 +136,28 @@ def _loaders(
 ) -> list[Loader]:
     pin = torch.cuda.is_available()
     rank, size = trainer.global_rank, trainer.world_size
-    learning = LoaderSettings(batch_size=t.batch_size, shuffle=True, seed=t.seed, pin_memory=pin)
-    scoring = LoaderSettings(batch_size=t.batch_size, pin_memory=pin)
-    first = Loader(datasets[0], learning, rank, size)
-    per_epoch = min(len(first), t.limit_train_batches or len(first))
-    position = Loader(datasets[0], learning, rank, size, position=lambda: divmod(module.batches_done, per_epoch))
-    return [position, Loader(datasets[1], scoring, rank, size), Loader(datasets[2], scoring, rank, size)]
+    learning = LoaderSettings(
+        batch_size=t.batch_size, shuffle=True, seed=t.seed, pin_memory=pin, num_threads=t.num_threads
+    )
+    train = Loader(datasets[0], learning, rank, size, position=lambda: module.epoch.position)
+    if train.num_batches() < size:
+        raise SettingsError(
+            f"split train holds {len(datasets[0])} samples, {train.num_batches()} whole batches of {t.batch_size}, for {size} ranks; "
+            f"expected a batch for each: lower --batch_size, or start fewer"
+        )
+    module.learning = Shared(train.num_batches(), size, rank, t.limit_train_batches, t.accumulate_grad_batches)
+    loaders = [train]
+    for name, dataset in zip(("valid", "test"), datasets[1:], strict=True):
+        if len(dataset) < size:
+            raise SettingsError(
+                f"split {name} holds {len(dataset)} samples for {size} ranks; expected one for each: start fewer"
+            )
+        # smaller batches where there were too few for every rank to have one
+        each = min(t.batch_size, len(dataset) // size)
+        loaders.append(
+            Loader(dataset, LoaderSettings(batch_size=each, pin_memory=pin, num_threads=t.num_threads), rank, size)
+        )
+    return loaders
 
 
 def _observers(t: TrainSettings, prefix: str) -> list[ErrorObserver]:
@@ -166,6 +193,7 @@ def train(
     weights: str | os.PathLike[str] | None = None,
     decoded: Decoded | None = None,
     init_from: str | os.PathLike[str] | None = None,
+    placement: Placement | None = None,
 ) -> Path:
     """Trains, validates, keeps the best and the last state, tests the best, and returns the run's folder.
 
@@ -177,12 +205,15 @@ def train(
         weights: a checkpoint or Forecaster whose network weights to start from.
         decoded: what `config.check()` gave, where it was called already.
         init_from: a Forecaster of the same data and model to begin from, whatever inputs the strategy adds.
+        placement: devices and nodes; by default what the launcher started.
 
     Raises:
         SettingsError, DataError, NumericalError, SpaceError: as the command line reports them.
         Preempted: asked to stop; the state is saved.
     """
     _quiet()
+    placement = placement or Placement()
+    job = Job.of(placement)
     for name in config.train.plots:
         observers.get(name)
     folder = run_folder(config, campaign, run_name)
@@ -206,7 +237,9 @@ def train(
                 for name in ("config.json", "dataset.json"):
                     (folder / name).unlink(missing_ok=True)
             raise
-        return _fit(config, folder, datasets, module, checkpoint, loggers)
+        keeper = CheckpointKeeper(folder / "checkpoints", every_n_steps=config.train.save_every_n_steps)
+        trainer = _trainer(config, folder, keeper, loggers, job, placement.accelerator)
+        return _fit(config, folder, datasets, module, checkpoint, keeper, trainer)
 
 
 def _make(
@@ -275,10 +308,11 @@ def _fit(
     datasets: tuple[DatasetABC, ...],
     module: AutoRegressiveLightning,
     checkpoint: Path | None,
-    loggers: list[Any],
+    keeper: CheckpointKeeper,
+    trainer: pl.Trainer,
 ) -> Path:
-    keeper = CheckpointKeeper(folder / "checkpoints", every_n_steps=config.train.save_every_n_steps)
-    trainer = _trainer(config, folder, keeper, loggers)
+    if trainer.world_size > 1 and (count := synchronise(module.forecaster.network)):
+        logger.info("%d batch norms are synchronised over %d ranks", count, trainer.world_size)
     train_loader, valid_loader, test_loader = _loaders(datasets, config.train, module, trainer)
     if checkpoint is not None:
         # the position of the loader is asked for before Lightning hands the checkpoint to the module

@@ -107,25 +107,6 @@ def test_the_rank_is_that_of_the_launcher(
     assert process_rank() == rank
 
 
-@pytest.mark.parametrize(
-    ("environment", "devices"),
-    [
-        ({}, "auto"),
-        ({"SLURM_NTASKS_PER_NODE": "2"}, 2),
-        ({"LOCAL_WORLD_SIZE": "4", "SLURM_NTASKS_PER_NODE": "2"}, 4),
-        ({"SLURM_NTASKS_PER_NODE": "2(x3)"}, "auto"),
-    ],
-)
-def test_a_node_has_as_many_processes_as_were_started(
-    environment: dict[str, str], devices: int | str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("LOCAL_WORLD_SIZE", "SLURM_NTASKS_PER_NODE"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert module._devices() == devices
-
-
 def test_half_precision_needs_an_accelerator(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert [module._precision(p) for p in ("32", "bf16-mixed")] == ["32", "bf16-mixed"] and not caplog.text

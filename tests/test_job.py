@@ -1,0 +1,80 @@
+import pytest
+
+from py4cast.errors import SettingsError
+from py4cast.job import Job, Placement
+
+TORCHRUN = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "GROUP_WORLD_SIZE": "2", "LOCAL_RANK": "1"}
+SLURM = {"SLURM_PROCID": "1", "SLURM_NTASKS": "4", "SLURM_NNODES": "2", "SLURM_NTASKS_PER_NODE": "2"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "placement", "expected"),
+    [
+        (TORCHRUN, {}, Job("torchrun", 3, 4, 2)),
+        (TORCHRUN, {"devices": 2, "num_nodes": 2}, Job("torchrun", 3, 4, 2)),
+        ({**TORCHRUN, "LOCAL_WORLD_SIZE": "1", "GROUP_WORLD_SIZE": "4"}, {}, Job("torchrun", 3, 4, 4)),
+        (SLURM, {}, Job("slurm", 1, 4, 2)),
+        ({k: v for k, v in SLURM.items() if k != "SLURM_NTASKS_PER_NODE"}, {}, Job("slurm", 1, 4, 2)),
+        ({**SLURM, "SLURM_JOB_NAME": "bash"}, {}, Job("none", 0, 0, 1)),
+        ({}, {}, Job("none", 0, 0, 1)),
+        ({}, {"devices": 2}, Job("none", 0, 2, 1)),
+        ({"LOCAL_RANK": "1"}, {"devices": 2}, Job("lightning", 1, 2, 1)),
+        (
+            {"LOCAL_RANK": "1", "NODE_RANK": "1", "MASTER_ADDR": "a"},
+            {"devices": 2, "num_nodes": 2},
+            Job("lightning", 3, 4, 2),
+        ),
+    ],
+    ids=[
+        "torchrun",
+        "as_asked",
+        "four_nodes",
+        "slurm",
+        "slurm_bare",
+        "shell",
+        "none",
+        "devices",
+        "child",
+        "child_of_two",
+    ],
+)
+def test_every_launcher_is_understood(environment: dict, placement: dict, expected: Job) -> None:
+    job = Job.of(Placement(**placement), environment)
+    assert job == expected
+    assert job.num_devices * job.num_nodes == job.world_size
+
+
+@pytest.mark.parametrize(
+    ("environment", "placement", "message"),
+    [
+        (TORCHRUN, {"devices": 4}, "--devices 4: torchrun started 4 processes on 2 nodes, so that it is 2"),
+        (TORCHRUN, {"num_nodes": 1}, "--num_nodes 1: torchrun started 4 processes on 2 nodes, so that it is 2"),
+        (
+            {**TORCHRUN, "WORLD_SIZE": "3"},
+            {},
+            "torchrun started 3 processes, 2 of them on this node of 2; expected as many",
+        ),
+        ({**SLURM, "SLURM_NTASKS": "3"}, {}, "SLURM started 3 tasks on 2 nodes; expected as many on every node"),
+        (SLURM, {"devices": 1}, "--devices 1: slurm started 4 processes"),
+        ({}, {"num_nodes": 2}, "--num_nodes 2: nothing has started processes on the other nodes"),
+    ],
+    ids=["devices", "nodes", "uneven", "uneven_slurm", "slurm_devices", "alone"],
+)
+def test_what_was_not_started_is_refused(environment: dict, placement: dict, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        Job.of(Placement(**placement), environment)
+
+
+def test_a_trainer_of_another_size_is_refused() -> None:
+    job = Job.of(environment=TORCHRUN)
+    job.check(4, 2)
+    with pytest.raises(
+        SettingsError,
+        match="started 4 processes on 2 nodes, the trainer would join 1 on 1: every process would train alone",
+    ):
+        job.check(1, 1)
+    Job.of(environment={}).check(1, 1)
+
+
+def test_a_checkpoint_says_what_wrote_it() -> None:
+    assert Job.told(4, 2, 80) == {"world_size": 4, "num_nodes": 2, "samples_done": 80}
