@@ -26,12 +26,14 @@ from py4cast import checksums
 from py4cast.atomic import atomic_path, check_space, sweep
 from py4cast.epoch import epoch_values
 from py4cast.errors import DataError, NumericalError, Py4castError
+from py4cast.heartbeat import Heartbeat
 from py4cast.ranks import agreed
 
 __all__ = [
     "AtomicCheckpointIO",
     "CheckpointKeeper",
     "Guard",
+    "Heart",
     "Preempted",
     "Preemption",
     "TrainingProgress",
@@ -306,6 +308,22 @@ class Guard(Callback):
             raise NumericalError(
                 f"the gradient is not finite at step {trainer.global_step}; weights are as before it; lower --lr"
             )
+
+
+class Heart(Callback):
+    """Creates the callback that starts and ends a heartbeat with the training.
+
+    Args:
+        heartbeat: of this rank.
+    """
+
+    def __init__(self, heartbeat: Heartbeat) -> None:
+        self._heartbeat = heartbeat
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Begins once the ranks have met; a second stage finds it begun."""
+        if stage == "fit":
+            self._heartbeat.start()
 
 
 class TrainingProgress(RichProgressBar):

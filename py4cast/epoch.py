@@ -197,7 +197,9 @@ def _set(
             f"steps of {shared.accumulate} batches; go on with {world} ranks to the end of the epoch"
         )
     progress = checkpoint.get("loops", {}).get("fit_loop", {}).get("epoch_loop.batch_progress", {}).get("current", {})
-    progress.update({key: shared.per_rank - left for key, value in progress.items() if type(value) is int})
+    # a state within an epoch is saved before Lightning counts its batch as completed
+    shift = shared.per_rank - left - int(progress.get("ready", 0))
+    progress.update({key: value + shift for key, value in progress.items() if type(value) is int})
     logger.info(
         "from %s to %d ranks: %d samples done; the rest of the epoch, %d batches each, is shared anew",
         world, shared.world_size, epoch.samples_done, left,

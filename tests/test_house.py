@@ -31,7 +31,7 @@ ROWS = [
     "forecaster",
     "steppers",
     "observers optim averaging diagnosis ranks rollout_length",
-    "epoch",
+    "epoch heartbeat",
     "observer callbacks lightning tracking",
     "workflows testing",
     "cli",
@@ -239,7 +239,7 @@ ROOMS = {
         "score_page",
     ],
     "workflows/train": [
-        "constrained folder lineage transfer",
+        "constrained folder lineage trainer transfer",
         "run",
     ],
     "workflows/verify": [
@@ -280,6 +280,7 @@ CONFINED = {
         "callbacks.py",
         "tracking.py",
         "workflows/train/run.py",
+        "workflows/train/trainer.py",
     },
     "onnx": {"workflows/export/"},
     "onnxruntime": {"steppers/onnx.py", "workflows/export/rate.py", "testing/"},

@@ -77,6 +77,7 @@ class TrainSettings(Settings):
     accumulate_grad_batches: int = setting(1, "batches per optimiser step")
     max_steps: int | None = setting(None, "optimiser steps at most")
     early_stopping: int | None = setting(None, "validations without a better one after which to stop")
+    silent_s: float = setting(60.0, "seconds of silence after which a rank of several counts as lost, and the job ends")
     num_threads: int = setting(1, "threads that read batches ahead; 0 reads when asked")
     use_checkpoint: bool = setting(False, "compute activations again in the backward pass to save memory")
     seed: int = setting(42, "what weights and the order of samples are drawn from")
@@ -110,6 +111,8 @@ class TrainSettings(Settings):
             number = getattr(self, name)
             if number is not None and number < 1:
                 raise ValueError(f"{name} must be at least 1, found {number}")
+        if not 10 <= self.silent_s < float("inf"):
+            raise ValueError(f"silent_s {self.silent_s:g}: expected at least 10 s")
         if self.num_threads < 0:
             raise ValueError(f"num_threads must be at least 0, found {self.num_threads}")
 

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -11,17 +10,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EarlyStopping
 
 from py4cast.atomic import disk_errors, lock, write_json
-from py4cast.averaging import WeightAverage, average_of, put_weights
+from py4cast.averaging import average_of, put_weights
 from py4cast.callbacks import (
     AtomicCheckpointIO,
     CheckpointKeeper,
-    EpochLog,
-    Guard,
-    Preemption,
-    TrainingProgress,
     stopped_at_once,
 )
 from py4cast.dataset_info import DatasetInfo
@@ -30,6 +24,7 @@ from py4cast.datasets.loader import Loader, LoaderSettings
 from py4cast.epoch import Shared
 from py4cast.errors import DataError, Py4castError, SettingsError
 from py4cast.forecaster import Forecaster
+from py4cast.heartbeat import Heartbeat, lost_ranks
 from py4cast.job import Job, Placement
 from py4cast.learned import learned_info
 from py4cast.lightning import AutoRegressiveLightning
@@ -44,13 +39,14 @@ from py4cast.progress import Preparation
 from py4cast.rollout_length import RolloutLength
 from py4cast.settings import settings_of
 from py4cast.strategies.untied import check_untied
-from py4cast.tracking import RunLog, loggers_of, track_result
+from py4cast.tracking import loggers_of, track_result
 from py4cast.workflows.config import Decoded, RunConfig, TrainSettings
 from py4cast.workflows.page.score_page import write_page
 from py4cast.workflows.terminal import Bar
 from py4cast.workflows.train.constrained import constrained
 from py4cast.workflows.train.folder import begin, last_checkpoint, process_rank, run_folder, without_empty_folder
 from py4cast.workflows.train.lineage import git_state
+from py4cast.workflows.train.trainer import make_callbacks, make_trainer
 from py4cast.workflows.train.transfer import transfer
 from py4cast.workflows.verify.climatology import carry, climatology_of
 from py4cast.workflows.verify.score_files import write_scores
@@ -69,66 +65,6 @@ def _load_data(config: RunConfig, settings: Any, folder: Path) -> tuple[DatasetA
         with Bar() as bar:
             kind.make(settings, Preparation(bar))
     return kind.from_settings(settings, path, t.num_input_steps, t.longest_rollout, t.num_pred_steps_val_test)
-
-
-def _precision(asked: str) -> Any:
-    if asked == "16-mixed" and not torch.cuda.is_available():
-        logger.warning("precision 16-mixed: no accelerator here; bf16-mixed is used")
-        return "bf16-mixed"
-    return asked
-
-
-def _accelerator(asked: str) -> str:
-    """The device to train on; Apple's has no float64, in which statistics and scores are kept."""
-    if asked == "auto" and not torch.cuda.is_available() and torch.backends.mps.is_available():
-        return "cpu"
-    if asked == "gpu" and not torch.cuda.is_available():
-        raise SettingsError("--accelerator gpu: no GPU here; expected auto or cpu")
-    return asked
-
-
-def _trainer(
-    config: RunConfig, folder: Path, keeper: CheckpointKeeper, loggers: list[Any], job: Job, accelerator: str
-) -> pl.Trainer:
-    t = config.train
-    is_terminal = sys.stderr.isatty()
-    # the average first: the others save what it is after a step
-    callbacks: list[Any] = [
-        *([] if t.ema is None else [WeightAverage(t.ema)]),
-        keeper,
-        Preemption(keeper),
-        Guard(),
-        RunLog(folder / "metrics.csv"),
-        TrainingProgress() if is_terminal else EpochLog(),
-        *([] if t.early_stopping is None else [EarlyStopping("val_mean_loss", patience=t.early_stopping)]),
-    ]
-    trainer = pl.Trainer(
-        accelerator=_accelerator(accelerator),
-        devices=job.num_devices or "auto",
-        num_nodes=job.num_nodes,
-        max_epochs=t.epochs,
-        max_steps=-1 if t.max_steps is None else t.max_steps,
-        precision=_precision(t.precision),
-        gradient_clip_val=t.gradient_clip,
-        accumulate_grad_batches=t.accumulate_grad_batches,
-        check_val_every_n_epoch=t.val_interval,
-        limit_train_batches=t.limit_train_batches,
-        limit_val_batches=t.limit_train_batches,
-        limit_test_batches=t.limit_train_batches,
-        profiler=None if t.profiler == "None" else t.profiler,
-        logger=loggers or False,
-        callbacks=callbacks,
-        plugins=[AtomicCheckpointIO()],
-        enable_checkpointing=False,
-        enable_progress_bar=is_terminal,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        log_every_n_steps=1,
-        default_root_dir=str(folder),
-    )
-    job.check(trainer.world_size, trainer.num_nodes)
-    return trainer
 
 
 def _loaders(
@@ -238,8 +174,11 @@ def train(
                     (folder / name).unlink(missing_ok=True)
             raise
         keeper = CheckpointKeeper(folder / "checkpoints", every_n_steps=config.train.save_every_n_steps)
-        trainer = _trainer(config, folder, keeper, loggers, job, placement.accelerator)
-        return _fit(config, folder, datasets, module, checkpoint, keeper, trainer)
+        heartbeat = Heartbeat(keeper.last_path, config.train.silent_s)
+        callbacks = make_callbacks(t, folder, keeper, heartbeat)
+        trainer = make_trainer(config, folder, callbacks, loggers, job, placement.accelerator)
+        with lost_ranks(heartbeat, keeper.last_path):
+            return _fit(config, folder, datasets, module, checkpoint, keeper, trainer)
 
 
 def _make(

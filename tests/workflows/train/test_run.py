@@ -11,6 +11,7 @@ from py4cast.forecaster import Forecaster
 from py4cast.testing import make_info
 from py4cast.workflows.config import RunConfig, TrainSettings, build_config
 from py4cast.workflows.train import run as module
+from py4cast.workflows.train import trainer
 from py4cast.workflows.train.folder import begin
 from py4cast.workflows.train.run import load_weights, process_rank, run_folder, train
 
@@ -109,10 +110,10 @@ def test_the_rank_is_that_of_the_launcher(
 
 def test_half_precision_needs_an_accelerator(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert [module._precision(p) for p in ("32", "bf16-mixed")] == ["32", "bf16-mixed"] and not caplog.text
-    assert module._precision("16-mixed") == "bf16-mixed" and "bf16-mixed is used" in caplog.text
+    assert [trainer._precision(p) for p in ("32", "bf16-mixed")] == ["32", "bf16-mixed"] and not caplog.text
+    assert trainer._precision("16-mixed") == "bf16-mixed" and "bf16-mixed is used" in caplog.text
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert module._precision("16-mixed") == "16-mixed"
+    assert trainer._precision("16-mixed") == "16-mixed"
 
 
 def test_observers_carry_the_name_of_the_split_and_none_watch_without_a_log() -> None:

@@ -1,0 +1,147 @@
+"""Heartbeat: ranks hear of each other beside the training, so that a job whose rank is dead or hung ends, and says which.
+
+A rank that waits for another in a collective would wait for half an hour, and then tell of a time-out. Here every rank counts
+aloud in the store that brought the ranks together, and listens to the others; a count that stands still is a rank that does.
+"""
+
+import contextlib
+import datetime
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from py4cast.errors import Py4castError
+from py4cast.ranks import is_shared
+
+__all__ = ["Heartbeat", "RankLost", "lost_ranks"]
+
+_BEAT_S = 2.0
+
+
+class RankLost(Py4castError):
+    """Another rank of the job is dead or hung: exit status 1."""
+
+    status = 1
+
+
+class Heartbeat:
+    """Creates the heartbeat of this rank, once the ranks have met; without others it does nothing.
+
+    Args:
+        last: where the state lies that a run goes on from.
+        silent_s: seconds of silence after which a rank is lost and the job ends.
+    """
+
+    def __init__(self, last: Path, silent_s: float) -> None:
+        self._last, self._silent_s = last, silent_s
+        self._stopped = threading.Event()
+        self._rank = self._world = 0
+        self._heard: dict[int, tuple[bytes, float]] = {}
+        self._answered = time.monotonic()
+
+    def start(self) -> None:
+        """Begins to beat and to listen."""
+        if not is_shared() or "MASTER_ADDR" not in os.environ:
+            return
+        self._rank, self._world = torch.distributed.get_rank(), torch.distributed.get_world_size()
+        self._answered = time.monotonic()
+        for work in (self._beat, self._watch):
+            threading.Thread(target=work, daemon=True, name="py4cast-heartbeat").start()
+
+    def stop(self) -> None:
+        """Ends the beat and the watch."""
+        self._stopped.set()
+
+    def silent(self, after_s: float) -> list[int]:
+        """Ranks that have not been heard for so long."""
+        now = time.monotonic()
+        return sorted(rank for rank, (_, when) in self._heard.items() if now - when > after_s)
+
+    def _beat(self) -> None:
+        env = os.environ
+        timeout = datetime.timedelta(seconds=max(10.0, self._silent_s))
+        # a connection of its own: the training may wait in that of the process group
+        store = torch.distributed.TCPStore(  # type: ignore[attr-defined]
+            env["MASTER_ADDR"], int(env["MASTER_PORT"]), is_master=False, timeout=timeout, wait_for_workers=False
+        )
+        count = 0
+        while not self._stopped.wait(_BEAT_S):
+            count += 1
+            try:
+                store.set(self._key(self._rank), str(count))
+                for rank in range(self._world):
+                    if rank != self._rank:
+                        self._listen(store, rank)
+            except (RuntimeError, OSError):
+                return  # whoever keeps the store is gone, which the watch tells
+            self._answered = time.monotonic()
+
+    def _key(self, rank: int) -> str:
+        return f"py4cast/beat/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}/{rank}"
+
+    def _listen(self, store: "torch.distributed.TCPStore", rank: int) -> None:  # type: ignore[name-defined]
+        now = time.monotonic()
+        beat = store.get(self._key(rank)) if store.check([self._key(rank)]) else b""
+        before = self._heard.get(rank)
+        if before is None or before[0] != beat:
+            self._heard[rank] = (beat, now)
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(_BEAT_S):
+            lost = self.silent(self._silent_s)
+            if lost:
+                self._end(
+                    f"rank {', '.join(map(str, lost))} of {self._world} has not been heard for {self._silent_s:g} s: hung, or dead"
+                )
+            if time.monotonic() - self._answered > self._silent_s + 2 * _BEAT_S:
+                self._end(
+                    f"the store of the job, kept by rank 0 or its launcher, has not answered for {self._silent_s:g} s"
+                )
+
+    def _end(self, why: str) -> None:
+        # the main thread may wait in a collective for ever: nothing else ends it
+        os.write(2, f"py4cast train: error: {why}; {hint_of(self._last)}\n".encode())
+        _kill_children()
+        os._exit(RankLost.status)
+
+
+def _kill_children() -> None:
+    """Ends the ranks that this process started: one that is stopped hears no other signal."""
+    for children in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError, ValueError):
+            for child in children.read_text().split():
+                os.kill(int(child), signal.SIGKILL)
+
+
+def hint_of(last: Path) -> str:
+    """How a run goes on from its state."""
+    return f"the state is in {last}; go on with --resume" if last.exists() else "nothing was saved yet; start it again"
+
+
+@contextlib.contextmanager
+def lost_ranks(heartbeat: Heartbeat, last: Path) -> Iterator[None]:
+    """Within, what torch says of a connection that another rank has closed becomes one line that names the rank.
+
+    Raises:
+        RankLost: names the rank, and how the run goes on.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error)
+        if not is_shared() or not any(
+            word in text for word in ("gloo", "NCCL", "nccl", "Connection closed", "ProcessGroup")
+        ):
+            raise
+        # those who live are heard again within two beats
+        time.sleep(2.5 * _BEAT_S)
+        lost = heartbeat.silent(2 * _BEAT_S)
+        who = f"rank {', '.join(map(str, lost))}" if lost else "another rank"
+        raise RankLost(f"{who} of {torch.distributed.get_world_size()} is gone; {hint_of(last)}") from error
+    finally:
+        heartbeat.stop()

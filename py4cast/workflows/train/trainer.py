@@ -1,0 +1,106 @@
+"""The Lightning trainer of a run, and what surrounds it."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EarlyStopping
+
+from py4cast.averaging import WeightAverage
+from py4cast.callbacks import (
+    AtomicCheckpointIO,
+    CheckpointKeeper,
+    EpochLog,
+    Guard,
+    Heart,
+    Preemption,
+    TrainingProgress,
+)
+from py4cast.errors import SettingsError
+from py4cast.heartbeat import Heartbeat
+from py4cast.job import Job
+from py4cast.tracking import RunLog
+from py4cast.workflows.config import RunConfig, TrainSettings
+
+__all__ = ["make_callbacks", "make_trainer"]
+
+logger = logging.getLogger(__name__)
+
+
+def _precision(asked: str) -> Any:
+    if asked == "16-mixed" and not torch.cuda.is_available():
+        logger.warning("precision 16-mixed: no accelerator here; bf16-mixed is used")
+        return "bf16-mixed"
+    return asked
+
+
+def _accelerator(asked: str) -> str:
+    """The device to train on; Apple's has no float64, in which statistics and scores are kept."""
+    if asked == "auto" and not torch.cuda.is_available() and torch.backends.mps.is_available():
+        return "cpu"
+    if asked == "gpu" and not torch.cuda.is_available():
+        raise SettingsError("--accelerator gpu: no GPU here; expected auto or cpu")
+    return asked
+
+
+def make_callbacks(t: TrainSettings, folder: Path, keeper: CheckpointKeeper, heartbeat: Heartbeat) -> list[Any]:
+    """What surrounds the training; the average first, since the others save what it is after a step."""
+    return [
+        *([] if t.ema is None else [WeightAverage(t.ema)]),
+        Heart(heartbeat),
+        keeper,
+        Preemption(keeper),
+        Guard(),
+        RunLog(folder / "metrics.csv"),
+        TrainingProgress() if sys.stderr.isatty() else EpochLog(),
+        *([] if t.early_stopping is None else [EarlyStopping("val_mean_loss", patience=t.early_stopping)]),
+    ]
+
+
+def make_trainer(
+    config: RunConfig, folder: Path, callbacks: list[Any], loggers: list[Any], job: Job, accelerator: str
+) -> pl.Trainer:
+    """The trainer of a run, of as many ranks as its job has.
+
+    Args:
+        config: of the run.
+        folder: of the run.
+        callbacks: what surrounds the training.
+        loggers: where values go beside the run's own table.
+        job: that its ranks make.
+        accelerator: that was asked for.
+
+    Raises:
+        SettingsError: no such accelerator, or a trainer of another size than the job.
+    """
+    t = config.train
+    trainer = pl.Trainer(
+        accelerator=_accelerator(accelerator),
+        devices=job.num_devices or "auto",
+        num_nodes=job.num_nodes,
+        max_epochs=t.epochs,
+        max_steps=-1 if t.max_steps is None else t.max_steps,
+        precision=_precision(t.precision),
+        gradient_clip_val=t.gradient_clip,
+        accumulate_grad_batches=t.accumulate_grad_batches,
+        check_val_every_n_epoch=t.val_interval,
+        limit_train_batches=t.limit_train_batches,
+        limit_val_batches=t.limit_train_batches,
+        limit_test_batches=t.limit_train_batches,
+        profiler=None if t.profiler == "None" else t.profiler,
+        logger=loggers or False,
+        callbacks=callbacks,
+        plugins=[AtomicCheckpointIO()],
+        enable_checkpointing=False,
+        enable_progress_bar=any(isinstance(callback, TrainingProgress) for callback in callbacks),
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        log_every_n_steps=1,
+        default_root_dir=str(folder),
+    )
+    job.check(trainer.world_size, trainer.num_nodes)
+    return trainer
