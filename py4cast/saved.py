@@ -28,6 +28,7 @@ __all__ = [
     "check_header",
     "check_tensors",
     "damaged_as_errors",
+    "file_of",
     "identity_of",
     "read_info",
     "read_saved",
@@ -97,10 +98,23 @@ def identity_of(header: Mapping[str, Any]) -> str:
     return str(header.get("header_sha256") or header["sha256"])
 
 
+def file_of(path: Path) -> Path:
+    """The file of a saved Forecaster, where a path may be the folder of its run; DataError for a folder without one."""
+    if not path.is_dir():
+        return path
+    inside = path / "forecaster.safetensors"
+    if not inside.is_file():
+        raise DataError(
+            f"{path}: a folder without a forecaster.safetensors; expected a saved Forecaster, or the folder of its run"
+        )
+    return inside
+
+
 @contextmanager
 def _opened(path: Path, framework: str) -> Iterator[Any]:
     from safetensors import SafetensorError, safe_open
 
+    path = file_of(path)
     try:
         with safe_open(path, framework=framework) as file:
             yield file

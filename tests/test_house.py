@@ -107,6 +107,7 @@ ROOMS = {
         "batches",
     ],
     "models": [
+        "recomputed",
         "base blocks conditional synchronised",
         "cnn graph halfunet image segformer swinunetr unet unetrpp",
         "zero",

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save, save_file
 
 from py4cast.errors import DataError, SettingsError
 from py4cast.forecaster import Forecaster
-from py4cast.saved import _digest, _header_digest, read_info
+from py4cast.saved import _digest, _header_digest, file_of, read_info
 from py4cast.steppers import open_stepper
 from py4cast.testing import make_batch, make_info
 
@@ -179,3 +179,14 @@ def test_the_description_is_read_without_the_weights(small: Path) -> None:
     np.testing.assert_allclose(arrays["grid.latitude"], INFO.grid.latitude)
     own = Forecaster.load(small)
     assert count == sum(v.numel() for v in own.network.model.state_dict().values())
+
+
+def test_the_folder_of_a_run_stands_for_its_forecaster(tmp_path: Path) -> None:
+    file = tmp_path / "forecaster.safetensors"
+    with pytest.raises(
+        DataError,
+        match="a folder without a forecaster.safetensors; expected a saved Forecaster, or the folder of its run",
+    ):
+        file_of(tmp_path)
+    file.write_bytes(b"")
+    assert file_of(tmp_path) == file and file_of(file) == file

@@ -87,7 +87,7 @@ def add_members(parser: argparse.ArgumentParser) -> None:
     """The flags that say how many members a strategy with noise makes."""
     parser.add_argument(
         "--num_members", type=whole, metavar="M",
-        help="members that a strategy with noise makes of each state (default: as many as it was trained on)",
+        help="members that a strategy with noise makes of each state (default: num_members_val of its training)",
     )  # fmt: skip
     parser.add_argument("--seed", type=whole, default=0, metavar="N", help="of the members' noise (default: 0)")
 

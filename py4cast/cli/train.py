@@ -93,6 +93,12 @@ def _running_arguments(p: argparse.ArgumentParser) -> None:
         metavar="EPOCH:STEPS,...",
         help="steps unrolled in training from an epoch on, such as 0:1,10:2,15:4",
     )
+    p.add_argument(
+        "--checkpoint_rollout",
+        action="store_true",
+        default=None,
+        help="keep the states of a rollout alone and compute the rest again: long rollouts in the memory of one step, a third slower",
+    )
     p.add_argument("--push_forward", action="store_true", default=None, help="no gradients through the steps before")
     p.add_argument(
         "--ema", type=float, metavar="D", help="decay of a moving average of the weights, such as 0.999 (default: none)"
@@ -157,6 +163,7 @@ def _run(a: argparse.Namespace) -> None:
     if a.dev_mode:
         settings |= {"epochs": 3, "limit_train_batches": 3}
     settings |= {name: getattr(a, name) for name in _SETTINGS if getattr(a, name) is not None}
+    settings |= {} if a.checkpoint_rollout is None else {"use_checkpoint": True}
     settings |= {} if a.accumulate is None else {"accumulate_grad_batches": a.accumulate}
     if a.rollout_schedule is not None:
         settings["rollout_schedule"] = _schedule(a.rollout_schedule)
@@ -198,7 +205,10 @@ def _run(a: argparse.Namespace) -> None:
     name = a.run_name or _default_run_name()
     folder = train(config, a.campaign_name, name, a.resume, a.load_model_ckpt, decoded, **further)
     if process_rank() == 0:
-        show(score_table(read_json(folder / "scores.json")))
+        document = read_json(folder / "scores.json")
+        # of an ensemble the error of its mean is half of the story
+        for metric in ("rmse", *(["fair_crps"] if document.get("num_members", 1) > 1 else [])):
+            show(score_table(document, metric))
         sys.stdout.write(f"{folder}\n")
 
 

@@ -136,6 +136,7 @@ def _files(a: argparse.Namespace, settings: Any) -> Any:
 def _run(a: argparse.Namespace) -> None:
     from pathlib import Path
 
+    from py4cast.saved import file_of
     from py4cast.workflows.page.score_page import write_page
     from py4cast.workflows.terminal import Bar, score_table, show
     from py4cast.workflows.verify.score_files import write_scores
@@ -152,7 +153,7 @@ def _run(a: argparse.Namespace) -> None:
     if a.forecaster:
         from py4cast.workflows.verify.split import verify
 
-        output = Path(a.output) if a.output else Path(a.forecaster).parent / "verify"
+        output = Path(a.output) if a.output else file_of(Path(a.forecaster)).parent / "verify"
         further: dict[str, Any] = {"no_calibration": True} if a.no_calibration else {}
         further |= {"gaussian": a.gaussian} if a.gaussian else {}
         scores, case = verify(

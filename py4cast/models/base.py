@@ -7,16 +7,15 @@ every input, so that nothing outside the model ever sees anything but the grid.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from py4cast.batch import ItemBatch, Statics
 from py4cast.errors import SettingsError
+from py4cast.models.recomputed import recomputation, recomputed
 from py4cast.namedtensor import NamedTensor
 
 __all__ = ["GridModel", "GriddedNetwork", "ModelABC", "ModelInfo", "NodeModel", "recomputation"]
@@ -178,10 +177,7 @@ class GriddedNetwork(nn.Module):
             condition: a vector for a model that is conditioned, `(batch, num_conditions)`.
         """
         if self.use_checkpoint and torch.is_grad_enabled() and self.training:
-            result: Tensor = checkpoint(
-                self._call, x, terms, inputs, condition, use_reentrant=False, context_fn=recomputation(self)
-            )
-            return result
+            return recomputed(self._call, self, x, terms, inputs, condition)
         return self._call(x, terms, inputs, condition)
 
     def for_rollout(self) -> Callable[..., Tensor]:
@@ -189,27 +185,3 @@ class GriddedNetwork(nn.Module):
         assert isinstance(self.model, ModelABC), "the builder makes only models"
         terms = self.model.precompute()
         return self if terms is None else partial(self, terms=terms)
-
-
-class _FrozenBatchNorm(AbstractContextManager[None]):
-    """Keeps the running statistics of batch norms as they are: the first pass has counted the batch already."""
-
-    def __init__(self, module: nn.Module) -> None:
-        self._norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-        self._momenta = [m.momentum for m in self._norms]
-
-    def __enter__(self) -> None:
-        for norm in self._norms:
-            norm.momentum = 0.0
-
-    def __exit__(self, *_: Any) -> None:
-        for norm, momentum in zip(self._norms, self._momenta, strict=True):
-            norm.momentum = momentum
-
-
-def recomputation(
-    network: object,
-) -> Callable[[], tuple[AbstractContextManager[Any], AbstractContextManager[Any]]]:
-    """Contexts of the first pass and of the one that is made again in the backward pass, for `checkpoint`."""
-    module = network if isinstance(network, nn.Module) else nn.Identity()
-    return lambda: (nullcontext(), _FrozenBatchNorm(module))

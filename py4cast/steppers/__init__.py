@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from py4cast.errors import DataError, SettingsError
+from py4cast.saved import file_of
 from py4cast.steppers.base import Array, StepGiven, StepperABC
 from py4cast.steppers.info import StepInfo
 
@@ -21,7 +22,7 @@ def open_stepper(path: str | Path, device: str | None = None, precision: str = "
         DataError: the file is missing, damaged, or no Forecaster.
         SettingsError: what it needs is not installed; an option that it does not have.
     """
-    file = Path(path)
+    file = file_of(Path(path))
     if not file.is_file():
         raise DataError(f"{file}: no such file")
     if file.suffix == ".onnx":

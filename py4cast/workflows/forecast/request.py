@@ -30,7 +30,7 @@ class Forecast:
         regrid: how the input comes to the Forecaster's grid.
         members: of the input to forecast; all by default.
         no_calibration: whether forecasts are left as the network makes them.
-        num_members: that a strategy with noise makes of each state; by default as many as it was trained on.
+        num_members: that a strategy with noise makes of each state; by default `num_members_val` of its training.
         seed: of the members' noise.
         device: where torch runs.
         precision: of torch's inner products.

@@ -134,7 +134,7 @@ def verify(
         has_maps: whether maps of the error are made.
         references: files of further forecasts, by name; forecasts that one of them lacks are left out.
         regrid: how they come to the dataset's grid, None where the grids must be the same.
-        num_members: of each forecast, for a strategy with noise; by default as many as it was trained on.
+        num_members: of each forecast, for a strategy with noise; by default `num_members_val` of its training.
         seed: of the members' noise.
         no_calibration: whether forecasts are scored as the network makes them.
         gaussian: a Forecaster to dress with its errors as a reference for an ensemble; by default the members' mean.
