@@ -225,7 +225,7 @@ ROOMS = {
         "rate run",
     ],
     "workflows/forecast": [
-        "file_input members outputs overlay",
+        "file_input members outputs overlay perturbed room",
         "request",
         "dataset_input",
         "made",

@@ -46,6 +46,11 @@ def forecast_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--members", metavar="NUMBERS", help="members of the input to forecast, by comma (default: all)")
     add_members(p)
     add_calibration(p)
+    p.add_argument(
+        "--perturb", choices=("spectrum", "bred"), default="",
+        help="move the starts of all members but the first: by fields with the spectrum of the state (spectrum), or by what one step makes grow (bred)",
+    )  # fmt: skip
+    p.add_argument("--perturb_size", type=float, default=0.5, metavar="S", help="how far, in units of what changes in one step (default: 0.5)")  # fmt: skip
     p.add_argument("--device", metavar="NAME", help="where torch runs: cpu, cuda, cuda:1 (default: a GPU where there is one)")  # fmt: skip
     p.add_argument("--precision", default="32", choices=("32", "bf16", "16"), help="of torch's inner products (default: 32)")  # fmt: skip
     p.add_argument("--output", nargs="+", default=[], metavar="FILE", help="files to write: .grib2, .nc, .zarr")
@@ -78,7 +83,7 @@ def asked_forecast(a: argparse.Namespace) -> Any:
         forecaster=a.forecaster[0], others=a.forecaster[1:], output=a.output, num_steps=a.num_steps, init_time=a.init_time, input=a.input or (),
         boundary=a.boundary or (), dataset=a.dataset, path=a.dataset_conf, overrides=strip(a.overrides),
         renamed=renames(a.rename, "INPUT=FORECASTER"), accumulated=by_comma(a.accumulated), regrid=a.regrid, members=members,
-        num_members=a.num_members, seed=a.seed, no_calibration=a.no_calibration,
+        num_members=a.num_members, seed=a.seed, no_calibration=a.no_calibration, perturb=a.perturb, perturb_size=a.perturb_size,
         grib=keys_of(a.grib), device=a.device, precision=a.precision, free_border=a.free_border, stations=a.stations, series=a.series, overlay=a.overlay, part=a.part,
     )  # fmt: skip
 

@@ -147,10 +147,10 @@ def _running_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--resume", action="store_true", help="go on with the run of this name, exactly")
 
 
-def _run(a: argparse.Namespace) -> None:
-    from py4cast.job import Job, Placement
+def _document(a: argparse.Namespace) -> dict[str, Any]:
+    """The configuration that the flags make, as plain JSON values."""
     from py4cast.settings import read_json
-    from py4cast.workflows.config import build_config, default_model, find_config, named_from
+    from py4cast.workflows.config import default_model, find_config, named_from
 
     document: dict[str, Any] = read_json(find_config(a.config)) if a.config else {}
     defaults = {"dataset": "gridded" if a.dataset_conf else "dummy", "strategy": "diff_ar", "model": ""}
@@ -183,13 +183,22 @@ def _run(a: argparse.Namespace) -> None:
         if getattr(a, name) is not None:
             _check_members(document["strategy"]["name"], name)
             document["strategy"]["settings"][name] = getattr(a, name)
+    return document
+
+
+def _run(a: argparse.Namespace) -> None:
+    """Trains, and shows the scores of the test."""
+    from py4cast.job import Job, Placement
+    from py4cast.settings import read_json
+    from py4cast.workflows.config import build_config
+
     placement = Placement(
         devices=a.devices, num_nodes=a.num_nodes, accelerator=a.accelerator, distributed=a.distributed
     )
     if Job.of(placement).rank:
         # the first of several processes speaks for all
         logging.getLogger("py4cast").setLevel(logging.WARNING)
-    config = build_config(document, a.overrides)
+    config = build_config(_document(a), a.overrides)
     decoded = config.check()
     if a.init_from and a.load_model_ckpt:
         raise SettingsError("--init_from and --load_model_ckpt both say what to begin from; give one of them")

@@ -2,19 +2,23 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
 from py4cast.calibration import hours_of
 from py4cast.constraint import bounded_array
-from py4cast.errors import DataError
+from py4cast.errors import DataError, SettingsError
+from py4cast.given import Given
 from py4cast.steppers import Array, StepperABC
 from py4cast.timeline import instant, later
 from py4cast.variables import bounds_of
 from py4cast.workflows.forecast.file_input import FileInput
 from py4cast.workflows.forecast.members import Members
+from py4cast.workflows.forecast.perturbed import perturbation_of
 from py4cast.workflows.forecast.request import Forecast
+from py4cast.workflows.forecast.room import check_room
 
 __all__ = ["MadeMembers", "members_of"]
 
@@ -68,10 +72,26 @@ def members_of(
         assert asked.init_time is not None, "checked before"
         start, chosen = instant(asked.init_time), []
         states, given = read_dataset(asked, stepper, start)
-    members = Members(stepper.info, start, chosen, asked.num_members, asked.seed)
+    members = Members(stepper.info, start, chosen, asked.num_members, asked.seed, bool(asked.perturb))
+    check_room(stepper.info, max(1, len(members.numbers)))
     past = members.states(states)
+    if asked.perturb:
+        if len(past) < 2:
+            raise SettingsError(
+                f"--perturb {asked.perturb}: member 0 is never perturbed, and there is no other; give --num_members"
+            )
+        perturbation = perturbation_of(asked.perturb, stepper, asked.perturb_size, asked.seed)
+        first = next(given)
+        given = chain([first], given)
+        past = perturbation.members(past, start, list(range(len(past))), _of_one(first))
     steps = stepper.rollout(past, members.given(given))
     return MadeMembers(start, members.numbers, len(past), _calibrated(asked, stepper, steps, past, start))
+
+
+def _of_one(given: Given[Array]) -> Given[Array]:
+    """What is given of a step to the first state."""
+    forcing, border = (None if values is None else values[:1] for values in (given.forcing, given.border))
+    return Given(forcing, border, {key: values[:1] for key, values in given.inputs.items()})
 
 
 def _check_border(asked: Forecast, stepper: StepperABC) -> None:

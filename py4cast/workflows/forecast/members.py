@@ -20,6 +20,7 @@ class Members:
         of_input: numbers of the members that the input has; empty for a single state.
         num_members: that are made of each state by noise; None for as many as the Forecaster was trained on.
         seed: of the noise.
+        is_perturbed: whether members of a Forecaster without noise differ by their starts.
 
     Raises:
         SettingsError: several members of a Forecaster without noise.
@@ -32,19 +33,25 @@ class Members:
         of_input: Sequence[int] = (),
         num_members: int | None = None,
         seed: int = 0,
+        is_perturbed: bool = False,
     ) -> None:
         asked = info.num_members if num_members is None else num_members
         if asked < 1:
             raise SettingsError(f"--num_members {asked}: expected at least 1")
-        if asked > 1 and not info.noise:
+        if asked > 1 and not info.noise and not is_perturbed:
             raise SettingsError(
                 f"--num_members {asked}: {info.title} takes no noise, so that all members would be the same; members come from a "
-                f"strategy with noise, or from an ensemble of analyses by --input"
+                f"strategy with noise, from an ensemble of analyses by --input, or from perturbed starts by --perturb"
             )
         self._info, self._init_time, self._seed, self._each = info, init_time, seed, asked
         count = max(1, len(of_input)) * asked
         self.numbers: tuple[int, ...] = tuple(of_input) if asked == 1 else tuple(range(count))
         self._rows = list(self.numbers) or [0]
+
+    @property
+    def rows(self) -> list[int]:
+        """Numbers of all members, as they stand in a step."""
+        return self._rows
 
     def states(self, states: Array) -> Array:
         """Past states of every member, `(member, timestep, lat, lon, features)`, of those of the input."""

@@ -32,6 +32,8 @@ class Forecast:
         no_calibration: whether forecasts are left as the network makes them.
         num_members: that a strategy with noise makes of each state; by default `num_members_val` of its training.
         seed: of the members' noise.
+        perturb: how the starts of members are moved, `spectrum` or `bred`; empty for not at all.
+        perturb_size: how far, in units of what changes in one step.
         device: where torch runs.
         precision: of torch's inner products.
         free_border: forecast without truth in the border, for a strategy that imposes it.
@@ -59,6 +61,8 @@ class Forecast:
     num_members: int | None = None
     no_calibration: bool = False
     seed: int = 0
+    perturb: str = ""
+    perturb_size: float = 0.5
     device: str | None = None
     precision: str = "32"
     free_border: bool = False

@@ -20,6 +20,7 @@ from py4cast.version import __version__
 from py4cast.workflows.forecast.made import members_of
 from py4cast.workflows.forecast.outputs import Outputs, Series, path_of
 from py4cast.workflows.forecast.request import Forecast
+from py4cast.workflows.forecast.room import memory_as_errors
 from py4cast.workflows.terminal import Bar
 
 __all__ = ["Forecast", "forecast", "run"]
@@ -63,7 +64,8 @@ def run(asked: Forecast, stepper: StepperABC, bar: Bar | None = None) -> list[Pa
                 path_of(asked.overlay, start, heading.lead_times[0]), heading, stepper.info.header["info"]["stats"]
             )
         puts = [outputs.put, *([overlay.put] if overlay else [])]
-        _write(asked.num_steps, steps, heading, puts, bar)
+        with memory_as_errors(max(1, len(numbers))):
+            _write(asked.num_steps, steps, heading, puts, bar)
         if overlay is not None:
             overlay.finish()
     logger.info("forecast of %d variables from %s over %d steps", len(heading.variables), start, asked.num_steps)
