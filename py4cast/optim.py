@@ -38,7 +38,7 @@ def cosine_with_warmup(step: int, total: int, warmup: int, floor: float) -> floa
 
 def make_optimizer(settings: OptimSettings, parameters: Iterable[torch.nn.Parameter], total_steps: int) -> Any:
     """The optimiser and its schedule over `total_steps` steps, as Lightning takes them."""
-    s, learned = settings, list(parameters)
+    s, learned = settings, [p for p in parameters if p.requires_grad]
     if not learned:
         raise SettingsError("there is nothing to learn: neither the model nor the strategy has weights")
     optimizer = torch.optim.AdamW(learned, lr=s.lr, betas=s.betas, weight_decay=s.weight_decay, fused=True)

@@ -175,7 +175,8 @@ ROOMS = {
         "diff_ar downscaling ensemble generative graph_efm hybrid mapping scaled_ar",
     ],
     "strategies/generative": [
-        "base samplers schedule",
+        "mean_step samplers schedule",
+        "base",
         "diffusion flow_matching",
     ],
     "strategies/hybrid": [

@@ -1,7 +1,8 @@
 """GenerativeABC: a strategy that draws the change of a step from its law, by a network that removes noise."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from py4cast.errors import SettingsError
 from py4cast.losses.base import LossABC
 from py4cast.losses.crps import CRPS, CRPSSettings
 from py4cast.strategies.base import Loss, Network, Samples
+from py4cast.strategies.generative.mean_step import MeanStep, read_mean
 from py4cast.strategies.scaled import ScaledABC
 
 __all__ = ["GenerativeABC"]
@@ -22,10 +24,11 @@ class GenerativeABC(ScaledABC):
     """Abstract strategy that draws z = (x(t+1) − x(t) − μ_Δ)/σ_Δ, and diagnostics as they are, from their law.
 
     The network is given past states, statics and forcings, a noisy z and how noisy it is. It learns from one step of the
-    truth at a time, however many a sample has; members are drawn in validation, test and forecasts alone.
+    truth at a time, however many a sample has; members are drawn in validation, test and forecasts alone. With `residual_of` a
+    deterministic Forecaster's step z̄ is taken as it is, and (z − z̄)/s is drawn, s its error on the validation split.
 
     Args:
-        settings: with `num_members_val`, `force_border`.
+        settings: with `num_members_val`, `force_border`, `residual_of` and `mean`.
         info: of the data.
         num_fields: fields of noise that a draw takes.
     """
@@ -38,11 +41,43 @@ class GenerativeABC(ScaledABC):
         self.num_drawn = len(info.predicted)
         self.noise, self.num_noise = "cells", self.num_drawn * num_fields
         self.num_members_val, self.force_border = settings.num_members_val, settings.force_border
+        self.mean = self._mean_of(info)
         self.judge = CRPS(info if self.force_border else info.without_border(), CRPSSettings(alpha=1.0))
 
     def num_input_features(self, info: DatasetInfo, num_input_steps: int) -> int:
-        # the noisy change and its level stand where the noise of the step was
-        return super().num_input_features(info, num_input_steps) - self.num_noise + len(info.predicted) + 1
+        # the noisy change and its level stand where the noise of the step was, and a mean change beside them
+        width = len(info.predicted) * (1 if self.mean is None else 2)
+        return super().num_input_features(info, num_input_steps) - self.num_noise + width + 1
+
+    def _mean_of(self, info: DatasetInfo) -> MeanStep | None:
+        """The deterministic step whose error is drawn; None where the whole change is."""
+        asked, path = self.settings.mean, self.settings.residual_of
+        if asked is not None:
+            return MeanStep(asked, info)
+        if not path:
+            return None
+        asked, weights = read_mean(path, info)
+        # what is saved holds all of it: the file is needed no more
+        self.settings = replace(self.settings, mean=asked)
+        mean = MeanStep(asked, info)
+        mean.load_state_dict(weights)
+        return mean
+
+    def check(self, num_input_steps: int) -> None:
+        """Refuses past states of another number than those of the deterministic step; SettingsError."""
+        super().check(num_input_steps)
+        asked = self.settings.mean
+        if asked is not None and asked.num_input_steps != num_input_steps:
+            raise SettingsError(
+                f"strategy.residual_of: it takes {asked.num_input_steps} past states, the training {num_input_steps}; expected the same"
+            )
+
+    def _with_mean(self, given: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+        """What the network is given, and what makes a change of what is drawn, and back."""
+        if self.mean is None:
+            return given, lambda drawn: drawn, lambda change: change
+        middle, scale = self.mean(given), self.mean.errors.to(given.dtype)
+        return torch.cat([given, middle], dim=-1), lambda drawn: middle + scale * drawn, lambda z: (z - middle) / scale
 
     def check_loss(self, loss: LossABC) -> None:
         """Refuses what is no squared error: only its least is the mean of what noise hides."""
@@ -77,8 +112,9 @@ class GenerativeABC(ScaledABC):
 
     def advance(self, model: Network, x: Tensor, state: Tensor) -> Tensor:
         given, noise = x[..., : -self.num_noise], x[..., -self.num_noise :]
+        given, change_of, _ = self._with_mean(given)
         drawn = self.draw(model, given, torch.split(noise, self.num_drawn, dim=-1))
-        return self.changed(state, drawn)
+        return self.changed(state, change_of(drawn))
 
     def _change(self, truth: Tensor, state: Tensor) -> Tensor:
         """The z of a true step, 0 where it is missing."""
@@ -99,8 +135,9 @@ class GenerativeABC(ScaledABC):
             network = partial(model, inputs=inputs) if inputs else model
             state, truth = window[:, -1], samples.truth[:, step]
             noise = samples.noise[:, step, ..., : self.num_drawn]
-            guessed, weight = self.guess(network, given, self._change(truth, state), noise)
-            error = loss(self.changed(state, guessed).unsqueeze(1), truth.unsqueeze(1))
+            given, change_of, drawn_of = self._with_mean(given)
+            guessed, weight = self.guess(network, given, drawn_of(self._change(truth, state)), noise)
+            error = loss(self.changed(state, change_of(guessed)).unsqueeze(1), truth.unsqueeze(1))
             values.append(error[:, 0] * weight)
             if step + 1 < samples.num_steps:
                 window = self.slide(window, self.fill(truth))

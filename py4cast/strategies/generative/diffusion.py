@@ -12,6 +12,7 @@ from py4cast.dataset_info import DatasetInfo
 from py4cast.settings import Settings, setting
 from py4cast.strategies.base import Network
 from py4cast.strategies.generative.base import GenerativeABC
+from py4cast.strategies.generative.mean_step import MeanSettings
 from py4cast.strategies.generative.samplers import SAMPLERS
 from py4cast.strategies.generative.schedule import NoiseSchedule
 
@@ -34,6 +35,8 @@ class DiffusionSettings(Settings):
     train_mean: float = setting(-1.2, "mean of ln σ in training")
     train_deviation: float = setting(1.2, "deviation of ln σ in training")
     num_members_val: int = setting(4, "members in validation and test, and of a forecast where no number is asked for")
+    residual_of: str = setting("", "a deterministic Forecaster (scaled_ar) of the same data, whose error is drawn")
+    mean: MeanSettings | None = setting(None, "what a saved Forecaster holds of it; not to be given")
     force_border: bool = setting(True, "whether truth is imposed in the border ring")
 
     def __post_init__(self) -> None:

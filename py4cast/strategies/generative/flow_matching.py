@@ -11,6 +11,7 @@ from py4cast.dataset_info import DatasetInfo
 from py4cast.settings import Settings, setting
 from py4cast.strategies.base import Network
 from py4cast.strategies.generative.base import GenerativeABC
+from py4cast.strategies.generative.mean_step import MeanSettings
 
 __all__ = ["FlowMatching", "FlowMatchingSettings"]
 
@@ -21,6 +22,8 @@ class FlowMatchingSettings(Settings):
 
     num_steps: int = setting(8, "steps of a draw, two calls of the network each")
     num_members_val: int = setting(4, "members in validation and test, and of a forecast where no number is asked for")
+    residual_of: str = setting("", "a deterministic Forecaster (scaled_ar) of the same data, whose error is drawn")
+    mean: MeanSettings | None = setting(None, "what a saved Forecaster holds of it; not to be given")
     force_border: bool = setting(True, "whether truth is imposed in the border ring")
 
     def __post_init__(self) -> None:

@@ -109,6 +109,8 @@ def _quiet() -> None:
         ".*does not have many workers.*",
         ".*your dataloader is not resumable.*",
         ".*number of training batches.*",
+        # a deterministic step within a generative strategy stays as it forecasts
+        ".*in eval mode at the start of training.*",
     ):
         warnings.filterwarnings("ignore", message)
     warnings.filterwarnings("ignore", ".*isinstance\\(treespec, LeafSpec\\).*")
