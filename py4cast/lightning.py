@@ -23,10 +23,10 @@ from py4cast.metrics.dressed import Dressed
 from py4cast.models import GriddedNetwork
 from py4cast.namedtensor import NamedTensor
 from py4cast.observers import ErrorObserver
-from py4cast.observers.base import show_forecast
+from py4cast.observers.base import finish_epoch, show_forecast
 from py4cast.observers.clock import PlotClock
 from py4cast.optim import OptimSettings, make_optimizer
-from py4cast.ranks import gathered
+from py4cast.ranks import agreed, gathered
 from py4cast.rollout_length import RolloutLength
 
 __all__ = ["AutoRegressiveLightning"]
@@ -196,7 +196,8 @@ class AutoRegressiveLightning(pl.LightningModule):
             self.info, self.climatology, self._scores, num_members=self.forecaster.strategy.num_forecast_members
         )
         self._validation_losses = LossMeans()
-        self._draws, self._spent_before = self.clock.allows(), self.clock.spent_s
+        # the clocks of ranks differ, and what is drawn is gathered from all
+        self._draws, self._spent_before = not agreed(int(not self.clock.allows()))[0], self.clock.spent_s
 
     def on_validation_epoch_end(self) -> None:
         self.validated_epoch = self.current_epoch + 1
@@ -208,8 +209,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         self.validation_rmse = self.validation.rmse()
         if self._draws:
             with self.clock.counting():
-                for observer in self.valid_plotters:
-                    observer.on_step_end(self)
+                finish_epoch(self.valid_plotters, self, gathered if self.trainer.world_size > 1 else None)
             self.clock.finish(self._spent_before)
 
     def on_test_epoch_start(self) -> None:
@@ -231,8 +231,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         assert self.verification is not None, "made when the test begins"
         if self.trainer.world_size > 1:
             self.verification.gather(gathered)
-        for observer in self.test_plotters:
-            observer.on_step_end(self)
+        finish_epoch(self.test_plotters, self, gathered if self.trainer.world_size > 1 else None)
 
     # Checkpoints ---------------------------------------------------------------------------------------
 

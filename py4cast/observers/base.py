@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from py4cast.atomic import atomic_path, check_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from matplotlib.figure import Figure
 
     from py4cast.namedtensor import NamedTensor
 
-__all__ = ["ErrorObserver", "emit", "write_figure"]
+__all__ = ["ErrorObserver", "emit", "finish_epoch", "show_forecast", "write_figure"]
 
 _DPI = 100
 
@@ -41,6 +41,13 @@ class ErrorObserver(ABC):
     def on_step_end(self, obj: Any) -> None:
         """Draws or logs, at the end of the epoch."""
 
+    def pack(self) -> Any:
+        """What the first rank needs to draw what this one saw too; by default nothing: a few samples are drawn of it alone."""
+        return None
+
+    def take_over(self, obj: Any, packs: "Sequence[Any]") -> None:
+        """Takes over what all ranks packed, in their order, this one among them; by default nothing."""
+
 
 def show_forecast(
     observers: "Sequence[ErrorObserver]", module: Any, prediction: "NamedTensor", target: "NamedTensor"
@@ -51,6 +58,16 @@ def show_forecast(
         mean = prediction.new_like(prediction.tensor.mean(1), target)
     for observer in observers:
         observer.update(module, prediction if observer.takes_members else mean, target)
+
+
+def finish_epoch(
+    observers: "Sequence[ErrorObserver]", module: Any, gather: "Callable[[Any], Sequence[Any]] | None" = None
+) -> None:
+    """Lets observers draw, at the end of an epoch, what all ranks saw; `gather` gives the object of every rank."""
+    for observer in observers:
+        if gather is not None:
+            observer.take_over(module, gather(observer.pack()))
+        observer.on_step_end(module)
 
 
 def emit(obj: Any, name: str, figure: "Figure") -> None:

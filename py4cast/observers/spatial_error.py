@@ -1,5 +1,6 @@
 """SpatialErrorPlot: where the loss comes from, a map per lead time."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,17 @@ class SpatialErrorPlot(ErrorObserver):
         self._sum = loss.sum(0) if self._sum is None else self._sum + loss.sum(0)
         self._count += loss.shape[0]
         self._starts.see(obj, loss.shape[0])
+
+    def pack(self) -> Any:
+        return None if self._sum is None else (self._sum.numpy(), self._count, self._starts.pack())
+
+    def take_over(self, obj: Any, packs: Sequence[Any]) -> None:
+        self._sum, self._count, self._starts = None, 0, Starts()
+        for values, count, starts in (pack for pack in packs if pack is not None):
+            fields = torch.from_numpy(values)
+            self._sum = fields if self._sum is None else self._sum + fields
+            self._count += count
+            self._starts.add_packed(starts)
 
     def on_step_end(self, obj: Any) -> None:
         from matplotlib.figure import Figure

@@ -1,5 +1,6 @@
 """SpectraPlot: the power of forecast, truth and error by wavelength."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,20 @@ class SpectraPlot(ErrorObserver):
             self._aggregator.update(prediction.tensor[:wanted, -1:], target.tensor[:wanted, -1:])
             self._starts.see(obj, min(wanted, target.dim_size("batch")))
             self._lead = target.dim_size("timestep") * obj.info.step_duration
+
+    def pack(self) -> Any:
+        return None if self._aggregator is None else (self._aggregator.pack(), self._starts.pack(), self._lead)
+
+    def take_over(self, obj: Any, packs: Sequence[Any]) -> None:
+        self._aggregator, self._starts = None, Starts()
+        for sums, starts, lead in (pack for pack in packs if pack is not None):
+            if self._aggregator is None:
+                layout = Layout.of(obj.info)
+                self._metric = make_metrics(layout, ["spectrum"])[0]
+                self._aggregator = Aggregator([self._metric], layout)
+            self._aggregator.add_packed(sums)
+            self._starts.add_packed(starts)
+            self._lead = lead
 
     def on_step_end(self, obj: Any) -> None:
         from matplotlib.figure import Figure

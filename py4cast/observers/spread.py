@@ -1,5 +1,6 @@
 """SpreadPlot: does the spread of an ensemble tell its error?"""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -34,6 +35,20 @@ class SpreadPlot(ErrorObserver):
             self._aggregator = Aggregator(make_metrics(layout, ["spread", "rmse"]), layout)
         self._aggregator.update(prediction.tensor, target.tensor)
         self._starts.see(obj, target.dim_size("batch"))
+
+    def pack(self) -> Any:
+        if self._aggregator is None:
+            return None
+        return self._aggregator.layout.num_members, self._aggregator.pack(), self._starts.pack()
+
+    def take_over(self, obj: Any, packs: Sequence[Any]) -> None:
+        self._aggregator, self._starts = None, Starts()
+        for members, sums, starts in (pack for pack in packs if pack is not None):
+            if self._aggregator is None:
+                layout = Layout.of(obj.info).for_system(members)
+                self._aggregator = Aggregator(make_metrics(layout, ["spread", "rmse"]), layout)
+            self._aggregator.add_packed(sums)
+            self._starts.add_packed(starts)
 
     def on_step_end(self, obj: Any) -> None:
         from matplotlib.figure import Figure

@@ -1,5 +1,6 @@
 """StateErrorPlot: a card of RMSE, feature by lead time."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,16 @@ class StateErrorPlot(ErrorObserver):
             self._aggregator = Aggregator(make_metrics(layout, [self._metric]), layout)
         self._aggregator.update(prediction.tensor, target.tensor)
         self._starts.see(obj, target.dim_size("batch"))
+
+    def pack(self) -> Any:
+        return None if self._aggregator is None else (self._aggregator.pack(), self._starts.pack())
+
+    def take_over(self, obj: Any, packs: Sequence[Any]) -> None:
+        layout, self._starts = Layout.of(obj.info), Starts()
+        self._aggregator = Aggregator(make_metrics(layout, [self._metric]), layout)
+        for sums, starts in (pack for pack in packs if pack is not None):
+            self._aggregator.add_packed(sums)
+            self._starts.add_packed(starts)
 
     def on_step_end(self, obj: Any) -> None:
         from matplotlib.figure import Figure

@@ -40,6 +40,18 @@ class Starts:
         self._first = shown.min() if self._first is None else min(self._first, shown.min())
         self._last = shown.max() if self._last is None else max(self._last, shown.max())
 
+    def pack(self) -> Any:
+        """What another process needs to note these too."""
+        return self._first, self._last, self._count
+
+    def add_packed(self, packed: Any) -> None:
+        """Notes what another process packed."""
+        first, last, count = packed
+        self._count += count
+        if first is not None:
+            self._first = first if self._first is None else min(self._first, first)
+            self._last = last if self._last is None else max(self._last, last)
+
     def title(self, what: str) -> str:
         """`what of 64 forecasts, 2020-03-01 00:00 UTC to 2020-03-03 12:00 UTC`; the forecasts seen are forgotten then."""
         text = f"{what} of {self._count} forecast{'s' if self._count != 1 else ''}"
