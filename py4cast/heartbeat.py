@@ -21,6 +21,7 @@ from py4cast.ranks import is_shared
 __all__ = ["Heartbeat", "RankLost", "lost_ranks"]
 
 _BEAT_S = 2.0
+_END = "end"
 
 
 class RankLost(Py4castError):
@@ -42,6 +43,7 @@ class Heartbeat:
         self._stopped = threading.Event()
         self._rank = self._world = 0
         self._heard: dict[int, tuple[bytes, float]] = {}
+        self._beating: threading.Thread | None = None
         self._answered = time.monotonic()
 
     def start(self) -> None:
@@ -50,12 +52,17 @@ class Heartbeat:
             return
         self._rank, self._world = torch.distributed.get_rank(), torch.distributed.get_world_size()
         self._answered = time.monotonic()
-        for work in (self._beat, self._watch):
-            threading.Thread(target=work, daemon=True, name="py4cast-heartbeat").start()
+        self._beating, watching = (
+            threading.Thread(target=work, daemon=True, name="py4cast-heartbeat") for work in (self._beat, self._watch)
+        )
+        self._beating.start()
+        watching.start()
 
     def stop(self) -> None:
-        """Ends the beat and the watch."""
+        """Ends the beat and the watch, and says so to the others, who may still be at work."""
         self._stopped.set()
+        if self._beating is not None:
+            self._beating.join(timeout=2 * _BEAT_S)
 
     def silent(self, after_s: float) -> list[int]:
         """Ranks that have not been heard for so long."""
@@ -80,6 +87,8 @@ class Heartbeat:
             except (RuntimeError, OSError):
                 return  # whoever keeps the store is gone, which the watch tells
             self._answered = time.monotonic()
+        with contextlib.suppress(RuntimeError, OSError):
+            store.set(self._key(self._rank), _END)
 
     def _key(self, rank: int) -> str:
         return f"py4cast/beat/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}/{rank}"
@@ -87,6 +96,9 @@ class Heartbeat:
     def _listen(self, store: "torch.distributed.TCPStore", rank: int) -> None:  # type: ignore[name-defined]
         now = time.monotonic()
         beat = store.get(self._key(rank)) if store.check([self._key(rank)]) else b""
+        if beat == _END.encode():
+            self._heard.pop(rank, None)
+            return
         before = self._heard.get(rank)
         if before is None or before[0] != beat:
             self._heard[rank] = (beat, now)
