@@ -9,6 +9,7 @@ from py4cast.forecaster import Forecaster
 from py4cast.losses import registry as losses
 from py4cast.metrics import ScoreSettings
 from py4cast.metrics.batches import BatchVerification
+from py4cast.strategies import registry as strategies
 from py4cast.testing import make_batch, make_info
 from tests.contracts.test_models import LEARNS, SMALL
 from tests.contracts.test_strategies import FEW, FREE
@@ -62,7 +63,9 @@ def test_land_does_not_leak_into_the_sea(model: str) -> None:
 @pytest.mark.parametrize("strategy", FREE)
 def test_no_strategy_looks_at_land(strategy: str) -> None:
     torch.manual_seed(0)
-    forecaster = Forecaster.build(INFO, "halfunet", strategy, 1, {"num_filters": 4}, FEW.get(strategy)).eval()
+    model = strategies.get(strategy).default_model
+    small = {"num_filters": 4} if model == "halfunet" else {"hidden_dims": 8, "processor_layers": 1}
+    forecaster = Forecaster.build(INFO, model, strategy, 1, small, FEW.get(strategy)).eval()
     batch = make_batch(INFO, num_input_steps=1)
     sea = torch.from_numpy(coast())
     first, other = (forecaster.forecast(with_land(batch, v)).tensor[..., sea, :] for v in (torch.nan, -300.0))
