@@ -103,4 +103,7 @@ def make_trainer(
         default_root_dir=str(folder),
     )
     job.check(trainer.world_size, trainer.num_nodes)
+    idle = torch.cuda.device_count() - trainer.num_devices
+    if idle > 0 and job.launcher in ("slurm", "torchrun") and job.num_devices == 1 and accelerator != "cpu":
+        logger.warning("%d GPUs of this node stay idle: %s started one process; start one per GPU", idle, job.launcher)
     return trainer

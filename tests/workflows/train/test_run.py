@@ -8,6 +8,7 @@ import torch
 from py4cast.datasets.dummy import Dummy
 from py4cast.errors import DataError, SettingsError
 from py4cast.forecaster import Forecaster
+from py4cast.job import Job
 from py4cast.testing import make_info
 from py4cast.workflows.config import RunConfig, TrainSettings, build_config
 from py4cast.workflows.train import run as module
@@ -148,3 +149,14 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         load_weights(build(4), tmp_path / "empty.ckpt")
     with pytest.raises(DataError, match=r"none\.ckpt: no such checkpoint"):
         load_weights(build(4), tmp_path / "none.ckpt")
+
+
+@pytest.mark.parametrize(("launcher", "is_told"), [("slurm", True), ("none", False)])
+def test_gpus_that_nobody_uses_are_told(
+    launcher: str, is_told: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    made = type("Trainer", (), {"world_size": 1, "num_nodes": 1, "num_devices": 1})
+    monkeypatch.setattr(trainer.pl, "Trainer", lambda **named: made)
+    trainer.make_trainer(build_config({}, []), tmp_path, [], [], Job(launcher, 0, 1, 1), "auto")
+    assert ("3 GPUs of this node stay idle: slurm started one process" in caplog.text) is is_told
