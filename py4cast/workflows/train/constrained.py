@@ -167,7 +167,7 @@ class _Reading:
                     progress.step()
         for name, bad in self._bad.items():
             raise DataError(
-                f"variables.{name}: {bad.why}, and {bad.number} values of the training period do not, first "
+                f"variables.{name}: {bad.why}, and {bad.number} values of the training period do not keep to it, first "
                 f"{'at ' + str(bad.first) if bad.first is not None else 'in its first sample'}"
             )
 

@@ -65,7 +65,7 @@ def test_an_angle_becomes_two_features() -> None:
         (
             "v10",
             Constraint(transform="sqrt"),
-            r"variables.v10: sqrt needs x ≥ 0, and \d+ values of the training period do not, first at 2020",
+            r"variables.v10: sqrt needs x ≥ 0, and \d+ values of the training period do not keep to it, first at 2020",
         ),
         ("z500", Constraint(at_most="t2m"), r"variables.z500: at most t2m is asked for, and \d+ values"),
     ],
