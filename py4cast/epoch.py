@@ -119,10 +119,12 @@ def epoch_values(trainer: Any, module: Any, names: Sequence[str] | None = None) 
     values = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if getattr(module, "validated_epoch", trainer.current_epoch + 1) != trainer.current_epoch + 1:
         values = {n: v for n, v in values.items() if not n.startswith(("val_", "timestep_losses/"))}
-    at_end = {"train_loss_epoch": "train_loss_epoch", "samples/s": "samples_per_s", "waiting_percent": "waiting_share"}
-    values |= {name: float(getattr(module, held)) for name, held in at_end.items() if hasattr(module, held)}
-    if "waiting_percent" in values:
-        values["waiting_percent"] = 100 * float(getattr(module, "waiting_share", 0.0))
+    at_end = (
+        ("train_loss_epoch", "train_loss_epoch", 1),
+        ("samples/s", "samples_per_s", 1),
+        ("waiting_percent", "waiting_share", 100),
+    )
+    values |= {name: factor * float(getattr(module, held)) for name, held, factor in at_end if hasattr(module, held)}
     return values if names is None else {name: values[name] for name in names if name in values}
 
 

@@ -62,7 +62,6 @@ class Limits(nn.Module):
         super().__init__()
         of = {v.name: v for v in info.variables if v.is_predicted and v.constraint is not None}
         self.features = list(info.predicted)
-        self.num_prognostic = info.weather_dim
         self.constraints = bounds_of(info.variables)
         # of what is bounded or kept alone: other features are not touched
         kept = [name for name, v in of.items() if v.constraint is not None and v.constraint.conserve]

@@ -7,17 +7,7 @@ import torch
 from py4cast.datasets.loader import Loader, LoaderSettings
 from py4cast.epoch import Epoch, LossMeans, Shared, epoch_values, go_on, progress_of
 from py4cast.errors import DataError, SettingsError
-
-
-class Numbers:
-    def __init__(self, count: int) -> None:
-        self.count = count
-
-    def __len__(self) -> int:
-        return self.count
-
-    def read_batch(self, indices: list) -> list:
-        return list(indices)
+from tests.datasets.test_loader import Numbers
 
 
 def saved(steps: int, world: int, count: int, size: int) -> tuple[dict, list[int]]:

@@ -247,7 +247,8 @@ def _default_run_name() -> str:
     from py4cast.workflows.train.run import process_rank
 
     name = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S")
-    if Job.of().launcher == "torchrun" and Job.of().world_size > 1:
+    job = Job.of()
+    if job.launcher == "torchrun" and job.world_size > 1:
         from py4cast.ranks import same_for_all
 
         return same_for_all("run_name", name)

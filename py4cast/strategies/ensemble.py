@@ -93,8 +93,7 @@ class Ensemble(ScaledABC):
 
     def validation_loss(self, model: Network, loss: Loss, samples: Samples, prediction: Tensor) -> Tensor:
         """The fair CRPS of the members of the forecast, on noise that is the same in every epoch."""
-        fair = loss.for_validation() if isinstance(loss, LossABC) else loss
-        return fair(prediction, samples.truth)
+        return self.fair(loss, prediction, samples.truth)
 
     def advance(self, model: Network, x: Tensor, state: Tensor) -> Tensor:
         if self.num_conditions:

@@ -101,7 +101,6 @@ class GraphEFM(ScaledABC):
         """The loss of one member of the posterior, and its divergence, `(batch, timestep)`."""
         assert samples.noise is not None, "a strategy with noise is given it"
         noise, truth = samples.noise[:, 0], self.fill(samples.truth)
-        border = samples.truth if samples.border is None else samples.border
         window = self.fill_states(samples.states)
         self.start(window)
         predictions: list[Tensor] = []
@@ -110,8 +109,9 @@ class GraphEFM(ScaledABC):
             if predictions:
                 window = self.slide(window, predictions[-1].detach() if self.pushes_forward else predictions[-1])
             posterior = _Posterior(self._with_inputs(model, samples, i), truth[:, i])
-            forcing = None if samples.forcing is None else self.fill_forcing(samples.forcing[:, i])
-            predictions.append(self.step(posterior, window, forcing, border[:, i], noise[:, i]))
+            given = samples.forcing_of(i)
+            forcing = None if given is None else self.fill_forcing(given)
+            predictions.append(self.step(posterior, window, forcing, samples.border_of(i), noise[:, i]))
             assert posterior.divergence is not None, "the step calls the network"
             divergences.append(posterior.divergence)
         of_member: Tensor = loss(torch.stack(predictions, dim=1), samples.truth)
@@ -125,6 +125,4 @@ class GraphEFM(ScaledABC):
 
     def validation_loss(self, model: Network, loss: Loss, samples: Samples, prediction: Tensor) -> Tensor:
         """The fair CRPS of the members of the forecast, on noise that is the same in every epoch."""
-        fair = loss.for_validation() if isinstance(loss, LossABC) else loss
-        value: Tensor = fair(prediction, samples.truth)
-        return value
+        return self.fair(loss, prediction, samples.truth)

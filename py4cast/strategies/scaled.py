@@ -1,12 +1,13 @@
 """ScaledABC: a strategy that changes the state in units of what changes in one step."""
 
-from typing import Any
+from typing import Any, final
 
 import torch
 from torch import Tensor
 
 from py4cast.dataset_info import DatasetInfo
-from py4cast.strategies.base import StrategyABC
+from py4cast.losses.base import LossABC
+from py4cast.strategies.base import Loss, StrategyABC
 
 __all__ = ["ScaledABC"]
 
@@ -27,3 +28,15 @@ class ScaledABC(StrategyABC):
         n = self.num_prognostic
         change = z[..., :n] * self.diff_std.to(z.dtype) + self.diff_mean.to(z.dtype)
         return torch.cat([state + change, z[..., n:]], dim=-1)
+
+    @final
+    def fair(self, loss: Loss, prediction: Tensor, truth: Tensor) -> Tensor:
+        """A loss of members in the form that does not reward their number, `(batch, timestep)`.
+
+        Args:
+            loss: of the training.
+            prediction: of members, `(batch, member, timestep, lat, lon, features)`.
+            truth: `(batch, timestep, lat, lon, features)`.
+        """
+        value: Tensor = (loss.for_validation() if isinstance(loss, LossABC) else loss)(prediction, truth)
+        return value

@@ -20,6 +20,7 @@ from py4cast.workflows.config import TrainSettings
 from py4cast.workflows.train.run import _loaders
 from tests.command import py4cast
 from tests.conftest import ROOT
+from tests.datasets.test_loader import Numbers
 from tests.test_callbacks import TINY
 
 
@@ -198,7 +199,7 @@ def test_fewer_samples_than_ranks_are_told_before_the_first_step(sizes: tuple, m
     train, valid, test = sizes
     steps = (3, 2, 2)
     samples = [range(count - 1 - steps[i] if i else count - 4) for i, count in enumerate((train, valid, test))]
-    datasets = [Counted(len(rows)) for rows in samples]
+    datasets = [Numbers(len(rows)) for rows in samples]
     trainer = type("Trainer", (), {"global_rank": 0, "world_size": 2})
     module = type("Module", (), {"epoch": None})
     with pytest.raises(SettingsError, match=message):
@@ -206,22 +207,11 @@ def test_fewer_samples_than_ranks_are_told_before_the_first_step(sizes: tuple, m
 
 
 def test_every_rank_scores_something() -> None:
-    datasets = (Counted(40), Counted(5), Counted(9))
+    datasets = (Numbers(40), Numbers(5), Numbers(9))
     trainer = type("Trainer", (), {"global_rank": 1, "world_size": 3})
     module = type("Module", (), {"epoch": None})
     _, valid, test = _loaders(datasets, TrainSettings(batch_size=8), module, trainer)
     assert (valid.batch_size, len(valid), test.batch_size, len(test)) == (1, 2, 3, 1)
-
-
-class Counted:
-    def __init__(self, count: int) -> None:
-        self.count = count
-
-    def __len__(self) -> int:
-        return self.count
-
-    def read_batch(self, indices: list) -> list:
-        return list(indices)
 
 
 @pytest.mark.gpu
