@@ -124,7 +124,7 @@ ROOMS = {
         "graphtransformer hilam hilamparallel transformer",
     ],
     "observers": [
-        "base clock colours ensembles graph kept mapping titles turbulence",
+        "base clock colours ensembles graph kept mapping numbers titles turbulence",
         "coast raster",
         "images maps spectra spread state_error",
         "animation cube error prediction spatial_error",
@@ -236,7 +236,9 @@ ROOMS = {
         "data step",
     ],
     "workflows/page": [
-        "worst",
+        "numbers pictures worst",
+        "member_views",
+        "cases",
         "data",
         "score_page",
     ],

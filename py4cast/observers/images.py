@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from py4cast.grid import Grid
 from py4cast.observers.coast import coastlines
 from py4cast.observers.colours import ColourTable
+from py4cast.observers.numbers import label_of
 
 __all__ = ["coast_path", "colour_bar", "field_png", "is_north_up", "proportions"]
 
@@ -63,7 +64,10 @@ def colour_bar(table: ColourTable, span: tuple[float, float], count: int = 24) -
         return {"colours": list(table.colours), "labels": labels}
     cmap = table.colormap()
     colours = ["#" + "".join(f"{round(255 * c):02x}" for c in cmap(i / (count - 1))[:3]) for i in range(count)]
-    return {"colours": colours, "labels": [(x, f"{span[0] + x * (span[1] - span[0]):.3g}") for x in (0, 0.5, 1)]}
+    return {
+        "colours": colours,
+        "labels": [(x, label_of(span[0] + x * (span[1] - span[0]), span[1] - span[0])) for x in (0, 0.5, 1)],
+    }
 
 
 def coast_path(grid: Grid) -> str:

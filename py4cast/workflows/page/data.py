@@ -1,7 +1,6 @@
 """What the page of scores shows, as plain JSON values: numbers of five digits, images, paths."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,11 +8,14 @@ from numpy.typing import NDArray
 
 from py4cast.grid import Grid
 from py4cast.metrics.score_set import ScoreArray, ScoreSet
-from py4cast.observers.colours import DIFFERENCE, ColourTable, table_of
-from py4cast.observers.images import coast_path, colour_bar, field_png, proportions
-from py4cast.observers.raster import as_rectangle, rectangle_of
+from py4cast.observers.colours import DIFFERENCE, ColourTable
+from py4cast.observers.images import coast_path, proportions
+from py4cast.observers.raster import rectangle_of
 from py4cast.variables import Variable
-from py4cast.workflows.page.worst import CaseSource, worst_cases
+from py4cast.workflows.page.cases import case_entries
+from py4cast.workflows.page.numbers import rounded
+from py4cast.workflows.page.pictures import images_of, without_border
+from py4cast.workflows.page.worst import CaseSource
 
 __all__ = ["page_data"]
 
@@ -27,15 +29,6 @@ _EVENTS = {
 }
 _ERROR = ColourTable("YlOrRd", is_from_zero=True)
 _BOTH = ColourTable(DIFFERENCE, is_symmetric=True)
-
-
-def rounded(values: Any) -> Any:
-    """Nested lists of numbers with five digits, None for what is not finite."""
-    if isinstance(values, np.ndarray):
-        values = values.tolist()
-    if isinstance(values, list):
-        return [rounded(v) for v in values]
-    return float(f"{values:.5g}") if isinstance(values, float) and math.isfinite(values) else None
 
 
 def page_data(scores: ScoreSet, source: CaseSource | None, num_cases: int = 2) -> dict[str, Any]:
@@ -68,7 +61,10 @@ def page_data(scores: ScoreSet, source: CaseSource | None, num_cases: int = 2) -
     if grid is not None and source is not None:
         border: NDArray[np.bool_] | None = getattr(source, "border", None)
         document["maps"] = _maps(scores, variables, grid, border)
-        document["cases"] = _cases(scores, variables, grid, source, num_cases, border)
+        document["cases"] = case_entries(scores, variables[:_MAX_MAP_VARIABLES], grid, source, num_cases, border)
+    elif source is not None and (stations := getattr(source, "stations", None)) is not None:
+        names, places = stations
+        document["cases"] = case_entries(scores, variables[:_MAX_MAP_VARIABLES], places, source, num_cases, None, names)
     return document
 
 
@@ -139,11 +135,6 @@ def _ensemble(scores: ScoreSet) -> dict[str, Any] | None:
     return document
 
 
-def _inside(field: NDArray[Any], border: NDArray[np.bool_] | None) -> NDArray[Any]:
-    """A field of errors without the border where truth is imposed: there is none to show."""
-    return field if border is None else np.where(border, np.nan, field)
-
-
 def _maps(
     scores: ScoreSet, variables: Sequence[Variable], grid: Grid, border: NDArray[np.bool_] | None
 ) -> dict[str, Any] | None:
@@ -155,8 +146,8 @@ def _maps(
     fields = {}
     for i, variable in enumerate(variables[:_MAX_MAP_VARIABLES]):
         fields[variable.name] = {
-            "bias": _images([_inside(bias[t, i], border) for t in leads], grid, _BOTH),
-            "rmse": _images([_inside(rmse[t, i], border) for t in leads], grid, _ERROR),
+            "bias": images_of([without_border(bias[t, i], border) for t in leads], grid, _BOTH),
+            "rmse": images_of([without_border(rmse[t, i], border) for t in leads], grid, _ERROR),
         }
     shown = rectangle_of(grid)
     rows, columns = shown.shape
@@ -164,41 +155,3 @@ def _maps(
         "leads": leads, "fields": fields, "rows": rows, "columns": columns, "proportions": round(proportions(shown), 4),
         "coast": coast_path(shown),
     }  # fmt: skip
-
-
-def _images(fields: Sequence[NDArray[Any]], grid: Grid, table: ColourTable) -> dict[str, Any]:
-    """Images of fields under one colour bar."""
-    span = table.span(*fields)
-    shown = rectangle_of(grid)
-    images = [field_png(as_rectangle(grid, f), shown, table, span) for f in fields]
-    return {"images": images, "bar": colour_bar(table, span)}
-
-
-def _cases(
-    scores: ScoreSet,
-    variables: Sequence[Variable],
-    grid: Grid,
-    source: CaseSource,
-    count: int,
-    border: NDArray[np.bool_] | None,
-) -> list[Mapping[str, Any]]:
-    worst = [w for w in worst_cases(scores, count) if w.variable < min(len(variables), _MAX_MAP_VARIABLES)]
-    cases: list[tuple[int, Mapping[str, Any]]] = []
-    # a start whose forecast is among the worst of several variables is read once
-    for init_time in sorted({w.init_time for w in worst}):
-        forecast, truth = source.fields(init_time)
-        for place, case in enumerate(worst):
-            if case.init_time != init_time:
-                continue
-            table = table_of(variables[case.variable])
-            pair = [x[case.step, ..., case.variable].numpy() for x in (truth, forecast)]
-            both = _images(pair, grid, table)
-            error = _images([_inside(pair[1] - pair[0], border)], grid, _BOTH)
-            images = {"truth": both["images"][0], "forecast": both["images"][1], "error": error["images"][0]}
-            entry = {
-                "variable": variables[case.variable].name, "init_time": str(init_time).replace("T", " ")[:16],
-                "lead": scores.lead_hours[case.step], "rmse": rounded(case.rmse), "images": images, "bar": both["bar"],
-                "error_bar": error["bar"],
-            }  # fmt: skip
-            cases.append((place, entry))
-    return [entry for _, entry in sorted(cases, key=lambda pair: pair[0])]

@@ -51,6 +51,7 @@
     const W = 520, H = 300, L = 72, R = 12, T = 10, B = 40;
     const xs = series.flatMap((s) => s.points.map((p) => p[0]));
     let [x0, x1] = [Math.min(...xs), Math.max(...xs)], [y0, y1] = [Math.min(...held), Math.max(...held)];
+    if (series.some((s) => s.bars)) { x0 -= 0.5; x1 += 0.5; }
     if (x0 === x1) { x0 -= 0.5; x1 += 0.5; }
     if (options.zero && y0 > 0) y0 = 0;
     if (options.range) [y0, y1] = options.range;
@@ -167,12 +168,12 @@
     const coast = svg("svg", { viewBox: `0 0 ${data.maps.columns} ${data.maps.rows}`, preserveAspectRatio: "none", "aria-hidden": "true" });
     coast.append(svg("path", { d: data.maps.coast }));
     map.append(coast);
+    const caption = tag("figcaption", {}, title);
+    if (!bar) return tag("figure", {}, caption, map);
     const colours = tag("div", { class: "bar" });
     bar.colours.forEach((c) => colours.append(tag("i", { style: `background:${c}` })));
     const labels = tag("div", { class: `ticks${bar.labels.length === 3 ? " smooth" : ""}` });
     bar.labels.forEach(([x, text]) => labels.append(tag("span", { style: `left:${100 * x}%` }, text)));
-    const caption = tag("figcaption");
-    caption.textContent = title;
     return tag("figure", {}, caption, map, colours, labels);
   }
 
@@ -212,6 +213,7 @@
     plot($("ranks"), `Rank of the truth among the members, +${show(data.leads[state.lead])} h`,
       [{ name: "", bars: true, points: ranks.map((y, x) => [x, y]) }, { name: "flat", thin: true, colour: "var(--s7)", points: flat }],
       { xLabel: "rank", yLabel: "share of forecasts", zero: true });
+    spreadAndSkill(); coverage(ranks);
     const reliability = data.ensemble.reliability, place = reliability ? reliability.names.indexOf(data.variables[state.variable]) : -1;
     $("reliability").hidden = place < 0;
     if (place < 0) return;
@@ -221,14 +223,73 @@
       [...curvesOf, { name: "perfect", thin: true, colour: "var(--s7)", points: [[0, 0], [1, 1]] }], { xLabel: "forecast probability", yLabel: "observed frequency", range: [0, 1] });
   }
 
+  // the spread should follow the error of the mean over the lead times
+  function spreadAndSkill() {
+    const v = state.variable, pairs = [["rmse", "error of the mean", COLOURS[1]], ["spread", "spread", COLOURS[0]]].filter(([m]) => data.metrics[m]);
+    const series = pairs.map(([m, name, colour]) => ({ name, colour, points: data.leads.map((h, t) => [h, data.metrics[m].values[0][t][v]]) }))
+      .filter((s) => s.points.some((p) => isNumber(p[1])));
+    plot($("spread-skill"), `Spread and error of ${data.variables[v]}${bracketed(data.units[v])}`, series,
+      { xLabel: "lead time [h]", yLabel: data.units[v], zero: true, line: data.leads[state.lead], xTicks: data.leads.length <= 8 ? data.leads : undefined });
+  }
+
+  // of the interval between the (k + 1)th lowest and the (k + 1)th highest of m members: the truth lies in it in (m - 1 - 2k)/(m + 1) of the cases
+  function coverage(ranks) {
+    const count = ranks.length, points = [];
+    for (let k = 1; 2 * k < count; k++) {
+      const inside = ranks.slice(k, count - k);
+      if (inside.every(isNumber)) points.unshift([inside.length / count, inside.reduce((a, b) => a + b, 0)]);
+    }
+    plot($("coverage"), `Coverage of the members' intervals, +${show(data.leads[state.lead])} h`,
+      points.length ? [{ name: "truth inside", colour: COLOURS[0], points }, { name: "right", thin: true, colour: "var(--s7)", points: [[0, 0], [1, 1]] }] : [],
+      { xLabel: "share that should lie inside", yLabel: "share that did", range: [0, 1], empty: "fewer than two members" });
+  }
+
+  // the course of a forecast at its worst cell; quantiles where there are members
+  function meteogram(c) {
+    const figure = tag("figure", { class: "meteogram" }, tag("figcaption"), tag("div", { class: "plot" })), m = c.meteogram;
+    const along = (value) => data.leads.map((h, t) => [h, ...value(t)]);
+    const truth = { name: "truth", colour: "var(--s7)", points: along((t) => [m.truth[t]]) };
+    const forecast = m.quantiles
+      ? [{ name: "median, 25 to 75 % and 10 to 90 % of the members", band: true, colour: COLOURS[0], points: along((t) => [m.quantiles[t][2], m.quantiles[t][0], m.quantiles[t][4]]) },
+        { name: "", band: true, colour: COLOURS[0], points: along((t) => [m.quantiles[t][2], m.quantiles[t][1], m.quantiles[t][3]]) }]
+      : [{ name: "forecast", colour: COLOURS[0], points: along((t) => [m.forecast[t]]) }];
+    const unit = data.units[state.variable];
+    plot(figure, `At ${m.place}, where it was most wrong${bracketed(unit)}`, [...forecast, truth],
+      { xLabel: "lead time [h]", yLabel: unit, line: c.lead, xTicks: data.leads.length <= 8 ? data.leads : undefined });
+    return figure;
+  }
+
+  // beside each other: the course at the worst cell and, of an ensemble, how many members had an event and where it was
+  function details(c) {
+    const row = tag("div", { class: "maps" });
+    if (c.meteogram) row.append(meteogram(c));
+    if (c.probability) {
+      const p = c.probability, limit = `${show(p.threshold)}${bracketed(data.units[state.variable])}`;
+      const event = p.is_percentile ? `${limit}, the truth's 90th percentile` : limit;
+      row.append(picture(`probability of at least ${event}`, p.images[0], p.bar), picture(`truth of at least ${event}`, p.images[1], p.bar));
+    }
+    return row;
+  }
+
+  function stamps(c) {
+    const small = tag("div", { class: "stamps" }), more = c.stamps.num_members - c.stamps.images.length;
+    c.stamps.images.forEach((address, i) => small.append(picture(`member ${i + 1}`, address, null)));
+    if (more > 0) small.append(tag("p", { class: "note" }, `and ${more} more members`));
+    return small;
+  }
+
   function cases() {
     const found = (data.cases || []).filter((c) => c.variable === data.variables[state.variable]);
     $("case-section").hidden = !(data.cases || []).length;
     $("cases").replaceChildren(...found.map((c) => {
       const box = tag("div", { class: "case" }, tag("h3", {}, `${c.init_time} UTC +${show(c.lead)} h: RMSE ${show(c.rmse)}${bracketed(data.units[state.variable])}`));
-      const row = tag("div", { class: "maps" });
-      for (const kind of ["truth", "forecast", "error"]) row.append(picture(kind, c.images[kind], kind === "error" ? c.error_bar : c.bar));
-      box.append(row);
+      if (c.images) {
+        const row = tag("div", { class: "maps" });
+        for (const kind of ["truth", "forecast", "error"]) row.append(picture(kind, c.images[kind], kind === "error" ? c.error_bar : c.bar));
+        box.append(row);
+      }
+      box.append(details(c));
+      if (c.stamps) box.append(stamps(c));
       return box;
     }));
     if (!found.length) $("cases").append(tag("p", { class: "empty" }, "no case of this variable"));

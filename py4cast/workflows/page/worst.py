@@ -10,7 +10,7 @@ from torch import Tensor
 from py4cast.grid import Grid
 from py4cast.metrics.score_set import ScoreSet
 
-__all__ = ["CaseSource", "WorstCase", "worst_cases"]
+__all__ = ["CaseSource", "MemberSource", "WorstCase", "worst_cases"]
 
 
 class CaseSource(Protocol):
@@ -29,10 +29,17 @@ class CaseSource(Protocol):
         """The names of the features, in order."""
 
     def fields(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
-        """Forecast and truth, `(timestep, lat, lon, features)` each."""
+        """Forecast (the mean of members) and truth, `(timestep, lat, lon, features)` each."""
 
     def close(self) -> None:
         """Closes the files that are open, if any."""
+
+
+class MemberSource(CaseSource, Protocol):
+    """What gives the members of any verified forecast too."""
+
+    def members(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
+        """The members `(member, timestep, lat, lon, features)`, one where there is no more, and the truth."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from py4cast.observers.titles import of_case
 from py4cast.regrid import Method
 from py4cast.variables import Variable
 from py4cast.workflows.page.score_page import write_page
-from py4cast.workflows.page.worst import CaseSource
+from py4cast.workflows.page.worst import CaseSource, MemberSource
 from py4cast.workflows.terminal import Bar
 from py4cast.workflows.verify.file_case import FileCase, VerifyFiles
 from py4cast.workflows.verify.files import verify_files
@@ -137,16 +137,23 @@ def compare(asked: Compare, output: str | os.PathLike[str]) -> ScoreSet:
 class _Common:
     """Creates the source of a run's fields for the features and lead times that all runs have."""
 
-    def __init__(self, source: CaseSource, scores: ScoreSet) -> None:
+    def __init__(self, source: MemberSource, scores: ScoreSet) -> None:
         self._source, self.grid, self.lead_times = source, source.grid, list(scores.lead_times)
         self.features = scores.variables[: scores.num_features]
 
     def fields(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
         """Forecast and truth, `(timestep, lat, lon, features)` each."""
+        return self._common(self._source.fields(init_time))
+
+    def members(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
+        """The members `(member, timestep, lat, lon, features)`, and the truth."""
+        return self._common(self._source.members(init_time))
+
+    def _common(self, pair: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         steps = [list(self._source.lead_times).index(t) for t in self.lead_times]
         places = [list(self._source.features).index(n) for n in self.features]
-        forecast, truth = self._source.fields(init_time)
-        return forecast[steps][..., places], truth[steps][..., places]
+        forecast, truth = pair
+        return forecast[..., steps, :, :, :][..., places], truth[steps][..., places]
 
     def close(self) -> None:
         """Closes the files that are open, if any."""

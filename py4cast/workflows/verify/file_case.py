@@ -126,6 +126,7 @@ class FileCase:
         asked = self.asked
         source = self._cube(asked.forecast)
         self.grid: Grid | None = None
+        self.stations: tuple[Sequence[str], Grid] | None = None
         self.truth: Analyses | Observations
         if asked.stations is None:
             truth = self._cube(asked.truth, series=True)
@@ -138,6 +139,7 @@ class FileCase:
             matched = match_variables(source.variables, observed(stations), asked.variables, asked.renamed)
             self._target, used = points_on(stations, source.grid)
             self._method, self._elevation = asked.interpolation, stations.elevation[used]
+            self.stations = [n for n, is_used in zip(stations.names, used, strict=True) if is_used], self._target
             self.truth = Observations(stations, [m.variable.name for m in matched], used)
         self.variables = [m.variable for m in matched]
         self.systems = {"forecast": self._forecasts(source, matched, "--forecast")}
@@ -250,10 +252,14 @@ class FileCase:
 
     def fields(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
         """Forecast (the mean of its members) and truth from a start, `(timestep, lat, lon, features)` each."""
+        members, truth = self.members(init_time)
+        return members.mean(0), truth
+
+    def members(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
+        """The members `(member, timestep, lat, lon, features)` from a start, one of a single forecast, and the truth."""
         forecast = self.systems["forecast"].read(init_time, self.lead_times)
-        return forecast if forecast.dim() == 4 else forecast.mean(0), torch.stack(
-            self.truth.read(init_time + self.lead_times)
-        )
+        truth = torch.stack(self.truth.read(init_time + self.lead_times))
+        return forecast if forecast.dim() == 5 else forecast[None], truth
 
     @property
     def truth_shape(self) -> tuple[int, int]:

@@ -89,13 +89,18 @@ class SplitCase:
 
     def fields(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
         """Forecast (the mean of members) and truth from a start, `(timestep, lat, lon, features)` each."""
+        members, truth = self.members(init_time)
+        return members.mean(0), truth
+
+    def members(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
+        """The members `(member, timestep, lat, lon, features)` from a start, one without noise, and the truth."""
         index = int(np.flatnonzero(self._data.init_times == init_time)[0])
         batch = self._data.read_batch([index]).to(self._model.device)
         outputs = batch.outputs
         assert outputs is not None, "it was scored with them"
-        members = self._model.forecast(batch, self._num_steps, self._num_members, self._seed).tensor[0]
-        forecast = members if members.ndim == 4 else members.mean(0)
-        return forecast.cpu(), outputs[self._model.info.predicted].tensor[0].cpu()
+        forecast = self._model.forecast(batch, self._num_steps, self._num_members, self._seed).tensor[0]
+        members = forecast if forecast.ndim == 5 else forecast[None]
+        return members.cpu(), outputs[self._model.info.predicted].tensor[0].cpu()
 
     def close(self) -> None:
         """Does nothing: a split has no files of its own open."""

@@ -13,7 +13,8 @@ from py4cast.grid import Grid
 from py4cast.metrics.rows import Rows
 from py4cast.metrics.score_set import ScoreArray, ScoreSet
 from py4cast.variables import Variable
-from py4cast.workflows.page.data import page_data, rounded
+from py4cast.workflows.page.data import page_data
+from py4cast.workflows.page.numbers import rounded
 from tests.metrics.layouts import HOUR, START
 
 GRID = Grid(np.array([51.0, 50.0]), np.array([0.0, 1.0, 2.0]))
@@ -185,3 +186,32 @@ def test_an_imposed_border_is_left_blank() -> None:
     for kind in ("bias", "rmse"):
         alpha = pixels(document["maps"]["fields"]["a"][kind]["images"][0])[..., 3]
         assert ((alpha > 0) == ~source.border).all(), kind  # type: ignore[attr-defined]
+
+
+def test_stations_show_the_course_where_a_forecast_was_most_wrong() -> None:
+    class AtStations(Source):
+        grid = None
+        stations = (["one", "two", "three", "four", "five", "six"], Grid(np.linspace(50, 51, 6)[None], np.arange(6.0)[None]))  # fmt: skip
+
+        def fields(self, init_time: np.datetime64) -> tuple[torch.Tensor, torch.Tensor]:
+            truth = torch.zeros(2, 1, 6, 2)
+            forecast = truth.clone()
+            forecast[:, 0, 2] = torch.tensor([[3.0, 0.0], [7.0, 1.0]])
+            return forecast, truth
+
+    data = page_data(scores(), AtStations(), num_cases=1)
+    assert data["maps"] is None and len(data["cases"]) == 2
+    case = data["cases"][0]
+    assert case["meteogram"] == {"place": "three (50.40°N 2.00°E)", "truth": [0.0, 0.0], "forecast": [3.0, 7.0]}
+    assert "images" not in case
+
+
+def test_members_bring_stamps_and_probabilities() -> None:
+    class WithMembers(Source):
+        def members(self, init_time: np.datetime64) -> tuple[torch.Tensor, torch.Tensor]:
+            forecast, truth = self.fields(init_time)
+            return torch.stack([forecast - 1, forecast + 1]), truth
+
+    case = page_data(scores(), WithMembers(), num_cases=1)["cases"][0]
+    assert len(case["stamps"]["images"]) == 2 and case["probability"]["is_percentile"]
+    assert len(case["meteogram"]["quantiles"]) == 2 and case["meteogram"]["quantiles"][0][2] == 3.0

@@ -31,6 +31,10 @@ class Source:
         place = int((init_time - START) / (6 * HOUR))
         return self.prediction[place].mean(0), self.truth[place]
 
+    def members(self, init_time: np.datetime64) -> tuple[torch.Tensor, torch.Tensor]:
+        place = int((init_time - START) / (6 * HOUR))
+        return self.prediction[place], self.truth[place]
+
     def close(self) -> None:
         pass
 
@@ -153,6 +157,18 @@ def test_ensembles_show_ranks_and_reliability(opened: Any) -> None:
     assert len(opened.find_elements("css selector", "#ranks rect")) == 4, "three members have four ranks"
     find(opened, '#scorecard td[data-variable="2"][data-lead="1"]').click()
     assert "Reliability, +2 h" in find(opened, "#reliability figcaption").text
+
+
+def test_ensembles_show_spread_coverage_and_of_a_case_its_members(opened: Any) -> None:
+    assert find(opened, "#spread-skill figcaption").text == "Spread and error of u [m s-1]"
+    assert len(opened.find_elements("css selector", "#spread-skill polyline")) == 2
+    assert len(opened.find_elements("css selector", "#coverage circle")) == 1, "three members have one inner interval"
+    first = find(opened, ".case")
+    assert len(first.find_elements("css selector", ".stamps img")) == 3
+    assert len(first.find_elements("css selector", ".meteogram polygon.band")) == 2
+    captions = [e.text for e in first.find_elements("css selector", "figcaption")]
+    assert any(c.startswith("probability of at least") for c in captions) and "member 3" in captions
+    assert any("where it was most wrong [m s-1]" in c for c in captions)
 
 
 def test_it_is_used_by_keyboard(opened: Any) -> None:

@@ -1,0 +1,24 @@
+"""Numbers at axes and colour bars as people write them: 5410, not 5.41e+03."""
+
+import math
+
+__all__ = ["label_of"]
+
+_SMALL, _LARGE = 1e-4, 1e6
+
+
+def label_of(value: float, span: float) -> str:
+    """A number with as many decimals as tell hundredths of a span apart; with an exponent only where zeros would fill it.
+
+    Args:
+        value: what is written.
+        span: between the lowest and the highest number beside it; 0 where it stands alone.
+    """
+    scale = span if span > 0 else abs(value)
+    if not math.isfinite(value) or not math.isfinite(scale) or scale == 0:
+        return f"{value:g}"
+    if scale < _SMALL or max(abs(value), scale) >= _LARGE:
+        return f"{value:.3g}"
+    text = f"{value:.{max(0, 2 - math.floor(math.log10(scale)))}f}"
+    plain = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if plain in ("-0", "") else plain
