@@ -1,4 +1,4 @@
-"""What surrounds training: checkpoints that survive a kill, a stop on request, guards against NaN, progress.
+"""What surrounds training: checkpoints that survive a kill, a stop on request, progress.
 
 A checkpoint holds tensors, numbers and text only, is written beside its final name and renamed, and is read with
 `weights_only=True`. Work goes on from it exactly: the order of batches and the random numbers of a step are
@@ -17,15 +17,14 @@ from types import FrameType
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.callbacks import Callback, RichProgressBar
-from pytorch_lightning.plugins.io import CheckpointIO
 from pytorch_lightning.utilities.types import STEP_OUTPUT
 
-from py4cast import checksums
-from py4cast.atomic import atomic_path, check_space, sweep
+from py4cast.atomic import sweep
+from py4cast.checkpoint_io import AtomicCheckpointIO
 from py4cast.epoch import epoch_values
-from py4cast.errors import DataError, NumericalError, Py4castError
+from py4cast.errors import Py4castError
+from py4cast.guards import Guard
 from py4cast.heartbeat import Heartbeat
 from py4cast.ranks import agreed
 
@@ -85,48 +84,6 @@ def stopped_at_once(last: Path) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class AtomicCheckpointIO(CheckpointIO):
-    """Creates the way checkpoints are written: whole or not at all; and read: tensors and plain values only."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Streams to a temporary file in the same folder, flushes and renames; SpaceError when the disk is full."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists():
-            check_space(target.parent, target.stat().st_size)
-        with atomic_path(target) as temporary:
-            try:
-                torch.save({**checkpoint, checksums.KEY: checksums.checksums_of(checkpoint)}, temporary)
-            except RuntimeError as error:
-                # torch's zip writer hides the errno of a full disk
-                if "write" in str(error) or "unexpected pos" in str(error):
-                    raise OSError(28, "no space left on device, or a file-size limit") from error
-                raise
-
-    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """The checkpoint at `path`; DataError when it is missing, damaged, or holds more than plain values."""
-        try:
-            checkpoint: dict[str, Any] = torch.load(path, map_location=map_location or "cpu", weights_only=True)
-        except FileNotFoundError:
-            raise DataError(f"{path}: no such checkpoint") from None
-        except Exception as error:
-            raise DataError(
-                f"{path}: damaged, or no checkpoint of py4cast: {[*str(error).splitlines(), ''][0]}"
-            ) from None
-        if not isinstance(checkpoint, dict):
-            raise DataError(f"{path}: no checkpoint of py4cast: it holds a {type(checkpoint).__name__}")
-        changed = checksums.changed_parts(checkpoint)
-        if changed:
-            more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-            raise DataError(f"{path}: damaged (checksum): {', '.join(changed[:3])}{more}; use an older checkpoint")
-        checkpoint.pop(checksums.KEY, None)
-        return checkpoint
-
-    def remove_checkpoint(self, path: Any) -> None:
-        """Removes a checkpoint, where there is one."""
-        Path(path).unlink(missing_ok=True)
 
 
 def _is_between_updates(trainer: pl.Trainer, batch_idx: int) -> bool:
@@ -291,23 +248,6 @@ class Preemption(Callback):
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()
-
-
-class Guard(Callback):
-    """Creates the check of loss and gradient before every optimiser step; NaN stops the run with weights untouched."""
-
-    def on_before_optimizer_step(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
-    ) -> None:
-        """NumericalError when a gradient is not finite; mixed precision in float16 has its own guard."""
-        if trainer.precision == "16-mixed":
-            return
-        gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
-        if not bool(torch.isfinite(norm)):
-            raise NumericalError(
-                f"the gradient is not finite at step {trainer.global_step}; weights are as before it; lower --lr"
-            )
 
 
 class Heart(Callback):

@@ -14,7 +14,7 @@ from py4cast.errors import DataError, SettingsError
 from py4cast.job import Job
 from py4cast.ranks import summed
 
-__all__ = ["Epoch", "LossMeans", "Shared", "epoch_values", "go_on", "progress_of"]
+__all__ = ["Epoch", "LossMeans", "Shared", "epoch_values", "go_on", "progress_of", "values_at_end"]
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +45,12 @@ class Epoch:
             self.number, self.done, self.is_complete = self.number + 1, 0, False
             self._loss, self._weight = torch.zeros(()), 0.0
 
-    def add(self, loss: Tensor, num_samples: int, world_size: int) -> None:
-        """Counts a batch of every rank; the loss is that of this one, its mean over samples."""
+    def add(self, loss: Tensor | None, num_samples: int, world_size: int) -> None:
+        """Counts a batch of every rank; the loss is that of this one, its mean over samples, None where it is not finite."""
         self.done += world_size
         self.samples_done += num_samples * world_size
+        if loss is None:
+            return
         self._loss = self._loss.to(loss.device) + loss * num_samples
         self._weight += num_samples
 
@@ -110,6 +112,19 @@ class LossMeans:
         return {**steps, "val_mean_loss": sum(sums) / len(sums) / count}
 
 
+def values_at_end(module: Any) -> dict[str, float]:
+    """What a module itself knows of the epoch that ends, by the name in the logs."""
+    at_end = (
+        ("train_loss_epoch", "train_loss_epoch", 1),
+        ("samples/s", "samples_per_s", 1),
+        ("waiting_percent", "waiting_share", 100),
+    )
+    values = {name: factor * float(getattr(module, held)) for name, held, factor in at_end if hasattr(module, held)}
+    if hasattr(module, "meter"):
+        values |= module.meter.values(float(module.trainer.optimizers[0].param_groups[0]["lr"]))
+    return values
+
+
 def epoch_values(trainer: Any, module: Any, names: Sequence[str] | None = None) -> dict[str, float]:
     """What was logged of the epoch that ends, by name: its own loss, and a validation where it had one.
 
@@ -119,12 +134,7 @@ def epoch_values(trainer: Any, module: Any, names: Sequence[str] | None = None) 
     values = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if getattr(module, "validated_epoch", trainer.current_epoch + 1) != trainer.current_epoch + 1:
         values = {n: v for n, v in values.items() if not n.startswith(("val_", "timestep_losses/"))}
-    at_end = (
-        ("train_loss_epoch", "train_loss_epoch", 1),
-        ("samples/s", "samples_per_s", 1),
-        ("waiting_percent", "waiting_share", 100),
-    )
-    values |= {name: factor * float(getattr(module, held)) for name, held, factor in at_end if hasattr(module, held)}
+    values |= values_at_end(module)
     return values if names is None else {name: values[name] for name in names if name in values}
 
 

@@ -1,5 +1,6 @@
 """AutoRegressiveLightning: fits, validates and tests a Forecaster, and nothing else."""
 
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +13,11 @@ from torch import Tensor
 from py4cast.batch import ItemBatch
 from py4cast.datasets.loader import Loader
 from py4cast.diagnosis import explanation
-from py4cast.epoch import Epoch, LossMeans, Shared, go_on, progress_of
+from py4cast.epoch import Epoch, LossMeans, Shared, go_on, progress_of, values_at_end
 from py4cast.errors import DataError, NumericalError
 from py4cast.forecaster import Forecaster
 from py4cast.losses import LossABC
+from py4cast.meter import Meter
 from py4cast.metrics import ScoreSettings
 from py4cast.metrics.batches import BatchVerification, SampledVerification
 from py4cast.metrics.climatology import Climatology
@@ -28,9 +30,11 @@ from py4cast.observers.clock import PlotClock
 from py4cast.optim import OptimSettings, make_optimizer
 from py4cast.ranks import agreed, gathered
 from py4cast.rollout_length import RolloutLength
+from py4cast.seeding import seed_step
 
 __all__ = ["AutoRegressiveLightning"]
 
+logger = logging.getLogger(__name__)
 _LOG_EVERY = 10
 
 
@@ -79,7 +83,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         self.validation_rmse: dict[str, list[float]] = {}
         self.samples_per_s = self.waiting_share = 0.0
         self._epoch_began, self._epoch_samples, self._waited_before = time.perf_counter(), 0, 0.0
-        self.last_loss = torch.zeros(())
+        self.last_loss, self.meter, self.stops_when_not_finite = torch.zeros(()), Meter(), True
         self.epoch, self.train_loss_epoch = Epoch(), float("nan")
         self.learning: Shared | None = None  # how ranks share an epoch, where a run goes on
         self._validation_losses = LossMeans()
@@ -128,17 +132,13 @@ class AutoRegressiveLightning(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         self.clock.start()
         self.epoch.begin()
+        self.meter.begin()
         loader = self._loader()
         self._epoch_began, self._epoch_samples = time.perf_counter(), 0
         self._waited_before = loader.waited_s if loader else 0.0
 
     def on_train_batch_start(self, batch: ItemBatch, batch_idx: int) -> None:
-        # random numbers of a step depend on the step alone, so that a resumed run draws the same; torch.manual_seed
-        # would queue a stack trace per call for accelerators that are not in use
-        seed = (self.seed * 1_000_003 + self.batches_done) % 2**63
-        torch.default_generator.manual_seed(seed)
-        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-            torch.cuda.manual_seed(seed)
+        seed_step(self.seed, self.batches_done, self.trainer.global_rank)
 
     def training_step(self, batch: ItemBatch, batch_idx: int) -> Tensor:
         """The mean loss over samples and steps; NumericalError names variable and dates when it is not finite."""
@@ -146,14 +146,17 @@ class AutoRegressiveLightning(pl.LightningModule):
         num_steps = self.rollout.of(self.current_epoch, self.batches_done, batch.num_pred_steps)
         fewer = {} if num_steps == batch.num_pred_steps else {"num_steps": num_steps}
         loss = self.rollout.mean(self.forecaster.training_loss(batch, self.training_objective, **fewer))
-        if not bool(torch.isfinite(loss)):
-            raise NumericalError(explanation(self.forecaster, batch, self.global_step))
+        if not (is_finite := bool(torch.isfinite(loss))):
+            told = explanation(self.forecaster, batch, self.global_step)
+            if self.stops_when_not_finite:
+                raise NumericalError(told)
+            logger.warning("%s", told)  # its gradient is not finite either, which the guard answers on all ranks
         self.last_loss = loss.detach()
         if self.batches_done % _LOG_EVERY == 0:  # Lightning's log costs a millisecond a call
             self.log("train_loss", self.last_loss, batch_size=batch.batch_size)
         # counted here and not in on_train_batch_end, which comes after the callbacks that save
         self.batches_done += 1
-        self.epoch.add(self.last_loss, batch.batch_size, self.trainer.world_size)
+        self.epoch.add(self.last_loss if is_finite else None, batch.batch_size, self.trainer.world_size)
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: ItemBatch, batch_idx: int) -> None:
@@ -167,9 +170,8 @@ class AutoRegressiveLightning(pl.LightningModule):
         self.waiting_share = (loader.waited_s - self._waited_before) / passed if loader else 0.0
 
     def on_train_epoch_end(self) -> None:
-        self.log("train_loss_epoch", self.train_loss_epoch, sync_dist=True)
-        self.log("samples/s", self.samples_per_s, sync_dist=True)
-        self.log("waiting_percent", 100 * self.waiting_share, sync_dist=True)
+        for name, value in values_at_end(self).items():
+            self.log(name, value, sync_dist=True)
 
     # Validation and test -------------------------------------------------------------------------------
 

@@ -31,7 +31,8 @@ ROWS = [
     "forecaster",
     "steppers",
     "observers optim averaging diagnosis ranks rollout_length",
-    "epoch heartbeat",
+    "checkpoint_io epoch heartbeat meter seeding",
+    "guards",
     "observer callbacks lightning tracking",
     "workflows testing",
     "cli",
@@ -243,7 +244,7 @@ ROOMS = {
         "score_page",
     ],
     "workflows/train": [
-        "constrained folder lineage trainer transfer",
+        "constrained folder limits lineage trainer transfer",
         "run",
     ],
     "workflows/verify": [
@@ -280,6 +281,8 @@ CONFINED = {
     "pytorch_lightning": {
         "observers/",
         "averaging.py",
+        "checkpoint_io.py",
+        "guards.py",
         "lightning.py",
         "callbacks.py",
         "tracking.py",

@@ -7,19 +7,22 @@ import argparse
 import importlib
 import io
 import logging
+import os
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Sequence
 from typing import Any, cast
 
 from py4cast.cli.base import Parser, Verb
-from py4cast.errors import Py4castError, nearest
+from py4cast.errors import Py4castError, SettingsError, nearest
 from py4cast.process import keep_memory, sleep_while_waiting
 from py4cast.text import visible
 
 __all__ = ["main"]
 
+_PATIENCE_S = 5.0
 # one file of this package each
 _VERBS = (
     "train",
@@ -100,6 +103,8 @@ def _run(verb: str, words: Sequence[str]) -> int:
     try:
         _verb(verb).run(arguments)
     except Py4castError as error:
+        if isinstance(error, SettingsError):
+            _let_the_first_rank_speak()
         sys.stderr.write(f"py4cast {verb}: error: {visible(' '.join(str(error).split()))}\n")
         return error.status
     except ModuleNotFoundError as error:
@@ -119,6 +124,13 @@ def _run(verb: str, words: Sequence[str]) -> int:
         traceback.print_exc()
         return 1
     return 0
+
+
+def _let_the_first_rank_speak() -> None:
+    """A rank of several waits: the first one has the same settings, says the same, and its launcher then ends the others."""
+    rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or "0"
+    if rank.isdigit() and int(rank) > 0:
+        time.sleep(_PATIENCE_S)
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -30,7 +30,7 @@ exit status: 0 done, 2 settings, 3 data, 4 not finite, 143 stopped and saved, 1 
 # flags that are settings of the training by the same name
 _SETTINGS = (
     "epochs", "batch_size", "val_interval", "num_input_steps", "num_pred_steps_train", "num_pred_steps_val_test",
-    "limit_train_batches", "max_steps", "early_stopping", "num_threads", "seed", "loss", "precision", "profiler", "mlflow", "no_log", "push_forward", "ema", "gradient_clip",
+    "limit_train_batches", "max_steps", "early_stopping", "num_threads", "seed", "loss", "precision", "profiler", "on_nan", "deterministic", "mlflow", "no_log", "push_forward", "ema", "gradient_clip",
 )  # fmt: skip
 
 
@@ -106,6 +106,17 @@ def _running_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--gradient_clip", type=float, metavar="G", help="largest norm of the gradient (default: none)")
     p.add_argument("--lr", type=float, metavar="LR", help="highest learning rate (default: 0.001)")
     p.add_argument("--precision", metavar="P", help="32, bf16-mixed or 16-mixed (default: 32)")
+    p.add_argument(
+        "--on_nan",
+        metavar="WHAT",
+        help="where a gradient is not finite: stop, skip the step, or rollback to the last saved state and on (default: stop)",
+    )
+    p.add_argument(
+        "--deterministic",
+        action="store_true",
+        default=None,
+        help="the same weights bit by bit from the same configuration on a GPU too; some steps are slower there",
+    )
     p.add_argument(
         "--devices",
         type=whole,

@@ -77,6 +77,13 @@ class TrainSettings(Settings):
     accumulate_grad_batches: int = setting(1, "batches per optimiser step")
     max_steps: int | None = setting(None, "optimiser steps at most")
     early_stopping: int | None = setting(None, "validations without a better one after which to stop")
+    on_nan: Literal["stop", "skip", "rollback"] = setting(
+        "stop", "where a gradient is not finite: stop, leave the step out, or go back to the last saved state and on"
+    )
+    deterministic: bool = setting(
+        False,
+        "the same weights, bit by bit, from the same configuration on a GPU too, where some steps are then slower",
+    )
     silent_s: float = setting(60.0, "seconds of silence after which a rank of several counts as lost, and the job ends")
     num_threads: int = setting(1, "threads that read batches ahead; 0 reads when asked")
     use_checkpoint: bool = setting(False, "compute activations again in the backward pass to save memory")
@@ -111,6 +118,8 @@ class TrainSettings(Settings):
             number = getattr(self, name)
             if number is not None and number < 1:
                 raise ValueError(f"{name} must be at least 1, found {number}")
+        if self.on_nan != "stop" and self.precision == "16-mixed":
+            raise ValueError(f"on_nan {self.on_nan}: 16-mixed leaves out such steps by itself; expected stop")
         if not 10 <= self.silent_s < float("inf"):
             raise ValueError(f"silent_s {self.silent_s:g}: expected at least 10 s")
         if self.num_threads < 0:

@@ -45,6 +45,7 @@ from py4cast.workflows.page.score_page import write_page
 from py4cast.workflows.terminal import Bar
 from py4cast.workflows.train.constrained import constrained
 from py4cast.workflows.train.folder import begin, last_checkpoint, process_rank, run_folder, without_empty_folder
+from py4cast.workflows.train.limits import out_of_memory, restored_determinism
 from py4cast.workflows.train.lineage import git_state
 from py4cast.workflows.train.trainer import make_callbacks, make_trainer
 from py4cast.workflows.train.transfer import transfer
@@ -162,6 +163,7 @@ def train(
     last = folder / "checkpoints" / "last.ckpt"
     with (
         stopped_at_once(last),
+        restored_determinism(),
         without_empty_folder(folder) if is_first else nullcontext(),
         disk_errors(folder),
         lock(folder / ".lock") if is_first else nullcontext(),
@@ -179,7 +181,7 @@ def train(
         heartbeat = Heartbeat(keeper.last_path, config.train.silent_s)
         callbacks = make_callbacks(t, folder, keeper, heartbeat)
         trainer = make_trainer(config, folder, callbacks, loggers, job, placement.accelerator)
-        with lost_ranks(heartbeat, keeper.last_path):
+        with lost_ranks(heartbeat, keeper.last_path), out_of_memory(t):
             return _fit(config, folder, datasets, module, checkpoint, keeper, trainer)
 
 
@@ -240,6 +242,7 @@ def _make(
             config.train.rollout_schedule, config.train.random_rollout, config.train.seed, config.loss.lead_weights
         ),
     )
+    module.stops_when_not_finite = config.train.on_nan == "stop"
     return module, datasets
 
 

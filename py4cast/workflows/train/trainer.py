@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ from py4cast.callbacks import (
     AtomicCheckpointIO,
     CheckpointKeeper,
     EpochLog,
-    Guard,
     Heart,
     Preemption,
     TrainingProgress,
 )
 from py4cast.errors import SettingsError
+from py4cast.guards import Guard, GuardABC, RollingBackGuard, SkippingGuard
 from py4cast.heartbeat import Heartbeat
 from py4cast.job import Job
 from py4cast.tracking import RunLog
@@ -46,6 +47,16 @@ def _accelerator(asked: str) -> str:
     return asked
 
 
+def _guard(t: TrainSettings, keeper: CheckpointKeeper) -> GuardABC:
+    """What answers a gradient that is not finite."""
+    guards: dict[str, Callable[[], GuardABC]] = {
+        "stop": Guard,
+        "skip": SkippingGuard,
+        "rollback": lambda: RollingBackGuard(keeper.last_path),
+    }
+    return guards[t.on_nan]()
+
+
 def make_callbacks(t: TrainSettings, folder: Path, keeper: CheckpointKeeper, heartbeat: Heartbeat) -> list[Any]:
     """What surrounds the training; the average first, since the others save what it is after a step."""
     return [
@@ -53,7 +64,7 @@ def make_callbacks(t: TrainSettings, folder: Path, keeper: CheckpointKeeper, hea
         Heart(heartbeat),
         keeper,
         Preemption(keeper),
-        Guard(),
+        _guard(t, keeper),
         RunLog(folder / "metrics.csv"),
         TrainingProgress() if sys.stderr.isatty() else EpochLog(),
         *([] if t.early_stopping is None else [EarlyStopping("val_mean_loss", patience=t.early_stopping)]),
@@ -90,6 +101,7 @@ def make_trainer(
         limit_train_batches=t.limit_train_batches,
         limit_val_batches=t.limit_train_batches,
         limit_test_batches=t.limit_train_batches,
+        deterministic=True if t.deterministic else None,
         profiler=None if t.profiler == "None" else t.profiler,
         logger=loggers or False,
         callbacks=callbacks,

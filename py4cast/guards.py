@@ -1,0 +1,168 @@
+"""Guards: what happens where a gradient is not finite. Every rank sees the same summed gradient, so that all decide alike."""
+
+import logging
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+from torch import Tensor
+
+from py4cast.averaging import WeightAverage
+from py4cast.checkpoint_io import AtomicCheckpointIO
+from py4cast.errors import NumericalError
+from py4cast.meter import Meter
+
+__all__ = ["Guard", "GuardABC", "RollingBackGuard", "SkippingGuard"]
+
+logger = logging.getLogger(__name__)
+_MAX_SKIPPED, _MAX_ROLLED_BACK = 10, 3
+
+
+class GuardABC(Callback):
+    """Abstract check of the gradient before every optimiser step; mixed precision in float16 has a check of its own."""
+
+    def on_before_optimizer_step(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
+    ) -> None:
+        """Measures the norm of the gradient, and answers where it is not finite."""
+        if trainer.precision == "16-mixed":
+            return
+        gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
+        if bool(torch.isfinite(norm)):
+            self._pass(pl_module, norm)
+        else:
+            self._refuse(trainer, pl_module, optimizer)
+
+    def _pass(self, pl_module: pl.LightningModule, norm: Tensor) -> None:
+        """Notes a gradient that is finite."""
+        if (meter := _meter(pl_module)) is not None:
+            meter.see_gradient(norm)
+
+    @abstractmethod
+    def _refuse(self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer) -> None:
+        """Answers a gradient that is not finite."""
+
+
+class Guard(GuardABC):
+    """Creates the guard that ends the run, with weights as they were before the step."""
+
+    def _refuse(self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer) -> None:
+        raise NumericalError(
+            f"the gradient is not finite at step {trainer.global_step}; weights are as before it; lower --lr"
+        )
+
+
+class SkippingGuard(GuardABC):
+    """Creates the guard that leaves a step out: weights, the optimiser's moments and what norms have counted stay as before it.
+
+    Ten steps in a row that are not finite end the run: then it is not the batch.
+    """
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[Tensor, Tensor]] = []
+        self._in_a_row = 0
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Keeps what the forward pass of the batches of one step changes: the running statistics of norms."""
+        if batch_idx % trainer.accumulate_grad_batches == 0:
+            self._kept = [(buffer, buffer.detach().clone()) for buffer in _statistics(pl_module)]
+
+    def _pass(self, pl_module: pl.LightningModule, norm: Tensor) -> None:
+        super()._pass(pl_module, norm)
+        self._in_a_row = 0
+
+    def _refuse(self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer) -> None:
+        self._in_a_row += 1
+        if self._in_a_row > _MAX_SKIPPED:
+            raise NumericalError(
+                f"{self._in_a_row} gradients in a row are not finite, the last at step {trainer.global_step}; weights are as before them; "
+                "lower --lr"
+            )
+        _drop_gradient(pl_module)
+        with torch.no_grad():
+            for buffer, before in self._kept:
+                buffer.copy_(before)
+        if (meter := _meter(pl_module)) is not None:
+            meter.num_skipped += 1
+        logger.warning("the gradient is not finite at step %d: left out (--on_nan skip)", trainer.global_step)
+
+
+class RollingBackGuard(GuardABC):
+    """Creates the guard that goes back to the last saved state, or to the beginning, and on with the samples that follow.
+
+    Three times back to one state end the run.
+
+    Args:
+        last: where the newest state lies.
+    """
+
+    def __init__(self, last: Path) -> None:
+        self._last = last
+        self._begin: dict[str, Tensor] = {}
+        self._of, self._times = -1.0, 0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Keeps the weights of the beginning, until a state is saved."""
+        self._begin = {name: value.detach().cpu().clone() for name, value in pl_module.state_dict().items()}
+
+    def _refuse(self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer) -> None:
+        written = self._last.stat().st_mtime if self._last.exists() else 0.0
+        self._times = self._times + 1 if written == self._of else 1
+        self._of = written
+        if self._times > _MAX_ROLLED_BACK:
+            raise NumericalError(
+                f"the gradient is not finite at step {trainer.global_step}, after {_MAX_ROLLED_BACK} times back to one state; lower --lr"
+            )
+        rates = [group["lr"] for group in optimizer.param_groups]
+        if written:
+            state = AtomicCheckpointIO().load_checkpoint(self._last)
+            pl_module.load_state_dict(state["state_dict"])
+            optimizer.load_state_dict(state["optimizer_states"][0])
+            self._roll_average_back(trainer, pl_module, state)
+        else:
+            pl_module.load_state_dict(self._begin)
+            optimizer.state.clear()
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate  # the schedule goes on
+        _drop_gradient(pl_module)
+        if (meter := _meter(pl_module)) is not None:
+            meter.num_rolled_back += 1
+        logger.warning(
+            "the gradient is not finite at step %d: back to %s, on with the next samples (--on_nan rollback)",
+            trainer.global_step, self._last if written else "the beginning",
+        )  # fmt: skip
+
+    @staticmethod
+    def _roll_average_back(trainer: pl.Trainer, pl_module: pl.LightningModule, state: dict[str, Any]) -> None:
+        kept = (state.get("callbacks") or {}).get(WeightAverage.__name__)
+        averages: list[Any] = [c for c in getattr(trainer, "callbacks", ()) if type(c) is WeightAverage]
+        for average in averages if kept else ():
+            average.load_state_dict(kept)
+            average.on_train_start(trainer, pl_module)
+
+
+def _meter(pl_module: pl.LightningModule) -> Meter | None:
+    meter: Any = getattr(pl_module, "meter", None)
+    return meter if type(meter) is Meter else None
+
+
+def _drop_gradient(pl_module: pl.LightningModule) -> None:
+    """Leaves the optimiser nothing to do, not even to decay weights."""
+    for parameter in pl_module.parameters():
+        parameter.grad = None
+
+
+def _statistics(pl_module: pl.LightningModule) -> list[Tensor]:
+    """What a forward pass changes: buffers of norms that track statistics."""
+    return [
+        buffer
+        for module in pl_module.modules()
+        if getattr(module, "track_running_stats", False)
+        for buffer in module.buffers(recurse=False)
+    ]
