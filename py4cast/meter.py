@@ -2,19 +2,53 @@
 
 import resource
 import sys
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-__all__ = ["Meter", "peak_memory_bytes"]
+from py4cast.process import give_memory_back
+
+__all__ = ["Meter", "available_memory_bytes", "forget_peak_memory", "peak_memory_bytes"]
 
 
 def peak_memory_bytes() -> int:
     """The most memory that this process has held: of its GPU where it trains on one, else of the machine."""
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         return int(torch.cuda.max_memory_allocated())
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+    except (OSError, StopIteration, ValueError, IndexError):
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def forget_peak_memory() -> bool:
+    """Counts the peak anew from what is held now; whether that can be done here."""
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.reset_peak_memory_stats()
+        return True
+    give_memory_back()
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def available_memory_bytes() -> int | None:
+    """Memory that is free for programs, within what a container may have, as Linux tells; None where it does not."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration, ValueError, IndexError):
+        return None
+    try:
+        limit, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text().strip() for name in ("max", "current"))
+        return min(free, max(0, int(limit) - int(used)))
+    except (OSError, ValueError):
+        return free  # no container, or one without a limit
 
 
 class Meter:

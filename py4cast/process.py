@@ -6,7 +6,7 @@ Settings of speed give way to what the environment already says.
 import os
 import sys
 
-__all__ = ["end_with_parent", "keep_memory", "sleep_while_waiting"]
+__all__ = ["end_with_parent", "give_memory_back", "keep_memory", "sleep_while_waiting"]
 
 # of mallopt(3)
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
@@ -34,6 +34,17 @@ def keep_memory() -> bool:
 
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     return mallopt is not None and bool(mallopt(_TRIM_THRESHOLD, _LARGEST) and mallopt(_MMAP_THRESHOLD, _MMAPPED))
+
+
+def give_memory_back() -> None:
+    """Returns freed memory to the system now (Linux with glibc), so that what the process holds is what it needs."""
+    import ctypes
+    import gc
+
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform.startswith("linux") else None
+    if trim is not None:
+        trim(0)
 
 
 def end_with_parent() -> None:

@@ -32,7 +32,8 @@ ROWS = [
     "steppers",
     "observers optim averaging diagnosis ranks rollout_length",
     "checkpoint_io epoch heartbeat meter seeding",
-    "guards",
+    "cost guards",
+    "profiling",
     "observer callbacks lightning tracking",
     "workflows testing",
     "cli",
@@ -42,7 +43,7 @@ ROOMS = {
     "cli": [
         "base",
         "calibrate catalogue closure compare ensembles export forecast graph inspect main mapping plugins prepare register train verify",
-        "__main__ cycle",
+        "__main__ cycle estimate",
     ],
     "cubes": [
         "base source_settings",
@@ -246,6 +247,7 @@ ROOMS = {
     "workflows/train": [
         "constrained folder limits lineage trainer transfer",
         "run",
+        "estimate",
     ],
     "workflows/verify": [
         "climatology dressing leaderboard merge score_files",
@@ -284,9 +286,11 @@ CONFINED = {
         "checkpoint_io.py",
         "guards.py",
         "lightning.py",
+        "profiling.py",
         "callbacks.py",
         "tracking.py",
         "workflows/train/run.py",
+        "workflows/train/estimate.py",
         "workflows/train/trainer.py",
     },
     "onnx": {"workflows/export/"},

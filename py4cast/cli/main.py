@@ -26,6 +26,7 @@ _PATIENCE_S = 5.0
 # one file of this package each
 _VERBS = (
     "train",
+    "estimate",
     "prepare",
     "forecast",
     "cycle",

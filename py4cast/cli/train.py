@@ -11,7 +11,7 @@ from typing import Any
 from py4cast.cli.base import Verb, add_data, whole
 from py4cast.errors import SettingsError
 
-__all__ = ["VERB"]
+__all__ = ["VERB", "document_of", "training_arguments"]
 
 _HELP = """\
 examples:
@@ -30,12 +30,18 @@ exit status: 0 done, 2 settings, 3 data, 4 not finite, 143 stopped and saved, 1 
 # flags that are settings of the training by the same name
 _SETTINGS = (
     "epochs", "batch_size", "val_interval", "num_input_steps", "num_pred_steps_train", "num_pred_steps_val_test",
-    "limit_train_batches", "max_steps", "early_stopping", "num_threads", "seed", "loss", "precision", "profiler", "on_nan", "deterministic", "mlflow", "no_log", "push_forward", "ema", "gradient_clip",
+    "limit_train_batches", "max_steps", "early_stopping", "num_threads", "seed", "loss", "precision", "profiler", "profile", "on_nan", "deterministic", "mlflow", "no_log", "push_forward", "ema", "gradient_clip",
 )  # fmt: skip
 
 
 def _arguments(p: argparse.ArgumentParser) -> None:
     """The flags of train."""
+    training_arguments(p)
+    _naming_arguments(p)
+
+
+def training_arguments(p: argparse.ArgumentParser) -> None:
+    """The flags of what is trained, on what and how."""
     add_data(p, None, "dummy; gridded with --dataset_conf")
     p.add_argument(
         "--config",
@@ -83,11 +89,12 @@ def _arguments(p: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="mse, mae, crps, energy_score, sum, ... (default: the strategy's); `py4cast plugins` lists all",
     )
+    _learning_arguments(p)
     _running_arguments(p)
 
 
-def _running_arguments(p: argparse.ArgumentParser) -> None:
-    """The flags of how it runs and what is kept."""
+def _learning_arguments(p: argparse.ArgumentParser) -> None:
+    """The flags of how a step learns."""
     p.add_argument(
         "--rollout_schedule",
         metavar="EPOCH:STEPS,...",
@@ -111,6 +118,10 @@ def _running_arguments(p: argparse.ArgumentParser) -> None:
         metavar="WHAT",
         help="where a gradient is not finite: stop, skip the step, or rollback to the last saved state and on (default: stop)",
     )
+
+
+def _running_arguments(p: argparse.ArgumentParser) -> None:
+    """The flags of what it runs on, and what is measured of it."""
     p.add_argument(
         "--deterministic",
         action="store_true",
@@ -133,6 +144,12 @@ def _running_arguments(p: argparse.ArgumentParser) -> None:
         choices=("ddp",),
         help="how ranks share the work; ddp: each has the network and samples of its own (default: ddp)",
     )
+    p.add_argument(
+        "--profile",
+        action="store_true",
+        default=None,
+        help="tell in five lines where the time of the first steps goes, and trace two of them",
+    )
     p.add_argument("--profiler", metavar="NAME", help="None, simple, advanced or pytorch (default: None)")
     p.add_argument(
         "--plots",
@@ -140,8 +157,12 @@ def _running_arguments(p: argparse.ArgumentParser) -> None:
         help="observers of validations and test, by name and comma (default: prediction,error,state_error,spatial_error,spectra,spread)",
     )
     p.add_argument("--mlflow", metavar="URI", help="log to MLflow too, such as file:mlruns (needs py4cast[mlflow])")
-    p.add_argument("--no_log", action="store_true", default=None, help="neither TensorBoard nor pictures")
     p.add_argument("--dev_mode", action="store_true", help="3 epochs of 3 batches, to try things out")
+    p.add_argument("--no_log", action="store_true", default=None, help="neither TensorBoard nor pictures")
+
+
+def _naming_arguments(p: argparse.ArgumentParser) -> None:
+    """The flags of what it begins from, and its name."""
     p.add_argument("--load_model_ckpt", metavar="FILE", help="checkpoint or Forecaster whose weights to start from")
     p.add_argument(
         "--init_from",
@@ -158,7 +179,7 @@ def _running_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--resume", action="store_true", help="go on with the run of this name, exactly")
 
 
-def _document(a: argparse.Namespace) -> dict[str, Any]:
+def document_of(a: argparse.Namespace) -> dict[str, Any]:
     """The configuration that the flags make, as plain JSON values."""
     from py4cast.settings import read_json
     from py4cast.workflows.config import default_model, find_config, named_from
@@ -209,7 +230,7 @@ def _run(a: argparse.Namespace) -> None:
     if Job.of(placement).rank:
         # the first of several processes speaks for all
         logging.getLogger("py4cast").setLevel(logging.WARNING)
-    config = build_config(_document(a), a.overrides)
+    config = build_config(document_of(a), a.overrides)
     decoded = config.check()
     if a.init_from and a.load_model_ckpt:
         raise SettingsError("--init_from and --load_model_ckpt both say what to begin from; give one of them")

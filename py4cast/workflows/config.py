@@ -89,6 +89,7 @@ class TrainSettings(Settings):
     use_checkpoint: bool = setting(False, "compute activations again in the backward pass to save memory")
     seed: int = setting(42, "what weights and the order of samples are drawn from")
     save_every_n_steps: int = setting(1000, "batches between two saves within an epoch")
+    profile: bool = setting(False, "time the first steps part by part, and trace two: profile/ in the run's folder")
     profiler: Literal["None", "simple", "advanced", "pytorch"] = setting("None", "where the time goes")
     no_log: bool = setting(False, "neither TensorBoard nor pictures")
     plots: tuple[str, ...] = setting(

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from py4cast.errors import SettingsError
+from py4cast.meter import available_memory_bytes as available_bytes
 from py4cast.steppers import StepInfo
 
 __all__ = ["available_bytes", "bytes_of_member", "check_room", "memory_as_errors"]
@@ -12,15 +12,6 @@ __all__ = ["available_bytes", "bytes_of_member", "check_room", "memory_as_errors
 # arrays of a state that a step has at once beside its past: what is given, the prediction, what is written of it
 _COPIES = 4
 _EXHAUSTED = ("out of memory", "can't allocate memory", "Failed to allocate", "bad_alloc")
-
-
-def available_bytes() -> int | None:
-    """Memory that is free for programs, as Linux tells; None where it does not."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration, ValueError, IndexError):
-        return None
 
 
 def bytes_of_member(info: StepInfo) -> int:

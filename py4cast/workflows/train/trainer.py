@@ -23,6 +23,7 @@ from py4cast.errors import SettingsError
 from py4cast.guards import Guard, GuardABC, RollingBackGuard, SkippingGuard
 from py4cast.heartbeat import Heartbeat
 from py4cast.job import Job
+from py4cast.profiling import Profile
 from py4cast.tracking import RunLog
 from py4cast.workflows.config import RunConfig, TrainSettings
 
@@ -62,6 +63,7 @@ def make_callbacks(t: TrainSettings, folder: Path, keeper: CheckpointKeeper, hea
     return [
         *([] if t.ema is None else [WeightAverage(t.ema)]),
         Heart(heartbeat),
+        *([Profile(folder / "profile")] if t.profile else []),
         keeper,
         Preemption(keeper),
         _guard(t, keeper),
