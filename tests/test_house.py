@@ -42,7 +42,7 @@ ROWS = [
 ROOMS = {
     "cli": [
         "base",
-        "calibrate catalogue closure compare ensembles export forecast graph inspect main mapping plugins prepare register train verify",
+        "calibrate catalogue closure compare ensembles export forecast graph inspect main mapping plugins prepare register sweep train verify",
         "__main__ cycle estimate",
     ],
     "cubes": [
@@ -192,6 +192,7 @@ ROOMS = {
         "catalogue forecast graph inspect plugins prepare verify",
         "calibrate cycle train",
         "experiments",
+        "sweep",
     ],
     "workflows/calibrate": [
         "fit",
@@ -244,6 +245,12 @@ ROOMS = {
         "data",
         "score_page",
     ],
+    "workflows/sweep": [
+        "axes board",
+        "settings trial",
+        "study",
+        "run",
+    ],
     "workflows/train": [
         "constrained folder limits lineage trainer transfer",
         "run",
@@ -289,6 +296,7 @@ CONFINED = {
         "profiling.py",
         "callbacks.py",
         "tracking.py",
+        "workflows/sweep/study.py",
         "workflows/train/run.py",
         "workflows/train/estimate.py",
         "workflows/train/trainer.py",

@@ -27,6 +27,7 @@ _PATIENCE_S = 5.0
 _VERBS = (
     "train",
     "estimate",
+    "sweep",
     "prepare",
     "forecast",
     "cycle",

@@ -3,7 +3,7 @@
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -133,6 +133,7 @@ def train(
     decoded: Decoded | None = None,
     init_from: str | os.PathLike[str] | None = None,
     placement: Placement | None = None,
+    callbacks: Sequence[pl.Callback] = (),
 ) -> Path:
     """Trains, validates, keeps the best and the last state, tests the best, and returns the run's folder.
 
@@ -145,6 +146,7 @@ def train(
         decoded: what `config.check()` gave, where it was called already.
         init_from: a Forecaster of the same data and model to begin from, whatever inputs the strategy adds.
         placement: devices and nodes; by default what the launcher started.
+        callbacks: of Lightning, beside py4cast's own.
 
     Raises:
         SettingsError, DataError, NumericalError, SpaceError: as the command line reports them.
@@ -158,8 +160,7 @@ def train(
     folder = run_folder(config, campaign, run_name)
     t = config.train
     loggers = loggers_of(folder, not t.no_log, t.mlflow, campaign, run_name) if process_rank() == 0 else []
-    # the other ranks of one job run the same command; the first one answers for the folder
-    is_first = process_rank() == 0
+    is_first = process_rank() == 0  # the other ranks run the same command; the first one answers for the folder
     last = folder / "checkpoints" / "last.ckpt"
     with (
         stopped_at_once(last),
@@ -179,8 +180,8 @@ def train(
             raise
         keeper = CheckpointKeeper(folder / "checkpoints", every_n_steps=config.train.save_every_n_steps)
         heartbeat = Heartbeat(keeper.last_path, config.train.silent_s)
-        callbacks = make_callbacks(t, folder, keeper, heartbeat)
-        trainer = make_trainer(config, folder, callbacks, loggers, job, placement.accelerator)
+        around = [*make_callbacks(t, folder, keeper, heartbeat), *callbacks]
+        trainer = make_trainer(config, folder, around, loggers, job, placement.accelerator)
         with lost_ranks(heartbeat, keeper.last_path), out_of_memory(t):
             return _fit(config, folder, datasets, module, checkpoint, keeper, trainer)
 
