@@ -188,9 +188,9 @@ ROOMS = {
         "strategy",
     ],
     "workflows": [
-        "config export page terminal",
+        "config export page terminal workers",
         "catalogue forecast graph inspect plugins prepare verify",
-        "calibrate cycle train",
+        "calibrate cycle hindcast train",
         "experiments",
         "sweep",
     ],
@@ -231,9 +231,14 @@ ROOMS = {
     "workflows/forecast": [
         "file_input members outputs overlay perturbed room",
         "request",
+        "sources",
         "dataset_input",
         "made",
         "run",
+    ],
+    "workflows/hindcast": [
+        "starts store",
+        "run score",
     ],
     "workflows/inspect": [
         "data step",
@@ -270,7 +275,13 @@ CONFINED = {
     "netCDF4": {"formats/icon_grid.py", "formats/netcdf_writer.py"},
     "eccodes": {"formats/grib.py", "formats/grib_keys.py", "formats/grib_points.py", "formats/grib_writer.py"},
     "cfgrib": {"formats/grib.py"},
-    "zarr": {"formats/zarr.py", "formats/zarr_writer.py", "cubes/store/layout.py", "cubes/foreign/"},
+    "zarr": {
+        "formats/zarr.py",
+        "formats/zarr_writer.py",
+        "cubes/store/layout.py",
+        "cubes/foreign/",
+        "workflows/hindcast/store.py",
+    },
     "xarray": {
         "formats/netcdf.py",
         "formats/bare_netcdf.py",

@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from py4cast.cli.base import Verb, add_calibration, add_data, add_members, by_comma, keys_of, renames, strip, whole
@@ -15,6 +17,8 @@ examples:
   py4cast forecast --model step.onnx --input an.nc --boundary ifs.grib --num_steps 48 --output 'fc_{lead_time}.grib2'
   py4cast forecast --forecaster RUN/forecaster.safetensors --dataset_conf my.json \\
       --init_time 2019-03-30T00 --num_steps 24 --output forecast.nc forecast.zarr
+  py4cast forecast --forecaster RUN/forecaster.safetensors --init_times 2022-01-01/2022-12-31/12h \\
+      --num_steps 24 --output hindcasts.zarr --num_workers 4
 
 The ending of --output chooses the format: .grib2, .nc (CF-NetCDF), .zarr. A path with {lead_time} becomes a file per
 lead time, which stands as soon as it is written; {init_time} is the start. Input is matched to the Forecaster's
@@ -71,7 +75,7 @@ def forecast_arguments(p: argparse.ArgumentParser) -> None:
     )
 
 
-def asked_forecast(a: argparse.Namespace) -> Any:
+def asked_forecast(a: argparse.Namespace, scores: str | None = None) -> Any:
     """What forecast, or cycle, was asked for."""
     from py4cast.workflows.forecast.request import Forecast
 
@@ -84,12 +88,18 @@ def asked_forecast(a: argparse.Namespace) -> Any:
         boundary=a.boundary or (), dataset=a.dataset, path=a.dataset_conf, overrides=strip(a.overrides),
         renamed=renames(a.rename, "INPUT=FORECASTER"), accumulated=by_comma(a.accumulated), regrid=a.regrid, members=members,
         num_members=a.num_members, seed=a.seed, no_calibration=a.no_calibration, perturb=a.perturb, perturb_size=a.perturb_size,
-        grib=keys_of(a.grib), device=a.device, precision=a.precision, free_border=a.free_border, stations=a.stations, series=a.series, overlay=a.overlay, part=a.part,
+        grib=keys_of(a.grib), device=a.device, precision=a.precision, free_border=a.free_border, stations=a.stations, series=a.series, overlay=a.overlay, part=a.part, scores=scores,
     )  # fmt: skip
 
 
 def _run(a: argparse.Namespace) -> None:
-    """Writes a forecast, and prints its files."""
+    """Writes a forecast, or many, and prints its files."""
+    if a.init_times is not None:
+        _run_hindcasts(a)
+        return
+    for flag in ("variables", "scheduler", "verify"):
+        if getattr(a, flag):
+            raise SettingsError(f"--{flag}: of --init_times")
     from py4cast.workflows.forecast.run import forecast
     from py4cast.workflows.terminal import Bar
 
@@ -98,4 +108,64 @@ def _run(a: argparse.Namespace) -> None:
     sys.stdout.write("".join(f"{path}\n" for path in paths))
 
 
-VERB = Verb("write a forecast file", _HELP, forecast_arguments, _run)
+def _run_hindcasts(a: argparse.Namespace) -> None:
+    """Makes forecasts from many starts, and prints the store, or their files."""
+    from py4cast.workflows.hindcast.run import hindcast
+    from py4cast.workflows.hindcast.starts import Starts
+    from py4cast.workflows.terminal import Bar
+
+    if a.init_time is not None:
+        raise SettingsError("--init_time and --init_times both say when to start; give one of them")
+    starts = Starts.of(a.init_times)
+    a.init_time = str(starts.times[0])
+    if a.verify:
+        _score_hindcasts(a, starts)
+        return
+    with Bar() as bar:
+        made = hindcast(asked_forecast(a), starts, by_comma(a.variables), a.num_workers, a.scheduler, bar)
+    sys.stdout.write("".join(f"{path}\n" for path in made.paths))
+    _require_named(starts, made.missing)
+
+
+def _score_hindcasts(a: argparse.Namespace, starts: Any) -> None:
+    """Scores forecasts from many starts, and shows the table."""
+    if a.output or a.variables or a.scheduler or a.num_workers > 1:
+        raise SettingsError(
+            "--verify of --init_times keeps no forecast and runs in one process; leave --output, --variables and --num_workers out, or "
+            "score a store that is kept by py4cast verify --forecast"
+        )
+    from py4cast.workflows.hindcast.score import score_hindcasts
+    from py4cast.workflows.terminal import Bar, score_table, show
+
+    with Bar() as bar:
+        scores, missing = score_hindcasts(asked_forecast(a, a.verify), starts, Path(a.verify), None, bar)
+    show(score_table(scores.to_dict(), "rmse"))
+    sys.stdout.write(f"{a.verify}\n")
+    _require_named(starts, missing)
+
+
+def _require_named(starts: Any, missing: Mapping[str, str]) -> None:
+    """DataError where a start that was asked for by name is missing; what could be made stands."""
+    if starts.is_named and missing:
+        from py4cast.errors import DataError
+
+        first, reason = next(iter(missing.items()))
+        raise DataError(
+            f"{len(missing)} of {len(starts.times)} starts that were asked for by name are missing, the first {first}: {reason}"
+        )
+
+
+def _arguments(p: argparse.ArgumentParser) -> None:
+    """The flags of forecast."""
+    forecast_arguments(p)
+    p.add_argument(
+        "--init_times", metavar="FIRST/LAST/EVERY",
+        help="forecasts from many starts, such as 2022-01-01/2022-12-31/12h, or times by comma, to one .zarr or a file each ({init_time}); those that stand are not made again",
+    )  # fmt: skip
+    p.add_argument("--variables", metavar="NAMES", help="variables that --init_times keeps, by comma (default: all)")
+    p.add_argument("--num_workers", type=whole, default=1, metavar="N", help="processes of --init_times (default: 1)")
+    p.add_argument("--scheduler", metavar="ADDRESS", help="a Dask cluster whose workers make --init_times")
+    p.add_argument("--verify", metavar="DIR", help="score --init_times on the way, against the data they start from; without --output nothing is kept")  # fmt: skip
+
+
+VERB = Verb("write a forecast file, or many", _HELP, _arguments, _run)

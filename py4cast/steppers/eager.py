@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 
@@ -38,6 +38,15 @@ class EagerStepper(StepperABC):
         self.forecaster = Forecaster.load(path)
         self.info = StepInfo.from_header(self.forecaster.header(), step_arrays(self.forecaster))
         self.forecaster.to(self._device)
+
+    @classmethod
+    def of(cls, forecaster: Forecaster) -> Self:
+        """The stepper of a Forecaster that is loaded already, where it is."""
+        stepper = cls.__new__(cls)
+        stepper._device, stepper._dtype = forecaster.device, None
+        stepper.forecaster = forecaster
+        stepper.info = StepInfo.from_header(forecaster.header(), step_arrays(forecaster))
+        return stepper
 
     def advance(self, states: Array, given: Iterable[Given[Array]]) -> Iterator[Array]:
         steps = self.forecaster.stream(self._tensor(states), map(self._inputs, given))

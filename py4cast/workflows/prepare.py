@@ -1,11 +1,10 @@
 """prepare: from files to a prepared store."""
 
-import importlib
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -14,48 +13,21 @@ from py4cast.datasets import registry
 from py4cast.datasets.base import DatasetABC
 from py4cast.datasets.files_dataset import FilesDataset
 from py4cast.errors import SettingsError
-from py4cast.process import end_with_parent
 from py4cast.progress import Preparation
 from py4cast.workflows.terminal import Bar
+from py4cast.workflows.workers import workers
 
 __all__ = ["prepare"]
 
 logger = logging.getLogger(__name__)
 
 
-@contextmanager
-def _workers(num_workers: int, scheduler: str | None) -> Iterator[tuple[Executor | None, int]]:
-    """What writes blocks, and how many at a time.
+_PRELOADED = ("py4cast.cubes.store.blocks", "py4cast.planes.catalog")
 
-    Raises:
-        SettingsError: no Dask here, or no cluster at that address.
-    """
-    if scheduler is not None:
-        try:
-            # no types of its own
-            distributed: Any = importlib.import_module("distributed")
-        except ImportError:
-            raise SettingsError("--scheduler needs Dask: pip install 'py4cast[dask]'") from None
-        try:
-            client = distributed.Client(scheduler, timeout="20s", set_as_default=False)
-        except OSError as error:
-            raise SettingsError(f"--scheduler {scheduler}: no cluster answers ({error})") from None
-        with client:
-            workers = max(1, len(client.scheduler_info()["workers"]))
-            logger.info("%d workers of %s", workers, scheduler)
-            yield client.get_executor(pure=False), 2 * workers
-        return
-    if num_workers <= 1:
-        yield None, 1
-        return
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
 
-    # a server that is forked once has the libraries loaded, and no threads of this process
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["py4cast.cubes.store.blocks", "py4cast.planes.catalog"])
-    with ProcessPoolExecutor(num_workers, mp_context=context, initializer=end_with_parent) as executor:
-        yield executor, num_workers + 1
+def _workers(num_workers: int, scheduler: str | None) -> AbstractContextManager[tuple[Executor | None, int]]:
+    """What writes blocks, and how many at a time."""
+    return workers(num_workers, scheduler, _PRELOADED)
 
 
 def prepare(

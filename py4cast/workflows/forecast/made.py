@@ -9,18 +9,18 @@ import numpy as np
 
 from py4cast.calibration import hours_of
 from py4cast.constraint import bounded_array
-from py4cast.errors import DataError, SettingsError
+from py4cast.errors import SettingsError
 from py4cast.given import Given
 from py4cast.steppers import Array, StepperABC
 from py4cast.timeline import instant, later
 from py4cast.variables import bounds_of
-from py4cast.workflows.forecast.file_input import FileInput
 from py4cast.workflows.forecast.members import Members
 from py4cast.workflows.forecast.perturbed import perturbation_of
 from py4cast.workflows.forecast.request import Forecast
 from py4cast.workflows.forecast.room import check_room
+from py4cast.workflows.forecast.sources import FileSource, SourceABC
 
-__all__ = ["MadeMembers", "members_of"]
+__all__ = ["MadeMembers", "members_from", "members_of", "open_source"]
 
 
 class MadeMembers(NamedTuple):
@@ -39,6 +39,23 @@ class MadeMembers(NamedTuple):
     steps: Iterator[Array]
 
 
+def open_source(asked: Forecast, stepper: StepperABC, stack: ExitStack, first: np.datetime64 | None) -> SourceABC:
+    """The source that a forecast asks for.
+
+    Args:
+        asked: the forecast.
+        stepper: that makes it.
+        stack: closes what is opened.
+        first: start of the first forecast; None for the latest.
+    """
+    if asked.input:
+        return FileSource(asked, stepper, stack)
+    from py4cast.workflows.forecast.dataset_input import DatasetSource
+
+    assert first is not None or asked.init_time is not None, "checked before"
+    return DatasetSource(asked, stepper, instant(asked.init_time or "") if first is None else first)
+
+
 def members_of(
     asked: Forecast, stepper: StepperABC, stack: ExitStack, start: np.datetime64 | None = None
 ) -> MadeMembers:
@@ -54,24 +71,15 @@ def members_of(
         SettingsError: wrong settings, time or members.
         DataError: the data do not fit the Forecaster, or lack what the forecast needs.
     """
-    if asked.input:
-        source = FileInput(
-            stepper.info, asked.input, asked.boundary, asked.renamed, asked.accumulated, asked.regrid,
-            imposes_border=not asked.free_border,
-        )  # fmt: skip
-        stack.callback(source.close)
-        if start is None:
-            start = instant(asked.init_time) if asked.init_time else source.latest()
-        _check_border(asked, stepper)
-        chosen = source.chosen_members(asked.members)
-        states = source.states(start, chosen)
-        given = source.given(start, asked.num_steps, states.shape[0])
-    else:
-        from py4cast.workflows.forecast.dataset_input import read_dataset
+    if start is None and asked.init_time:
+        start = instant(asked.init_time)
+    source = open_source(asked, stepper, stack, start)
+    return members_from(source, asked, stepper, source.latest() if start is None else start)
 
-        assert asked.init_time is not None, "checked before"
-        start, chosen = instant(asked.init_time), []
-        states, given = read_dataset(asked, stepper, start)
+
+def members_from(source: SourceABC, asked: Forecast, stepper: StepperABC, start: np.datetime64) -> MadeMembers:
+    """The same from a source that is open already, for any of its starts."""
+    chosen, states, given = source.read(start)
     members = Members(stepper.info, start, chosen, asked.num_members, asked.seed, bool(asked.perturb))
     check_room(stepper.info, max(1, len(members.numbers)))
     past = members.states(states)
@@ -92,13 +100,6 @@ def _of_one(given: Given[Array]) -> Given[Array]:
     """What is given of a step to the first state."""
     forcing, border = (None if values is None else values[:1] for values in (given.forcing, given.border))
     return Given(forcing, border, {key: values[:1] for key, values in given.inputs.items()})
-
-
-def _check_border(asked: Forecast, stepper: StepperABC) -> None:
-    if stepper.info.border is not None and not asked.boundary and not asked.free_border:
-        raise DataError(
-            "the strategy imposes values in the border: give a driving model's files by --boundary, or use --free_border"
-        )
 
 
 def _calibrated(

@@ -40,13 +40,14 @@ class Forecast:
         stations: file of the places of a series.
         series: file of the forecast at the stations.
         overlay: folder of maps and animations.
+        scores: folder of the scores of forecasts that are not kept.
         part: of a stretched grid that `output` holds.
         grib: keys of every GRIB message, such as `centre`; by default those of the input's first file that say who made it.
     """
 
     forecaster: str
-    output: Sequence[str]
     num_steps: int
+    output: Sequence[str] = ()
     others: Sequence[str] = ()
     init_time: str | None = None
     input: Sequence[str] = ()
@@ -69,6 +70,7 @@ class Forecast:
     stations: str | None = None
     series: str | None = None
     overlay: str | None = None
+    scores: str | None = None
     part: str | None = None
     grib: Mapping[str, str | int | float] = field(default_factory=dict)
 
@@ -79,7 +81,7 @@ class Forecast:
             raise SettingsError(f"--num_members {self.num_members}: expected at least 1")
         if bool(self.stations) != bool(self.series):
             raise SettingsError("--stations FILE and --series FILE come together")
-        if not (self.output or self.series or self.overlay):
+        if not (self.output or self.series or self.overlay or self.scores):
             raise SettingsError("nothing to write: give --output FILE, --series FILE or --overlay DIR")
         for flag, texts in (
             ("--output", self.output),

@@ -23,7 +23,7 @@ from py4cast.workflows.forecast.request import Forecast
 from py4cast.workflows.forecast.room import memory_as_errors
 from py4cast.workflows.terminal import Bar
 
-__all__ = ["Forecast", "forecast", "run"]
+__all__ = ["Forecast", "forecast", "heading_of", "run"]
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def run(asked: Forecast, stepper: StepperABC, bar: Bar | None = None) -> list[Pa
         if len(parts) > 1:
             numbers = tuple(range(sum(part.num_members for part in parts)))
             steps = (np.concatenate(values) for values in zip(*(part.steps for part in parts), strict=True))
-        heading = _heading(asked, stepper, start, numbers)
+        heading = heading_of(asked, stepper, start, numbers)
         series = Series(asked.series, asked.stations, heading) if asked.series and asked.stations else None
         outputs = stack.enter_context(Outputs(asked.output, heading, series, asked.part))
         overlay = None
@@ -87,7 +87,8 @@ def _check_alike(asked: Forecast, stepper: StepperABC, path: str, other: Stepper
             )
 
 
-def _heading(asked: Forecast, stepper: StepperABC, start: np.datetime64, members: tuple[int, ...]) -> Heading:
+def heading_of(asked: Forecast, stepper: StepperABC, start: np.datetime64, members: tuple[int, ...]) -> Heading:
+    """What a forecast is, apart from its values."""
     info = stepper.info
     lineage = info.header.get("lineage", {})
     attributes = {

@@ -1,0 +1,1 @@
+"""Hindcasts: forecasts from many starts in one job."""

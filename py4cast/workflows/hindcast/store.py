@@ -1,0 +1,182 @@
+"""HindcastStore: one Zarr of many forecasts, a chunk per start and lead time, written in any order and resumable."""
+
+import shutil
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from py4cast.atomic import write_json
+from py4cast.errors import SettingsError, nearest
+from py4cast.formats import conventions
+from py4cast.formats.base import Heading
+from py4cast.settings import read_json
+
+__all__ = ["MADE", "MISSING", "HindcastStore", "begin_store", "heading_of_variables"]
+
+MADE, MISSING = 1, 2
+_SINCE = {"units": "seconds since 1970-01-01", "calendar": "proleptic_gregorian"}
+_STATE, _DOCUMENT = "state", "hindcasts.json"
+
+
+def folder_of(path: Path) -> Path:
+    """Where a store lies until it is whole."""
+    return path.with_name(f".{path.name}.partial")
+
+
+def begin_store(
+    path: Path, heading: Heading, init_times: NDArray[np.datetime64], document: Mapping[str, Any]
+) -> "HindcastStore":
+    """The store of some hindcasts, with nothing in it, or as far as it was written before.
+
+    Args:
+        path: of the store.
+        heading: of any of the forecasts.
+        init_times: of all of them.
+        document: what they are made by and of, as plain JSON values; work goes on only where it is the same.
+
+    Raises:
+        SettingsError: a folder of other hindcasts lies there.
+    """
+    folder = folder_of(path)
+    told = folder / _DOCUMENT
+    if not told.is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        _create(folder, heading, init_times)
+        names = conventions.names_in_file(heading)
+        write_json(told, {"hindcasts": dict(document), "names": names})
+    elif read_json(told)["hindcasts"] != dict(document):
+        raise SettingsError(f"{folder}: of other hindcasts; remove it, or choose another --output")
+    return HindcastStore(path)
+
+
+def _create(folder: Path, heading: Heading, init_times: NDArray[np.datetime64]) -> None:
+    """Coordinates, and arrays in which nothing is written."""
+    count, steps = len(init_times), len(heading.lead_times)
+    group = zarr.create_group(store=folder, zarr_format=3)
+    group.attrs.update({"Conventions": conventions.CONVENTIONS, **heading.attributes})
+    for name, (dims, values, attrs) in _coordinates(heading, init_times).items():
+        created = group.create_array(name, shape=values.shape, dtype=values.dtype, dimension_names=dims)
+        created.attrs.update(_plain(attrs))
+        created[...] = values
+    group.create_array(_STATE, shape=(count,), chunks=(1,), dtype="int8", fill_value=0, dimension_names=("init_time",))
+    mapping = conventions.mapping_of(heading)
+    if mapping is not None:
+        created = group.create_array(conventions.MAPPING, shape=(), dtype="int32", dimension_names=())
+        created.attrs.update(_plain(mapping))
+    dims, shape = conventions.dims_of(heading)[1:], conventions.shape_of(heading)[1:]
+    for name, variable in zip(conventions.names_in_file(heading), heading.variables, strict=True):
+        created = group.create_array(
+            name, shape=(count, steps, *shape), chunks=(1, 1, *shape), dtype="float32", fill_value=np.nan,
+            dimension_names=("init_time", "lead_time", *dims),
+        )  # fmt: skip
+        attrs = dict(conventions.variable_attributes(variable, heading))
+        beside = [c for c in attrs["coordinates"].split() if c not in ("time", "lead_time", "init_time")]
+        created.attrs.update(_plain({**attrs, "coordinates": " ".join(["valid_time", *beside])}))
+
+
+def _coordinates(heading: Heading, init_times: NDArray[np.datetime64]) -> dict[str, conventions.Coordinate]:
+    """Those of one forecast, with its start and lead time as dimensions."""
+    coords = conventions.forecast_coordinates(heading)
+    lead, start, valid = coords.pop("lead_time"), coords.pop("init_time"), coords.pop("time")
+    seconds = init_times.astype("datetime64[s]").astype(np.int64)
+    leads = np.array(heading.lead_times, dtype="timedelta64[s]").astype(np.int64)
+    attrs = {k: v for k, v in valid[2].items() if k != "axis"}
+    return {
+        **coords,
+        "lead_time": (("lead_time",), lead[1], lead[2]),
+        "init_time": (("init_time",), seconds, {**start[2], "axis": "T"}),
+        "valid_time": (("init_time", "lead_time"), seconds[:, None] + leads[None, :], attrs),
+    }
+
+
+class HindcastStore:
+    """Creates what writes hindcasts into a store that has begun; it stands at its name once it is whole.
+
+    Until then it is a folder `.NAME.partial` beside it, which says of every start whether it is made. Starts may be written in
+    any order, by several processes.
+
+    Args:
+        path: of the store.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.folder = path, folder_of(path)
+        self._names: list[str] = read_json(self.folder / _DOCUMENT)["names"]
+        self._group = zarr.open_group(self.folder, mode="r+", zarr_format=3)
+
+    @property
+    def state(self) -> NDArray[np.int8]:
+        """Of every start: 0 not yet, 1 made, 2 missing."""
+        return np.asarray(self._array(_STATE)[...])
+
+    def _array(self, name: str) -> Any:
+        return self._group[name]
+
+    def put(self, place: int, step: int, values: NDArray[np.float32]) -> None:
+        """Writes a lead time of the start at `place`, `((member,) lat, lon, features)`."""
+        for index, name in enumerate(self._names):
+            array = self._array(name)
+            array[place, step] = values[..., index].reshape(array.shape[2:])
+
+    def mark(self, place: int, state: int) -> None:
+        """Notes that a start is made, or missing; after all that was put of it."""
+        self._array(_STATE)[place] = np.int8(state)
+
+    def finish(self) -> Path:
+        """Leaves out the starts that are missing, and puts the store at its name."""
+        state = self.state
+        kept = np.flatnonzero(state == MADE)
+        if kept.size < state.size:
+            self._close_gaps(kept)
+        shutil.rmtree(self.folder / _STATE)
+        (self.folder / _DOCUMENT).unlink()
+        with warnings.catch_warnings():
+            # xarray looks for gathered metadata first, and warns where there are none
+            warnings.filterwarnings("ignore", ".*Consolidated metadata.*")
+            zarr.consolidate_metadata(zarr.open_group(self.folder, mode="r+", zarr_format=3).store)
+        if self.path.is_dir():
+            shutil.rmtree(self.path)
+        self.folder.replace(self.path)
+        return self.path
+
+    def _close_gaps(self, kept: NDArray[np.int64]) -> None:
+        """Moves the chunks of the starts that are made together; none is read."""
+        for name in self._names:
+            chunks = self.folder / name / "c"
+            for target, place in enumerate(kept.tolist()):
+                if target != place:
+                    shutil.rmtree(chunks / str(target), ignore_errors=True)
+                    if (chunks / str(place)).is_dir():
+                        (chunks / str(place)).rename(chunks / str(target))
+            array = self._array(name)
+            array.resize((kept.size, *array.shape[1:]))
+        for name in ("init_time", "valid_time"):
+            array = self._array(name)
+            values = array[...][kept]
+            array.resize(values.shape)
+            array[...] = values
+
+
+def heading_of_variables(heading: Heading, names: Sequence[str]) -> tuple[Heading, list[int]]:
+    """The heading of some of the variables, and their places among all; of all where no name is given.
+
+    Raises:
+        SettingsError: a name that is not forecast.
+    """
+    held = [v.name for v in heading.variables]
+    for name in names:
+        if name not in held:
+            raise SettingsError(f"--variables {name}: it is not forecast{nearest(name, held)}")
+    places = [held.index(name) for name in names] if names else list(range(len(held)))
+    return replace(heading, variables=[heading.variables[p] for p in places]), places
+
+
+def _plain(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes as JSON values."""
+    return {k: v.tolist() if isinstance(v, np.ndarray | np.generic) else v for k, v in attrs.items()}
