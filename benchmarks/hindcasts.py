@@ -40,7 +40,9 @@ def main() -> None:
             single.append(run([*common, "--init_time", f"2020-03-12T{call:02d}", "--output", "one.nc"], folder))
             job.append(run([*common, "--init_times", f"2020-03-12T00/{last}/1h", "--output", f"h{call}.zarr"], folder))
         ratios = [j / (s * asked.starts) for s, j in zip(single, job, strict=True)]
-        print(f"{asked.starts} starts: one job {median(job):.1f} s, a call per start {median(single) * asked.starts:.1f} s")
+        print(
+            f"{asked.starts} starts: one job {median(job):.1f} s, a call per start {median(single) * asked.starts:.1f} s"
+        )
         print(f"ratio {median(ratios):.3f} (medians of {asked.calls} pairs)")
 
 

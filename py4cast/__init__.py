@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from py4cast.settings import Settings
     from py4cast.strategies import StrategyABC
     from py4cast.variables import Variable
+    from py4cast.workflows.python.verifying import verify
+    from py4cast.workflows.python.viewing import open_dataset
 
 find_former()
 
@@ -42,13 +44,15 @@ _HOMES = {
     "settings": ("Settings",),
     "strategies": ("StrategyABC",),
     "variables": ("Variable",),
+    "workflows.python.verifying": ("verify",),
+    "workflows.python.viewing": ("open_dataset",),
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AutoRegressiveLightning", "DataError", "DatasetABC", "DatasetInfo", "ErrorObserver", "Forecaster", "Grid", "GridModel",
     "Item", "ItemBatch", "LossABC", "ModelABC", "NamedTensor", "NodeModel", "NumericalError", "Py4castError", "Settings",
-    "SettingsError", "Statics", "StrategyABC", "Variable", "__version__", "collate_fn", "get_datasets",
+    "SettingsError", "Statics", "StrategyABC", "Variable", "__version__", "collate_fn", "get_datasets", "open_dataset", "verify",
 ]  # fmt: skip
 
 

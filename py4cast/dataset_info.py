@@ -11,6 +11,7 @@ from py4cast.batch import STANDARD_KEYS, ItemBatch, Statics
 from py4cast.border import Border
 from py4cast.errors import DataError, nearest
 from py4cast.grid import Grid
+from py4cast.html import facts, table
 from py4cast.namedtensor import NamedTensor
 from py4cast.statistics import Stats
 from py4cast.timeline import told
@@ -212,22 +213,36 @@ class DatasetInfo:
                 f"dataset {other.name!r}: static features {other.static}; the Forecaster expects {self.static}"
             )
 
-    def summary(self) -> str:
-        """Table of the variables with their roles, units, levels and statistics."""
-        rows = [("variable", "role", "units", "level", "mean", "std", "diff_std [std]")]
+    def rows(self) -> list[tuple[str, ...]]:
+        """A row per variable, under a first row of names: role, units, level and statistics as text."""
+        rows: list[tuple[str, ...]] = [("variable", "role", "units", "level", "mean", "std", "diff_std [std]")]
         for v in self.variables:
             mean, std = (f"{self.stats[v.name][k]:.5g}" if v.name in self.stats else "-" for k in ("mean", "std"))
             diff = f"{self.diff_stats[v.name]['std']:.4f}" if v.name in self.diff_stats else "-"
             level = f"{v.level:g} {v.type_of_level or ''}".strip() if v.level is not None else "-"
             rows.append((v.name, v.role, v.units, level, mean, std, diff))
+        return rows
+
+    def summary(self) -> str:
+        """Table of the variables with their roles, units, levels and statistics."""
+        rows = self.rows()
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         head = [
             f"dataset {self.name}, step {told(self.step_duration)}",
             f"grid {self.grid.describe()}",
             f"statics {', '.join(self.static) or 'none'}",
         ]
-        return "\n".join([*head, *table])
+        return "\n".join([*head, *lines])
+
+    def _repr_html_(self) -> str:
+        known = [
+            ("step", told(self.step_duration)),
+            ("grid", self.grid.describe()),
+            ("statics", ", ".join(self.static)),
+        ]
+        head, *rows = self.rows()
+        return facts(f"dataset {self.name}", known) + table(head, rows)
 
     def pack(self) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
         """A JSON description and tensors, from which `unpack` makes it again."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from py4cast.calibration import Calibration
 
-__all__ = ["description"]
+__all__ = ["description", "pairs_of"]
 
 
 def description(
@@ -41,3 +41,9 @@ def description(
             f"calibrated over {calibration.num_steps} steps on {source['num_forecasts']} forecasts, {source['first']} to {source['last']}"
         )
     return "\n".join(lines)
+
+
+def pairs_of(text: str, ending: str) -> list[tuple[str, str]]:
+    """The lines of a description as pairs of their first word and the rest, without those that it ends with."""
+    lines = text.removesuffix(ending).splitlines()
+    return [(first, rest) for first, _, rest in (line.partition(" ") for line in lines) if first]

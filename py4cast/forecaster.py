@@ -19,17 +19,19 @@ from torch import Tensor, nn
 from py4cast.batch import ItemBatch
 from py4cast.calibration import Calibration
 from py4cast.dataset_info import DatasetInfo
-from py4cast.description import description
+from py4cast.description import description, pairs_of
+from py4cast.door import ClassDoor, door
 from py4cast.entry import Entry, calibrated, check_finite, random_state, tell_own_noise
 from py4cast.errors import DataError, SettingsError
 from py4cast.given import Given, Samples
+from py4cast.html import facts
 from py4cast.learned import learned_of
 from py4cast.losses import LossABC
 from py4cast.models import GriddedNetwork, ModelABC, build_network
 from py4cast.models import registry as models
 from py4cast.namedtensor import NamedTensor
 from py4cast.normalizer import Normalizer
-from py4cast.saved import FORMAT, bounded_parameters, damaged_as_errors, read_saved, write_saved
+from py4cast.saved import FORMAT, bounded_parameters, damaged_as_errors, load_weights, read_saved, write_saved
 from py4cast.settings import encode, settings_of
 from py4cast.strategies import StrategyABC
 from py4cast.strategies import registry as strategies
@@ -54,6 +56,8 @@ class Forecaster(nn.Module):
         lineage: how it came to be, plain JSON values.
     """
 
+    train: Any = ClassDoor("python.training:train_forecaster", nn.Module.train)
+
     def __init__(
         self,
         info: DatasetInfo,
@@ -65,12 +69,8 @@ class Forecaster(nn.Module):
         lineage: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.info = info
-        self.network = network
-        self.strategy = strategy
-        self.num_input_steps = num_input_steps
-        self.names = dict(names)
-        self.model_settings = model_settings
+        self.info, self.network, self.strategy = info, network, strategy
+        self.num_input_steps, self.names, self.model_settings = num_input_steps, dict(names), model_settings
         self.lineage: dict[str, Any] = dict(lineage or {})
         self.carried: dict[str, Tensor] = {}
         self.calibration: Calibration | None = None
@@ -196,9 +196,7 @@ class Forecaster(nn.Module):
 
     def _physical(self, prediction: Tensor) -> Tensor:
         values = self.entry.physical(prediction)
-        if self.strategy.has_holes:
-            values = values.masked_fill(~self.strategy.valid_mask, torch.nan)
-        return values
+        return values.masked_fill(~self.strategy.valid_mask, torch.nan) if self.strategy.has_holes else values
 
     def _standardised(self, batch: ItemBatch) -> tuple[Tensor, Tensor | None, Tensor]:
         """States, forcings and truth of a batch, standardised."""
@@ -277,12 +275,16 @@ class Forecaster(nn.Module):
         return samples._replace(noise=torch.stack(steps, dim=1 if members == 1 else 2))
 
     def forecast(
-        self, batch: ItemBatch, num_steps: int | None = None, num_members: int | None = None, seed: int = 0
-    ) -> NamedTensor:
+        self, batch: Any, num_steps: int | None = None, num_members: int | None = None, seed: int = 0, **further: Any
+    ) -> Any:
         """All lead times at once, `(batch, (member,) timestep, lat, lon, features)`, physical, without gradients.
 
-        It takes and raises what `rollout` does.
+        It takes and raises what `rollout` does. Of an `xarray.Dataset` of past states instead of a batch it makes a Dataset, and
+        takes what `py4cast.workflows.python.forecasting.forecast_dataset` does.
         """
+        if not isinstance(batch, ItemBatch):
+            forecast_dataset: Any = door("python.forecasting:forecast_dataset")
+            return forecast_dataset(self, batch, num_steps, num_members, seed, **further)
         with torch.no_grad():
             steps = list(self.rollout(batch, num_steps, num_members, seed))
         return NamedTensor.stack(steps, "timestep", dim=steps[0].ndims - 3)
@@ -318,6 +320,9 @@ class Forecaster(nn.Module):
         known = samples._replace(truth=torch.where(is_learned, samples.truth, torch.nan))
         prediction = self.predictions.standardise(forecast.tensor)
         return self.strategy.validation_loss(self.network, loss, known, prediction)
+
+    def _repr_html_(self) -> str:
+        return facts("Forecaster", pairs_of(self.describe(), self.info.summary())) + self.info._repr_html_()
 
     def describe(self) -> str:
         """What it is: model, strategy, parameters, data."""
@@ -389,12 +394,6 @@ class Forecaster(nn.Module):
         forecaster.lineage, forecaster.carried = header["lineage"], parts["climatology"]
         if header.get("calibration"):
             forecaster.calibration = Calibration.from_dict(header["calibration"], parts["calibration"]["mean"].numpy())
-        for module, part in ((forecaster.network.model, "network"), (forecaster.strategy, "strategy")):
-            try:
-                module.load_state_dict(parts[part])
-            except RuntimeError as error:
-                reason = " ".join(str(error).split())
-                raise DataError(
-                    f"{source}: its weights do not fit the model {header['model']!r} installed here: {reason}"
-                ) from None
+        modules = {"network": forecaster.network.model, "strategy": forecaster.strategy}
+        load_weights(modules, parts, f"{source}: its weights do not fit the model {header['model']!r} installed here")
         return forecaster.eval()

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils import _pytree
 
 from py4cast.errors import nearest
+from py4cast.html import facts
 
 if TYPE_CHECKING:
     import xarray
@@ -152,6 +153,15 @@ class NamedTensor:
 
     def __repr__(self) -> str:
         return f"NamedTensor(shape={tuple(self.shape)}, names={self.names}, feature_names={self.feature_names})"
+
+    def _repr_html_(self) -> str:
+        sizes = zip(self.names, self.shape, strict=True)
+        known = [
+            ("dimensions", ", ".join(f"{name} {size}" for name, size in sizes)),
+            ("features", ", ".join(self.feature_names)),
+            ("device", self.device),
+        ]
+        return facts("NamedTensor", known)
 
     # Joining -------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from py4cast.errors import DataError, SettingsError
 from py4cast.settings import parse_json
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 __all__ = [
     "FORMAT",
@@ -30,6 +30,7 @@ __all__ = [
     "damaged_as_errors",
     "file_of",
     "identity_of",
+    "load_weights",
     "read_info",
     "read_saved",
     "write_saved",
@@ -215,3 +216,16 @@ def bounded_parameters(most: int) -> Iterator[None]:
         yield
     finally:
         handle.remove()
+
+
+def load_weights(modules: Mapping[str, "nn.Module"], parts: Mapping[str, Mapping[str, "Tensor"]], told: str) -> None:
+    """Gives modules their tensors, by the name of their part.
+
+    Raises:
+        DataError: names or shapes that do not fit; begins with `told`.
+    """
+    for part, module in modules.items():
+        try:
+            module.load_state_dict(parts[part])
+        except RuntimeError as error:
+            raise DataError(f"{told}: {' '.join(str(error).split())}") from None

@@ -11,8 +11,9 @@ PACKAGE = ROOT / "py4cast"
 
 # a module imports only from rows above its own; siblings of a row do not import each other
 ROWS = [
-    "errors process version progress former text checksums polygons",
-    "calibration job namedtensor settings registry atomic units projection given noise",
+    "door errors process version progress former text checksums polygons",
+    "calibration html job settings registry atomic units projection given noise",
+    "namedtensor",
     "constraint",
     "variables grid kept_arrays statistics timeline",
     "axis kept_weights overlap transforms",
@@ -191,6 +192,7 @@ ROOMS = {
         "config export page terminal workers",
         "catalogue forecast graph inspect plugins prepare verify",
         "calibrate cycle hindcast train",
+        "python",
         "experiments",
         "sweep",
     ],
@@ -250,6 +252,10 @@ ROOMS = {
         "data",
         "score_page",
     ],
+    "workflows/python": [
+        "copies viewing",
+        "forecasting training verifying",
+    ],
     "workflows/sweep": [
         "axes board",
         "settings trial",
@@ -283,6 +289,7 @@ CONFINED = {
         "workflows/hindcast/store.py",
     },
     "xarray": {
+        "workflows/python/",
         "formats/netcdf.py",
         "formats/bare_netcdf.py",
         "planes/arrays.py",

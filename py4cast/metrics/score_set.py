@@ -14,6 +14,7 @@ from torch import Tensor
 
 from py4cast.errors import SettingsError, nearest
 from py4cast.grid import Grid
+from py4cast.html import facts, table
 from py4cast.metrics.base import MetricABC
 from py4cast.metrics.rows import Rows
 from py4cast.text import csv_cell
@@ -135,6 +136,25 @@ class ScoreSet:
             raise SettingsError(f"no system {system!r} in these scores{nearest(system, self.systems)}")
         return np.asarray(self.arrays[metric].values[list(self.systems).index(system)])
 
+    def _repr_html_(self) -> str:
+        metric = "rmse" if "rmse" in self.metrics else next(iter(self.metrics), "")
+        known = [
+            ("forecasts", self.num_forecasts),
+            ("systems", ", ".join(self.systems)),
+            ("metrics", ", ".join(self.metrics)),
+        ]
+        if not metric or self.arrays[metric].values.ndim != 3:
+            return facts("Scores", known)
+        rows = [
+            [f"{variable} [{self.units[variable]}]", system, *(_shown(v) for v in self.table(metric, system)[:, place])]
+            for place, variable in enumerate(self.variables)
+            for system in self.systems
+            if np.isfinite(self.table(metric, system)[:, place]).any()
+        ]
+        return facts(f"Scores: {metric}", known) + table(
+            ["variable", "system", *(f"+{h:g} h" for h in self.lead_hours)], rows
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values: system → variable → metric → one number per lead time.
 
@@ -194,6 +214,10 @@ class ScoreSet:
         values = coordinate.values[variable] if coordinate.dims[0] == "variable" else coordinate.values
         value = values[index]
         return f"{dim}={value:.6g}" if np.issubdtype(coordinate.values.dtype, np.number) else f"{dim}={value}"
+
+
+def _shown(value: float) -> str:
+    return f"{value:.4g}" if math.isfinite(value) else "-"
 
 
 def _text(value: float) -> str:

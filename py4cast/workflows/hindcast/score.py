@@ -54,7 +54,8 @@ class _Case:
 
     def forecast(self, batch: ItemBatch) -> Tensor:
         """`(batch, (member,) timestep, lat, lon, features)`."""
-        return self._model.forecast(batch, self._asked.num_steps, self._num_members, self._asked.seed).tensor
+        values: Tensor = self._model.forecast(batch, self._asked.num_steps, self._num_members, self._asked.seed).tensor
+        return values
 
     def members(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
         """The members `(member, timestep, lat, lon, features)`, and the truth."""

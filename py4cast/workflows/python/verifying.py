@@ -1,0 +1,93 @@
+"""verify: forecasts of xarray against their truth, scored as the command line scores files."""
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from py4cast.errors import DataError
+from py4cast.regrid import Method
+from py4cast.workflows.python.copies import as_file
+from py4cast.workflows.verify.file_case import VerifyFiles
+from py4cast.workflows.verify.files import verify_files
+from py4cast.workflows.verify.score_files import write_netcdf
+from py4cast.workflows.verify.split import score_settings
+
+__all__ = ["verify"]
+
+_WORDS = {
+    "--forecast": "forecast",
+    "--truth": "truth",
+    "--reference": "references",
+    "--regrid": "regrid",
+    "--rename": "rename",
+}
+Fields = xr.Dataset | str | os.PathLike[str]
+
+
+def verify(
+    forecast: Fields,
+    truth: Fields,
+    *,
+    metrics: Sequence[str] = (),
+    variables: Sequence[str] = (),
+    rename: Mapping[str, str] | None = None,
+    accumulated: Sequence[str] = (),
+    references: Mapping[str, Fields] | None = None,
+    regrid: Method | None = None,
+    climatology: str = "truth",
+    settings: Sequence[str] = (),
+) -> xr.Dataset:
+    """The scores of forecasts, as a Dataset: `rmse(system, lead_time, variable)` and all others, with their bounds.
+
+    Args:
+        forecast: with starts and lead times, and members where there are any; or files of it.
+        truth: analyses; or files of them.
+        metrics: by name; by default those of `py4cast verify`.
+        variables: names in the truth; by default all that both have.
+        rename: name in the truth by name in the forecast.
+        accumulated: forecast variables that are sums since the start.
+        references: further forecasts by name.
+        regrid: how forecasts come to the truth's grid: linear, nearest, mean; None refuses another grid.
+        climatology: file of normals, `truth` or `none`.
+        settings: dotted settings of the scores, such as `confidence=0.9`.
+
+    Raises:
+        DataError: a Dataset that lacks a time, a variable, or fits the other nowhere.
+        SettingsError: names that are not there.
+    """
+    asked = [f"metrics={list(metrics)!r}".replace("'", '"')] if metrics else []
+    with ExitStack() as stack:
+        files = {name: _file(data, name, stack) for name, data in {"forecast": forecast, "truth": truth}.items()}
+        others = {name: [_file(data, name, stack)] for name, data in (references or {}).items()}
+        try:
+            wanted = VerifyFiles(
+                forecast=[files["forecast"]], truth=[files["truth"]], references=others, variables=variables,
+                renamed={truth_name: ours for ours, truth_name in (rename or {}).items()}, accumulated=accumulated, regrid=regrid,
+                climatology=climatology, scores=score_settings([*asked, *settings]),
+            )  # fmt: skip
+            scores, case = verify_files(wanted, num_workers=1)
+            case.close()
+        except DataError as error:
+            raise DataError(_in_words_of_python(str(error), files)) from None
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="py4cast-")))
+        write_netcdf(folder / "scores.nc", scores)
+        with xr.open_dataset(folder / "scores.nc", decode_timedelta=False) as data:
+            kept = data.load()
+    return kept.drop_vars([n for n in kept.variables if str(n).startswith("row_")])
+
+
+def _file(data: Any, what: str, stack: ExitStack) -> str:
+    return str(data) if isinstance(data, str | os.PathLike) else stack.enter_context(as_file(data, what))
+
+
+def _in_words_of_python(text: str, files: Mapping[str, str]) -> str:
+    for flag, word in _WORDS.items():
+        text = text.replace(flag, word)
+    for word, path in files.items():
+        text = text.replace(path, word)
+    return text
