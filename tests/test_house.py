@@ -263,7 +263,8 @@ ROOMS = {
         "run",
     ],
     "workflows/train": [
-        "constrained folder limits lineage trainer transfer",
+        "channels constrained folder limits lineage trainer",
+        "transfer",
         "run",
         "estimate",
     ],

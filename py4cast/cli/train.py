@@ -21,7 +21,7 @@ examples:
   py4cast train --strategy ensemble --num_members 4         members by noise, trained on the CRPS
   py4cast train --strategy ensemble --init_from F --epochs 3   an ensemble from a scaled_ar Forecaster
   py4cast train --config RUN/config.json                    a run again
-  py4cast train --run_name NAME --resume ...                go on with a run that was stopped
+  py4cast train --run_name NAME --resume ...                go on with a run that was stopped; with more --epochs, of one that is done
 
 The last line on standard output is the run's folder: config.json, scores.json, forecaster.safetensors,
 checkpoints/{best,last}.ckpt, TensorBoard events, plots/.
@@ -167,8 +167,12 @@ def _naming_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--init_from",
         metavar="FORECASTER",
-        help="begin from a trained one of the same data and model; a strategy may add noise",
+        help="begin from a trained one of the same model; variables, input steps, grid and strategy may be others, and it is told what is new",
     )
+    p.add_argument(
+        "--freeze", action="append", default=[], metavar="PATTERN",
+        help="weights that stay as they are, by name, such as 'encoder.*'; may stand several times",
+    )  # fmt: skip
     p.add_argument(
         "--campaign_name",
         default="default",
@@ -197,6 +201,8 @@ def document_of(a: argparse.Namespace) -> dict[str, Any]:
     settings |= {name: getattr(a, name) for name in _SETTINGS if getattr(a, name) is not None}
     settings |= {} if a.checkpoint_rollout is None else {"use_checkpoint": True}
     settings |= {} if a.accumulate is None else {"accumulate_grad_batches": a.accumulate}
+    if getattr(a, "freeze", None):
+        settings["freeze"] = a.freeze
     if a.rollout_schedule is not None:
         settings["rollout_schedule"] = _schedule(a.rollout_schedule)
     if a.plots is not None:

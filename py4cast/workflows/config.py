@@ -77,6 +77,7 @@ class TrainSettings(Settings):
     accumulate_grad_batches: int = setting(1, "batches per optimiser step")
     max_steps: int | None = setting(None, "optimiser steps at most")
     early_stopping: int | None = setting(None, "validations without a better one after which to stop")
+    freeze: tuple[str, ...] = setting((), "names of weights that stay as they are, patterns such as encoder.*")
     on_nan: Literal["stop", "skip", "rollback"] = setting(
         "stop", "where a gradient is not finite: stop, leave the step out, or go back to the last saved state and on"
     )

@@ -52,12 +52,26 @@ def begin(folder: Path, config: RunConfig, resume: bool) -> Path | None:
         raise SettingsError(f"{folder}: no run to resume here")
     # settings that came after the run began have their defaults
     before = RunConfig.from_dict(read_json(config_file), source=str(config_file)).to_dict()
-    if before != config.to_dict():
-        changed = _differing(before, config.to_dict())
+    now = config.to_dict()
+    if before != now and before == _as_long_as(now, before):
+        write_json(config_file, now)
+    elif before != now:
+        changed = _differing(before, now)
         raise SettingsError(
             f"{folder}: --resume goes on with the run's own settings; these differ: {', '.join(changed)}; see {config_file}"
         )
     return last_checkpoint(folder, resume)
+
+
+def _as_long_as(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with the length that the run had before, where it is longer now."""
+    train = dict(now["train"])
+    if train["epochs"] >= before["train"]["epochs"]:
+        train["epochs"] = before["train"]["epochs"]
+    steps, asked = before["train"]["max_steps"], train["max_steps"]
+    if steps is not None and (asked is None or asked >= steps):
+        train["max_steps"] = steps
+    return {**now, "train": train}
 
 
 def _differing(before: Any, now: Any, place: str = "") -> list[str]:

@@ -48,7 +48,7 @@ from py4cast.workflows.train.folder import begin, last_checkpoint, process_rank,
 from py4cast.workflows.train.limits import out_of_memory, restored_determinism
 from py4cast.workflows.train.lineage import git_state
 from py4cast.workflows.train.trainer import make_callbacks, make_trainer
-from py4cast.workflows.train.transfer import transfer
+from py4cast.workflows.train.transfer import freeze, transfer
 from py4cast.workflows.verify.climatology import carry, climatology_of
 from py4cast.workflows.verify.score_files import write_scores
 from py4cast.workflows.verify.split import SplitCase, document_of
@@ -218,8 +218,9 @@ def _make(
         load_weights(forecaster, Path(weights))
     if init_from is not None:
         logger.info("from %s: %s", init_from, transfer(forecaster, Path(init_from)))
+    freeze(forecaster.network, config.train.freeze)
     logger.info("%s", forecaster.describe())
-    # a ring where no truth is imposed is forecast like the rest, so it is learned like the rest
+    # a ring where no truth is imposed is learned like the rest
     learned = info if forecaster.strategy.force_border else info.without_border()
     kind = losses.get(config.train.loss)
     learned = weighted(on_areas(learned, config.loss.areas, config.loss.shares), config.loss.variables)

@@ -1,17 +1,23 @@
-"""Transfer: a training that begins from the network of another Forecaster, to which inputs such as noise are added."""
+"""Transfer: a training that begins from the network of another Forecaster, whatever of it can be carried over."""
 
+import fnmatch
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from py4cast.errors import DataError
+from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.forecaster import Forecaster
+from py4cast.workflows.train.channels import Channels, Ends, Names, channels_of, ends_of
 
-__all__ = ["Transfer", "transfer"]
+__all__ = ["Transfer", "freeze", "transfer"]
 
-_OUTPUTS_ALIKE = ("scaled_ar", "ensemble")
+logger = logging.getLogger(__name__)
+# strategies that read the network's output alike
+_OUTPUTS_ALIKE = (("scaled_ar", "ensemble"),)
 
 
 class Transfer(NamedTuple):
@@ -19,8 +25,9 @@ class Transfer(NamedTuple):
 
     Args:
         kept: as they were.
-        enlarged: with zeros for the inputs that are new, so that they change nothing at the start.
-        new: drawn afresh; the source has none such.
+        enlarged: carried over by the names of inputs and outputs; zero for inputs that are new, so that they change nothing
+            at the start.
+        new: drawn afresh; the source has none such, or of another shape.
     """
 
     kept: list[str]
@@ -37,55 +44,120 @@ class Transfer(NamedTuple):
 
 
 def transfer(forecaster: Forecaster, path: Path) -> Transfer:
-    """Gives the network of a Forecaster the weights of another one of the same data and model.
+    """Gives the network of a Forecaster the weights of another one of the same model.
 
-    New inputs stand behind those that the source knows: a strategy with noise begins with the forecast of the deterministic one.
+    Variables, levels, input steps, grid, data and strategy may differ. Inputs and outputs are found again by their names; inputs
+    that are new begin with weights of zero, so that a strategy with noise begins with the forecast of the deterministic one.
+    Outputs that are new, or that the strategy reads in another way, are drawn afresh.
 
     Args:
         forecaster: that is trained.
         path: of the other.
 
     Raises:
-        DataError: other data, another model, or weights that do not fit even so.
+        DataError: another model, or nothing that fits.
     """
     source = Forecaster.load(path)
-    source.info.check_same(forecaster.info)
-    for what, ours, theirs in (
-        ("model", forecaster.names["model"], source.names["model"]),
-        ("num_input_steps", forecaster.num_input_steps, source.num_input_steps),
-    ):
-        if ours != theirs:
-            raise DataError(
-                f"--init_from {path}: its {what} is {theirs}, that of the training {ours}; expected the same"
-            )
-    names = {source.names["strategy"], forecaster.names["strategy"]}
-    if len(names) > 1 and not names <= set(_OUTPUTS_ALIKE):
-        raise DataError(
-            f"--init_from {path}: strategy {source.names['strategy']!r} reads the network's output in another way than "
-            f"{forecaster.names['strategy']!r}; the weights of one are nothing for the other (expected {' or '.join(_OUTPUTS_ALIKE)})"
-        )
-    given, told = source.network.state_dict(), Transfer([], [], [])
-    state = forecaster.network.state_dict()
+    ours, theirs = forecaster.names["model"], source.names["model"]
+    if ours != theirs:
+        raise DataError(f"--init_from {path}: its model is {theirs}, that of the training {ours}; expected the same")
+    mine, given = channels_of(forecaster), channels_of(source)
+    if not _reads_alike(source.names["strategy"], forecaster.names["strategy"]):
+        given = Channels(given.inputs, [None] * len(given.outputs))
+    ends, weights = ends_of(forecaster), source.network.state_dict()
+    told, state = Transfer([], [], []), forecaster.network.state_dict()
+    learned = _learned(forecaster.network)
     for name, fresh in state.items():
-        if name not in given:
+        if name not in learned:
+            continue  # made of the grid and the settings, such as a mesh
+        carried = _carried(weights.get(name), fresh, ends[name], mine, given)
+        if carried is None:
             told.new.append(name)
             continue
-        state[name] = _enlarged(given[name], fresh, f"{path}: {name}")
-        (told.kept if given[name].shape == fresh.shape else told.enlarged).append(name)
+        is_same = weights[name].shape == fresh.shape and torch.equal(carried, weights[name].to(carried.dtype))
+        (told.kept if is_same else told.enlarged).append(name)
+        state[name] = carried
+    if not any(state[name].ndim > 1 for name in (*told.kept, *told.enlarged)):
+        settings = (
+            "other settings of the model" if source.model_settings != forecaster.model_settings else "another network"
+        )
+        raise DataError(f"--init_from {path}: nothing of it fits this network: {settings}")
     forecaster.network.load_state_dict(state)
     return told
 
 
-def _enlarged(weight: Tensor, like: Tensor, where: str) -> Tensor:
-    """A weight with zeros behind its inputs, where there are more of them; DataError where anything else differs."""
-    if weight.shape == like.shape:
-        return weight
-    differing = [i for i, (a, b) in enumerate(zip(weight.shape, like.shape, strict=False)) if a != b]
-    if weight.ndim != like.ndim or differing != [1] or weight.shape[1] > like.shape[1]:
-        raise DataError(
-            f"--init_from {where} is of shape {list(weight.shape)}, the network's of {list(like.shape)}; expected the same but for "
-            f"further inputs"
-        )
-    wide = torch.zeros_like(like)
-    wide[:, : weight.shape[1]] = weight
-    return wide
+def _learned(network: nn.Module) -> set[str]:
+    """Names of what training changes: weights, and the statistics of norms."""
+    norms = {name for name, module in network.named_modules() if getattr(module, "track_running_stats", False)}
+    counted = {name for name, _ in network.named_buffers() if name.rpartition(".")[0] in norms}
+    return {name for name, _ in network.named_parameters()} | counted
+
+
+def _reads_alike(one: str, other: str) -> bool:
+    """Whether two strategies make the same of a network's output."""
+    return one == other or any({one, other} <= set(names) for names in _OUTPUTS_ALIKE)
+
+
+def _carried(weight: Tensor | None, fresh: Tensor, ends: Ends, mine: Channels, given: Channels) -> Tensor | None:
+    """A weight with its inputs and outputs where the network has them now; None where it cannot be carried over."""
+    if weight is None or weight.ndim != fresh.ndim:
+        return None
+    if not ends.is_plain:
+        is_same = mine == given and weight.shape == fresh.shape
+        return weight.to(fresh.dtype) if is_same else None
+    free = (ends.inputs, ends.outputs)
+    if any(a != b for i, (a, b) in enumerate(zip(weight.shape, fresh.shape, strict=True)) if i not in free):
+        return None
+    carried = weight.to(fresh.dtype)
+    if ends.inputs is not None:
+        carried = _moved(carried, ends.inputs, given.inputs, mine.inputs, None)
+    if ends.outputs is not None:
+        if not any(name is not None and name in mine.outputs for name in given.outputs):
+            return None
+        # what is new of the outputs is as it was drawn, of the inputs zero
+        carried = _moved(carried, ends.outputs, given.outputs, mine.outputs, fresh)
+    return carried
+
+
+def _moved(weight: Tensor, axis: int, given: Names, mine: Names, fresh: Tensor | None) -> Tensor:
+    """A weight whose places along an axis are those of `mine`; of what is new those of `fresh`, else zero."""
+    places = {name: place for place, name in enumerate(given) if name is not None}
+    pairs = [(place, places[name]) for place, name in enumerate(mine) if name in places]
+    shape = list(weight.shape)
+    shape[axis] = len(mine)
+    whole = weight.new_zeros(shape) if fresh is None else fresh.clone()
+    if pairs:
+        to, of = (torch.tensor(indices) for indices in zip(*pairs, strict=True))
+        whole.index_copy_(axis, to, weight.index_select(axis, of))
+    return whole
+
+
+def freeze(network: nn.Module, patterns: Sequence[str]) -> int:
+    """Keeps the weights of a network whose names fit as they are, and what their norms have counted; how many there are.
+
+    Args:
+        network: that is trained.
+        patterns: of names, such as `encoder.*`.
+
+    Raises:
+        SettingsError: a pattern that no weight fits, or nothing left to learn.
+    """
+    names = [name for name, _ in network.named_parameters()]
+    frozen = set[str]()
+    for pattern in patterns:
+        fitting = fnmatch.filter(names, pattern)
+        if not fitting:
+            raise SettingsError(f"--freeze {pattern!r}: no weight has such a name{nearest(pattern, names)}")
+        frozen |= set(fitting)
+    if patterns and len(frozen) == len(names):
+        raise SettingsError(f"--freeze {' '.join(patterns)}: all weights, so that there is nothing to learn")
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(name not in frozen and parameter.requires_grad)
+    for module in network.modules():
+        scales = list(module.parameters(recurse=False))
+        if getattr(module, "track_running_stats", False) and scales and not any(p.requires_grad for p in scales):
+            # its statistics are part of what is frozen
+            module.register_forward_pre_hook(lambda norm, _: norm.eval() and None)
+    if frozen:
+        logger.info("%d of %d weights stay as they are (--freeze)", len(frozen), len(names))
+    return len(frozen)
