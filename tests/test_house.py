@@ -43,7 +43,7 @@ ROWS = [
 ROOMS = {
     "cli": [
         "base",
-        "calibrate catalogue closure compare ensembles export forecast graph inspect main mapping plugins prepare register sweep train verify",
+        "calibrate catalogue closure compare ensembles export forecast graph inspect main mapping new plugins prepare register sweep train verify",
         "__main__ cycle estimate",
     ],
     "cubes": [
@@ -190,7 +190,7 @@ ROOMS = {
     ],
     "workflows": [
         "config export page terminal workers",
-        "catalogue forecast graph inspect plugins prepare verify",
+        "catalogue forecast graph inspect new plugins prepare verify",
         "calibrate cycle hindcast train",
         "python",
         "experiments",
@@ -244,6 +244,10 @@ ROOMS = {
     ],
     "workflows/inspect": [
         "data step",
+    ],
+    "workflows/new": [
+        "look plugin",
+        "dataset",
     ],
     "workflows/page": [
         "numbers pictures worst",

@@ -28,6 +28,7 @@ _VERBS = (
     "train",
     "estimate",
     "sweep",
+    "new",
     "prepare",
     "forecast",
     "cycle",

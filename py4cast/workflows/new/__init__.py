@@ -1,0 +1,1 @@
+"""Beginnings: a dataset's JSON file from the files themselves, a package of one's own."""

@@ -1,0 +1,114 @@
+"""What is proposed of files is what they hold, and `prepare` takes it as it is."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from py4cast.errors import DataError
+from py4cast.workflows.new.dataset import propose
+from py4cast.workflows.prepare import prepare
+from tests import forecast_files as made
+from tests.command import py4cast
+
+SETS = {
+    "era5_uk": (["series/era5_uk*"], ["t2m"], "1h"),
+    "era5_global": (["series/era5_global*"], ["msl", "vo"], "6h"),
+    "ncep": (["series/ncep*"], ["air"], "6h"),
+    "storm": (["series/nmc*"], ["t", "p", "u", "v", "u500", "v500"], "6h"),
+    "finse": (["series/era5_finse*"], ["t2m", "d2m", "sp", "tp", "ssrd", "strd"], "1h"),
+    "metcoop": (["lambert/arome_metcoop*"], ["x_wind_10m", "y_wind_10m"], "1h"),
+    "globcurrent": (["ocean/globcurrent*"], ["u", "v"], "1d"),
+    "duacs": (["ocean/duacs*"], ["adt"], "1d"),
+    "norkyst": (["ocean/norkyst*"], ["u", "v"], "1h"),
+    "ostia": (["ocean/ostia*"], ["analysed_sst"], "1d"),
+    "arpege": (["grib/meteonet_arpege*"], ["ws", "wdir", "u10", "v10", "t2m", "d2m", "r", "tp", "msl"], "1h"),
+}
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("name", list(SETS))
+def test_prepare_takes_real_files_as_they_are_described(name: str, tmp_path: Path, real_data: Path) -> None:
+    patterns, variables, step = SETS[name]
+    document, remarks = propose([str(real_data / p) for p in patterns], name)
+    assert list(document["variables"]) == variables and document["step"] == step and document["name"] == name
+    assert any(r.startswith("periods: ") for r in remarks)
+    (tmp_path / "d.json").write_text(json.dumps(document))
+    store = prepare("gridded", tmp_path / "d.json", tmp_path / "store", num_workers=1)
+    assert set(variables) <= set(store.names)
+    assert document["variables"][variables[0]].get("nan") == ("mask" if name in ("storm", "globcurrent", "duacs", "norkyst") else None)  # fmt: skip
+
+
+def test_a_series_is_described_and_split_in_order(tmp_path: Path) -> None:
+    made.write(tmp_path, "an.nc", made.analyses())
+    document, remarks = propose([str(tmp_path / "an.nc")])
+    assert document["name"] == "an" and document["root"] == str(tmp_path) and document["files"] == ["an.nc"]
+    assert document["step"] == "6h" and document["forcings"] == ["hour", "toa_radiation"]
+    assert document["variables"]["t2m"] == {"role": "prognostic", "units": "K", "standard_name": "air_temperature"}
+    assert document["periods"]["train"] == {"start": "2020-01-01T00", "end": "2020-01-06T00"}
+    assert document["periods"]["test"]["end"] == "2020-01-08T06"
+    assert document["grid"] == {"border_size": 1}
+    assert any("few instants" in r for r in remarks)
+
+
+def test_holes_units_and_gaps_are_remarked(tmp_path: Path) -> None:
+    data = made.analyses().isel(time=[i for i in range(30) if i != 17])
+    data["u10"] = data["u10"].where(data["latitude"] > 52)
+    del data["v10"].attrs["units"]
+    made.write(tmp_path, "an.nc", data)
+    document, remarks = propose([str(tmp_path / "an.nc")])
+    assert document["variables"]["u10"]["nan"] == "mask" and "nan" not in document["variables"]["t2m"]
+    text = "\n".join(remarks)
+    assert "u10: values are missing" in text and "v10: its files say no units" in text
+    assert "step 6h: the commonest of 2 distances between instants (6h to 12h)" in text
+
+
+def test_fixed_fields_and_other_grids_are_told_apart(tmp_path: Path) -> None:
+    data = made.analyses()
+    data["lsm"] = (("latitude", "longitude"), np.ones((12, 16), dtype=np.float32), {"units": "1"})
+    made.write(tmp_path, "an.nc", data)
+    coarse = made.analyses()[["t2m"]].isel(latitude=slice(None, None, 2)).rename(t2m="coarse")
+    made.write(tmp_path, "coarse.nc", coarse)
+    (tmp_path / "broken.nc").write_bytes(b"CDF\x01nothing")
+    document, remarks = propose([str(tmp_path / "*.nc")], "mine")
+    assert document["variables"]["lsm"] == {"role": "static", "short_name": "lsm", "units": "1"}
+    assert "coarse" not in document["variables"] and any(
+        r.startswith("coarse: left out, it is on another grid") for r in remarks
+    )
+    assert any(r.startswith("broken.nc: left out, it cannot be read") for r in remarks)
+    assert document["files"] == ["an.nc", "coarse.nc"]
+
+
+def test_levels_are_one_variable(tmp_path: Path) -> None:
+    data = made.analyses()[["t2m"]].rename(t2m="t").expand_dims(isobaricInhPa=[850.0, 500.0], axis=1)
+    data["isobaricInhPa"].attrs = {"units": "hPa", "standard_name": "air_pressure"}
+    made.write(tmp_path, "an.nc", data)
+    document, _ = propose([str(tmp_path / "an.nc")])
+    assert document["variables"]["t"]["levels"] == [500.0, 850.0]
+    assert document["variables"]["t"]["type_of_level"] == "isobaricInhPa"
+
+
+def test_what_is_no_series_is_refused(tmp_path: Path) -> None:
+    made.write(tmp_path, "one.nc", made.analyses().isel(time=slice(0, 2)))
+    with pytest.raises(DataError, match="2 instants; a dataset needs a series of at least 4"):
+        propose([str(tmp_path / "one.nc")])
+    xr.Dataset({"a": ("n", np.zeros(3))}).to_netcdf(tmp_path / "none.nc")
+    with pytest.raises(DataError, match="none of 1 files can be read"):
+        propose([str(tmp_path / "none.nc")])
+    with pytest.raises(DataError):
+        propose([str(tmp_path / "nowhere*.nc")])
+
+
+def test_the_verb_writes_it_and_tells_what_it_guessed(tmp_path: Path) -> None:
+    made.write(tmp_path, "an.nc", made.analyses())
+    done = py4cast("new", "dataset", "an.nc", "--name", "mine", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "mine.json\n" and "periods: 30 instants" in done.stderr
+    prepared = py4cast("prepare", "--dataset_conf", "mine.json", "--output", "store", cwd=tmp_path)
+    assert prepared.returncode == 0, prepared.stderr
+    again = py4cast("new", "dataset", "an.nc", "--name", "mine", cwd=tmp_path)
+    assert again.returncode == 2 and "mine.json: exists" in again.stderr
+    wrong = py4cast("new", "datset", "an.nc", cwd=tmp_path)
+    assert wrong.returncode == 2 and "did you mean 'dataset'" in wrong.stderr
