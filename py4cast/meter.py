@@ -9,7 +9,7 @@ from torch import Tensor
 
 from py4cast.process import give_memory_back
 
-__all__ = ["Meter", "available_memory_bytes", "forget_peak_memory", "peak_memory_bytes"]
+__all__ = ["Meter", "forget_peak_memory", "peak_memory_bytes"]
 
 
 def peak_memory_bytes() -> int:
@@ -35,20 +35,6 @@ def forget_peak_memory() -> bool:
     except OSError:
         return False
     return True
-
-
-def available_memory_bytes() -> int | None:
-    """Memory that is free for programs, within what a container may have, as Linux tells; None where it does not."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration, ValueError, IndexError):
-        return None
-    try:
-        limit, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text().strip() for name in ("max", "current"))
-        return min(free, max(0, int(limit) - int(used)))
-    except (OSError, ValueError):
-        return free  # no container, or one without a limit
 
 
 class Meter:

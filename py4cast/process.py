@@ -5,8 +5,9 @@ Settings of speed give way to what the environment already says.
 
 import os
 import sys
+from pathlib import Path
 
-__all__ = ["end_with_parent", "give_memory_back", "keep_memory", "sleep_while_waiting"]
+__all__ = ["available_memory_bytes", "end_with_parent", "give_memory_back", "keep_memory", "sleep_while_waiting"]
 
 # of mallopt(3)
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
@@ -19,6 +20,20 @@ def sleep_while_waiting() -> None:
     It is read when torch is loaded, so call it before that.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def available_memory_bytes() -> int | None:
+    """Memory that is free for programs, within what a container may have, as Linux tells; None where it does not."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration, ValueError, IndexError):
+        return None
+    try:
+        limit, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text().strip() for name in ("max", "current"))
+        return min(free, max(0, int(limit) - int(used)))
+    except (OSError, ValueError):
+        return free  # no container, or one without a limit
 
 
 def keep_memory() -> bool:

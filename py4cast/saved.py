@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from py4cast.atomic import atomic_path
 from py4cast.errors import DataError, SettingsError
+from py4cast.remote import as_local
 from py4cast.settings import parse_json
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def identity_of(header: Mapping[str, Any]) -> str:
 
 def file_of(path: Path) -> Path:
     """The file of a saved Forecaster, where a path may be the folder of its run; DataError for a folder without one."""
+    path = as_local(path)
     if not path.is_dir():
         return path
     inside = path / "forecaster.safetensors"

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "py4cast"
 ROWS = [
     "door errors process version progress former text checksums polygons",
     "calibration html job settings registry atomic units projection given noise",
-    "namedtensor",
+    "namedtensor remote",
     "constraint",
     "variables grid kept_arrays statistics timeline",
     "axis kept_weights overlap transforms",
@@ -43,7 +43,7 @@ ROWS = [
 ROOMS = {
     "cli": [
         "base",
-        "calibrate catalogue closure compare ensembles export forecast graph inspect main mapping new plugins prepare register sweep train verify",
+        "calibrate catalogue closure compare ensembles export forecast graph inspect main mapping new plugins prepare pull push register sweep train verify",
         "__main__ cycle estimate",
     ],
     "cubes": [
@@ -88,7 +88,7 @@ ROOMS = {
         "dataset",
     ],
     "formats": [
-        "base cf_time grib_fields grib_headers grib_keys icon_grid reduced stations zip",
+        "base cf_time grib_fields grib_headers grib_keys icon_grid reduced stations zarr_address zip",
         "cf_axes conventions grib_points numpy table_writer",
         "grib",
         "cf_dataset",
@@ -190,7 +190,7 @@ ROOMS = {
     ],
     "workflows": [
         "config export page terminal workers",
-        "catalogue forecast graph inspect new plugins prepare verify",
+        "catalogue forecast graph inspect new plugins prepare sharing verify",
         "calibrate cycle hindcast train",
         "python",
         "experiments",
@@ -259,6 +259,9 @@ ROOMS = {
     "workflows/python": [
         "copies viewing",
         "forecasting training verifying",
+    ],
+    "workflows/sharing": [
+        "repository",
     ],
     "workflows/sweep": [
         "axes board",

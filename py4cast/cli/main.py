@@ -18,6 +18,7 @@ from typing import Any, cast
 from py4cast.cli.base import Parser, Verb
 from py4cast.errors import Py4castError, SettingsError, nearest
 from py4cast.process import keep_memory, sleep_while_waiting
+from py4cast.remote import show_fetching
 from py4cast.text import visible
 
 __all__ = ["main"]
@@ -38,6 +39,8 @@ _VERBS = (
     "compare",
     "register",
     "catalogue",
+    "push",
+    "pull",
     "inspect",
     "closure",
     "mapping",
@@ -79,6 +82,12 @@ class _Visible(logging.Formatter):
         return visible(super().formatMessage(record), keep="\n")
 
 
+def _bar() -> Any:
+    from py4cast.workflows.terminal import Bar
+
+    return Bar()
+
+
 def _show_messages() -> None:
     """Messages and warnings go to standard error, a line each."""
     handler = logging.StreamHandler(sys.stderr)
@@ -104,7 +113,8 @@ def _run(verb: str, words: Sequence[str]) -> int:
     _show_messages()
     logging.getLogger("py4cast").setLevel(logging.DEBUG if arguments.verbose else logging.INFO)
     try:
-        _verb(verb).run(arguments)
+        with show_fetching(_bar):
+            _verb(verb).run(arguments)
     except Py4castError as error:
         if isinstance(error, SettingsError):
             _let_the_first_rank_speak()

@@ -21,9 +21,11 @@ from py4cast.cubes.store.store import MARKER
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.formats import Record, open_reader
 from py4cast.formats.zarr import is_zarr
+from py4cast.formats.zarr_address import is_remote_zarr
 from py4cast.grid import Grid
 from py4cast.planes.catalog import Catalog, FileIndex, expand_patterns, show_paths
 from py4cast.planes.reader import FieldPlan
+from py4cast.remote import is_remote
 from py4cast.variables import Variable, feature_name
 
 __all__ = ["FieldFiles", "open_fields"]
@@ -47,6 +49,9 @@ def open_fields(
     Raises:
         DataError: no such file, or one that cannot be read; fields on several grids.
     """
+    if len(patterns) == 1 and is_remote(patterns[0]) and is_remote_zarr(patterns[0]):
+        return open_cube(Path(patterns[0]))
+    patterns = [path for p in patterns for path in (expand_patterns(Path.cwd(), [str(p)]) if is_remote(p) else [p])]
     texts = [str(Path(p).expanduser()) for p in patterns]
     single = Path(texts[0]) if len(texts) == 1 else None
     if single is not None and (single / MARKER).is_file():

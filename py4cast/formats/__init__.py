@@ -5,8 +5,10 @@ from pathlib import Path
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.formats.base import ArrayDescription, Fields, Heading, Put, PutStep, ReaderABC, Record, WriterABC
 from py4cast.formats.cf_time import TimeDescription
+from py4cast.formats.zarr_address import is_remote_zarr
 from py4cast.formats.zip import unpacked, zip_members
 from py4cast.registry import Registry
+from py4cast.remote import as_local, is_remote
 
 __all__ = [
     "BEGINNINGS",
@@ -97,7 +99,9 @@ def open_reader(
         DataError: the file is missing, empty, or of no known format.
         SettingsError: several plugins say that they read it.
     """
-    file = Path(path)
+    if is_remote(path) and is_remote_zarr(path):
+        return readers.builtin("zarr")(Path(path), time)  # type: ignore[call-arg]
+    file = as_local(path)
     first_bytes = b"" if file.is_dir() else _first_bytes(file)
     fitting = [name for name in _plugins() if readers.get(name).fits(file, first_bytes)]
     if len(fitting) > 1:

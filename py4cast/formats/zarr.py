@@ -6,7 +6,9 @@ from typing import ClassVar
 
 import xarray as xr
 
+from py4cast.errors import DataError
 from py4cast.formats.cf import CfReader
+from py4cast.remote import is_remote, url_of
 
 __all__ = ["ZarrReader", "is_zarr", "open_zarr"]
 
@@ -17,7 +19,14 @@ def is_zarr(path: Path) -> bool:
 
 
 def open_zarr(path: Path) -> xr.Dataset:
-    """The dataset of a Zarr store, its times as the numbers that stand there."""
+    """The dataset of a Zarr store, its times as the numbers that stand there; of an address it is read in place."""
+    if is_remote(path):
+        data = xr.open_dataset(
+            url_of(path).rstrip("/"), engine="zarr", chunks=None, cache=False, decode_times=False, decode_timedelta=False
+        )  # fmt: skip
+        if not data.variables:
+            raise DataError("its arrays cannot be listed there; gather its metadata by zarr.consolidate_metadata")
+        return data
     # metadata of all arrays in one file, where the store has it
     gathered = (path / ".zmetadata").is_file()
     if (path / "zarr.json").is_file():
@@ -34,7 +43,7 @@ class ZarrReader(CfReader):
 
     @classmethod
     def fits(cls, path: Path, first_bytes: bytes) -> bool:
-        return is_zarr(path)
+        return is_zarr(path) or is_remote(path)
 
     what = "Zarr store"
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from py4cast.errors import DataError, SettingsError
 from py4cast.formats.zarr import is_zarr
+from py4cast.remote import fetch, find_remote, is_remote, url_of
 
 __all__ = ["expand_patterns", "show_paths"]
 
@@ -28,13 +29,12 @@ def expand_patterns(root: Path, patterns: Sequence[str]) -> list[Path]:
     """
     files: list[Path] = []
     for pattern in patterns:
-        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", pattern):
-            raise DataError(f"files {pattern!r}: URLs are not read; fetch the files and name them here")
+        if is_remote(pattern) or is_remote(root):
+            files += _fetched(pattern if is_remote(pattern) else f"{url_of(root).rstrip('/')}/{pattern}")
+            continue
         if ".." in Path(pattern).parts:
             raise SettingsError(f"files {pattern!r}: '..' is refused; give the folder as dataset.root")
-        text = pattern
-        for code, digits in _CODES.items():
-            text = text.replace(code, digits)
+        text = _with_digits(pattern)
         if Path(text).is_absolute():
             base, text = Path(Path(text).anchor), str(Path(text).relative_to(Path(text).anchor))
         else:
@@ -44,6 +44,21 @@ def expand_patterns(root: Path, patterns: Sequence[str]) -> list[Path]:
             raise DataError(f"no file matches {pattern!r} under {base}; give the folder by --set dataset.root=DIR")
         files += matches
     return list(dict.fromkeys(files))
+
+
+def _with_digits(pattern: str) -> str:
+    for code, digits in _CODES.items():
+        pattern = pattern.replace(code, digits)
+    return pattern
+
+
+def _fetched(pattern: str) -> list[Path]:
+    """The files of an address, or of all that a pattern of addresses means, in the cache."""
+    address = url_of(pattern)
+    return [
+        fetch(url)
+        for url in find_remote(_with_digits(address) if "*" in address or re.search("%[YmdHMj]", address) else address)
+    ]
 
 
 def show_paths(paths: Sequence[Path]) -> str:

@@ -8,7 +8,9 @@ from py4cast.cubes.base import CubeABC
 from py4cast.cubes.foreign.base import ForeignCube
 from py4cast.cubes.store.store import MARKER, PreparedStore
 from py4cast.errors import DataError, SettingsError, nearest
+from py4cast.formats.zarr_address import is_remote_zarr
 from py4cast.registry import Registry
+from py4cast.remote import as_local, is_remote
 
 __all__ = ["ForeignCube", "open_cube", "registry"]
 
@@ -32,6 +34,8 @@ def open_cube(path: Path, kind: str | None = None) -> CubeABC:
         SettingsError: an unknown kind.
         DataError: nothing there, or nothing that any kind can open.
     """
+    if is_remote(path):
+        return registry.get(kind or "cf")(path) if is_remote_zarr(path) else open_cube(as_local(path), kind)
     if kind == "prepared" or (kind is None and (path / MARKER).is_file()):
         return PreparedStore(path)
     if not path.exists():

@@ -13,6 +13,7 @@ from py4cast.cubes.base import Planes
 from py4cast.cubes.kept import KeptCube
 from py4cast.errors import DataError, nearest
 from py4cast.grid import Grid
+from py4cast.remote import is_remote
 
 __all__ = ["ForeignCube"]
 
@@ -82,6 +83,8 @@ class ForeignCube(KeptCube):
 def _fingerprint(path: Path) -> str:
     """Of a store that may be large: its metadata in full, of a file its size and time."""
     digest = hashlib.sha256(str(path.absolute()).encode())
+    if is_remote(path):
+        return digest.hexdigest()
     if path.is_dir():
         for name in _METADATA:
             if (path / name).is_file():

@@ -22,6 +22,7 @@ from py4cast.errors import DataError
 from py4cast.formats import open_reader
 from py4cast.formats.cf import CfReader, kind_of, without_invalid
 from py4cast.formats.zarr import is_zarr
+from py4cast.remote import is_remote
 from py4cast.timeline import is_even, month_start
 from py4cast.units import normalise
 from py4cast.variables import Variable, feature_name
@@ -58,7 +59,7 @@ class CfCube(ForeignCube):
 
     @classmethod
     def fits(cls, path: Path) -> bool:
-        return is_zarr(path) or (path.is_file() and path.suffix.lower() in _SUFFIXES)
+        return is_zarr(path) or is_remote(path) or (path.is_file() and path.suffix.lower() in _SUFFIXES)
 
     def open(self) -> None:
         reader = open_reader(self.path)
@@ -72,7 +73,7 @@ class CfCube(ForeignCube):
         first: str | None = None
         left_out: list[str] = []
         arrays = list(reader.data.data_vars.items())
-        if self.path.is_dir():
+        if self.path.is_dir() or is_remote(self.path):
             # a folder lists its arrays in any order
             arrays.sort(key=lambda pair: str(pair[0]))
         for name, array in arrays:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from py4cast.errors import SettingsError
-from py4cast.meter import available_memory_bytes as available_bytes
+from py4cast.process import available_memory_bytes as available_bytes
 from py4cast.steppers import StepInfo
 
 __all__ = ["available_bytes", "bytes_of_member", "check_room", "memory_as_errors"]

@@ -13,7 +13,9 @@ import numpy as np
 
 from py4cast.errors import SettingsError
 from py4cast.formats import Heading, Put
+from py4cast.formats.zarr_address import is_remote_zarr
 from py4cast.planes.patterns import expand_patterns
+from py4cast.remote import is_remote
 from py4cast.steppers import Array, StepperABC, open_stepper
 from py4cast.timeline import later
 from py4cast.version import __version__
@@ -103,7 +105,13 @@ def heading_of(asked: Forecast, stepper: StepperABC, start: np.datetime64, membe
 
 def _origin(patterns: Sequence[str]) -> dict[str, Any]:
     """What the first input file says of who made it, where it is GRIB."""
-    paths = expand_patterns(Path.cwd(), [str(Path(p).expanduser().absolute()) for p in patterns]) if patterns else []
+    if len(patterns) == 1 and is_remote(patterns[0]) and is_remote_zarr(patterns[0]):
+        return {}
+    paths = (
+        expand_patterns(Path.cwd(), [p if is_remote(p) else str(Path(p).expanduser().absolute()) for p in patterns])
+        if patterns
+        else []
+    )
     if not paths or not paths[0].is_file():
         return {}
     with paths[0].open("rb") as stream:

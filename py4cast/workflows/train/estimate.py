@@ -22,7 +22,8 @@ from py4cast.datasets.loader import Loader, LoaderSettings
 from py4cast.errors import SettingsError
 from py4cast.job import Job, Placement
 from py4cast.lightning import AutoRegressiveLightning
-from py4cast.meter import available_memory_bytes, forget_peak_memory, peak_memory_bytes
+from py4cast.meter import forget_peak_memory, peak_memory_bytes
+from py4cast.process import available_memory_bytes
 from py4cast.workflows.config import Decoded, RunConfig, TrainSettings
 from py4cast.workflows.train.limits import out_of_memory, restored_determinism
 from py4cast.workflows.train.run import _make, _quiet

@@ -1,0 +1,239 @@
+"""Remote: files behind an address (`https://`, `s3://`, `gs://`, `zip://x::https://…`), fetched once into the cache and checked.
+
+Every path that is read may be such an address. A file is fetched in pieces: what was interrupted goes on where it stopped, what fails
+for a moment is tried again, what has changed since is fetched anew. Zarr stores are read in place instead.
+"""
+
+import hashlib
+import logging
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from py4cast.atomic import disk_errors, lock, write_json
+from py4cast.errors import DataError, SettingsError
+from py4cast.progress import Progress, Silent
+from py4cast.settings import cache_dir, read_json
+
+__all__ = ["as_local", "exists", "fetch", "find_remote", "is_remote", "put_files", "show_fetching", "url_of"]
+
+logger = logging.getLogger(__name__)
+# pathlib makes one slash of two
+_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):/+")
+_ATTEMPTS, _FIRST_WAIT_S, _BLOCK, _WAIT_LOCK_S = 5, 0.5, 1 << 20, 3600.0
+_TIMEOUT_S = 60.0
+_progress: list[Callable[[], Any]] = []
+
+
+def is_remote(path: object) -> bool:
+    """Whether a path or text is an address."""
+    return bool(_SCHEME.match(str(path)))
+
+
+def url_of(path: object) -> str:
+    """The address of a path or text, as it was before a `Path` was made of it."""
+    return "::".join(
+        _SCHEME.sub(lambda m: f"{m[1]}://" + ("/" if m[1] == "file" else ""), part) for part in str(path).split("::")
+    )
+
+
+def as_local(path: str | os.PathLike[str]) -> Path:
+    """A path as it is, or the fetched file of an address; raises what `fetch` does."""
+    return fetch(url_of(path)) if is_remote(path) else Path(path)
+
+
+@contextmanager
+def show_fetching(progress: Callable[[], Any]) -> Iterator[None]:
+    """Within, what is fetched is told to a progress bar: `progress` makes a context that gives one."""
+    _progress.append(progress)
+    try:
+        yield
+    finally:
+        _progress.pop()
+
+
+def _filesystem(url: str) -> tuple[Any, str]:
+    """What reads an address, and the path in it.
+
+    Raises:
+        SettingsError: an unknown kind of address, or a package that it needs is missing.
+    """
+    import fsspec
+
+    try:
+        fs, path = fsspec.core.url_to_fs(url, **_options(url))
+    except (ImportError, ValueError) as error:
+        raise SettingsError(f"{url}: this kind of address cannot be read here: {_line(error)}") from None
+    return fs, str(path)
+
+
+def _options(url: str) -> dict[str, Any]:
+    """Time-outs; of chained addresses those of the last part."""
+    last = url.split("::")[-1]
+    if not last.startswith(("http://", "https://")):
+        return {}
+    import aiohttp
+
+    options: dict[str, Any] = {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=None, sock_connect=_TIMEOUT_S, sock_read=_TIMEOUT_S)}}  # fmt: skip
+    return options if "::" not in url else {last.split(":")[0]: options}
+
+
+def exists(url: str) -> bool:
+    """Whether something lies at an address; False where that cannot be found out."""
+    try:
+        fs, path = _filesystem(url)
+        return bool(fs.exists(path))
+    except Exception:
+        return False
+
+
+def find_remote(url: str) -> list[str]:
+    """The addresses that a pattern with `*`, `?` or `[…]` means, sorted; itself without any.
+
+    Raises:
+        DataError: it means none, or the place cannot be listed.
+    """
+    if not any(c in url for c in "*?["):
+        return [url]
+    fs, path = _filesystem(url)
+    try:
+        matches = sorted(fs.glob(path))
+    except Exception as error:
+        raise DataError(f"{url}: cannot be listed: {_line(error)}") from None
+    if not matches:
+        raise DataError(f"no file matches {url}")
+    return [fs.unstrip_protocol(match) for match in matches]
+
+
+def fetch(url: str) -> Path:
+    """The file at an address, in the cache; fetched where it is not there, or has changed.
+
+    Raises:
+        DataError: nothing is there, it is refused, it cannot be reached, or it changes while it is read.
+        SettingsError: an unknown kind of address.
+    """
+    fs, path = _filesystem(url)
+    if fs.protocol == "file" or "file" in tuple(fs.protocol):
+        return Path(path)
+    folder = cache_dir() / "remote" / hashlib.sha256(url.encode()).hexdigest()[:20]
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", path.split("?")[0].rstrip("/").rsplit("/", 1)[-1])[-120:] or "file"
+    target, told = folder / name, folder / "source.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    with lock(folder / ".lock", wait_s=_WAIT_LOCK_S), disk_errors(target):
+        version = _tried(url, lambda: _version(fs, path))
+        if target.exists() and told.exists() and read_json(told).get("version") == version:
+            return target
+        part = folder / f"{name}.part"
+        marker = folder / "part.json"
+        if not (part.exists() and marker.exists() and read_json(marker).get("version") == version):
+            part.unlink(missing_ok=True)
+            write_json(marker, {"version": version})
+        _download(fs, path, url, part, version["size"])
+        if _tried(url, lambda: _version(fs, path)) != version:
+            part.unlink()
+            raise DataError(f"{url}: it changes while it is read; try again when it is written")
+        with part.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        os.replace(part, target)
+        write_json(told, {"url": url, "version": version, "sha256": digest})
+        marker.unlink(missing_ok=True)
+    return target
+
+
+def put_files(paths: Sequence[Path], url: str) -> None:
+    """Writes files under an address, in their order; DataError where it cannot be written."""
+    fs, root = _filesystem(url)
+    try:
+        fs.makedirs(root, exist_ok=True)
+        for path in paths:
+            fs.put_file(str(path), f"{root.rstrip('/')}/{path.name}")
+    except Exception as error:
+        raise DataError(f"{url}: cannot be written: {_line(error)}") from None
+
+
+def _version(fs: Any, path: str) -> dict[str, Any]:
+    """What tells one version of a file from another."""
+    info = fs.info(path)
+    known = {key: str(info[key]) for key in ("ETag", "etag", "mtime", "LastModified", "last_modified", "generation", "CRC") if info.get(key)}  # fmt: skip
+    size = info.get("size")
+    return {"size": None if size is None else int(size), **known}
+
+
+def _download(fs: Any, path: str, url: str, part: Path, size: int | None) -> None:
+    """Writes the file, from where it was left."""
+    told = "" if size is None else f" ({size / 1e6:.3g} MB)"
+    with _shown() as progress:
+        progress.start(f"fetching {url.rsplit('/', 1)[-1]}{told}", max(1, (size or 0) // _BLOCK))
+        _tried(url, lambda: _append(fs, path, part, size, progress))
+
+
+def _append(fs: Any, path: str, part: Path, size: int | None, progress: Progress) -> None:
+    """Appends what lacks; OSError where less came than there is."""
+    start = part.stat().st_size if part.exists() else 0
+    if size is not None and start >= size:
+        return
+    try:
+        with fs.open(path, "rb", cache_type="none") as source:
+            source.seek(start)
+            _copy(source, part, progress)
+    except (ValueError, NotImplementedError):
+        # a server that gives no parts of a file gives it from the beginning
+        part.unlink(missing_ok=True)
+        with fs.open(path, "rb", block_size=0) as source:
+            _copy(source, part, progress)
+    held = part.stat().st_size
+    if size is not None and held != size:
+        if held > size:
+            part.unlink()
+        raise OSError(f"{held} of {size} bytes came")
+
+
+def _copy(source: Any, part: Path, progress: Progress) -> None:
+    """Appends what comes, a piece at a time."""
+    with part.open("ab") as stream:
+        while block := source.read(_BLOCK):
+            stream.write(block)
+            stream.flush()
+            progress.step()
+
+
+def _tried(url: str, work: Callable[[], Any]) -> Any:
+    """Does what may fail for a moment, several times; DataError names the address where it does not come right."""
+    reason = ""
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            time.sleep(_FIRST_WAIT_S * 2 ** (attempt - 1))
+        try:
+            return work()
+        except (DataError, SettingsError):
+            raise
+        except Exception as error:
+            # fsspec says of any failure over HTTP that nothing is there; what it was stands behind
+            cause = error.__cause__ or error
+            status = getattr(cause, "status", None)
+            if status in (401, 403) or isinstance(cause, PermissionError):
+                raise DataError(
+                    f"{url}: access is refused ({_line(cause)}); credentials are needed, or are wrong"
+                ) from None
+            if status in (404, 410) or isinstance(cause, FileNotFoundError):
+                raise DataError(f"{url}: nothing is there") from None
+            reason = _line(cause)
+            logger.info("%s: %s; attempt %d of %d", url, reason, attempt + 1, _ATTEMPTS)
+    raise DataError(f"{url}: cannot be read, after {_ATTEMPTS} attempts: {reason}")
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+@contextmanager
+def _shown() -> Iterator[Progress]:
+    if not _progress:
+        yield Silent()
+        return
+    with _progress[-1]() as bar:
+        yield bar
