@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from py4cast.atomic import disk_errors, lock, write_json
+from py4cast.atomic import check_name, disk_errors, lock, write_json
 from py4cast.errors import DataError, SettingsError
 from py4cast.progress import Progress, Silent
 from py4cast.settings import cache_dir, read_json
@@ -120,14 +120,18 @@ def fetch(url: str) -> Path:
     if fs.protocol == "file" or "file" in tuple(fs.protocol):
         return Path(path)
     folder = cache_dir() / "remote" / hashlib.sha256(url.encode()).hexdigest()[:20]
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", path.split("?")[0].rstrip("/").rsplit("/", 1)[-1])[-120:] or "file"
-    target, told = folder / name, folder / "source.json"
+    name = (
+        re.sub(r"[^A-Za-z0-9._-]+", "_", path.split("?")[0].rstrip("/").rsplit("/", 1)[-1])[-100:].lstrip(".-")
+        or "file"
+    )
+    name = name.replace("..", "_")
+    target, told = folder / check_name(name, "the file", DataError), folder / "source.json"
     folder.mkdir(parents=True, exist_ok=True)
     with lock(folder / ".lock", wait_s=_WAIT_LOCK_S), disk_errors(target):
         version = _tried(url, lambda: _version(fs, path))
         if target.exists() and told.exists() and read_json(told).get("version") == version:
             return target
-        part = folder / f"{name}.part"
+        part = folder / check_name(f"{name}.part", "the file", DataError)
         marker = folder / "part.json"
         if not (part.exists() and marker.exists() and read_json(marker).get("version") == version):
             part.unlink(missing_ok=True)

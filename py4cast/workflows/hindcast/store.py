@@ -11,8 +11,8 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from py4cast.atomic import write_json
-from py4cast.errors import SettingsError, nearest
+from py4cast.atomic import check_name, write_json
+from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.formats import conventions
 from py4cast.formats.base import Heading
 from py4cast.settings import read_json
@@ -148,7 +148,7 @@ class HindcastStore:
     def _close_gaps(self, kept: NDArray[np.int64]) -> None:
         """Moves the chunks of the starts that are made together; none is read."""
         for name in self._names:
-            chunks = self.folder / name / "c"
+            chunks = self.folder / check_name(name, "variable", DataError) / "c"
             for target, place in enumerate(kept.tolist()):
                 if target != place:
                     shutil.rmtree(chunks / str(target), ignore_errors=True)

@@ -4,7 +4,7 @@ import keyword
 import re
 from pathlib import Path
 
-from py4cast.atomic import write_text
+from py4cast.atomic import check_name, write_text
 from py4cast.errors import SettingsError
 from py4cast.models import registry as models
 from py4cast.version import __version__
@@ -123,7 +123,7 @@ def new_plugin(name: str, folder: Path) -> list[Path]:
         raise SettingsError(f"name {name!r}: expected small letters, digits and _, such as my_net")
     if name in models.names():
         raise SettingsError(f"name {name!r}: there is a model of this name; choose another")
-    root = folder / f"py4cast-{name.replace('_', '-')}"
+    root = folder / check_name(f"py4cast-{name.replace('_', '-')}", "name")
     if root.exists():
         raise SettingsError(f"{root}: exists; choose another name or --output")
     words = {
@@ -132,7 +132,7 @@ def new_plugin(name: str, folder: Path) -> list[Path]:
     }  # fmt: skip
     paths = []
     for path, text in _FILES.items():
-        target = root / path.format(**words)
+        target = root.joinpath(*(check_name(part, "name") for part in path.format(**words).split("/")))
         target.parent.mkdir(parents=True, exist_ok=True)
         write_text(target, text.format(**words))
         paths.append(target)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from py4cast.atomic import atomic_path, write_json, write_text
+from py4cast.atomic import atomic_path, check_name, write_json, write_text
 from py4cast.errors import DataError, SettingsError
 from py4cast.remote import fetch, is_remote, put_files, url_of
 from py4cast.saved import file_of, read_saved
@@ -50,7 +50,9 @@ def push(file: str | os.PathLike[str], target: str, note: str = "") -> str:
     header = _header(path)
     with tempfile.TemporaryDirectory(prefix="py4cast-push-") as name:
         folder = Path(name)
-        weights = folder / ("forecaster.safetensors" if path.suffix == ".safetensors" else "step.onnx")
+        weights = folder / check_name(
+            "forecaster.safetensors" if path.suffix == ".safetensors" else "step.onnx", "file"
+        )
         shutil.copyfile(path, weights)
         write_json(folder / "config.json", header)
         write_text(folder / "README.md", _card(weights.name, header, note))
@@ -58,7 +60,7 @@ def push(file: str | os.PathLike[str], target: str, note: str = "") -> str:
         write_json(folder / _LIST, {"format": _FORMAT, "version": __version__, "weights": weights.name, "files": files})
         if is_remote(target):
             # the list last, so that who reads it finds all that it names
-            put_files([folder / n for n in (*files, _LIST)], url_of(target))
+            put_files([folder / check_name(n, "file") for n in (*files, _LIST)], url_of(target))
             return url_of(target)
         return str(_put(folder, [*files, _LIST], Path(target)))
 
@@ -71,8 +73,8 @@ def _put(folder: Path, names: list[str], target: Path) -> Path:
         raise SettingsError(f"{target}: holds other things than a repository of py4cast; choose another folder")
     target.mkdir(parents=True, exist_ok=True)
     for name in names:
-        with atomic_path(target / name) as temporary:
-            shutil.copyfile(folder / name, temporary)
+        with atomic_path(target / check_name(name, "file")) as temporary:
+            shutil.copyfile(folder / check_name(name, "file"), temporary)
     return target
 
 
@@ -97,17 +99,17 @@ def pull(source: str, output: Path) -> Path:
                 raise DataError(
                     f"{place}: {file} is not what its list says (checksum); pull it again, or ask who pushed it"
                 )
-            shutil.copyfile(taken, folder / file)
-        weights = folder / described["weights"]
+            shutil.copyfile(taken, folder / check_name(file, "file", DataError))
+        weights = folder / check_name(described["weights"], "file", DataError)
         header = _header(weights)  # it can be read
         if header.get("format") is None:
             raise DataError(f"{place}: {weights.name} is no Forecaster and no step of py4cast")
         output.mkdir(parents=True, exist_ok=True)
         for file in files:
-            with atomic_path(output / file) as temporary:
-                shutil.copyfile(folder / file, temporary)
+            with atomic_path(output / check_name(file, "file", DataError)) as temporary:
+                shutil.copyfile(folder / check_name(file, "file", DataError), temporary)
         write_json(output / _LIST, dict(described))
-    return output / str(weights.name)
+    return output / check_name(weights.name, "file", DataError)
 
 
 def _listed(place: str | Path) -> Mapping[str, Any]:
@@ -130,7 +132,7 @@ def _file(place: str | Path, name: str) -> Path:
     """A file of a repository, fetched where it is behind an address."""
     if isinstance(place, str):
         return fetch(f"{place}/{name}")
-    path = place / name
+    path = place / check_name(name, "file", DataError)
     if not path.is_file() or path.is_symlink():
         raise DataError(f"{path}: no such file")
     return path

@@ -67,7 +67,7 @@ class Trial:
         folder = run_folder(self.config, campaign, self.name)
         began = time.perf_counter()
         result: dict[str, Any] = {"values": dict(self.values), "seed": self.seed, "run": str(folder)}
-        with lock(folder.with_name(f".{self.name}.lock")):
+        with lock(folder.parent / check_name(f"{self.name}.lock", "the trial")):
             is_begun = (folder / "checkpoints" / "last.ckpt").exists()
             if folder.exists() and not is_begun:
                 shutil.rmtree(folder)
