@@ -17,16 +17,17 @@ def blocks(page: Path, kind: str) -> list[str]:
     return re.findall(rf"```{kind}\n(.*?)```", page.read_text(), flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if p.name in ("README.md", "batch.md")], ids=lambda p: p.name)
+@pytest.mark.parametrize("page", [p for p in PAGES if p.name in ("README.md", "batch.md", "python.md")], ids=lambda p: p.name)
 def test_python_blocks_run(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.chdir(tmp_path)
     found = blocks(page, "python")
     assert found
+    names: dict = {}  # a page is read from its beginning
     for block in found:
-        exec(compile(block, str(page), "exec"), {})
-    assert "min" in capsys.readouterr().out
+        exec(compile(block, str(page), "exec"), names)
+    assert ("init_time" if page.name == "python.md" else "min") in capsys.readouterr().out
 
 
 def commands(page: Path) -> list[list[str]]:
