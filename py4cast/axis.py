@@ -119,8 +119,8 @@ class TimeAxis:
     def inside(self, period: Period) -> NDArray[np.bool_]:
         """Whether each instant belongs to the period, `(time,)`: by its time, or by the start of its forecast."""
         if self.is_series:
-            return np.asarray((self.times >= period.first) & (self.times <= period.last))
-        starts = (self.init_times >= period.first) & (self.init_times <= period.last)
+            return period.contains(self.times)
+        starts = period.contains(self.init_times)
         if period.init_step is not None:
             starts &= is_on(self.init_times, period.first, duration(period.init_step))
         return np.asarray(np.repeat(starts, self.num_members * self.length))

@@ -110,8 +110,7 @@ def read_json(path: str | os.PathLike[str], max_bytes: int | None = _MAX_BYTES) 
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         beside = [p.name for p in file.parent.glob("*.json")] if file.parent.is_dir() else []
-        hint = nearest(file.name, beside) if beside else ""
-        raise SettingsError(f"{file}: no such file{hint}") from None
+        raise SettingsError(f"{file}: no such file{nearest(file.name, beside) if beside else ''}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: cannot be read: {error}") from None
     value = parse_json(text, str(file))
@@ -275,6 +274,7 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def _decode_dataclass(kind: type, value: Any, where: str, problems: _Problems) -> Any:
+    value = kind.document_of_list(value) if isinstance(value, list) and hasattr(kind, "document_of_list") else value
     if not isinstance(value, dict):
         problems.expected(where, kind, value)
         return _FAILED
@@ -323,7 +323,9 @@ def decode(kind: type[T], document: Any, where: str = "", source: str = "") -> T
 def encode(value: Any) -> Any:
     """Plain JSON values of settings: the inverse of `decode`."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value) if f.init}
+        left_out = getattr(value, "left_out", ())
+        told = [f for f in dataclasses.fields(value) if f.name not in left_out or getattr(value, f.name) != f.default]
+        return {f.name: encode(getattr(value, f.name)) for f in told if f.init}
     if isinstance(value, Mapping):
         return {str(k): encode(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

@@ -6,7 +6,7 @@ and counts months of the calendar where it is added to a time: a month after 1 J
 
 import re
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ __all__ = [
     "MONTH",
     "Period",
     "Periods",
+    "Stretch",
     "duration",
     "evenly",
     "instant",
@@ -156,19 +157,74 @@ def step_of(times: Times) -> np.timedelta64:
     return np.timedelta64(np.diff(times).min(), "s")
 
 
+def _inside(times: Times, start: str, end: str, months: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Whether times lie between two instants, both included, and in months of the calendar, if any are named."""
+    seconds = np.asarray(times, dtype="datetime64[s]")
+    inside = (seconds >= instant(start)) & (seconds <= instant(end, is_end=True))
+    if months:
+        inside &= np.isin(seconds.astype("datetime64[M]").astype(np.int64) % 12 + 1, months)
+    return np.asarray(inside)
+
+
+def _check_stretch(start: str, end: str, months: tuple[int, ...]) -> None:
+    if instant(end, is_end=True) < instant(start):
+        raise ValueError(f"end {end} lies before start {start}")
+    if not all(1 <= month <= 12 for month in months):
+        raise ValueError(f"months {list(months)}: expected numbers from 1 to 12")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch(Settings):
+    """A stretch of time within a period, both ends included."""
+
+    start: str = setting(help="first instant, UTC")
+    end: str = setting(help="last instant, UTC; a bare date means the whole day")
+    months: tuple[int, ...] = setting((), "months of the calendar, such as [12, 1, 2]; by default all")
+
+    def __post_init__(self) -> None:
+        _check_stretch(self.start, self.end, self.months)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period(Settings):
-    """A stretch of time, both ends included."""
+    """A stretch of time, both ends included; or several, as a list of them."""
 
     start: str = setting(help="first instant, UTC, such as 2019-03-01T00")
     end: str = setting(help="last instant, UTC; a bare date means the whole day")
     init_step: str | None = setting(None, "distance between the starts of two forecasts; by default every step")
+    months: tuple[int, ...] = setting((), "months of the calendar, such as [12, 1, 2]; by default all")
+    without: tuple[Stretch, ...] = setting((), "stretches within it that are left out, such as a month of wrong data")
+    parts: tuple[Stretch, ...] = setting((), "what a list of stretches became: only they count")
+
+    # settings that stand in no document while they say nothing, so that older stores and files are found again
+    left_out: ClassVar[tuple[str, ...]] = ("months", "without", "parts")
 
     def __post_init__(self) -> None:
-        if self.last < self.first:
-            raise ValueError(f"end {self.end} lies before start {self.start}")
+        _check_stretch(self.start, self.end, self.months)
         if self.init_step is not None:
             duration(self.init_step)
+
+    @classmethod
+    def document_of_list(cls, documents: list[Any]) -> dict[str, Any]:
+        """The document of a period of several stretches, each an object with start, end and months; what is wrong is told later."""
+        whole = [d for d in documents if isinstance(d, dict) and {"start", "end"} <= set(d)]
+        if not whole or len(whole) < len(documents):
+            return {"parts": documents}
+        try:
+            first = min((str(d["start"]) for d in whole), key=instant)
+            last = max((str(d["end"]) for d in whole), key=lambda text: instant(text, is_end=True))
+        except SettingsError:
+            first, last = str(whole[0]["start"]), str(whole[0]["end"])
+        return {"start": first, "end": last, "parts": documents}
+
+    def contains(self, times: Times) -> NDArray[np.bool_]:
+        """Whether times belong to it."""
+        inside = _inside(times, self.start, self.end, self.months)
+        if self.parts:
+            inside &= np.any([_inside(times, p.start, p.end, p.months) for p in self.parts], axis=0)
+        for stretch in self.without:
+            inside &= ~_inside(times, stretch.start, stretch.end, stretch.months)
+        return inside
 
     @classmethod
     def of(cls, times: NDArray[np.datetime64]) -> Self:

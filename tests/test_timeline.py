@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from py4cast.errors import SettingsError
+from py4cast.settings import decode
 from py4cast.timeline import (
     MONTH,
     Period,
@@ -91,3 +92,51 @@ def test_even_times_are_on_their_steps(text: str) -> None:
     np.testing.assert_array_equal(evenly(first, times[-1] + np.timedelta64(1, "s"), step), times)
     assert not is_on(times + np.timedelta64(60, "s"), first, step).any()
     assert steps_between(first, times - np.timedelta64(1, "s"), step).tolist() == list(range(-1, 39))
+
+
+HOURS = np.datetime64("2019-01-01T00", "s") + np.arange(0, 3 * 365 * 4) * np.timedelta64(6 * 3600, "s")
+
+
+def test_a_period_may_be_some_months_without_some_stretches() -> None:
+    winter = decode(Period, {"start": "2019-01-01", "end": "2020-12-31", "months": [12, 1, 2]})
+    held = HOURS[winter.contains(HOURS)]
+    assert set((held.astype("datetime64[M]").astype(int) % 12 + 1).tolist()) == {12, 1, 2}
+    assert held[0] == HOURS[0] and held[-1] == np.datetime64("2020-12-31T18")
+    document = {"start": "2019-01-01", "end": "2019-12-31", "without": [{"start": "2019-03-01", "end": "2019-03-31"}]}
+    period = decode(Period, document)
+    assert period.contains(HOURS).sum() == (365 - 31) * 4
+    assert decode(Period, period.to_dict()) == period
+
+
+def test_a_list_is_a_period_of_several_stretches() -> None:
+    documents = [
+        {"start": "2020-06-01", "end": "2020-08-31"},
+        {"start": "2019-01-01", "end": "2019-12-31", "months": [1]},
+    ]
+    period = decode(Period, documents)
+    assert (period.start, period.end) == ("2019-01-01", "2020-08-31") and len(period.parts) == 2
+    assert period.contains(HOURS).sum() == (92 + 31) * 4
+    assert decode(Period, period.to_dict()) == period
+
+
+def test_a_plain_period_is_written_as_it_was() -> None:
+    plain = {"start": "2019-01-01", "end": "2019-02-01", "init_step": None}
+    assert decode(Period, plain).to_dict() == plain, "stores and files of before are found again"
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ({"start": "2019-01-01", "end": "2019-02-01", "months": [13]}, r"months \[13\]: expected numbers from 1 to 12"),
+        ({"start": "2019-02-01", "end": "2019-01-01"}, "lies before start"),
+        ([], "start"),
+        ([{"start": "2019-01-01"}], "end"),
+        ([{"start": "2019-02-01", "end": "2019-01-01"}], "lies before start"),
+        ([{"start": "x", "end": "2019-01-01"}], "time 'x'"),
+        ([{"start": "2019-01-01", "end": "2019-02-01", "month": [1]}], "did you mean 'months'"),
+    ],
+    ids=["month", "backwards", "empty", "half", "part backwards", "no time", "unknown"],
+)
+def test_what_is_no_period_is_told(document: object, told: str) -> None:
+    with pytest.raises(SettingsError, match=told):
+        decode(Period, document)

@@ -62,7 +62,9 @@ def _parser(verb: str | None) -> argparse.ArgumentParser:
             prog=f"py4cast {verb}", description=title, epilog=epilog, formatter_class=raw, allow_abbrev=False
         )
         add(parser)
-        parser.add_argument("--verbose", action="store_true", help="say more of what is done")
+        said = parser.add_mutually_exclusive_group()
+        said.add_argument("--verbose", action="store_true", help="say more of what is done")
+        said.add_argument("--quiet", action="store_true", help="say warnings and errors alone, and draw no bar")
         return parser
     verbs = "\n".join(f"  {name:<9} {_verb(name).title}" for name in _VERBS)
     parser = Parser(
@@ -111,7 +113,8 @@ def _run(verb: str, words: Sequence[str]) -> int:
     arguments = _parser(verb).parse_args(words)
     keep_memory()
     _show_messages()
-    logging.getLogger("py4cast").setLevel(logging.DEBUG if arguments.verbose else logging.INFO)
+    level = logging.DEBUG if arguments.verbose else logging.WARNING if arguments.quiet else logging.INFO
+    logging.getLogger("py4cast").setLevel(level)
     try:
         with show_fetching(_bar):
             _verb(verb).run(arguments)

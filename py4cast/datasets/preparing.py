@@ -63,7 +63,7 @@ def time_axis(instants: NDArray[np.datetime64], periods: Periods, step: np.timed
     inside = np.zeros(instants.size, dtype=bool)
     for split in ("train", "valid", "test"):
         period: Period = getattr(periods, split)
-        here = (instants >= period.first) & (instants <= period.last)
+        here = period.contains(instants)
         if not here.any():
             span = f"{instants[0]} to {instants[-1]}" if instants.size else "nothing"
             raise DataError(f"period {split} ({period.start} to {period.end}) holds no data; the files hold {span}")
@@ -94,7 +94,7 @@ def _axis(settings: GriddedSettings, catalog: Catalog) -> TimeAxis:
     inside = np.zeros(starts.size, dtype=bool)
     for split in ("train", "valid", "test"):
         period: Period = getattr(settings.periods, split)
-        here = (starts >= period.first) & (starts <= period.last)
+        here = period.contains(starts)
         if not here.any():
             span = f"{starts[0]} to {starts[-1]}" if starts.size else "nothing"
             raise DataError(

@@ -1,5 +1,6 @@
 """Reports on the terminal: scores and plugins as tables, progress as a bar."""
 
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -28,7 +29,7 @@ def show(item: Any) -> None:
 
 
 class Bar:
-    """Creates a progress bar on standard error; follows the stages of work that it is told of."""
+    """Creates a progress bar on standard error; follows the stages of work that it is told of, but where little is to be said."""
 
     def __init__(self) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -44,6 +45,8 @@ class Bar:
 
     def start(self, what: str, total: int) -> None:
         """A stage of `total` steps begins."""
+        if logging.getLogger("py4cast").level >= logging.WARNING:
+            return  # --quiet
         # an error before the first stage leaves the terminal as it was
         self._progress.start()
         self._task = self._progress.add_task(escape(visible(what)), total=total)

@@ -1,3 +1,4 @@
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -273,3 +274,26 @@ def test_the_phase_of_the_files_is_kept(tmp_path: Path) -> None:
     }
     train, _, _ = splits(tmp_path, describe(tmp_path / "in", step="1d", periods=periods))
     assert str(train.init_times[0]) == "2020-01-02T12:00:00"
+
+
+def test_periods_of_months_and_of_several_stretches(tmp_path: Path) -> None:
+    """No sample reaches over what is left out, and statistics come from what is left."""
+    from tests import forecast_files as made
+
+    made.write(tmp_path, "an.nc", made.analyses())
+    times = made.TIMES
+    document = {
+        "name": "parts", "root": str(tmp_path), "files": ["an.nc"], "step": "6h", "variables": {"t2m": {}, "u10": {}},
+        "periods": {
+            "train": [{"start": str(times[0]), "end": str(times[5])}, {"start": str(times[10]), "end": str(times[15])}],
+            "valid": {"start": str(times[16]), "end": str(times[22])},
+            "test": {"start": str(times[16]), "end": str(times[29]), "without": [{"start": str(times[20]), "end": str(times[21])}]},
+        },
+    }  # fmt: skip
+    (tmp_path / "d.json").write_text(json.dumps(document))
+    train, _, test = get_datasets("gridded", 2, 1, 1, tmp_path / "d.json")
+    # six instants are four samples of two past states and one ahead
+    assert train.init_times.tolist() == times[[1, 2, 3, 4, 11, 12, 13, 14]].tolist()
+    assert test.init_times.tolist() == times[[17, 18, 23, 24, 25, 26, 27, 28]].tolist()
+    learned = np.concatenate([made.truth_of("t2m")[:6], made.truth_of("t2m")[10:16]])
+    assert train.info.stats["t2m"]["mean"] == pytest.approx(float(learned.mean()), rel=1e-5)

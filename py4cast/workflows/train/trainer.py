@@ -68,7 +68,9 @@ def make_callbacks(t: TrainSettings, folder: Path, keeper: CheckpointKeeper, hea
         Preemption(keeper),
         _guard(t, keeper),
         RunLog(folder / "metrics.csv"),
-        TrainingProgress() if sys.stderr.isatty() else EpochLog(),
+        TrainingProgress()
+        if sys.stderr.isatty() and logging.getLogger("py4cast").level < logging.WARNING
+        else EpochLog(),
         *([] if t.early_stopping is None else [EarlyStopping("val_mean_loss", patience=t.early_stopping)]),
     ]
 
