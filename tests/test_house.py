@@ -43,7 +43,7 @@ ROWS = [
 ROOMS = {
     "cli": [
         "base",
-        "calibrate catalogue closure compare ensembles export forecast graph inspect main mapping new plugins prepare pull push register sweep train verify",
+        "calibrate catalogue closure compare ensembles export forecast graph inspect main mapping new plot plugins prepare pull push register sweep train verify",
         "__main__ cycle estimate",
     ],
     "cubes": [
@@ -127,10 +127,11 @@ ROOMS = {
         "graphtransformer hilam hilamparallel transformer",
     ],
     "observers": [
-        "base clock colours ensembles graph kept mapping numbers titles turbulence",
+        "base clock colours display ensembles graph kept mapping numbers titles turbulence",
         "coast raster",
         "images maps spectra spread state_error",
-        "animation cube error prediction spatial_error",
+        "animation chart cube error prediction spatial_error",
+        "sheet",
     ],
     "physics": [
         "base transforms",
@@ -190,7 +191,7 @@ ROOMS = {
     ],
     "workflows": [
         "config export page terminal workers",
-        "catalogue forecast graph inspect new plugins prepare sharing verify",
+        "catalogue forecast graph inspect new plot plugins prepare sharing verify",
         "calibrate cycle hindcast train",
         "python",
         "experiments",

@@ -42,6 +42,7 @@ _VERBS = (
     "push",
     "pull",
     "inspect",
+    "plot",
     "closure",
     "mapping",
     "ensembles",

@@ -1,0 +1,45 @@
+"""plot: charts of forecasts, analyses or stores."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from py4cast.cli.base import Verb, by_comma
+
+__all__ = ["VERB"]
+
+_HELP = """\
+examples:
+  py4cast plot fc.grib2 --output fc.png
+  py4cast plot fc.nc --variables t2m --lead_times 6h,12h,24h --output fc.png
+  py4cast plot 'analyses/*.grib' --times 2019-03-30T00 --isolines none --output an.png
+
+A row of charts per variable, a column per time: the field in the units that people use, the coast, pressure or geopotential as
+lines with lows and highs, wind near the ground as barbs. Of an ensemble the mean is drawn, and said so."""
+
+
+def _arguments(p: argparse.ArgumentParser) -> None:
+    """The flags of plot."""
+    p.add_argument(
+        "files", nargs="+", metavar="FILE", help="GRIB, NetCDF, Zarr, or a prepared store; patterns and addresses too"
+    )
+    p.add_argument("--output", required=True, metavar="PNG", help="the picture")
+    p.add_argument("--variables", metavar="NAMES", help="by comma (default: the first four)")
+    p.add_argument("--init_time", metavar="TIME", help="start of the forecast, where there are several")
+    p.add_argument("--lead_times", metavar="TIMES", help="of a forecast, such as 6h,12h (default: six, evenly)")
+    p.add_argument("--times", metavar="TIMES", help="of a series, such as 2019-03-30T00 (default: six, evenly)")
+    p.add_argument("--isolines", default="auto", metavar="NAME", help="variable drawn as lines; none (default: pressure or geopotential)")  # fmt: skip
+    p.add_argument("--wind", default="auto", metavar="NAME", help="first component drawn as barbs; none (default: near the ground)")  # fmt: skip
+
+
+def _run(a: argparse.Namespace) -> None:
+    """Draws, and tells where the picture is."""
+    from py4cast.workflows.plot import plot
+
+    path = plot(
+        a.files, Path(a.output), by_comma(a.variables), a.init_time, by_comma(a.lead_times), by_comma(a.times), a.isolines, a.wind
+    )  # fmt: skip
+    sys.stdout.write(f"{path}\n")
+
+
+VERB = Verb("draw charts of forecasts, analyses or stores", _HELP, _arguments, _run)

@@ -1,0 +1,153 @@
+"""Charts that a forecaster reads: a filled field with the coast, isobars with lows and highs, wind as barbs."""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.grid import Grid
+from py4cast.observers.colours import table_of
+from py4cast.observers.display import display_of
+from py4cast.observers.maps import _places as places_of
+from py4cast.observers.maps import draw_field
+from py4cast.observers.numbers import label_of
+from py4cast.observers.raster import as_rectangle, rectangle_of
+from py4cast.variables import Variable
+from py4cast.vectors import VectorTurn
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["Isolines", "Wind", "centres_of", "draw_chart", "line_levels"]
+
+_KNOTS = 1.943844
+_ACROSS = 22  # barbs along the longer side
+_SMOOTHED_M = 25_000.0
+_STEPS = (1.0, 2.0, 2.5, 4.0, 5.0)
+
+
+class Isolines(NamedTuple):
+    """A field that is drawn as lines.
+
+    Args:
+        variable: pressure or geopotential.
+        field: `(lat, lon)`, in its units.
+    """
+
+    variable: Variable
+    field: NDArray[np.float32]
+
+
+class Wind(NamedTuple):
+    """The components of a wind.
+
+    Args:
+        variable: the first one; its axes say along which both run.
+        u: `(lat, lon)` [m s-1].
+        v: `(lat, lon)` [m s-1].
+    """
+
+    variable: Variable
+    u: NDArray[np.float32]
+    v: NDArray[np.float32]
+
+
+def line_levels(field: NDArray[np.float64], count: int = 12) -> NDArray[np.float64]:
+    """Round numbers a round step apart, some twelve over a field; every 4 hPa of a pressure near the sea is such a step."""
+    held = field[np.isfinite(field)]
+    if held.size < 2 or np.ptp(held) == 0:
+        return np.array([])
+    raw = float(np.ptp(held)) / count
+    power = 10.0 ** np.floor(np.log10(raw))
+    step = next((f * power for f in _STEPS if f * power >= raw), 10 * power)
+    return np.asarray(np.arange(np.ceil(held.min() / step), np.floor(held.max() / step) + 1) * step)
+
+
+def smoothed(field: NDArray[np.float64], grid: Grid) -> NDArray[np.float64]:
+    """A field without what is smaller than some 50 km, which lines of pressure do not show; as it is on a coarser grid."""
+    from scipy.ndimage import gaussian_filter
+
+    spacing = float(np.nanmin(grid.spacing())) if not grid.is_periodic else np.inf
+    width = _SMOOTHED_M / spacing if np.isfinite(spacing) and spacing > 0 else 0.0
+    if width < 1:
+        return field
+    held = np.isfinite(field)
+    sums, shares = (gaussian_filter(v.astype(np.float64), width) for v in (np.where(held, field, 0.0), held))
+    return np.where(held, sums / np.maximum(shares, 1e-12), np.nan)
+
+
+def centres_of(field: NDArray[np.float64], size: int) -> list[tuple[int, int, str]]:
+    """Rows and columns of the lows `L` and highs `H`: the least and largest within `size` cells, not at the edge."""
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    centres: list[tuple[int, int, str]] = []
+    filled = np.where(np.isfinite(field), field, np.nanmean(field))
+    for letter, reduced in (("L", minimum_filter), ("H", maximum_filter)):
+        extreme = (reduced(filled, size=2 * size + 1, mode="nearest") == filled) & np.isfinite(field)
+        for row, column in zip(*np.nonzero(extreme), strict=True):
+            is_inside = 1 < row < field.shape[0] - 2 and 1 < column < field.shape[1] - 2
+            near = any(abs(r - row) <= size and abs(c - column) <= size and s == letter for r, c, s in centres)
+            if is_inside and not near:
+                centres.append((int(row), int(column), letter))
+    return centres
+
+
+def draw_chart(
+    axes: "Axes", grid: Grid, variable: Variable, field: NDArray[np.float32], title: str,
+    span: tuple[float, float] | None = None, isolines: Isolines | None = None, wind: Wind | None = None,
+) -> Any:  # fmt: skip
+    """Draws a filled field `(lat, lon)`, lines and wind over it; returns what a colour bar takes.
+
+    Args:
+        axes: of matplotlib.
+        grid: where the cells are.
+        variable: of the filled field.
+        field: its values, in its units.
+        title: above it.
+        span: limits of the colours, in the units that are shown.
+        isolines: pressure or geopotential.
+        wind: drawn as barbs: a half one for 5 kn, a whole one for 10 kn, a flag for 50 kn.
+    """
+    shown = display_of(variable)
+    mesh = draw_field(axes, grid, shown.values(field), table_of(shown.variable), span)
+    axes.set_title(title, fontsize=8)
+    if isolines is not None:
+        _draw_lines(axes, grid, isolines)
+    if wind is not None:
+        _draw_wind(axes, grid, wind)
+    return mesh
+
+
+def _draw_lines(axes: "Axes", grid: Grid, isolines: Isolines) -> None:
+    shown = display_of(isolines.variable)
+    values = smoothed(as_rectangle(grid, shown.values(isolines.field)), rectangle_of(grid))
+    x, y, _ = places_of(rectangle_of(grid))
+    levels = line_levels(values)
+    if not levels.size:
+        return
+    drawn = axes.contour(x, y, np.ma.masked_invalid(values), levels=levels, colors="black", linewidths=0.6)
+    axes.clabel(drawn, fontsize=5, fmt=lambda v: label_of(float(v), 0.0), inline_spacing=2)
+    for row, column, letter in centres_of(values, max(4, min(values.shape) // 8)):
+        colour = "#b2182b" if letter == "L" else "#2166ac"
+        axes.text(x[column], y[row], letter, color=colour, fontsize=10, fontweight="bold", ha="center", va="center")
+        number = label_of(float(values[row, column]), float(np.nanmax(values) - np.nanmin(values)))
+        axes.annotate(
+            number, (x[column], y[row]), (0, -9), textcoords="offset points", fontsize=5, color=colour, ha="center"
+        )
+
+
+def _draw_wind(axes: "Axes", grid: Grid, wind: Wind) -> None:
+    u, v = wind.u, wind.v
+    if wind.variable.axes == "earth" and grid.is_projected and grid.is_rectangular:
+        # on a map the paper's axes are those of the grid
+        u, v = VectorTurn(grid, "earth", grid, "grid")(u, v)
+    flat = rectangle_of(grid)
+    u, v = as_rectangle(grid, u), as_rectangle(grid, v)
+    x, y, _ = places_of(flat)
+    every = max(1, round(max(u.shape) / _ACROSS))
+    rows, columns = slice(every // 2, None, every), slice(every // 2, None, every)
+    south = flat.latitude_2d()[rows, columns] < 0
+    axes.barbs(
+        x[columns], y[rows], _KNOTS * u[rows, columns], _KNOTS * v[rows, columns], length=4, linewidth=0.4, flip_barb=south,
+        sizes={"emptybarb": 0.12},
+    )  # fmt: skip

@@ -1,0 +1,70 @@
+"""What people read: units and names of variables as forecasters say them, °C and hPa instead of K and Pa."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.errors import DataError
+from py4cast.units import conversion
+from py4cast.variables import Variable
+
+__all__ = ["Display", "display_of"]
+
+_GRAVITY = 9.80665
+# units of files, what is shown instead, and how it is written
+_SHOWN = {
+    "K": ("degree_Celsius", "°C"), "Pa": ("hPa", "hPa"), "kg kg-1": ("g kg-1", "g kg⁻¹"), "m s-1": ("m s-1", "m s⁻¹"),
+    "kg m-2": ("kg m-2", "mm"), "W m-2": ("W m-2", "W m⁻²"), "s-1": ("1e-5 s-1", "10⁻⁵ s⁻¹"), "1": ("1", ""),
+}  # fmt: skip
+_LEVELS = {"isobaricInhPa": "hPa", "heightAboveGround": "m", "heightAboveSea": "m", "depthBelowSea": "m depth"}
+
+
+class Display(NamedTuple):
+    """How a variable is shown.
+
+    Args:
+        name: in words, with its level.
+        units: as they are written.
+        variable: the same in the units that are shown, for its colours.
+        scale: factor from its own units.
+        offset: what is added behind.
+    """
+
+    name: str
+    units: str
+    variable: Variable
+    scale: float
+    offset: float
+
+    def values(self, field: NDArray[np.float32]) -> NDArray[np.float64]:
+        """A field in the units that are shown."""
+        return field.astype(np.float64) * self.scale + self.offset
+
+    @property
+    def title(self) -> str:
+        """`air temperature at 2 m [°C]`."""
+        return f"{self.name} [{self.units}]" if self.units else self.name
+
+
+def display_of(variable: Variable) -> Display:
+    """How a variable is shown; one that nobody knows under its own name and units."""
+    known = variable.standard_name or (variable.known.standard_name if variable.known else "")
+    name = known.replace("_", " ") or variable.name
+    if variable.level is not None and (variable.level or variable.type_of_level == "isobaricInhPa"):
+        name += (
+            f" at {variable.level:g} {_LEVELS.get(variable.type_of_level or '', variable.type_of_level or '')}".rstrip()
+        )
+    if known == "geopotential" and variable.units == "m2 s-2":
+        return Display(name.replace("geopotential", "geopotential height"), "m", variable, 1 / _GRAVITY, 0.0)
+    target, written = _SHOWN.get(variable.units, (variable.units, variable.units))
+    if variable.units == "K" and "temperature" not in known:
+        target, written = "K", "K"
+    if variable.units == "s-1":
+        return Display(name, written, variable, 1e5, 0.0)
+    try:
+        scale, offset = conversion(variable.units, target) if variable.units else (1.0, 0.0)
+        shown = variable.with_units(target) if variable.units else variable
+    except DataError:
+        return Display(name, variable.units, variable, 1.0, 0.0)
+    return Display(name, written, shown, scale, offset)

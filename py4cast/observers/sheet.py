@@ -1,0 +1,76 @@
+"""A sheet of charts: a row per variable, a column per time, a colour bar at the end of each row."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.grid import Grid
+from py4cast.observers.chart import Isolines, Wind, draw_chart
+from py4cast.observers.colours import table_of
+from py4cast.observers.display import display_of
+from py4cast.observers.images import proportions
+from py4cast.observers.raster import rectangle_of
+from py4cast.variables import Variable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Row", "draw_sheet"]
+
+_COLUMNS = 3  # of a single variable; the rest goes below
+
+
+class Row(NamedTuple):
+    """One variable at some times.
+
+    Args:
+        variable: what it is.
+        fields: `(lat, lon)` each, in its units.
+    """
+
+    variable: Variable
+    fields: Sequence[NDArray[np.float32]]
+
+
+def draw_sheet(
+    grid: Grid,
+    rows: Sequence[Row],
+    titles: Sequence[str],
+    isolines: Sequence[Isolines] | None,
+    winds: Sequence[Wind] | None,
+) -> "Figure":
+    """The figure of some variables at some times, each variable under one span of colours.
+
+    Args:
+        grid: where the cells are.
+        rows: the variables.
+        titles: of the times.
+        isolines: of each time, over every chart.
+        winds: of each time, over every chart.
+    """
+    from matplotlib.figure import Figure
+
+    wide = min(2.2, max(0.6, proportions(rectangle_of(grid))))
+    shape = (len(rows), len(titles)) if len(rows) > 1 else (-(-len(titles) // _COLUMNS), min(_COLUMNS, len(titles)))
+    size = (4.2 * shape[1] * wide**0.5 + 0.9, 3.6 * shape[0] / wide**0.5 + 0.3)
+    figure = Figure(figsize=size, layout="constrained")
+    places = figure.subplots(*shape, squeeze=False)
+    for row, line in zip(rows, places if len(rows) > 1 else places.reshape(1, -1), strict=True):
+        shown = display_of(row.variable)
+        span = table_of(shown.variable).span(*(shown.values(f) for f in row.fields))
+        mesh: Any = None
+        for i, (axes, title, field) in enumerate(zip(line, titles, row.fields, strict=False)):
+            over = (None if isolines is None else isolines[i], None if winds is None else winds[i])
+            mesh = draw_chart(axes, grid, row.variable, field, title, span, *over)
+        for axes in line[len(titles) :]:
+            axes.set_visible(False)
+        bar = figure.colorbar(mesh, ax=list(line), shrink=0.85)
+        bar.set_label(shown.title, fontsize=8)
+        bar.ax.tick_params(labelsize=7)
+    legend = [f"lines: {display_of(isolines[0].variable).title}"] if isolines else []
+    legend += ["barbs: wind, half 5 kn, full 10 kn, flag 50 kn"] if winds else []
+    if legend:
+        figure.supxlabel("; ".join(legend), fontsize=7)
+    return figure

@@ -1,0 +1,198 @@
+"""plot: charts of what a file or a store holds: forecasts, analyses, any variables, one panel per lead time."""
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.cubes.base import CubeABC
+from py4cast.cubes.files import open_fields
+from py4cast.errors import DataError, SettingsError, nearest
+from py4cast.observers.base import write_figure
+from py4cast.observers.chart import Isolines, Wind
+from py4cast.observers.sheet import Row, draw_sheet
+from py4cast.observers.titles import of_case, shown_time
+from py4cast.timeline import duration, instant
+from py4cast.variables import Variable
+from py4cast.vectors import mate_of
+
+__all__ = ["plot"]
+
+logger = logging.getLogger(__name__)
+_MAX_VARIABLES, _MAX_PANELS = 4, 6
+
+
+class _Panel(NamedTuple):
+    """One instant: its title, and the instants of the cube whose mean is shown (its members')."""
+
+    title: str
+    instants: list[int]
+
+
+def plot(
+    files: Sequence[str | os.PathLike[str]],
+    output: Path,
+    variables: Sequence[str] = (),
+    init_time: str | None = None,
+    lead_times: Sequence[str] = (),
+    times: Sequence[str] = (),
+    isolines: str = "auto",
+    wind: str = "auto",
+) -> Path:
+    """Draws a row of charts per variable, a column per time, and writes one picture.
+
+    Args:
+        files: GRIB, NetCDF, Zarr, or a prepared store.
+        output: a `.png`.
+        variables: by name; by default the first four.
+        init_time: start of the forecast, where the files hold several.
+        lead_times: such as 6h; by default six, evenly.
+        times: of a series; by default six, evenly.
+        isolines: name of the variable that is drawn as lines, `auto` for pressure at the sea or geopotential, `none`.
+        wind: name of the first component that is drawn as barbs, `auto` for one near the ground, `none`.
+
+    Raises:
+        SettingsError: names and times that are not there, or several starts and none chosen.
+        DataError: files that cannot be read, or fields that are all missing.
+    """
+    if output.suffix != ".png":
+        raise SettingsError(f"--output {output}: expected a name that ends in .png")
+    cube = open_fields([Path(f) if not isinstance(f, str) else f for f in files])
+    try:
+        chosen = _variables(cube, variables)
+        panels = _panels(cube, init_time, lead_times, times)
+        lines, barbs = _isolines_of(cube, isolines), _wind_of(cube, wind)
+        figure = _figure(cube, chosen, panels, lines, barbs)
+    finally:
+        cube.close()
+    write_figure(output, figure)
+    return output
+
+
+def _variables(cube: CubeABC, asked: Sequence[str]) -> list[Variable]:
+    """What is drawn."""
+    for name in asked:
+        if name not in cube.names:
+            raise SettingsError(f"--variables {name}: not in the files{nearest(name, cube.names)}")
+    if asked:
+        return [cube.variable(name) for name in asked]
+    if len(cube.names) > _MAX_VARIABLES:
+        logger.warning("%d variables of %d are drawn; choose by --variables: %s", _MAX_VARIABLES, len(cube.names), ", ".join(cube.names))  # fmt: skip
+    return list(cube.variables[:_MAX_VARIABLES])
+
+
+def _panels(cube: CubeABC, init_time: str | None, lead_times: Sequence[str], times: Sequence[str]) -> list[_Panel]:
+    """The instants that are drawn."""
+    axis = cube.axis
+    if axis.is_series:
+        if init_time is not None or lead_times:
+            raise SettingsError("--init_time and --lead_times are of forecasts; the files hold a series: give --times")
+        asked = [instant(t) for t in times]
+        for time in asked:
+            if time not in axis.times:
+                raise SettingsError(f"--times {time}: not in the files, which hold {axis.times[0]} to {axis.times[-1]}")
+        places = [int(np.flatnonzero(axis.times == t)[0]) for t in asked] or _evenly(axis.size)
+        return [_Panel(shown_time(axis.times[p]), [p]) for p in places]
+    if times:
+        raise SettingsError("--times: of a series; the files hold forecasts: give --init_time and --lead_times")
+    starts = axis.init_times.astype("datetime64[s]")
+    start = _start(starts, init_time)
+    leads = [duration(t) for t in lead_times]
+    for lead in leads:
+        if lead not in axis.lead_times:
+            held = ", ".join(f"{t / np.timedelta64(3600, 's'):g}" for t in axis.lead_times[:12])
+            raise SettingsError(
+                f"--lead_times {lead / np.timedelta64(3600, 's'):g}h: not in the files, which hold {held} ... h"
+            )
+    steps = [int(np.flatnonzero(axis.lead_times == t)[0]) for t in leads] or _evenly(axis.length)
+    first = int(np.flatnonzero(starts == start)[0]) * axis.num_members * axis.length
+    suffix = f", mean of {axis.num_members} members" if axis.num_members > 1 else ""
+    return [
+        _Panel(of_case(start, axis.lead_times[s]) + suffix, [first + m * axis.length + s for m in range(axis.num_members)])
+        for s in steps
+    ]  # fmt: skip
+
+
+def _start(starts: NDArray[np.datetime64], asked: str | None) -> np.datetime64:
+    if asked is not None:
+        start = instant(asked)
+        if start not in starts:
+            raise SettingsError(
+                f"--init_time {asked}: no forecast starts then; the files hold {starts.min()} to {starts.max()}"
+            )
+        return start
+    if starts.size > 1:
+        raise SettingsError(f"the files hold {starts.size} forecasts, from {starts.min()} to {starts.max()}; choose one by --init_time")  # fmt: skip
+    return np.datetime64(starts[0], "s")
+
+
+def _evenly(count: int) -> list[int]:
+    shown = min(_MAX_PANELS, count)
+    if count > shown:
+        logger.warning("%d of %d times are drawn; choose by --lead_times or --times", shown, count)
+    return sorted({round(i * (count - 1) / max(1, shown - 1)) for i in range(shown)})
+
+
+def _known_name(variable: Variable) -> str:
+    return variable.standard_name or (variable.known.standard_name if variable.known else "")
+
+
+def _isolines_of(cube: CubeABC, asked: str) -> Variable | None:
+    if asked == "none":
+        return None
+    if asked != "auto":
+        if asked not in cube.names:
+            raise SettingsError(f"--isolines {asked}: not in the files{nearest(asked, [*cube.names, 'auto', 'none'])}")
+        return cube.variable(asked)
+    for wanted in (
+        "air_pressure_at_mean_sea_level",
+        "air_pressure_at_sea_level",
+        "geopotential_height",
+        "geopotential",
+    ):
+        for variable in cube.variables:
+            if _known_name(variable) == wanted:
+                return variable
+    return None
+
+
+def _wind_of(cube: CubeABC, asked: str) -> tuple[Variable, Variable] | None:
+    """Both components: of `auto` those of the lowest level."""
+    if asked == "none":
+        return None
+    if asked not in ("auto", *cube.names):
+        raise SettingsError(f"--wind {asked}: not in the files{nearest(asked, [*cube.names, 'auto', 'none'])}")
+    pairs = []
+    for variable in cube.variables if asked == "auto" else [cube.variable(asked)]:
+        mate = mate_of(variable, cube.variables)
+        if mate is not None and "wind" in _known_name(variable):
+            pairs.append((variable, mate[0]) if mate[1] else (mate[0], variable))
+    if not pairs and asked != "auto":
+        raise SettingsError(f"--wind {asked}: its other component is not in the files, or it is no wind")
+    near = [p for p in pairs if p[0].type_of_level == "heightAboveGround"]
+    return next(iter(near or pairs), None)
+
+
+def _field(cube: CubeABC, variable: Variable, panel: _Panel) -> NDArray[np.float32]:
+    """The mean over members, `(lat, lon)`."""
+    planes = np.empty((len(panel.instants), *cube.shape), dtype=np.float32)
+    for row, index in enumerate(panel.instants):
+        cube.read([variable.name], index, index + 1, planes[None, row : row + 1])
+    return np.asarray(planes.mean(0), dtype=np.float32)
+
+
+def _figure(
+    cube: CubeABC, chosen: Sequence[Variable], panels: Sequence[_Panel], lines: Variable | None,
+    barbs: tuple[Variable, Variable] | None,
+) -> Any:  # fmt: skip
+    rows = [Row(variable, [_field(cube, variable, panel) for panel in panels]) for variable in chosen]
+    for row in rows:
+        if not any(np.isfinite(f).any() for f in row.fields):
+            raise DataError(f"{row.variable.name}: all values are missing at {panels[0].title}")
+    isolines = None if lines is None else [Isolines(lines, _field(cube, lines, panel)) for panel in panels]
+    winds = None if barbs is None else [Wind(barbs[0], *(_field(cube, b, panel) for b in barbs)) for panel in panels]
+    return draw_sheet(cube.grid, rows, [panel.title for panel in panels], isolines, winds)

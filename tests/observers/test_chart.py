@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+
+from py4cast.grid import Grid
+from py4cast.observers.chart import Isolines, Wind, centres_of, draw_chart, line_levels, smoothed
+from py4cast.variables import Variable
+
+GRID = Grid(np.linspace(60.0, 40.0, 41), np.linspace(-10.0, 20.0, 61))
+MSL = Variable(name="msl", short_name="msl", units="Pa", standard_name="air_pressure_at_mean_sea_level")
+T2M = Variable(name="t2m", short_name="2t", units="K", standard_name="air_temperature")
+U10 = Variable(name="u10", short_name="10u", units="m s-1", standard_name="eastward_wind")
+
+
+def bowl(row: int, column: int, depth: float) -> np.ndarray:
+    rows, columns = np.mgrid[0:41, 0:61]
+    return 101300.0 - depth * np.exp(-(((rows - row) / 6.0) ** 2) - ((columns - column) / 8.0) ** 2)
+
+
+def test_lines_are_round_numbers_a_round_step_apart() -> None:
+    levels = line_levels(np.array([983.2, 1031.7]))
+    assert levels.tolist() == [985.0 + 5 * i for i in range(10)]
+    assert line_levels(np.array([5.0, 5.0])).size == 0 and line_levels(np.array([np.nan])).size == 0
+    assert np.diff(line_levels(np.array([0.0, 1.1]))).max() == pytest.approx(0.1)
+
+
+def test_lows_and_highs_are_where_they_are() -> None:
+    field = bowl(12, 20, 3000.0) + bowl(28, 45, -2500.0) - 101300.0
+    assert set(centres_of(field, 6)) >= {(12, 20, "L"), (28, 45, "H")}
+    assert len([c for c in centres_of(field, 6) if c[2] == "L" and c[:2] != (12, 20)]) <= 1
+
+
+def test_lines_of_a_fine_grid_are_smooth_and_of_a_coarse_one_as_they_are() -> None:
+    fine = Grid(np.linspace(50.2, 50.0, 41), np.linspace(0.0, 0.3, 61))
+    noise = np.random.default_rng(0).normal(size=(41, 61))
+    assert smoothed(noise, fine).std() < 0.2 and np.array_equal(smoothed(noise, GRID), noise)
+    noise[5, 5] = np.nan
+    assert np.isnan(smoothed(noise, fine)[5, 5]) and np.isfinite(smoothed(noise, fine)).sum() == noise.size - 1
+
+
+def test_a_chart_has_field_lines_barbs_and_title() -> None:
+    from matplotlib.figure import Figure
+    from matplotlib.quiver import Barbs
+
+    axes = Figure().subplots()
+    temperature = np.full((41, 61), 283.15, dtype=np.float32)
+    wind = Wind(U10, np.full((41, 61), 10.0, dtype=np.float32), np.zeros((41, 61), dtype=np.float32))
+    mesh = draw_chart(
+        axes, GRID, T2M, temperature, "now", None, Isolines(MSL, bowl(12, 20, 3000.0).astype(np.float32)), wind
+    )
+    assert float(mesh.get_array().mean()) == pytest.approx(10.0, abs=1e-3), "degrees Celsius"
+    assert axes.get_title() == "now"
+    barbs = next(c for c in axes.collections if isinstance(c, Barbs))
+    assert float(np.max(barbs.u)) == pytest.approx(19.43844) and len(barbs.u) <= 25 * 25, "knots, thinned"
+    assert "L" in {t.get_text() for t in axes.texts}
+
+
+def test_wind_on_a_map_is_turned_to_its_axes() -> None:
+    """Towards true north, on a map whose columns lean: a barb that is not straight up."""
+    from matplotlib.figure import Figure
+    from matplotlib.quiver import Barbs
+
+    latitude = np.linspace(70.0, 60.0, 20)[:, None] + np.linspace(0.0, 3.0, 30)[None, :]
+    longitude = np.linspace(10.0, 14.0, 20)[:, None] + np.linspace(0.0, 20.0, 30)[None, :]
+    grid = Grid(latitude, longitude)
+    axes = Figure().subplots()
+    north = Wind(U10, np.zeros((20, 30), dtype=np.float32), np.full((20, 30), 10.0, dtype=np.float32))
+    draw_chart(axes, grid, T2M, np.full((20, 30), 280.0, dtype=np.float32), "now", wind=north)
+    barbs = next(c for c in axes.collections if isinstance(c, Barbs))
+    assert np.abs(barbs.u).max() > 1.0
+    np.testing.assert_allclose(np.hypot(barbs.u, barbs.v), 19.43844, rtol=0.1)
