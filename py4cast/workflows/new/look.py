@@ -97,17 +97,13 @@ def look_into(paths: Sequence[Path], progress: Progress | None = None) -> Look:
 
 def _list(reader: ReaderABC, path: Path, kinds: dict[tuple[Any, ...], Kind]) -> None:
     """Adds the fields of one file."""
-    grids: dict[str, Grid] = {}
+    keys: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     by_kind: dict[tuple[Any, ...], list[Record]] = {}
     for record in reader.records():
-        if record.grid_key not in grids:
-            grids[record.grid_key] = reader.grid(record)
-        # a grid is told apart by its place among those that are known
-        same = next((k for k in kinds if k[0] == record.short_name and k[1] == record.type_of_level and kinds[k].grid.same_as(grids[record.grid_key])), None)  # fmt: skip
-        key = same or (record.short_name, record.type_of_level, str(path), record.grid_key)
-        if key not in kinds:
-            grid = grids[record.grid_key]
-            kinds[key] = Kind(record.short_name, record.type_of_level, record.units, record.standard_name, grid)
+        here = record.short_name, record.type_of_level, record.grid_key
+        if here not in keys:
+            keys[here] = _key_of(record, reader.grid(record), path, kinds)
+        key = keys[here]
         kind = kinds[key]
         kind.files.add(path)
         kind.fields.append((record.init_time, record.lead_time, record.level))
@@ -122,6 +118,16 @@ def _list(reader: ReaderABC, path: Path, kinds: dict[tuple[Any, ...], Kind]) -> 
             kinds[key].is_accumulated |= _is_accumulated(reader, records[place])
             if not kinds[key].has_holes:
                 kinds[key].has_holes = bool((~np.isfinite(reader.read(records[place]))).any())
+
+
+def _key_of(record: Record, grid: Grid, path: Path, kinds: dict[tuple[Any, ...], Kind]) -> tuple[Any, ...]:
+    """Under what its kind is known: the same name, type of level and grid, in whatever file."""
+    for key, kind in kinds.items():
+        if key[:2] == (record.short_name, record.type_of_level) and kind.grid.same_as(grid):
+            return key
+    key = (record.short_name, record.type_of_level, str(path), record.grid_key)
+    kinds[key] = Kind(record.short_name, record.type_of_level, record.units, record.standard_name, grid)
+    return key
 
 
 def _is_accumulated(reader: ReaderABC, record: Record) -> bool:

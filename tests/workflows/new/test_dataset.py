@@ -35,6 +35,11 @@ def test_prepare_takes_real_files_as_they_are_described(name: str, tmp_path: Pat
     document, remarks = propose([str(real_data / p) for p in patterns], name)
     assert list(document["variables"]) == variables and document["step"] == step and document["name"] == name
     assert any(r.startswith("periods: ") for r in remarks)
+    if name in ("finse", "ncep"):
+        # the longest ones take half a minute each: the first days stand for all
+        start = document["periods"]["train"]["start"]
+        short = {"start": start, "end": str(np.datetime64(start, "h") + np.timedelta64(5, "D"))}
+        document["periods"] = dict.fromkeys(("train", "valid", "test"), short)
     (tmp_path / "d.json").write_text(json.dumps(document))
     store = prepare("gridded", tmp_path / "d.json", tmp_path / "store", num_workers=1)
     assert set(variables) <= set(store.names)

@@ -3,9 +3,11 @@ import torch
 
 from py4cast.errors import SpaceError
 from py4cast.forecaster import Forecaster
+from py4cast.losses import registry as losses
 from py4cast.models import registry
+from py4cast.testing import make_batch, make_info
 from py4cast.workflows.config import TrainSettings
-from py4cast.workflows.train.limits import is_out_of_memory, out_of_memory
+from py4cast.workflows.train.limits import is_out_of_memory, out_of_memory, restored_determinism
 from py4cast.workflows.train.run import train
 from tests.test_guards import tiny
 
@@ -48,13 +50,21 @@ def test_a_training_that_needs_more_than_there_is_ends_in_one_line(monkeypatch: 
 
 @pytest.mark.parametrize("name", [n for n in registry.builtin_names if n != "zero"])
 def test_every_network_has_deterministic_steps(name: str) -> None:
-    from py4cast.workflows.config import build_config
-
-    document = {
-        "model": {"name": name, "settings": {}},
-        "train": {"epochs": 1, "limit_train_batches": 2, "no_log": True, "deterministic": True, "batch_size": 1, "plots": []},
-    }  # fmt: skip
-    sizes = ["dataset.size=32", "dataset.num_train=10", "dataset.num_valid=8", "dataset.num_test=8", "dataset.border_size=2"]  # fmt: skip
-    folder = train(build_config(document, sizes), run_name="deterministic")
-    assert (folder / "scores.json").exists()
+    info = make_info((32, 32))
+    forecaster, batch = Forecaster.build(info, name, "scaled_ar", 2), make_batch(info)
+    with restored_determinism():
+        torch.use_deterministic_algorithms(True)
+        forecaster.training_loss(batch, losses.get("mse")(info)).mean().backward()
     assert not torch.are_deterministic_algorithms_enabled(), "it is as before"
+
+
+def test_a_run_may_ask_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, loss = [], Forecaster.training_loss
+
+    def watched(self: Forecaster, *words: object) -> torch.Tensor:
+        seen.append(torch.are_deterministic_algorithms_enabled())
+        return loss(self, *words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Forecaster, "training_loss", watched)
+    train(tiny(deterministic=True, limit_train_batches=2), run_name="same")
+    assert seen and all(seen) and not torch.are_deterministic_algorithms_enabled()
