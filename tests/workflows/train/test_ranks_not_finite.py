@@ -1,0 +1,56 @@
+"""A loss that is not finite on one of two ranks: both leave the same step out, and stay one network."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.workflows.train.test_ranks import table, words_of
+
+_POISONED = """
+import os, sys
+from py4cast.cli.main import main
+from py4cast.forecaster import Forecaster
+
+real, count = Forecaster.training_loss, [0]
+
+def poisoned(self, batch, loss, *words, **further):
+    count[0] += 1
+    value = real(self, batch, loss, *words, **further)
+    return value * float("nan") if os.environ["RANK"] == "1" and count[0] == 2 else value
+
+Forecaster.training_loss = poisoned
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_both_leave_the_same_step_out(tmp_path: Path) -> None:
+    (tmp_path / "poisoned.py").write_text(_POISONED)
+    words = words_of(epochs=1, run_name="skip", on_nan="skip", accelerator="cpu", batch_size=2)
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc_per_node",
+        "2",
+        str(tmp_path / "poisoned.py"),
+        "train",
+        *words,
+    ]
+    environment = {
+        **os.environ, "PY4CAST_ROOTDIR": str(tmp_path), "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")]),
+    }  # fmt: skip
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    folder = tmp_path / "logs" / "default" / "dummy" / "halfunet" / "skip"
+    values = table(folder)
+    assert values[0, "steps_skipped"] == 1 and values[0, "train_loss_epoch"] < float("inf")
+    state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    steps = {int(s["step"]) for s in state["optimizer_states"][0]["state"].values()}
+    assert steps == {state["py4cast"]["batches_done"] - 1}
+    assert all(torch.isfinite(v).all() for v in state["state_dict"].values() if v.is_floating_point())
