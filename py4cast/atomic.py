@@ -7,6 +7,7 @@ file that `sweep` removes. `os.replace` is atomic only within one file system, h
 import contextlib
 import errno
 import fcntl
+import hashlib
 import json
 import math
 import os
@@ -27,6 +28,7 @@ __all__ = [
     "check_space",
     "flush",
     "lock",
+    "sha256_of",
     "staged_paths",
     "sweep",
     "without_nan",
@@ -282,3 +284,9 @@ def lock(
             yield
         finally:
             fcntl.flock(stream, fcntl.LOCK_UN)
+
+
+def sha256_of(file: Path) -> str:
+    """SHA-256 of the bytes of a file."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -108,7 +108,9 @@ class RollingBackGuard(GuardABC):
         self._of, self._times = -1.0, 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Keeps the weights of the beginning, until a state is saved."""
+        """Keeps the weights of the beginning where no state is saved yet."""
+        if self._last.exists():
+            return
         self._begin = {name: value.detach().cpu().clone() for name, value in pl_module.state_dict().items()}
 
     def _refuse(self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer) -> None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from py4cast.atomic import check_name, disk_errors, lock, write_json
+from py4cast.atomic import check_name, disk_errors, lock, sha256_of, write_json
 from py4cast.errors import DataError, SettingsError
 from py4cast.progress import Progress, Silent
 from py4cast.settings import cache_dir, read_json
@@ -140,8 +140,7 @@ def fetch(url: str) -> Path:
         if _tried(url, lambda: _version(fs, path)) != version:
             part.unlink()
             raise DataError(f"{url}: it changes while it is read; try again when it is written")
-        with part.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = sha256_of(part)
         os.replace(part, target)
         write_json(told, {"url": url, "version": version, "sha256": digest})
         marker.unlink(missing_ok=True)

@@ -18,7 +18,6 @@ from typing import Any, cast
 from py4cast.cli.base import Parser, Verb
 from py4cast.errors import Py4castError, SettingsError, nearest
 from py4cast.process import keep_memory, sleep_while_waiting
-from py4cast.remote import show_fetching
 from py4cast.text import visible
 
 __all__ = ["main"]
@@ -116,6 +115,8 @@ def _run(verb: str, words: Sequence[str]) -> int:
     _show_messages()
     level = logging.DEBUG if arguments.verbose else logging.WARNING if arguments.quiet else logging.INFO
     logging.getLogger("py4cast").setLevel(level)
+    from py4cast.remote import show_fetching
+
     try:
         with show_fetching(_bar):
             _verb(verb).run(arguments)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from py4cast.formats import conventions
 from py4cast.formats.base import Heading, PutStep, WriterABC
 
-__all__ = ["ZarrWriter"]
+__all__ = ["ZarrWriter", "begin_group", "gather_metadata", "plain_attributes"]
 
 
 class ZarrWriter(WriterABC):
@@ -23,16 +23,7 @@ class ZarrWriter(WriterABC):
 
     @contextmanager
     def begin(self, temporary: Path, heading: Heading) -> Iterator[PutStep]:
-        group = zarr.create_group(store=temporary, zarr_format=3)
-        group.attrs.update({"Conventions": conventions.CONVENTIONS, **heading.attributes})
-        for name, (coordinate_dims, values, attrs) in conventions.forecast_coordinates(heading).items():
-            created = group.create_array(name, shape=values.shape, dtype=values.dtype, dimension_names=coordinate_dims)
-            created.attrs.update(_plain(attrs))
-            created[...] = values
-        mapping = conventions.mapping_of(heading)
-        if mapping is not None:
-            created = group.create_array(conventions.MAPPING, shape=(), dtype="int32", dimension_names=())
-            created.attrs.update(_plain(mapping))
+        group = begin_group(temporary, heading, conventions.forecast_coordinates(heading))
         dims, shape = conventions.dims_of(heading), conventions.shape_of(heading)
         arrays = []
         for name, variable in zip(conventions.names_in_file(heading), heading.variables, strict=True):
@@ -44,7 +35,7 @@ class ZarrWriter(WriterABC):
                 dimension_names=dims,
                 fill_value=np.nan,
             )
-            created.attrs.update(_plain(conventions.variable_attributes(variable, heading)))
+            created.attrs.update(plain_attributes(conventions.variable_attributes(variable, heading)))
             arrays.append(created)
 
         def put(step: int, values: NDArray[np.float32]) -> None:
@@ -52,12 +43,31 @@ class ZarrWriter(WriterABC):
                 array[step] = values[..., index].reshape(shape[1:])
 
         yield put
-        with warnings.catch_warnings():
-            # xarray looks for gathered metadata first, and warns where there are none
-            warnings.filterwarnings("ignore", ".*Consolidated metadata.*")
-            zarr.consolidate_metadata(group.store)
+        gather_metadata(group)
 
 
-def _plain(attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes as JSON values."""
+def begin_group(folder: Path, heading: Heading, coordinates: Mapping[str, conventions.Coordinate]) -> zarr.Group:
+    """A store with the attributes, coordinates and grid mapping of forecasts, and no field yet."""
+    group = zarr.create_group(store=folder, zarr_format=3)
+    group.attrs.update({"Conventions": conventions.CONVENTIONS, **heading.attributes})
+    for name, (dims, values, attrs) in coordinates.items():
+        created = group.create_array(name, shape=values.shape, dtype=values.dtype, dimension_names=dims)
+        created.attrs.update(plain_attributes(attrs))
+        created[...] = values
+    mapping = conventions.mapping_of(heading)
+    if mapping is not None:
+        created = group.create_array(conventions.MAPPING, shape=(), dtype="int32", dimension_names=())
+        created.attrs.update(plain_attributes(mapping))
+    return group
+
+
+def gather_metadata(group: zarr.Group) -> None:
+    """Puts the metadata of all arrays into one file: xarray looks for them first, and warns where there are none."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*Consolidated metadata.*")
+        zarr.consolidate_metadata(group.store)
+
+
+def plain_attributes(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes as the JSON values that a store holds."""
     return {k: v.tolist() if isinstance(v, np.ndarray | np.generic) else v for k, v in attrs.items()}

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from py4cast.atomic import sha256_of
 from py4cast.axis import Instant
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.formats import ArrayDescription, ReaderABC, Record, TimeDescription, open_reader
@@ -108,9 +109,7 @@ def _has_keys(reader: ReaderABC, record: Record, variable: Variable) -> bool:
 def _fingerprint(path: Path) -> dict[str, Any]:
     if path.is_dir():
         return _folder_fingerprint(path)
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256")
-    return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
 
 
 def _folder_fingerprint(path: Path) -> dict[str, Any]:

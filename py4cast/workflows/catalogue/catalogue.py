@@ -6,7 +6,6 @@ when the run's folder is gone; stores, which are large, are only pointed at. Two
 one transaction that waits for the other.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -19,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from py4cast.atomic import atomic_path, check_name
+from py4cast.atomic import atomic_path, check_name, sha256_of
 from py4cast.errors import DataError, SettingsError, nearest
 
 __all__ = ["Catalogue", "Item", "sha256_of"]
@@ -231,12 +230,6 @@ class Catalogue:
         with atomic_path(target) as temporary:
             shutil.copyfile(source, temporary)
         return target
-
-
-def sha256_of(file: Path) -> str:
-    """SHA-256 of the bytes of a file."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _add_edges(base: sqlite3.Connection, item: Item) -> None:

@@ -1,7 +1,8 @@
 """Campaign: the trainings of an experiment. Their runs are named by what it asks for, so that two experiments never meet."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from py4cast.atomic import atomic_path, lock
 from py4cast.settings import Settings, digest, encode
 from py4cast.workflows.config import RunConfig, build_config
 
-__all__ = ["Campaign", "digest_of"]
+__all__ = ["Campaign", "digest_of", "trained"]
 
 
 def digest_of(*documents: Any) -> str:
@@ -68,15 +69,33 @@ class Campaign:
 
     def train(self, config: RunConfig, run: str, saved: Path) -> None:
         """Trains, or goes on with a training that was killed, and puts its Forecaster at `saved`."""
-        from py4cast.workflows.train.run import run_folder, train
-
-        folder = run_folder(config, self.name, run)
-        # beside the folder, which another process with the same experiment must not remove
-        with lock(folder.with_name(f".{run}.lock")):
-            is_begun = (folder / "checkpoints" / "last.ckpt").exists()
-            if folder.exists() and not is_begun:
-                shutil.rmtree(folder)
-            train(config, self.name, run, resume=is_begun)
+        with trained(config, self.name, run) as folder:
             saved.parent.mkdir(parents=True, exist_ok=True)
             with atomic_path(saved) as temporary:
                 shutil.copyfile(folder / "forecaster.safetensors", temporary)
+
+
+@contextmanager
+def trained(config: RunConfig, campaign: str, run: str, callbacks: Sequence[Any] = ()) -> Iterator[Path]:
+    """The folder of a run that is trained, or gone on with where it was killed; locked within.
+
+    Args:
+        config: of the run.
+        campaign: that groups runs.
+        run: its name.
+        callbacks: of Lightning, beside py4cast's own.
+
+    Raises:
+        BusyError: another process is at it.
+    """
+    from py4cast.workflows.train.run import run_folder, train
+
+    folder = run_folder(config, campaign, run)
+    # beside the folder, which another process with the same experiment must not remove
+    with lock(folder.with_name(f".{run}.lock")):
+        is_begun = (folder / "checkpoints" / "last.ckpt").exists()
+        if folder.exists() and not is_begun:
+            shutil.rmtree(folder)
+        further: dict[str, Any] = {"callbacks": callbacks} if callbacks else {}
+        train(config, campaign, run, resume=is_begun, **further)
+        yield folder

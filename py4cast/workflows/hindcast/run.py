@@ -3,7 +3,6 @@
 A start whose states are missing is left out and counted; work that was killed goes on where it stopped.
 """
 
-import hashlib
 import logging
 import os
 import sys
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from py4cast.atomic import lock
+from py4cast.atomic import lock, sha256_of
 from py4cast.errors import DataError, SettingsError
 from py4cast.formats import Heading
 from py4cast.progress import Progress
@@ -293,8 +292,7 @@ def _tell(starts: Starts, made: NDArray[np.bool_], missing: Mapping[str, str]) -
 
 def _document(asked: Forecast, starts: Starts, variables: Sequence[str]) -> dict[str, Any]:
     """What the hindcasts are made by and of."""
-    with file_of(Path(asked.forecaster)).open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = sha256_of(file_of(Path(asked.forecaster)))
     settings = {k: v for k, v in asdict(asked).items() if k not in ("device", "forecaster", "output")}
     times = [str(t) for t in starts.times]
     document: dict[str, Any] = encode({**settings, "forecaster": digest, "init_times": times, "variables": list(variables)})  # fmt: skip

@@ -1,19 +1,23 @@
 """Hindcasts that are scored on the way, against the data that they start from; the forecasts are not kept."""
 
 import logging
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+import torch
+from numpy.typing import NDArray
 
 from py4cast.batch import ItemBatch
+from py4cast.datasets import DatasetABC
 from py4cast.errors import DataError, SettingsError
 from py4cast.forecaster import Forecaster
 from py4cast.metrics import ScoreSettings
 from py4cast.metrics.batches import BatchVerification
 from py4cast.metrics.score_set import ScoreSet
+from py4cast.namedtensor import NamedTensor
 from py4cast.progress import Progress
 from py4cast.steppers import open_stepper
 from py4cast.steppers.eager import EagerStepper
@@ -24,54 +28,35 @@ from py4cast.workflows.page.score_page import write_page
 from py4cast.workflows.verify.climatology import carried_climatology
 from py4cast.workflows.verify.dressing import dressing
 from py4cast.workflows.verify.score_files import write_scores
+from py4cast.workflows.verify.split import SplitCase
 
 __all__ = ["score_hindcasts"]
 
 logger = logging.getLogger(__name__)
 
 
-class _Case:
-    """Creates what gives any of the scored forecasts, and its truth, again.
+class _Starts:
+    """Creates samples of some starts of a dataset, with the truth: what a case of a split reads.
 
     Args:
-        model: the Forecaster.
         data: that has `at`.
-        asked: the forecasts.
-        num_members: of each.
+        init_times: of the starts.
+        num_steps: lead times.
     """
 
-    def __init__(self, model: Forecaster, data: Any, asked: Forecast, num_members: int) -> None:
-        self._model, self._data, self._asked, self._num_members = model, data, asked, num_members
-        self.grid, self.features = model.info.grid, model.info.predicted
-        imposed = model.info.statics.border_mask[..., 0].cpu().numpy() > 0
-        self.border = imposed if model.strategy.force_border and imposed.any() else None
-        self.lead_times = [model.info.step_duration * (i + 1) for i in range(asked.num_steps)]
+    def __init__(self, data: DatasetABC, init_times: NDArray[np.datetime64], num_steps: int) -> None:
+        self._data, self._num_steps = data, num_steps
+        self._init_times = init_times
 
-    def batch(self, init_time: np.datetime64) -> ItemBatch:
-        """What one forecast starts from, with the truth."""
-        batch: ItemBatch = self._data.at(init_time, self._asked.num_steps, with_outputs=True)
-        return batch.to(self._model.device)
+    @property
+    def init_times(self) -> NDArray[np.datetime64]:
+        """The start of every sample, in order."""
+        return self._init_times
 
-    def forecast(self, batch: ItemBatch) -> Tensor:
-        """`(batch, (member,) timestep, lat, lon, features)`."""
-        values: Tensor = self._model.forecast(batch, self._asked.num_steps, self._num_members, self._asked.seed).tensor
-        return values
-
-    def members(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
-        """The members `(member, timestep, lat, lon, features)`, and the truth."""
-        batch = self.batch(init_time)
-        assert batch.outputs is not None, "it was scored with them"
-        forecast = self.forecast(batch)[0]
-        members = forecast if forecast.ndim == 5 else forecast[None]
-        return members.cpu(), batch.outputs[self.features].tensor[0].cpu()
-
-    def fields(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
-        """Forecast (the mean of members) and truth, `(timestep, lat, lon, features)` each."""
-        members, truth = self.members(init_time)
-        return members.mean(0), truth
-
-    def close(self) -> None:
-        """Does nothing: a dataset has no files of its own open."""
+    def read_batch(self, indices: Sequence[int]) -> ItemBatch:
+        """The batch of one start; DataError where a state or the truth is missing."""
+        (index,) = indices
+        return self._data.at(self.init_times[index], self._num_steps, with_outputs=True)
 
 
 def score_hindcasts(
@@ -101,9 +86,8 @@ def score_hindcasts(
         raise SettingsError(
             "--verify of --init_times scores one Forecaster on its dataset, without --input and --perturb"
         )
-    with ExitStack():
-        stepper = open_stepper(asked.forecaster, asked.device, asked.precision)
-        source = DatasetSource(asked, stepper, starts.times[0])
+    stepper = open_stepper(asked.forecaster, asked.device, asked.precision)
+    source = DatasetSource(asked, stepper, starts.times[0])
     assert isinstance(stepper, EagerStepper), "the source refuses others"
     model = stepper.forecaster
     model.calibration = None if asked.no_calibration else model.calibration
@@ -113,8 +97,10 @@ def score_hindcasts(
         model.info, carried_climatology(model), settings, is_compared=True, has_maps=True, has_driver=source.data.has_boundary,
         num_members=members, dressed=dressed, dressed_forecast=dressed_forecast,
     )  # fmt: skip
-    case, missing = _Case(model, source.data, asked, members), dict[str, str]()
-    _score(verification, case, starts, missing, progress)
+    samples, missing = _Starts(source.data, starts.times, asked.num_steps), dict[str, str]()
+    case = SplitCase(model, samples, asked.num_steps, members, asked.seed)
+    forecast = partial(model.forecast, num_steps=asked.num_steps, num_members=members, seed=asked.seed)
+    _score(verification, samples, forecast, model.device, missing, progress)
     if verification.num_forecasts == 0:
         raise DataError(f"none of {len(starts.times)} starts can be scored: {next(iter(missing.values()))}")
     if missing:
@@ -129,18 +115,19 @@ def score_hindcasts(
 
 
 def _score(
-    verification: BatchVerification, case: _Case, starts: Starts, missing: dict[str, str], progress: Progress | None
-) -> None:
+    verification: BatchVerification, samples: _Starts, forecast: Callable[[ItemBatch], NamedTensor], device: torch.device,
+    missing: dict[str, str], progress: Progress | None,
+) -> None:  # fmt: skip
     """Scores what can be; notes what is missing, and why."""
     if progress is not None:
-        progress.start("hindcasts", len(starts.times))
-    for start in starts.times:
+        progress.start("hindcasts", len(samples.init_times))
+    for index, start in enumerate(samples.init_times):
         try:
-            batch = case.batch(start)
+            batch = samples.read_batch([index]).to(device)
         except DataError as error:
             missing[str(start)] = str(error)
         else:
-            verification.update(batch, case.forecast(batch))
+            verification.update(batch, forecast(batch).tensor)
         if progress is not None:
             progress.step()
 

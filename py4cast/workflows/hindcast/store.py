@@ -1,7 +1,6 @@
 """HindcastStore: one Zarr of many forecasts, a chunk per start and lead time, written in any order and resumable."""
 
 import shutil
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from py4cast.atomic import check_name, write_json
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.formats import conventions
 from py4cast.formats.base import Heading
+from py4cast.formats.zarr_writer import begin_group, gather_metadata, plain_attributes
 from py4cast.settings import read_json
 
 __all__ = ["MADE", "MISSING", "HindcastStore", "begin_store", "heading_of_variables"]
@@ -58,17 +58,8 @@ def begin_store(
 def _create(folder: Path, heading: Heading, init_times: NDArray[np.datetime64]) -> None:
     """Coordinates, and arrays in which nothing is written."""
     count, steps = len(init_times), len(heading.lead_times)
-    group = zarr.create_group(store=folder, zarr_format=3)
-    group.attrs.update({"Conventions": conventions.CONVENTIONS, **heading.attributes})
-    for name, (dims, values, attrs) in _coordinates(heading, init_times).items():
-        created = group.create_array(name, shape=values.shape, dtype=values.dtype, dimension_names=dims)
-        created.attrs.update(_plain(attrs))
-        created[...] = values
+    group = begin_group(folder, heading, _coordinates(heading, init_times))
     group.create_array(_STATE, shape=(count,), chunks=(1,), dtype="int8", fill_value=0, dimension_names=("init_time",))
-    mapping = conventions.mapping_of(heading)
-    if mapping is not None:
-        created = group.create_array(conventions.MAPPING, shape=(), dtype="int32", dimension_names=())
-        created.attrs.update(_plain(mapping))
     dims, shape = conventions.dims_of(heading)[1:], conventions.shape_of(heading)[1:]
     for name, variable in zip(conventions.names_in_file(heading), heading.variables, strict=True):
         created = group.create_array(
@@ -77,7 +68,7 @@ def _create(folder: Path, heading: Heading, init_times: NDArray[np.datetime64]) 
         )  # fmt: skip
         attrs = dict(conventions.variable_attributes(variable, heading))
         beside = [c for c in attrs["coordinates"].split() if c not in ("time", "lead_time", "init_time")]
-        created.attrs.update(_plain({**attrs, "coordinates": " ".join(["valid_time", *beside])}))
+        created.attrs.update(plain_attributes({**attrs, "coordinates": " ".join(["valid_time", *beside])}))
 
 
 def _coordinates(heading: Heading, init_times: NDArray[np.datetime64]) -> dict[str, conventions.Coordinate]:
@@ -136,10 +127,7 @@ class HindcastStore:
             self._close_gaps(kept)
         shutil.rmtree(self.folder / _STATE)
         (self.folder / _DOCUMENT).unlink()
-        with warnings.catch_warnings():
-            # xarray looks for gathered metadata first, and warns where there are none
-            warnings.filterwarnings("ignore", ".*Consolidated metadata.*")
-            zarr.consolidate_metadata(zarr.open_group(self.folder, mode="r+", zarr_format=3).store)
+        gather_metadata(zarr.open_group(self.folder, mode="r+", zarr_format=3))
         if self.path.is_dir():
             shutil.rmtree(self.path)
         self.folder.replace(self.path)
@@ -175,8 +163,3 @@ def heading_of_variables(heading: Heading, names: Sequence[str]) -> tuple[Headin
             raise SettingsError(f"--variables {name}: it is not forecast{nearest(name, held)}")
     places = [held.index(name) for name in names] if names else list(range(len(held)))
     return replace(heading, variables=[heading.variables[p] for p in places]), places
-
-
-def _plain(attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes as JSON values."""
-    return {k: v.tolist() if isinstance(v, np.ndarray | np.generic) else v for k, v in attrs.items()}

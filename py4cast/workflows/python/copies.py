@@ -2,7 +2,7 @@
 
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import xarray as xr
 from py4cast.errors import DataError
 from py4cast.formats.cf_axes import kind_of
 
-__all__ = ["as_file", "within"]
+__all__ = ["as_file", "in_words_of_python", "within"]
 
 
 def within(data: xr.Dataset, first: np.datetime64, last: np.datetime64) -> xr.Dataset:
@@ -50,6 +50,21 @@ def as_file(data: Any, what: str) -> Iterator[str]:
         except (ValueError, TypeError, RuntimeError, NotImplementedError, KeyError) as error:
             raise DataError(f"{what}: cannot be read whole: {' '.join(str(error).split())[:300]}") from None
         yield str(path)
+
+
+def in_words_of_python(text: str, words: Mapping[str, str], files: Mapping[str, str]) -> str:
+    """A message of the command line as it is said in Python.
+
+    Args:
+        text: the message.
+        words: of the command line, and what they are here; longer ones first.
+        files: what the Datasets are called, and the temporary files that they became.
+    """
+    for flag, word in words.items():
+        text = text.replace(flag, word)
+    for name, path in files.items():
+        text = text.replace(path, name) if path else text
+    return text
 
 
 def _plain(data: xr.Dataset) -> xr.Dataset:

@@ -18,7 +18,7 @@ from py4cast.workflows.forecast.made import members_from
 from py4cast.workflows.forecast.request import Forecast
 from py4cast.workflows.forecast.run import heading_of
 from py4cast.workflows.forecast.sources import FileSource
-from py4cast.workflows.python.copies import as_file, within
+from py4cast.workflows.python.copies import as_file, in_words_of_python, within
 
 __all__ = ["forecast_dataset"]
 
@@ -104,18 +104,12 @@ def _made(
             times = [source.latest()] if starts is None else list(starts)
             return [_one(asked, stepper, source, start) for start in times]
     except (DataError, SettingsError) as error:
-        raise type(error)(_in_words_of_python(str(error), file)) from None
+        raise type(error)(in_words_of_python(str(error), _WORDS, {"the dataset": file})) from None
 
 
 def _starts(asked: Any) -> Any:
     several = [asked] if isinstance(asked, str) or np.ndim(asked) == 0 else list(asked)
     return np.array([instant(v) if isinstance(v, str) else v for v in several], dtype="datetime64[s]")
-
-
-def _in_words_of_python(text: str, path: str) -> str:
-    for flag, word in _WORDS.items():
-        text = text.replace(flag, word)
-    return text.replace(path, "the dataset") if path else text
 
 
 def _one(asked: Forecast, stepper: EagerStepper, source: FileSource, start: np.datetime64) -> xr.Dataset:

@@ -1,20 +1,18 @@
 """verify: forecasts of xarray against their truth, scored as the command line scores files."""
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
 from py4cast.errors import DataError
 from py4cast.regrid import Method
-from py4cast.workflows.python.copies import as_file
+from py4cast.workflows.python.copies import as_file, in_words_of_python
 from py4cast.workflows.verify.file_case import VerifyFiles
 from py4cast.workflows.verify.files import verify_files
-from py4cast.workflows.verify.score_files import write_netcdf
+from py4cast.workflows.verify.score_files import netcdf_parts
 from py4cast.workflows.verify.split import score_settings
 
 __all__ = ["verify"]
@@ -73,21 +71,10 @@ def verify(
             scores, case = verify_files(wanted, num_workers=1)
             case.close()
         except DataError as error:
-            raise DataError(_in_words_of_python(str(error), files)) from None
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="py4cast-")))
-        write_netcdf(folder / "scores.nc", scores)
-        with xr.open_dataset(folder / "scores.nc", decode_timedelta=False) as data:
-            kept = data.load()
-    return kept.drop_vars([n for n in kept.variables if str(n).startswith("row_")])
+            raise DataError(in_words_of_python(str(error), _WORDS, files)) from None
+    arrays, coordinates, attributes = netcdf_parts(scores, has_rows=False)
+    return xr.Dataset(arrays, coordinates, attributes)
 
 
 def _file(data: Any, what: str, stack: ExitStack) -> str:
     return str(data) if isinstance(data, str | os.PathLike) else stack.enter_context(as_file(data, what))
-
-
-def _in_words_of_python(text: str, files: Mapping[str, str]) -> str:
-    for flag, word in _WORDS.items():
-        text = text.replace(flag, word)
-    for word, path in files.items():
-        text = text.replace(path, word)
-    return text

@@ -5,7 +5,6 @@ repository is a folder, or an address of one (`s3://…`, `hf://USER/NAME`, `htt
 are safetensors or ONNX, all else is text, and a list that names anything else is refused.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -15,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from py4cast.atomic import atomic_path, check_name, write_json, write_text
+from py4cast.atomic import atomic_path, check_name, sha256_of, write_json, write_text
 from py4cast.errors import DataError, SettingsError
 from py4cast.remote import fetch, is_remote, put_files, url_of
 from py4cast.saved import file_of, read_saved
@@ -56,7 +55,7 @@ def push(file: str | os.PathLike[str], target: str, note: str = "") -> str:
         shutil.copyfile(path, weights)
         write_json(folder / "config.json", header)
         write_text(folder / "README.md", _card(weights.name, header, note))
-        files = {p.name: {"bytes": p.stat().st_size, "sha256": _sha256(p)} for p in sorted(folder.iterdir())}
+        files = {p.name: {"bytes": p.stat().st_size, "sha256": sha256_of(p)} for p in sorted(folder.iterdir())}
         write_json(folder / _LIST, {"format": _FORMAT, "version": __version__, "weights": weights.name, "files": files})
         if is_remote(target):
             # the list last, so that who reads it finds all that it names
@@ -95,7 +94,7 @@ def pull(source: str, output: Path) -> Path:
         folder = Path(name)
         for file, told in files.items():
             taken = _file(place, file)
-            if taken.stat().st_size != told.get("bytes") or _sha256(taken) != told.get("sha256"):
+            if taken.stat().st_size != told.get("bytes") or sha256_of(taken) != told.get("sha256"):
                 raise DataError(
                     f"{place}: {file} is not what its list says (checksum); pull it again, or ask who pushed it"
                 )
@@ -144,11 +143,6 @@ def _header(path: Path) -> dict[str, Any]:
     from py4cast.steppers import open_stepper
 
     return dict(open_stepper(str(path)).info.header)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _card(weights: str, header: Mapping[str, Any], note: str) -> str:

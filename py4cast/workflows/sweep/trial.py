@@ -3,18 +3,17 @@
 import csv
 import json
 import math
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from py4cast.atomic import check_name, lock, write_json
+from py4cast.atomic import check_name, write_json
 from py4cast.errors import DataError, NumericalError, SettingsError, SpaceError, nearest
 from py4cast.settings import read_json
 from py4cast.workflows.config import RunConfig, build_config
-from py4cast.workflows.experiments.campaign import digest_of
+from py4cast.workflows.experiments.campaign import digest_of, trained
 
 __all__ = ["Trial", "objective_of"]
 
@@ -60,22 +59,18 @@ class Trial:
             BusyError: another process is at it.
             Preempted: asked to stop.
         """
-        from py4cast.workflows.train.run import run_folder, train
+        from py4cast.workflows.train.run import run_folder
 
         if (row := self.row(output)) is not None:
             return row
         folder = run_folder(self.config, campaign, self.name)
         began = time.perf_counter()
         result: dict[str, Any] = {"values": dict(self.values), "seed": self.seed, "run": str(folder)}
-        with lock(folder.parent / check_name(f"{self.name}.lock", "the trial")):
-            is_begun = (folder / "checkpoints" / "last.ckpt").exists()
-            if folder.exists() and not is_begun:
-                shutil.rmtree(folder)
-            try:
-                train(self.config, campaign, self.name, resume=is_begun, callbacks=callbacks)
+        try:
+            with trained(self.config, campaign, self.name, callbacks):
                 result |= {"state": "done", **objective_of(folder / "metrics.csv", objective)}
-            except (SettingsError, DataError, NumericalError, SpaceError) as error:
-                result |= {"state": "failed", "error": " ".join(str(error).split())}
+        except (SettingsError, DataError, NumericalError, SpaceError) as error:
+            result |= {"state": "failed", "error": " ".join(str(error).split())}
         result["seconds"] = time.perf_counter() - began
         self.keep(output, result)
         return result

@@ -40,6 +40,16 @@ def write_scores(folder: str | os.PathLike[str], scores: ScoreSet) -> Path:
 
 def write_netcdf(path: Path, scores: ScoreSet) -> None:
     """Writes all scores to one CF-NetCDF file, and what every forecast contributed, so that runs can be compared."""
+    write_arrays(path, *netcdf_parts(scores))
+
+
+def netcdf_parts(scores: ScoreSet, has_rows: bool = True) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Arrays and coordinates `(dims, values, attributes)` by name, and attributes: what `scores.nc` holds.
+
+    Args:
+        scores: what was found.
+        has_rows: whether what every forecast contributed is among them.
+    """
     grid = scores.grid
     dims, grid_coords, mapping = (_MAPS, {}, None) if grid is None else grid_coordinates(grid)
     places = dict(zip(_MAPS, dims, strict=True))
@@ -49,7 +59,7 @@ def write_netcdf(path: Path, scores: ScoreSet) -> None:
         arrays[name] = (tuple(places.get(d, d) for d in array.dims), array.values, attrs)
     if mapping:
         arrays["projection"] = ((), np.int32(0), mapping)
-    first = scores.rows.get(scores.systems[0])
+    first = scores.rows.get(scores.systems[0]) if has_rows else None
     for name in first.shapes if first is not None and first.count else ():
         assert first is not None, "it has shapes"
         values = first.read(name).numpy()
@@ -78,7 +88,7 @@ def write_netcdf(path: Path, scores: ScoreSet) -> None:
         "format": FORMAT,
     }
     attributes = {"title": "Scores of forecasts", "source": "py4cast", "py4cast": json.dumps(document, allow_nan=False)}
-    write_arrays(path, arrays, coords, attributes)
+    return arrays, coords, attributes
 
 
 def read_scores(path: str | os.PathLike[str]) -> ScoreSet:

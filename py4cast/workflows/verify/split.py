@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -46,6 +46,17 @@ def score_settings(overrides: Sequence[str]) -> ScoreSettings:
     return decode(ScoreSettings, apply_overrides({}, overrides), where="scores")
 
 
+class Samples(Protocol):
+    """Samples with their truth, by number."""
+
+    @property
+    def init_times(self) -> NDArray[np.datetime64]:
+        """The start of every sample."""
+
+    def read_batch(self, indices: Sequence[int]) -> ItemBatch:
+        """The batch of some of them."""
+
+
 class SplitCase:
     """Creates what a verification of a Forecaster reads: the split, and any of its forecasts again.
 
@@ -58,7 +69,7 @@ class SplitCase:
     """
 
     def __init__(
-        self, model: Forecaster, data: DatasetABC, num_steps: int, num_members: int | None = None, seed: int = 0
+        self, model: Forecaster, data: Samples, num_steps: int, num_members: int | None = None, seed: int = 0
     ) -> None:
         self._model, self._data, self._num_steps = model, data, num_steps
         self._num_members, self._seed = num_members, seed

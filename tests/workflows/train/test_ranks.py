@@ -24,22 +24,20 @@ from tests.datasets.test_loader import Numbers
 from tests.test_callbacks import TINY
 
 
+def two_ranks(root: Path, script: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """What two ranks of a script printed when they are done; their runs are under `root`."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", str(script), *words]
+    environment = {**os.environ, "PY4CAST_ROOTDIR": str(root), "OMP_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+
+
 @pytest.mark.slow
 def test_two_ranks_make_one_run(tmp_path: Path) -> None:
     words = ["--epochs", "2", "--no_log", "--run_name", "ranks", "--num_pred_steps_val_test", "2"]
     for place in TINY:
         words += ["--set", place]
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc_per_node",
-        "2",
-        str(ROOT / "bin" / "train.py"),
-        *words,
-    ]
-    environment = {**os.environ, "PY4CAST_ROOTDIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    done = two_ranks(tmp_path, ROOT / "bin" / "train.py", *words)
     assert done.returncode == 0, done.stderr[-3000:]
     folder = tmp_path / "logs" / "default" / "dummy" / "halfunet" / "ranks"
     assert done.stdout.count(str(folder)) == 1, "one rank speaks"

@@ -1,14 +1,11 @@
 """A loss that is not finite on one of two ranks: both leave the same step out, and stay one network."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.workflows.train.test_ranks import table, words_of
+from tests.workflows.train.test_ranks import table, two_ranks, words_of
 
 _POISONED = """
 import os, sys
@@ -31,21 +28,7 @@ sys.exit(main(sys.argv[1:]))
 def test_both_leave_the_same_step_out(tmp_path: Path) -> None:
     (tmp_path / "poisoned.py").write_text(_POISONED)
     words = words_of(epochs=1, run_name="skip", on_nan="skip", accelerator="cpu", batch_size=2)
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc_per_node",
-        "2",
-        str(tmp_path / "poisoned.py"),
-        "train",
-        *words,
-    ]
-    environment = {
-        **os.environ, "PY4CAST_ROOTDIR": str(tmp_path), "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")]),
-    }  # fmt: skip
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    done = two_ranks(tmp_path, tmp_path / "poisoned.py", "train", *words)
     assert done.returncode == 0, done.stderr[-3000:]
     folder = tmp_path / "logs" / "default" / "dummy" / "halfunet" / "skip"
     values = table(folder)
