@@ -27,11 +27,12 @@ class Epoch:
         done: batches of it that all ranks together have learned from.
         is_complete: whether all of them are.
         samples_done: samples since the training began.
+        model_ranks: ranks that compute one sample together, whose loss is one.
     """
 
     def __init__(self) -> None:
         self.number, self.done, self.samples_done = 0, 0, 0
-        self.is_complete = False
+        self.is_complete, self.model_ranks = False, 1
         self._loss, self._weight = torch.zeros(()), 0.0
 
     @property
@@ -46,7 +47,7 @@ class Epoch:
             self._loss, self._weight = torch.zeros(()), 0.0
 
     def add(self, loss: Tensor | None, num_samples: int, world_size: int) -> None:
-        """Counts a batch of every rank; the loss is that of this one, its mean over samples, None where it is not finite."""
+        """Counts a batch of every rank (or group of ranks, as it has its own samples); the loss is that of this one, its mean over samples, None where it is not finite."""
         self.done += world_size
         self.samples_done += num_samples * world_size
         if loss is None:
@@ -55,7 +56,8 @@ class Epoch:
         self._weight += num_samples
 
     def _totals(self) -> Tensor:
-        return summed(torch.stack([self._loss.double().cpu(), torch.tensor(self._weight, dtype=torch.float64)]))
+        sums = torch.stack([self._loss.double().cpu(), torch.tensor(self._weight, dtype=torch.float64)])
+        return summed(sums) / self.model_ranks
 
     @property
     def mean_loss(self) -> float:
@@ -90,6 +92,7 @@ class Epoch:
             raise DataError("a checkpoint of another program; expected one that py4cast wrote") from None
         self.number, self.done, self.samples_done = counts
         self.is_complete = bool(state["is_complete"])
+        # a group of ranks keeps its share on each of them
         self._loss, self._weight = (torch.tensor(total), weight) if rank == 0 else (torch.zeros(()), 0.0)
 
 
@@ -143,8 +146,8 @@ class Shared(NamedTuple):
 
     Args:
         num_batches: of an epoch, for all ranks together.
-        world_size: ranks.
-        rank: of this process.
+        world_size: ranks, or groups of them that compute a sample together.
+        rank: of this process, or of its group.
         limit: batches per rank and epoch at most; None for all.
         accumulate: batches per step of the optimiser.
     """
@@ -163,7 +166,8 @@ class Shared(NamedTuple):
 
 def progress_of(epoch: Epoch, world_size: int, num_nodes: int) -> dict[str, Any]:
     """What a checkpoint says of the epoch, and of the job that wrote it; all ranks ask for it together."""
-    return {"epoch": epoch.state(), "job": Job.told(world_size, num_nodes, epoch.samples_done)}
+    job = Job.told(world_size, num_nodes, epoch.samples_done, epoch.model_ranks)
+    return {"epoch": epoch.state(), "job": job}
 
 
 def go_on(epoch: Epoch, checkpoint: dict[str, Any], shared: Shared | None) -> tuple[int, int]:
@@ -198,7 +202,10 @@ def _set(
         epoch.done = within * (1 if shared is None else shared.world_size)
         return
     epoch.load(state["epoch"], 0 if shared is None else shared.rank)
-    world = (state.get("job") or {}).get("world_size")
+    job = state.get("job") or {}
+    world = job.get("world_size")
+    if type(world) is int and type(groups := job.get("model_ranks", 1)) is int and groups > 0:
+        world //= groups
     if shared is None or world == shared.world_size:
         return
     done = shared.num_batches if epoch.is_complete else epoch.done

@@ -24,13 +24,44 @@ class Placement:
         devices: processes per node; None for as many as the launcher started, else all accelerators.
         num_nodes: of the job; None for as many as the launcher says.
         accelerator: auto, cpu, gpu.
-        distributed: how ranks share the work, ddp: each has the whole network and its own samples.
+        distributed: how ranks share the work; ddp: each has samples of its own; domain: several compute one sample together.
+        model_ranks: with domain, how many compute one sample; None for all.
+
+    Raises:
+        SettingsError: a number of ranks per sample where each has its own.
     """
 
     devices: int | None = None
     num_nodes: int | None = None
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
-    distributed: Literal["ddp"] = "ddp"
+    distributed: Literal["ddp", "domain"] = "ddp"
+    model_ranks: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.model_ranks is not None and self.distributed != "domain":
+            raise SettingsError(
+                f"--model_ranks {self.model_ranks}: with --distributed {self.distributed} every rank has samples of its own; "
+                "expected --distributed domain beside it"
+            )
+
+    def ranks_per_sample(self, world_size: int) -> int:
+        """How many ranks compute one sample together.
+
+        Args:
+            world_size: ranks of the job.
+
+        Raises:
+            SettingsError: one rank alone, or a number that does not divide the job's.
+        """
+        if self.distributed != "domain":
+            return 1
+        size = world_size if self.model_ranks is None else self.model_ranks
+        if world_size < 2 or size < 2 or world_size % size:
+            raise SettingsError(
+                f"--distributed domain: {world_size} rank(s) with {size} for each sample; expected at least 2 for a sample, and a number "
+                "that divides that of the ranks (start more by --devices, torchrun or srun; set --model_ranks)"
+            )
+        return size
 
 
 def _number(environment: Mapping[str, str], name: str) -> int | None:
@@ -135,6 +166,7 @@ class Job:
             )
 
     @staticmethod
-    def told(world_size: int, num_nodes: int, samples_done: int) -> dict[str, Any]:
+    def told(world_size: int, num_nodes: int, samples_done: int, model_ranks: int = 1) -> dict[str, Any]:
         """What a checkpoint says of the job that wrote it."""
-        return {"world_size": world_size, "num_nodes": num_nodes, "samples_done": samples_done}
+        of_groups = {"model_ranks": model_ranks} if model_ranks > 1 else {}
+        return {"world_size": world_size, "num_nodes": num_nodes, "samples_done": samples_done, **of_groups}

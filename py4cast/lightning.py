@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from py4cast.observers import ErrorObserver
 from py4cast.observers.base import finish_epoch, show_forecast
 from py4cast.observers.clock import PlotClock
 from py4cast.optim import OptimSettings, make_optimizer
-from py4cast.ranks import agreed, gathered
+from py4cast.ranks import Sharing, agreed
 from py4cast.rollout_length import RolloutLength
 from py4cast.seeding import seed_step
 
@@ -87,8 +87,8 @@ class AutoRegressiveLightning(pl.LightningModule):
         self.epoch, self.train_loss_epoch = Epoch(), float("nan")
         self.learning: Shared | None = None  # how ranks share an epoch, where a run goes on
         self._validation_losses = LossMeans()
-
-    # What observers read -------------------------------------------------------------------------------
+        self.sharing = Sharing()
+        self.whole_batch: Callable[[ItemBatch], ItemBatch] = lambda batch: batch
 
     @property
     def info(self) -> Any:
@@ -119,7 +119,13 @@ class AutoRegressiveLightning(pl.LightningModule):
         result: Tensor = self.training_objective(*standardised, mask, reduce_spatial_dim=reduce_spatial_dim)
         return result
 
-    # Training ------------------------------------------------------------------------------------------
+    @property
+    def _gather(self) -> Callable[[Any], list[Any]] | None:
+        return self.sharing.gathered if self.trainer.world_size > 1 else None
+
+    def on_after_batch_transfer(self, batch: ItemBatch, dataloader_idx: int) -> ItemBatch:
+        """The batch, where ranks read it in parts the whole of it."""
+        return self.whole_batch(batch)
 
     def configure_optimizers(self) -> Any:
         """AdamW(0.9, 0.95), linear warm-up, then cosine to `min_lr`, per optimiser step."""
@@ -138,7 +144,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         self._waited_before = loader.waited_s if loader else 0.0
 
     def on_train_batch_start(self, batch: ItemBatch, batch_idx: int) -> None:
-        seed_step(self.seed, self.batches_done, self.trainer.global_rank)
+        seed_step(self.seed, self.batches_done, self.sharing.rank(self.trainer.global_rank))
 
     def training_step(self, batch: ItemBatch, batch_idx: int) -> Tensor:
         """The mean loss over samples and steps; NumericalError names variable and dates when it is not finite."""
@@ -156,7 +162,9 @@ class AutoRegressiveLightning(pl.LightningModule):
             self.log("train_loss", self.last_loss, batch_size=batch.batch_size)
         # counted here and not in on_train_batch_end, which comes after the callbacks that save
         self.batches_done += 1
-        self.epoch.add(self.last_loss if is_finite else None, batch.batch_size, self.trainer.world_size)
+        self.epoch.add(
+            self.last_loss if is_finite else None, batch.batch_size, self.sharing.size(self.trainer.world_size)
+        )
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: ItemBatch, batch_idx: int) -> None:
@@ -166,14 +174,12 @@ class AutoRegressiveLightning(pl.LightningModule):
             self.train_loss_epoch = self.epoch.mean_loss
         passed = max(time.perf_counter() - self._epoch_began, 1e-9)
         loader = self._loader()
-        self.samples_per_s = self._epoch_samples * self.trainer.world_size / passed
+        self.samples_per_s = self._epoch_samples * self.sharing.size(self.trainer.world_size) / passed
         self.waiting_share = (loader.waited_s - self._waited_before) / passed if loader else 0.0
 
     def on_train_epoch_end(self) -> None:
         for name, value in values_at_end(self).items():
             self.log(name, value, sync_dist=True)
-
-    # Validation and test -------------------------------------------------------------------------------
 
     def _forecast(self, batch: ItemBatch) -> tuple[NamedTensor, NamedTensor]:
         """Prediction and target of a batch, physical units."""
@@ -206,12 +212,12 @@ class AutoRegressiveLightning(pl.LightningModule):
         for name, value in self._validation_losses.values().items():
             self.log(name, value, prog_bar=name == "val_mean_loss", sync_dist=True)
         assert self.validation is not None, "made when the validation begins"
-        if self.trainer.world_size > 1:
-            self.validation.gather(gathered)
+        if self._gather is not None:
+            self.validation.gather(self._gather)
         self.validation_rmse = self.validation.rmse()
         if self._draws:
             with self.clock.counting():
-                finish_epoch(self.valid_plotters, self, gathered if self.trainer.world_size > 1 else None)
+                finish_epoch(self.valid_plotters, self, self._gather)
             self.clock.finish(self._spent_before)
 
     def on_test_epoch_start(self) -> None:
@@ -231,11 +237,9 @@ class AutoRegressiveLightning(pl.LightningModule):
 
     def on_test_epoch_end(self) -> None:
         assert self.verification is not None, "made when the test begins"
-        if self.trainer.world_size > 1:
-            self.verification.gather(gathered)
-        finish_epoch(self.test_plotters, self, gathered if self.trainer.world_size > 1 else None)
-
-    # Checkpoints ---------------------------------------------------------------------------------------
+        if self._gather is not None:
+            self.verification.gather(self._gather)
+        finish_epoch(self.test_plotters, self, self._gather)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["py4cast"] = {

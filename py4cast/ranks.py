@@ -2,14 +2,14 @@
 
 import datetime
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from py4cast.errors import SettingsError
 
-__all__ = ["agreed", "gathered", "is_shared", "same_for_all", "summed"]
+__all__ = ["Sharing", "agreed", "gathered", "is_shared", "same_for_all", "summed"]
 
 _GROUPS: dict[int, Any] = {}
 
@@ -72,3 +72,25 @@ def gathered(mine: Any) -> list[Any]:
     objects: list[Any] = [None] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(objects, mine)
     return objects
+
+
+class Sharing(NamedTuple):
+    """How ranks share samples: `model_ranks` in a row compute the same ones together, and count once.
+
+    Args:
+        model_ranks: ranks that compute a sample.
+    """
+
+    model_ranks: int = 1
+
+    def size(self, world_size: int) -> int:
+        """How many have samples of their own, of so many ranks."""
+        return world_size // self.model_ranks
+
+    def rank(self, rank: int) -> int:
+        """The place of a rank among those that have samples of their own."""
+        return rank // self.model_ranks
+
+    def gathered(self, mine: Any) -> list[Any]:
+        """The object of every rank that has samples of its own, in their order."""
+        return gathered(mine)[:: self.model_ranks]

@@ -78,3 +78,15 @@ def test_a_trainer_of_another_size_is_refused() -> None:
 
 def test_a_checkpoint_says_what_wrote_it() -> None:
     assert Job.told(4, 2, 80) == {"world_size": 4, "num_nodes": 2, "samples_done": 80}
+
+
+def test_how_many_ranks_compute_a_sample() -> None:
+    assert Placement().ranks_per_sample(4) == 1
+    assert Placement(distributed="domain").ranks_per_sample(4) == 4
+    assert Placement(distributed="domain", model_ranks=2).ranks_per_sample(4) == 2
+    for wrong, world in (({}, 1), ({"model_ranks": 3}, 4), ({"model_ranks": 1}, 2)):
+        with pytest.raises(SettingsError, match="--distributed domain: .* expected at least 2 for a sample"):
+            Placement(distributed="domain", **wrong).ranks_per_sample(world)
+    with pytest.raises(SettingsError, match="--model_ranks 2: with --distributed ddp every rank has samples of its own"):
+        Placement(model_ranks=2)
+    assert Job.told(4, 1, 8, 2)["model_ranks"] == 2 and "model_ranks" not in Job.told(4, 1, 8)

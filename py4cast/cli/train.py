@@ -141,8 +141,14 @@ def _running_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--distributed",
         default="ddp",
-        choices=("ddp",),
-        help="how ranks share the work; ddp: each has the network and samples of its own (default: ddp)",
+        choices=("ddp", "domain"),
+        help="how ranks share the work; ddp: each has samples of its own; domain: several compute one sample together, each a part of the grid (default: ddp)",
+    )
+    p.add_argument(
+        "--model_ranks",
+        type=whole,
+        metavar="N",
+        help="with --distributed domain, ranks that compute one sample (default: all)",
     )
     p.add_argument(
         "--profile",
@@ -231,7 +237,11 @@ def _run(a: argparse.Namespace) -> None:
     from py4cast.workflows.config import build_config
 
     placement = Placement(
-        devices=a.devices, num_nodes=a.num_nodes, accelerator=a.accelerator, distributed=a.distributed
+        devices=a.devices,
+        num_nodes=a.num_nodes,
+        accelerator=a.accelerator,
+        distributed=a.distributed,
+        model_ranks=a.model_ranks,
     )
     if Job.of(placement).rank:
         # the first of several processes speaks for all

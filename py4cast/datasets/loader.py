@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,11 +128,12 @@ class Loader:
         rank: int = 0,
         world_size: int = 1,
         position: Callable[[], tuple[int, int]] | None = None,
+        window: Window | None = None,
     ) -> None:
         self.dataset = dataset if isinstance(dataset, BatchSource) else _PlainSource(dataset)
         self.settings = settings
         self.rank, self.world_size = rank, world_size
-        self._position = position
+        self._position, self._window = position, window
         self._epoch = 0
         self._blocks = self.dataset.sample_blocks
         self.waited_s = 0.0
@@ -176,11 +177,12 @@ class Loader:
 
     def _read(self, indices: NDArray[np.int64]) -> ItemBatch:
         chosen = indices.tolist()
+        part: dict[str, Any] = {} if self._window is None else {"window": self._window}
         if not self.settings.pin_memory:
-            return self.dataset.read_batch(chosen)
+            return self.dataset.read_batch(chosen, **part)
         if self.dataset.pins_memory:
-            return self.dataset.read_batch(chosen, pin_memory=True)
-        return self.dataset.read_batch(chosen).pin_memory()
+            return self.dataset.read_batch(chosen, pin_memory=True, **part)
+        return self.dataset.read_batch(chosen, **part).pin_memory()
 
     def __iter__(self) -> Iterator[ItemBatch]:
         epoch, start = self._position() if self._position else (self._epoch, 0)

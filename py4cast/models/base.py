@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from py4cast.batch import ItemBatch, Statics
 from py4cast.errors import SettingsError
 from py4cast.models.recomputed import recomputation, recomputed
+from py4cast.models.split.group import ModelGroup
+from py4cast.models.split.part import PartABC
 from py4cast.namedtensor import NamedTensor
 
 __all__ = ["GridModel", "GriddedNetwork", "ModelABC", "ModelInfo", "NodeModel", "recomputation"]
@@ -68,6 +70,20 @@ class ModelABC(ABC):
         It is made once per rollout and given to `forward` as a second argument.
         """
         return None
+
+    def part(self, group: ModelGroup) -> PartABC:
+        """What this rank computes of the model where several share a sample.
+
+        Args:
+            group: the ranks.
+
+        Raises:
+            SettingsError: the model cannot be cut, or not into so many parts.
+        """
+        raise SettingsError(
+            f"--distributed domain: {type(self).__name__} looks at all cells at once and is not cut into parts; expected a network of "
+            "convolutions or messages (cnn, halfunet, unet, segformer, graphlam, hilam, hilamparallel), or --distributed ddp"
+        )
 
     @classmethod
     def rank_zero_setup(cls, settings: Any, statics: Statics) -> None:
@@ -139,6 +155,17 @@ class GriddedNetwork(nn.Module):
         self.use_checkpoint = use_checkpoint
         assert isinstance(model, ModelABC), "the builder makes only models"
         self._is_flat = _flattens(model, grid_shape)
+        # not a submodule: its weights are the model's
+        self._part: list[PartABC] = []
+
+    def split(self, group: ModelGroup) -> None:
+        """From now on this rank computes its part of the model, until `unsplit`; SettingsError where it has none."""
+        assert isinstance(self.model, ModelABC), "the builder makes only models"
+        self._part = [self.model.part(group)]
+
+    def unsplit(self) -> None:
+        """From now on the model is computed whole."""
+        self._part = []
 
     @property
     def info(self) -> ModelInfo:
@@ -157,6 +184,8 @@ class GriddedNetwork(nn.Module):
         named = {key: (inputs or {})[key] for key in self.model.further_inputs}
         if condition is not None:
             named["condition"] = condition
+        if self._part:
+            return self._part[0](x, *further, **named)
         if not self._is_flat:
             return self.model(x, *further, **named)  # type: ignore[no-any-return]
         return self.model(x.flatten(1, 2), *further, **named).unflatten(1, self.grid_shape)  # type: ignore[no-any-return]
@@ -183,5 +212,5 @@ class GriddedNetwork(nn.Module):
     def for_rollout(self) -> Callable[..., Tensor]:
         """The network with what its steps share computed once; for one rollout, as it goes stale with the weights."""
         assert isinstance(self.model, ModelABC), "the builder makes only models"
-        terms = self.model.precompute()
+        terms = (self._part[0] if self._part else self.model).precompute()
         return self if terms is None else partial(self, terms=terms)

@@ -1,11 +1,15 @@
 """Blocks that several networks share. Inside them images are `(batch, features, lat, lon)`, channels last in memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from py4cast.errors import SettingsError
+from py4cast.models.split.group import ModelGroup
 
 __all__ = [
     "ACTIVATIONS",
@@ -185,7 +189,8 @@ class Padder(nn.Module):
     ) -> None:
         super().__init__()
         self.rows, self.columns = grid_shape
-        self.periodicity = periodicity
+        self.multiple, self.periodicity = multiple, periodicity
+        self._group: ModelGroup | None = None
         self.top, self.bottom = _sides(self.rows, multiple, periodicity[0], halo)
         self.left, self.right = _sides(self.columns, multiple, periodicity[1], halo)
 
@@ -208,8 +213,34 @@ class Padder(nn.Module):
         """Whether any row or column is added."""
         return any((self.top, self.bottom, self.left, self.right))
 
+    def check_bands(self, size: int) -> None:
+        """Refuses more ranks than there are bands of rows that can be halved as the network does; SettingsError."""
+        if (units := self.shape[0] // self.multiple) < size:
+            raise SettingsError(
+                f"--distributed domain: {self.shape[0]} rows (padded) are cut into bands of {self.multiple} or more, at most {units}; "
+                f"{size} ranks share a sample: start fewer, or set --model_ranks"
+            )
+
+    @contextmanager
+    def cut_into(self, group: ModelGroup) -> Iterator[None]:
+        """Within, `pad` gives the band of rows of this rank, and `crop` joins the bands of all."""
+        self._group = group
+        try:
+            yield
+        finally:
+            self._group = None
+
+    def _band(self, group: ModelGroup, device: torch.device) -> Tensor:
+        """Rows of a padded image that this rank has, in steps of `multiple`."""
+        first, last = group.band(self.shape[0] // self.multiple)
+        return torch.arange(first * self.multiple, last * self.multiple, device=device)
+
     def pad(self, x: Tensor) -> Tensor:
-        """`(batch, features, lat, lon)` → the padded image."""
+        """`(batch, features, lat, lon)` → the padded image, or this rank's band of it."""
+        padded = self._padded(x)
+        return padded if self._group is None else self._group.taken(padded, self._band(self._group, x.device), 2)
+
+    def _padded(self, x: Tensor) -> Tensor:
         if not self.is_needed:
             return x
         widest = (self.rows, self.rows, self.columns, self.columns)
@@ -226,7 +257,9 @@ class Padder(nn.Module):
         return x
 
     def crop(self, x: Tensor) -> Tensor:
-        """The padded image → `(batch, features, lat, lon)`."""
+        """The padded image, or this rank's band of it → `(batch, features, lat, lon)`."""
+        if self._group is not None:
+            x = self._group.joined(x, self._band(self._group, x.device), self.shape[0], 2)
         rows, columns = x.shape[-2], x.shape[-1]
         return x[..., self.top : rows - self.bottom, self.left : columns - self.right]
 

@@ -11,6 +11,8 @@ from py4cast.grid import Grid
 from py4cast.models.base import GridModel
 from py4cast.models.blocks import ActivationName, activation
 from py4cast.models.conditional import scales_of
+from py4cast.models.split.group import ModelGroup
+from py4cast.models.split.tiles import TilePart
 from py4cast.settings import Settings, setting
 
 __all__ = ["CNN", "CNNSettings"]
@@ -57,12 +59,16 @@ class CNN(GridModel):
     ) -> None:
         super().__init__()
         self.margin = settings.kernel_size // 2
+        self.shape = grid.shape
         self.halo = self.margin * settings.num_layers
         self.modes = ["circular" if p else "replicate" for p in grid.periodicity]
         widths = [num_input_features, *[settings.num_filters] * (settings.num_layers - 1), num_output_features]
         self.layers = nn.ModuleList([nn.Conv2d(n, m, settings.kernel_size) for n, m in pairwise(widths)])
         self.activation = activation(settings.activation)
         self.scales = scales_of(settings.num_layers - 1, settings.num_filters, num_conditions)
+
+    def part(self, group: ModelGroup) -> TilePart:
+        return TilePart(self, group, self.shape[0], self.halo, self.modes[0] == "circular")
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """`(batch, lat, lon, features)` → `(batch, lat, lon, features)`; steered by `condition` where it was made so."""

@@ -10,6 +10,8 @@ from py4cast.grid import Grid
 from py4cast.models.base import GridModel
 from py4cast.models.blocks import ActivationName, ConvBlock, GhostConv, Norm, Padder, activation
 from py4cast.models.conditional import scales_of
+from py4cast.models.split.bands import BandPart
+from py4cast.models.split.group import ModelGroup
 from py4cast.settings import Settings, setting
 
 __all__ = ["HalfUNet", "HalfUNetSettings"]
@@ -69,6 +71,9 @@ class HalfUNet(GridModel):
             kind(inputs, outputs, settings.norm, settings.dilation, settings.bias),
             kind(outputs, outputs, settings.norm, settings.dilation, settings.bias),
         )
+
+    def part(self, group: ModelGroup) -> BandPart:
+        return BandPart(self, group)
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """`(batch, lat, lon, features)` → `(batch, lat, lon, features)`; steered by `condition` where it was made so."""

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from py4cast.grid import Grid
 from py4cast.models.base import GridModel
 from py4cast.models.blocks import ConvBlock, Norm, Padder
+from py4cast.models.split.bands import BandPart
+from py4cast.models.split.group import ModelGroup
 from py4cast.settings import Settings, setting
 
 __all__ = ["SegFormer", "SegFormerSettings"]
@@ -144,6 +146,9 @@ class SegFormer(GridModel):
         self.fuse = nn.Sequential(ConvBlock(width, 2 * full, norm), nn.Upsample(scale_factor=2, mode="bilinear"))
         self.refine = nn.Sequential(ConvBlock(2 * full, full, norm), nn.Upsample(scale_factor=2, mode="bilinear"))
         self.output = nn.Sequential(ConvBlock(2 * full, full, norm), nn.Conv2d(full, num_output_features, 1))
+
+    def part(self, group: ModelGroup) -> BandPart:
+        return BandPart(self, group)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(batch, lat, lon, features)` → `(batch, lat, lon, features)`."""

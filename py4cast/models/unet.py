@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from py4cast.grid import Grid
 from py4cast.models.base import GridModel
 from py4cast.models.blocks import ConvBlock, Norm, Padder
+from py4cast.models.split.bands import BandPart
+from py4cast.models.split.group import ModelGroup
 from py4cast.settings import Settings, setting
 
 __all__ = ["UNet", "UNetSettings"]
@@ -58,6 +60,9 @@ class UNet(GridModel):
     @staticmethod
     def _block(inputs: int, outputs: int, norm: Norm) -> nn.Sequential:
         return nn.Sequential(ConvBlock(inputs, outputs, norm), ConvBlock(outputs, outputs, norm))
+
+    def part(self, group: ModelGroup) -> BandPart:
+        return BandPart(self, group)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(batch, lat, lon, features)` → `(batch, lat, lon, features)`."""

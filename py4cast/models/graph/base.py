@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from py4cast.batch import Statics
+from py4cast.errors import SettingsError
 from py4cast.grid import Grid
 from py4cast.models.base import NodeModel
 from py4cast.models.graph.blockwise import Block, blockwise
@@ -29,7 +30,9 @@ from py4cast.models.graph.graph import Connections, Graph
 from py4cast.models.graph.interaction import InteractionNetwork, embed, make_mlp, run_mlp
 from py4cast.models.graph.latent import LatentVariable, divergence
 from py4cast.models.graph.meshes import is_even_globe
+from py4cast.models.graph.parts import NodePart, cell_owners, part_of
 from py4cast.models.graph.settings import GraphSettings, MeshSettings
+from py4cast.models.split.group import ModelGroup
 
 __all__ = ["Addition", "GraphModel", "MeshModel", "Terms"]
 
@@ -190,6 +193,19 @@ class GraphModel(MeshModel):
         sizes = (len(graph.nodes[-1]), graph.num_cells, num_input_features, num_output_features, num_latent)
         width = (settings.hidden_dims, settings.hidden_layers)
         self.latent = LatentVariable(*sizes, *width) if num_latent else None
+        self._made_of = (num_input_features, num_output_features, grid)
+
+    def part(self, group: ModelGroup) -> NodePart:
+        if self.latent is not None:
+            raise SettingsError("--distributed domain: a latent variable of a mesh is not cut into parts; expected ddp")
+        num_inputs, num_outputs, grid = self._made_of
+        graph, owners = self.graph_of(self.settings, grid), cell_owners(grid, group.size)
+        if graph.digest != int(self.graph_digest):
+            raise SettingsError(
+                "--distributed domain: the network has a graph of its own; expected that of its settings"
+            )
+        part = type(self)(num_inputs, num_outputs, self.settings, grid, part_of(graph, owners, group))
+        return NodePart(self, part, owners, group)
 
     def forward(self, x: Tensor, terms: Terms | None = None, condition: Tensor | None = None) -> Tensor:
         """`(batch, ngrid, features)` → `(batch, ngrid, features)`.
@@ -250,7 +266,12 @@ class GraphModel(MeshModel):
     def edges(self, connections: Connections, num_senders: int, num_receivers: int) -> Edges:
         """The edges of a set, joined as the settings say."""
         return Edges(
-            connections.senders, connections.receivers, num_senders, num_receivers, self.settings.mesh_aggr == "mean"
+            connections.senders,
+            connections.receivers,
+            num_senders,
+            num_receivers,
+            self.settings.mesh_aggr == "mean",
+            connections.halo,
         )
 
     def interaction(

@@ -7,6 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from py4cast.models.graph.halo import Halo
+
 __all__ = ["Edges"]
 
 
@@ -32,6 +34,7 @@ class Edges(nn.Module):
         num_senders: size of the table that senders index.
         num_receivers: number of receivers, those without an edge included.
         is_mean: whether a receiver gets the mean of its messages instead of their sum.
+        halo: what brings the senders that other ranks have, behind this rank's.
 
     Raises:
         ValueError: receivers that are not sorted, or indices that are out of range.
@@ -44,9 +47,12 @@ class Edges(nn.Module):
     _places: Tensor
 
     def __init__(
-        self, senders: NDArray[np.int64], receivers: NDArray[np.int64], num_senders: int, num_receivers: int, is_mean: bool = False
+        self, senders: NDArray[np.int64], receivers: NDArray[np.int64], num_senders: int, num_receivers: int, is_mean: bool = False,
+        halo: Halo | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
+        self.halo = halo
+        num_senders += 0 if halo is None else sum(halo.received)
         if senders.shape != receivers.shape or senders.ndim != 1:
             raise ValueError(
                 f"edges: senders {senders.shape} and receivers {receivers.shape} must be 1-D and of one size"
@@ -65,6 +71,10 @@ class Edges(nn.Module):
         self.register_buffer("receivers", torch.from_numpy(receivers.astype(np.int64)), persistent=False)
         scale = torch.from_numpy(1.0 / np.maximum(degree, 1)).float().view(-1, 1, 1)
         self.register_buffer("scale", scale, persistent=False)
+
+    def grown(self, senders: Tensor) -> Tensor:
+        """The table that edges gather from, `(senders, batch or 1, features)`: with the rows of other ranks behind this one's."""
+        return senders if self.halo is None else self.halo.grown(senders)
 
     def prepare_softmax(self) -> None:
         """Makes the tables that `softmax` reads where receivers differ in their number of edges; sums need none."""

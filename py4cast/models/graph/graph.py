@@ -20,6 +20,7 @@ from scipy.spatial import cKDTree
 from py4cast.errors import SettingsError
 from py4cast.grid import Grid
 from py4cast.models.graph.geometry import Geometry, geometry_of
+from py4cast.models.graph.halo import Halo
 from py4cast.models.graph.mesh import Level, unique_pairs
 from py4cast.models.graph.meshes import mesh_over
 from py4cast.models.graph.settings import MeshSettings
@@ -33,11 +34,19 @@ Features = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Connections:
-    """Edges j→i sorted by receiver, and their features: length and difference vector, over the mesh's longest edge."""
+    """Edges j→i sorted by receiver, and their features: length and difference vector, over the mesh's longest edge.
+
+    Args:
+        senders: of each edge.
+        receivers: of each edge, not decreasing.
+        features: of each edge.
+        halo: how a rank gets the senders that it lacks, where it has a part of the graph.
+    """
 
     senders: Index
     receivers: Index
     features: Features
+    halo: Halo | None = None
 
     @property
     def num_edges(self) -> int:
@@ -135,7 +144,8 @@ class Graph:
 
         def edges(key: str) -> tuple[Connections, ...]:
             count = sum(a.startswith(f"{key}.") and a.endswith(".senders") for a in arrays)
-            return tuple(Connections(*(arrays[f"{key}.{k}.{part}"] for part in ("senders", "receivers", "features"))) for k in range(count))  # fmt: skip
+            parts = [[arrays[f"{key}.{k}.{part}"] for part in ("senders", "receivers", "features")] for k in range(count)]
+            return tuple(Connections(senders, receivers, features) for senders, receivers, features in parts)
 
         return cls(
             int(arrays["num_cells"]), rows("nodes"), rows("places"), edges("g2m")[0], edges("m2g")[0],

@@ -47,7 +47,7 @@ class _Round(nn.Module):
         for kind, (sender, receiver) in {"same": (0, 0), "up": (0, 1), "down": (1, 0)}.items():
             sets[kind] = []
             for level, c in enumerate(getattr(graph, kind)):
-                edges = Edges(c.senders, c.receivers, counts[level + sender], counts[level + receiver])
+                edges = Edges(c.senders, c.receivers, counts[level + sender], counts[level + receiver], halo=c.halo)
                 sets[kind].append(MessageSum(edges, hidden, layers))
                 heard[level + receiver] += np.bincount(c.receivers, minlength=counts[level + receiver])
         self.same, self.up, self.down = (nn.ModuleList(sets[kind]) for kind in ("same", "up", "down"))

@@ -89,8 +89,8 @@ class Messenger(nn.Module, ABC):
         return blockwise(layer, [embedder, self.edge_mlp[0]], [features], keeps=False)[0]
 
     def project(self, senders: Tensor) -> Tensor:
-        """The senders' table as `blockwise` gathers from it."""
-        return F.linear(senders, self._first()[1])
+        """The senders' table as `blockwise` gathers from it, where other ranks have some of them with theirs."""
+        return self.connections.grown(F.linear(senders, self._first()[1]))
 
     def messages(self, block: Block, receivers: Tensor, term: Tensor) -> Tensor:
         """M of the block's edges."""

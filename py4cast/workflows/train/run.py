@@ -20,7 +20,7 @@ from py4cast.callbacks import (
 )
 from py4cast.dataset_info import DatasetInfo
 from py4cast.datasets import DatasetABC, registry
-from py4cast.datasets.loader import Loader, LoaderSettings
+from py4cast.datasets.loader import Loader, LoaderSettings, Window
 from py4cast.epoch import Shared
 from py4cast.errors import DataError, Py4castError, SettingsError
 from py4cast.forecaster import Forecaster
@@ -32,12 +32,16 @@ from py4cast.losses import registry as losses
 from py4cast.losses.on_areas import on_areas, weighted
 from py4cast.metrics.climatology import Climatology
 from py4cast.metrics.score_set import ScoreSet
+from py4cast.models.split.batches import BatchParts
+from py4cast.models.split.group import ModelGroup
 from py4cast.models.synchronised import synchronise
 from py4cast.observers import ErrorObserver
 from py4cast.observers import registry as observers
 from py4cast.progress import Preparation
+from py4cast.ranks import Sharing
 from py4cast.rollout_length import RolloutLength
 from py4cast.settings import settings_of
+from py4cast.splitting import Splitting
 from py4cast.strategies.untied import check_untied
 from py4cast.tracking import loggers_of, track_result
 from py4cast.workflows.config import Decoded, RunConfig, TrainSettings
@@ -72,11 +76,12 @@ def _loaders(
     datasets: tuple[DatasetABC, ...], t: TrainSettings, module: AutoRegressiveLightning, trainer: pl.Trainer
 ) -> list[Loader]:
     pin = torch.cuda.is_available()
-    rank, size = trainer.global_rank, trainer.world_size
+    rank, size = module.sharing.rank(trainer.global_rank), module.sharing.size(trainer.world_size)
+    window = _splitting(module, trainer)
     learning = LoaderSettings(
         batch_size=t.batch_size, shuffle=True, seed=t.seed, pin_memory=pin, num_threads=t.num_threads
     )
-    train = Loader(datasets[0], learning, rank, size, position=lambda: module.epoch.position)
+    train = Loader(datasets[0], learning, rank, size, position=lambda: module.epoch.position, window=window)
     if train.num_batches() < size:
         raise SettingsError(
             f"split train holds {len(datasets[0])} samples, {train.num_batches()} whole batches of {t.batch_size}, for {size} ranks; "
@@ -92,9 +97,27 @@ def _loaders(
         # smaller batches where there were too few for every rank to have one
         each = min(t.batch_size, len(dataset) // size)
         loaders.append(
-            Loader(dataset, LoaderSettings(batch_size=each, pin_memory=pin, num_threads=t.num_threads), rank, size)
+            Loader(
+                dataset,
+                LoaderSettings(batch_size=each, pin_memory=pin, num_threads=t.num_threads),
+                rank,
+                size,
+                window=window,
+            )
         )
     return loaders
+
+
+def _splitting(module: AutoRegressiveLightning, trainer: pl.Trainer) -> Window | None:
+    """The rows that this rank reads, where ranks compute samples together, and the callback by which they do."""
+    count, info = module.sharing.model_ranks, module.info
+    if count == 1:
+        return None
+    group = ModelGroup(trainer.global_rank % count, count)
+    parts = BatchParts(group, info.grid.shape, frozenset(info.inputs))
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    callbacks.append(Splitting(count, parts))
+    return parts.window
 
 
 def _observers(t: TrainSettings, prefix: str) -> list[ErrorObserver]:
@@ -182,6 +205,8 @@ def train(
         heartbeat = Heartbeat(keeper.last_path, config.train.silent_s)
         around = [*make_callbacks(t, folder, keeper, heartbeat), *callbacks]
         trainer = make_trainer(config, folder, around, loggers, job, placement.accelerator)
+        module.sharing = Sharing(placement.ranks_per_sample(trainer.world_size))
+        module.epoch.model_ranks = module.sharing.model_ranks
         with lost_ranks(heartbeat, keeper.last_path), out_of_memory(t):
             return _fit(config, folder, datasets, module, checkpoint, keeper, trainer)
 
