@@ -58,7 +58,7 @@ class Placement:
         size = world_size if self.model_ranks is None else self.model_ranks
         if world_size < 2 or size < 2 or world_size % size:
             raise SettingsError(
-                f"--distributed domain: {world_size} rank(s) with {size} for each sample; expected at least 2 for a sample, and a number "
+                f"--distributed domain: {max(1, world_size)} rank(s) with {max(1, size)} for each sample; expected at least 2 for a sample, and a number "
                 "that divides that of the ranks (start more by --devices, torchrun or srun; set --model_ranks)"
             )
         return size

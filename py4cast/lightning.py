@@ -78,8 +78,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         self.init_times: Any = None  # of the batch that is shown
         self.validation: SampledVerification | None = None
         self.clock, self._draws, self._spent_before = PlotClock(), False, 0.0
-        self.batches_done = 0
-        self.validated_epoch = 0
+        self.batches_done = self.validated_epoch = 0
         self.validation_rmse: dict[str, list[float]] = {}
         self.samples_per_s = self.waiting_share = 0.0
         self._epoch_began, self._epoch_samples, self._waited_before = time.perf_counter(), 0, 0.0
@@ -131,17 +130,15 @@ class AutoRegressiveLightning(pl.LightningModule):
         """AdamW(0.9, 0.95), linear warm-up, then cosine to `min_lr`, per optimiser step."""
         return make_optimizer(self.optim, self.forecaster.parameters(), int(self.trainer.estimated_stepping_batches))
 
-    def _loader(self) -> Loader | None:
+    def _waited_s(self) -> float:
         loader = self.trainer.train_dataloader
-        return loader if isinstance(loader, Loader) else None
+        return loader.waited_s if isinstance(loader, Loader) else 0.0
 
     def on_train_epoch_start(self) -> None:
         self.clock.start()
         self.epoch.begin()
         self.meter.begin()
-        loader = self._loader()
-        self._epoch_began, self._epoch_samples = time.perf_counter(), 0
-        self._waited_before = loader.waited_s if loader else 0.0
+        self._epoch_began, self._epoch_samples, self._waited_before = time.perf_counter(), 0, self._waited_s()
 
     def on_train_batch_start(self, batch: ItemBatch, batch_idx: int) -> None:
         seed_step(self.seed, self.batches_done, self.sharing.rank(self.trainer.global_rank))
@@ -173,9 +170,8 @@ class AutoRegressiveLightning(pl.LightningModule):
             self.epoch.is_complete = True
             self.train_loss_epoch = self.epoch.mean_loss
         passed = max(time.perf_counter() - self._epoch_began, 1e-9)
-        loader = self._loader()
         self.samples_per_s = self._epoch_samples * self.sharing.size(self.trainer.world_size) / passed
-        self.waiting_share = (loader.waited_s - self._waited_before) / passed if loader else 0.0
+        self.waiting_share = (self._waited_s() - self._waited_before) / passed
 
     def on_train_epoch_end(self) -> None:
         for name, value in values_at_end(self).items():

@@ -32,6 +32,6 @@ class Splitting(pl.Callback):
         module.whole_batch = self._parts.joined
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Makes it whole."""
+        """Makes the network whole again."""
         module: Any = pl_module
         module.forecaster.network.unsplit()

@@ -128,7 +128,7 @@ ROOMS = {
         "graphtransformer hilam hilamparallel transformer",
     ],
     "models/split": [
-        "group",
+        "convolution group moments",
         "part",
         "bands batches tiles",
     ],
@@ -244,6 +244,7 @@ ROOMS = {
         "dataset_input",
         "made",
         "run",
+        "shared",
     ],
     "workflows/hindcast": [
         "starts store",

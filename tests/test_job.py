@@ -87,6 +87,8 @@ def test_how_many_ranks_compute_a_sample() -> None:
     for wrong, world in (({}, 1), ({"model_ranks": 3}, 4), ({"model_ranks": 1}, 2)):
         with pytest.raises(SettingsError, match="--distributed domain: .* expected at least 2 for a sample"):
             Placement(distributed="domain", **wrong).ranks_per_sample(world)
-    with pytest.raises(SettingsError, match="--model_ranks 2: with --distributed ddp every rank has samples of its own"):
+    with pytest.raises(
+        SettingsError, match="--model_ranks 2: with --distributed ddp every rank has samples of its own"
+    ):
         Placement(model_ranks=2)
     assert Job.told(4, 1, 8, 2)["model_ranks"] == 2 and "model_ranks" not in Job.told(4, 1, 8)

@@ -100,7 +100,10 @@ def _run(a: argparse.Namespace) -> None:
     for flag in ("variables", "scheduler", "verify"):
         if getattr(a, flag):
             raise SettingsError(f"--{flag}: of --init_times")
-    from py4cast.workflows.forecast.run import forecast
+    if a.distributed == "domain":
+        from py4cast.workflows.forecast.shared import forecast_shared as forecast
+    else:
+        from py4cast.workflows.forecast.run import forecast
     from py4cast.workflows.terminal import Bar
 
     with Bar() as bar:
@@ -114,6 +117,8 @@ def _run_hindcasts(a: argparse.Namespace) -> None:
     from py4cast.workflows.hindcast.starts import Starts
     from py4cast.workflows.terminal import Bar
 
+    if a.distributed != "none":
+        raise SettingsError("--distributed: of one forecast; processes of --init_times make one each (--num_workers)")
     if a.init_time is not None:
         raise SettingsError("--init_time and --init_times both say when to start; give one of them")
     starts = Starts.of(a.init_times)
@@ -165,6 +170,7 @@ def _arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--variables", metavar="NAMES", help="variables that --init_times keeps, by comma (default: all)")
     p.add_argument("--num_workers", type=whole, default=1, metavar="N", help="processes of --init_times (default: 1)")
     p.add_argument("--scheduler", metavar="ADDRESS", help="a Dask cluster whose workers make --init_times")
+    p.add_argument("--distributed", default="none", choices=("none", "domain"), help="domain: the ranks of a torchrun compute each step together, each a part of the grid (default: none)")  # fmt: skip
     p.add_argument("--verify", metavar="DIR", help="score --init_times on the way, against the data they start from; without --output nothing is kept")  # fmt: skip
 
 

@@ -1,32 +1,17 @@
 """Batch norm over the samples of all ranks, so that more ranks are more samples and not other networks."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
+
+from py4cast.models.split.moments import Moments, normalised
 
 __all__ = ["SynchronisedBatchNorm", "synchronise"]
 
 
-class _SumOfRanks(torch.autograd.Function):
-    """The sum of a tensor over all ranks; the gradients of all ranks come back to each."""
-
-    @staticmethod
-    def forward(context: Any, values: Tensor) -> Tensor:
-        total = values.clone()
-        torch.distributed.all_reduce(total)
-        return total
-
-    @staticmethod
-    def backward(context: Any, *gradients: Tensor) -> Tensor:
-        total = gradients[0].clone()
-        torch.distributed.all_reduce(total)
-        return total
-
-
-def _summed(values: Tensor) -> Tensor:
-    total: Tensor = _SumOfRanks.apply(values)  # type: ignore[no-untyped-call]
-    return total
+def _add_up(values: Tensor) -> Tensor:
+    """The sum over all ranks, in place."""
+    torch.distributed.all_reduce(values)
+    return values
 
 
 class SynchronisedBatchNorm(nn.modules.batchnorm._BatchNorm):
@@ -46,18 +31,10 @@ class SynchronisedBatchNorm(nn.modules.batchnorm._BatchNorm):
         if not (uses_batch and torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1):
             plain: Tensor = super().forward(input)
             return plain
-        others = [0, *range(2, input.dim())]
-        shape = (1, -1, *(1,) * (input.dim() - 2))
-        count = torch.tensor(float(input.numel() // input.shape[1]), device=input.device)
-        torch.distributed.all_reduce(count)
-        wide = input if input.dtype == torch.float64 else input.float()
-        mean = _summed(wide.sum(others)) / count
-        variance = _summed((wide - mean.reshape(shape)).square().sum(others)) / count
-        self._follow(mean.detach(), variance.detach() * count / (count - 1).clamp_min(1.0))
-        y = (wide - mean.reshape(shape)) * torch.rsqrt(variance + self.eps).reshape(shape)
-        if self.affine:
-            y = y * self.weight.reshape(shape) + self.bias.reshape(shape)
-        return y.to(input.dtype)
+        moments = Moments(tuple(input.shape[:2]), 0, _add_up, self.eps)
+        y, mean, variance, count = normalised(input, moments, self.weight, self.bias)
+        self._follow(mean[0], variance[0] * count[0] / (count[0] - 1).clamp_min(1.0))
+        return y
 
     def _follow(self, mean: Tensor, variance: Tensor) -> None:
         """Brings the running statistics towards those of a batch."""

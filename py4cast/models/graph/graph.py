@@ -144,7 +144,9 @@ class Graph:
 
         def edges(key: str) -> tuple[Connections, ...]:
             count = sum(a.startswith(f"{key}.") and a.endswith(".senders") for a in arrays)
-            parts = [[arrays[f"{key}.{k}.{part}"] for part in ("senders", "receivers", "features")] for k in range(count)]
+            parts = [
+                [arrays[f"{key}.{k}.{part}"] for part in ("senders", "receivers", "features")] for k in range(count)
+            ]
             return tuple(Connections(senders, receivers, features) for senders, receivers, features in parts)
 
         return cls(

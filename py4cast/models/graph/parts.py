@@ -81,9 +81,9 @@ def _part(connections: Connections, of_senders: Index, of_receivers: Index, grou
         np.unique(connections.senders[(ends_on == r) & (of_senders[connections.senders] != r)])
         for r in range(group.size)
     ]
-    own = np.flatnonzero(of_senders == rank)
+    here = np.flatnonzero(of_senders == rank)
     place = np.full(of_senders.size, -1, np.int64)
-    place[own] = np.arange(own.size)
+    place[here] = np.arange(here.size)
     sent = [wanted[of_senders[wanted] == rank] for wanted in lacking]
     mine = lacking[rank]
     # in the order of the ranks that send them
@@ -94,7 +94,7 @@ def _part(connections: Connections, of_senders: Index, of_receivers: Index, grou
         [rows.size for rows in sent],
         np.bincount(of_senders[mine], minlength=group.size).tolist(),
     )
-    place[halo] = own.size + np.arange(halo.size)
+    place[halo] = here.size + np.arange(halo.size)
     receivers = np.flatnonzero(of_receivers == rank)
     number = np.full(of_receivers.size, -1, np.int64)
     number[receivers] = np.arange(receivers.size)

@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from py4cast.errors import SettingsError
+from py4cast.models.split.convolution import Shape, convolved
 from py4cast.models.split.group import ModelGroup
+from py4cast.models.split.moments import Moments, normalised
 from py4cast.models.split.part import PartABC
 
 __all__ = ["BandPart", "Bands"]
@@ -52,6 +54,7 @@ class Bands(TorchFunctionMode):
             F.scaled_dot_product_attention: self._attention,
             F.conv_transpose2d: self._conv_transpose2d,
             torch.conv_transpose2d: self._conv_transpose2d,
+            F.max_pool2d: partial(self._pool, F.max_pool2d),
             torch.max_pool2d: partial(self._pool, torch.max_pool2d),
             F.avg_pool2d: partial(self._pool, F.avg_pool2d),
         }
@@ -64,8 +67,8 @@ class Bands(TorchFunctionMode):
 
     # The rows around a band --------------------------------------------------------------------------------
 
-    def with_neighbours(self, x: Tensor, above: int, below: int) -> Tensor:
-        """The band with rows of its neighbours, zeros beyond the image, `(batch, features, above + lat + below, lon)`.
+    def neighbours(self, x: Tensor, above: int, below: int) -> tuple[Tensor, Tensor]:
+        """The rows of the neighbours before and after the band, zeros beyond the image, `(batch, features, rows, lon)`.
 
         Args:
             x: the band.
@@ -93,7 +96,7 @@ class Bands(TorchFunctionMode):
         swapped = self.group.swapped(torch.cat(pieces, dim=-2).movedim(-2, 0), sent, received).movedim(0, -2)
         before = swapped[..., :above, :] if rank > 0 else self._zeros(x, above)
         after = swapped[..., swapped.shape[-2] - below :, :] if rank + 1 < size else self._zeros(x, below)
-        return torch.cat([before, x, after], dim=-2)
+        return before, after
 
     @staticmethod
     def _zeros(x: Tensor, rows: int) -> Tensor:
@@ -107,24 +110,26 @@ class Bands(TorchFunctionMode):
     ) -> Tensor:  # fmt: skip
         if isinstance(padding, str):
             raise SettingsError(f"--distributed domain: a convolution with padding={padding!r} is not known on bands")
-        (step, _), (above, left), (spread, _) = _pair(stride), _pair(padding), _pair(dilation)
+        (step, _), (above, columns), (spread, _) = _pair(stride), _pair(padding), _pair(dilation)
         reach = spread * (weight.shape[-2] - 1) + 1
         below = reach - step - above
-        if input.shape[-2] % step or below < 0:
+        if input.shape[-2] % step or below < 0 or not 0 <= 2 * above - reach + step < step:
             raise SettingsError(
                 f"--distributed domain: a convolution of {reach} rows, stride {step}, padding {above} does not keep bands of "
                 f"{input.shape[-2]} rows"
             )
-        if above or below:
-            input = self.with_neighbours(input, above, below)
-        return F.conv2d(input, weight, bias, stride, (0, left), dilation, groups)
+        if not above and not below:
+            return F.conv2d(input, weight, bias, stride, (0, columns), dilation, groups)
+        before, after = self.neighbours(input, above, below)
+        shape = Shape(_pair(stride), columns, _pair(dilation), groups)
+        return convolved(before, input, after, weight, bias, shape)
 
     def _unfold(self, input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
         (rows, _), (spread, _), (above, left) = _pair(kernel_size), _pair(dilation), _pair(padding)
         if _pair(stride)[0] != 1 or 2 * above != spread * (rows - 1):
             raise SettingsError(f"--distributed domain: unfold of {rows} rows, padding {above} does not keep bands")
-        wide = self.with_neighbours(input, above, above)
-        return F.unfold(wide, kernel_size, dilation, (0, left), stride)
+        before, after = self.neighbours(input, above, above)
+        return F.unfold(torch.cat([before, input, after], dim=-2), kernel_size, dilation, (0, left), stride)
 
     def _interpolate(
         self, input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
@@ -142,9 +147,8 @@ class Bands(TorchFunctionMode):
             raise SettingsError(f"--distributed domain: interpolation by {mode} to {target} is not known on bands")
         # a cell looks one row beyond its own; at the image's ends there is its own again
         rank, last = self.group.rank, self.group.size - 1
-        wide = self.with_neighbours(input, 1, 1)
-        ends = [input[..., :1, :] if rank == 0 else wide[..., :1, :]]
-        ends += [input, input[..., -1:, :] if rank == last else wide[..., -1:, :]]
+        before, after = self.neighbours(input, 1, 1)
+        ends = [input[..., :1, :] if rank == 0 else before, input, input[..., -1:, :] if rank == last else after]
         factor = target[0] // rows
         finer = F.interpolate(torch.cat(ends, dim=-2), ((rows + 2) * factor, target[1]), mode=mode, align_corners=False)
         return finer[..., factor:-factor, :]
@@ -152,16 +156,8 @@ class Bands(TorchFunctionMode):
     def _group_norm(
         self, input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
     ) -> Tensor:  # fmt: skip
-        wide = input if input.dtype == torch.float64 else input.float()
-        sets = wide.reshape(input.shape[0], num_groups, -1)
-        count = self.group.add_up(torch.tensor(float(sets.shape[-1]), device=input.device))
-        mean = self.group.summed(sets.sum(-1, keepdim=True)) / count
-        variance = self.group.summed((sets - mean).square().sum(-1, keepdim=True)) / count
-        y = ((sets - mean) * torch.rsqrt(variance + eps)).reshape(input.shape)
-        shape = (1, -1, *(1,) * (input.dim() - 2))
-        if weight is not None:
-            y = y * weight.reshape(shape)
-        return (y if bias is None else y + bias.reshape(shape)).to(input.dtype)
+        moments = Moments((input.shape[0], num_groups, input.shape[1] // num_groups), 2, self.group.add_up, eps)
+        return normalised(input, moments, weight, bias)[0]
 
     def _batch_norm(
         self, input: Tensor, mean: Tensor | None, variance: Tensor | None, weight: Tensor | None = None,

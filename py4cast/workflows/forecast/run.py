@@ -41,8 +41,8 @@ def forecast(asked: Forecast, bar: Bar | None = None) -> list[Path]:
     return run(asked, open_stepper(asked.forecaster, asked.device, asked.precision), bar)
 
 
-def run(asked: Forecast, stepper: StepperABC, bar: Bar | None = None) -> list[Path]:
-    """The same by a stepper that is open already."""
+def run(asked: Forecast, stepper: StepperABC, bar: Bar | None = None, writes: bool = True) -> list[Path]:
+    """The same by a stepper that is open already; without `writes` it is made and dropped, for another rank writes it."""
     with ExitStack() as stack:
         first = members_of(asked, stepper, stack)
         parts = [first]
@@ -56,10 +56,10 @@ def run(asked: Forecast, stepper: StepperABC, bar: Bar | None = None) -> list[Pa
             numbers = tuple(range(sum(part.num_members for part in parts)))
             steps = (np.concatenate(values) for values in zip(*(part.steps for part in parts), strict=True))
         heading = heading_of(asked, stepper, start, numbers)
-        series = Series(asked.series, asked.stations, heading) if asked.series and asked.stations else None
-        outputs = stack.enter_context(Outputs(asked.output, heading, series, asked.part))
+        series = Series(asked.series, asked.stations, heading) if writes and asked.series and asked.stations else None
+        outputs = stack.enter_context(Outputs(asked.output if writes else (), heading, series, asked.part))
         overlay = None
-        if asked.overlay:
+        if writes and asked.overlay:
             from py4cast.workflows.forecast.overlay import Overlay
 
             overlay = Overlay(

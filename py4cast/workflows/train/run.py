@@ -108,6 +108,12 @@ def _loaders(
     return loaders
 
 
+def _share(module: AutoRegressiveLightning, model_ranks: int) -> None:
+    """Makes so many ranks count as one, which compute each sample together."""
+    module.sharing = Sharing(model_ranks)
+    module.epoch.model_ranks = model_ranks
+
+
 def _splitting(module: AutoRegressiveLightning, trainer: pl.Trainer) -> Window | None:
     """The rows that this rank reads, where ranks compute samples together, and the callback by which they do."""
     count, info = module.sharing.model_ranks, module.info
@@ -176,14 +182,13 @@ def train(
         Preempted: asked to stop; the state is saved.
     """
     _quiet()
-    placement = placement or Placement()
-    job = Job.of(placement)
+    job = Job.of(placement := placement or Placement())
     for name in config.train.plots:
         observers.get(name)
     folder = run_folder(config, campaign, run_name)
     t = config.train
-    loggers = loggers_of(folder, not t.no_log, t.mlflow, campaign, run_name) if process_rank() == 0 else []
     is_first = process_rank() == 0  # the other ranks run the same command; the first one answers for the folder
+    loggers = loggers_of(folder, not t.no_log, t.mlflow, campaign, run_name) if is_first else []
     last = folder / "checkpoints" / "last.ckpt"
     with (
         stopped_at_once(last),
@@ -205,8 +210,7 @@ def train(
         heartbeat = Heartbeat(keeper.last_path, config.train.silent_s)
         around = [*make_callbacks(t, folder, keeper, heartbeat), *callbacks]
         trainer = make_trainer(config, folder, around, loggers, job, placement.accelerator)
-        module.sharing = Sharing(placement.ranks_per_sample(trainer.world_size))
-        module.epoch.model_ranks = module.sharing.model_ranks
+        _share(module, placement.ranks_per_sample(trainer.world_size))
         with lost_ranks(heartbeat, keeper.last_path), out_of_memory(t):
             return _fit(config, folder, datasets, module, checkpoint, keeper, trainer)
 
