@@ -14,6 +14,7 @@ from py4cast.averaging import WeightAverage
 from py4cast.checkpoint_io import AtomicCheckpointIO
 from py4cast.errors import NumericalError
 from py4cast.meter import Meter
+from py4cast.shards import whole_norm
 
 __all__ = ["Guard", "GuardABC", "RollingBackGuard", "SkippingGuard"]
 
@@ -31,7 +32,7 @@ class GuardABC(Callback):
         if trainer.precision == "16-mixed":
             return
         gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
+        norm = whole_norm(torch.nn.utils.get_total_norm(gradients)) if gradients else torch.zeros(())
         if bool(torch.isfinite(norm)):
             self._pass(pl_module, norm)
         else:

@@ -24,7 +24,8 @@ class Placement:
         devices: processes per node; None for as many as the launcher started, else all accelerators.
         num_nodes: of the job; None for as many as the launcher says.
         accelerator: auto, cpu, gpu.
-        distributed: how ranks share the work; ddp: each has samples of its own; domain: several compute one sample together.
+        distributed: how ranks share the work; ddp: each has samples of its own and the whole network; fsdp: the network lies in pieces on all;
+            domain: several compute one sample together.
         model_ranks: with domain, how many compute one sample; None for all.
 
     Raises:
@@ -34,7 +35,7 @@ class Placement:
     devices: int | None = None
     num_nodes: int | None = None
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
-    distributed: Literal["ddp", "domain"] = "ddp"
+    distributed: Literal["ddp", "fsdp", "domain"] = "ddp"
     model_ranks: int | None = None
 
     def __post_init__(self) -> None:

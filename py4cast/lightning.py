@@ -87,6 +87,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         self.learning: Shared | None = None  # how ranks share an epoch, where a run goes on
         self._validation_losses = LossMeans()
         self.sharing = Sharing()
+        self.lays_out: Callable[[GriddedNetwork], None] = lambda network: None
         self.whole_batch: Callable[[ItemBatch], ItemBatch] = lambda batch: batch
 
     @property
@@ -118,13 +119,12 @@ class AutoRegressiveLightning(pl.LightningModule):
         result: Tensor = self.training_objective(*standardised, mask, reduce_spatial_dim=reduce_spatial_dim)
         return result
 
-    @property
-    def _gather(self) -> Callable[[Any], list[Any]] | None:
-        return self.sharing.gathered if self.trainer.world_size > 1 else None
-
     def on_after_batch_transfer(self, batch: ItemBatch, dataloader_idx: int) -> ItemBatch:
         """The batch, where ranks read it in parts the whole of it."""
         return self.whole_batch(batch)
+
+    def configure_model(self) -> None:
+        self.lays_out(self.forecaster.network)
 
     def configure_optimizers(self) -> Any:
         """AdamW(0.9, 0.95), linear warm-up, then cosine to `min_lr`, per optimiser step."""
@@ -208,12 +208,12 @@ class AutoRegressiveLightning(pl.LightningModule):
         for name, value in self._validation_losses.values().items():
             self.log(name, value, prog_bar=name == "val_mean_loss", sync_dist=True)
         assert self.validation is not None, "made when the validation begins"
-        if self._gather is not None:
-            self.validation.gather(self._gather)
+        if (gather := self.sharing.gatherer(self.trainer.world_size)) is not None:
+            self.validation.gather(gather)
         self.validation_rmse = self.validation.rmse()
         if self._draws:
             with self.clock.counting():
-                finish_epoch(self.valid_plotters, self, self._gather)
+                finish_epoch(self.valid_plotters, self, gather)
             self.clock.finish(self._spent_before)
 
     def on_test_epoch_start(self) -> None:
@@ -233,9 +233,9 @@ class AutoRegressiveLightning(pl.LightningModule):
 
     def on_test_epoch_end(self) -> None:
         assert self.verification is not None, "made when the test begins"
-        if self._gather is not None:
-            self.verification.gather(self._gather)
-        finish_epoch(self.test_plotters, self, self._gather)
+        if (gather := self.sharing.gatherer(self.trainer.world_size)) is not None:
+            self.verification.gather(gather)
+        finish_epoch(self.test_plotters, self, gather)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["py4cast"] = {

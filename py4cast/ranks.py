@@ -2,6 +2,7 @@
 
 import datetime
 import os
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -94,3 +95,7 @@ class Sharing(NamedTuple):
     def gathered(self, mine: Any) -> list[Any]:
         """The object of every rank that has samples of its own, in their order."""
         return gathered(mine)[:: self.model_ranks]
+
+    def gatherer(self, world_size: int) -> Callable[[Any], list[Any]] | None:
+        """`gathered`, where there is more than one rank."""
+        return self.gathered if world_size > 1 else None

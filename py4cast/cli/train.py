@@ -141,8 +141,8 @@ def _running_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--distributed",
         default="ddp",
-        choices=("ddp", "domain"),
-        help="how ranks share the work; ddp: each has samples of its own; domain: several compute one sample together, each a part of the grid (default: ddp)",
+        choices=("ddp", "fsdp", "domain"),
+        help="how ranks share the work; ddp: each has samples of its own; fsdp: so too, with the network in pieces on all; domain: several compute one sample together, each a part of the grid (default: ddp)",
     )
     p.add_argument(
         "--model_ranks",

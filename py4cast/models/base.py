@@ -85,6 +85,13 @@ class ModelABC(ABC):
             "convolutions or messages (cnn, halfunet, unet, segformer, graphlam, hilam, hilamparallel), or --distributed ddp"
         )
 
+    def shards(self) -> list[nn.Module]:
+        """Parts of the model whose weights are gathered one after the other, where they lie in pieces on several ranks.
+
+        Only modules that are called as such, with tensors in and out; none for a small model, which is gathered whole.
+        """
+        return []
+
     @classmethod
     def rank_zero_setup(cls, settings: Any, statics: Statics) -> None:
         """Builds artefacts that all ranks share; called on one rank before the model is made."""
@@ -146,6 +153,9 @@ class GriddedNetwork(nn.Module):
         model: any ModelABC.
         grid_shape: `(lat, lon)`.
         use_checkpoint: whether activations are computed again in the backward pass instead of kept.
+
+    Attributes:
+        computes_terms_inside: whether every step of a rollout computes what it could share with the others.
     """
 
     def __init__(self, model: nn.Module, grid_shape: tuple[int, int], use_checkpoint: bool = False) -> None:
@@ -155,6 +165,7 @@ class GriddedNetwork(nn.Module):
         self.use_checkpoint = use_checkpoint
         assert isinstance(model, ModelABC), "the builder makes only models"
         self._is_flat = _flattens(model, grid_shape)
+        self.computes_terms_inside = False
         # not a submodule: its weights are the model's
         self._part: list[PartABC] = []
 
@@ -162,6 +173,11 @@ class GriddedNetwork(nn.Module):
         """From now on this rank computes its part of the model, until `unsplit`; SettingsError where it has none."""
         assert isinstance(self.model, ModelABC), "the builder makes only models"
         self._part = [self.model.part(group)]
+
+    def shards(self) -> list[nn.Module]:
+        """Parts of the model whose weights are gathered one after the other."""
+        assert isinstance(self.model, ModelABC), "the builder makes only models"
+        return self.model.shards()
 
     def unsplit(self) -> None:
         """From now on the model is computed whole."""
@@ -212,5 +228,7 @@ class GriddedNetwork(nn.Module):
     def for_rollout(self) -> Callable[..., Tensor]:
         """The network with what its steps share computed once; for one rollout, as it goes stale with the weights."""
         assert isinstance(self.model, ModelABC), "the builder makes only models"
+        if self.computes_terms_inside:  # its weights are there in `forward` alone
+            return self
         terms = (self._part[0] if self._part else self.model).precompute()
         return self if terms is None else partial(self, terms=terms)

@@ -150,6 +150,9 @@ class SegFormer(GridModel):
     def part(self, group: ModelGroup) -> BandPart:
         return BandPart(self, group)
 
+    def shards(self) -> list[nn.Module]:
+        return [*self.scales, self.fuse, self.refine]
+
     def forward(self, x: Tensor) -> Tensor:
         """`(batch, lat, lon, features)` → `(batch, lat, lon, features)`."""
         level = fine = self.stem(self.padder.pad(x.permute(0, 3, 1, 2)))

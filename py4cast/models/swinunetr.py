@@ -200,6 +200,14 @@ class SwinUNetR(GridModel):
         region = self.padder.interior(2**level)
         return ResidualBlock(inputs, outputs, lambda features: InteriorNorm(features, region))
 
+    def shards(self) -> list[nn.Module]:
+        return [
+            *(block for scale in self.scales for block in scale.children()),
+            *self.merges,
+            *self.skips,
+            *self.decoders,
+        ]
+
     def forward(self, x: Tensor) -> Tensor:
         """`(batch, lat, lon, features)` → `(batch, lat, lon, features)`."""
         image = self.padder.pad(x.permute(0, 3, 1, 2))

@@ -64,6 +64,9 @@ class UNet(GridModel):
     def part(self, group: ModelGroup) -> BandPart:
         return BandPart(self, group)
 
+    def shards(self) -> list[nn.Module]:
+        return [*self.encoders, self.bottleneck, *self.decoders]
+
     def forward(self, x: Tensor) -> Tensor:
         """`(batch, lat, lon, features)` → `(batch, lat, lon, features)`."""
         level = self.padder.pad(x.permute(0, 3, 1, 2))

@@ -160,6 +160,9 @@ class UNetRPP(GridModel):
         projected = settings.proj_sizes[level]
         return nn.Sequential(*[_Block(width, is_real, projected, settings) for _ in range(settings.depths[level])])
 
+    def shards(self) -> list[nn.Module]:
+        return [block for blocks in (*self.encoders, *self.decoders) for block in blocks]
+
     def forward(self, x: Tensor) -> Tensor:
         """`(batch, lat, lon, features)` → `(batch, lat, lon, features)`."""
         image = level = self.padder.pad(x.permute(0, 3, 1, 2))

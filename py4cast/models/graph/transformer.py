@@ -38,6 +38,9 @@ class Transformer(AttentionModel):
             [WindowedAttention(s.hidden_dims, s.num_heads, s.mlp_ratio, s.window) for _ in range(s.processor_layers)]
         )
 
+    def shards(self) -> list[nn.Module]:
+        return list(self.processor)
+
     def static_terms(self) -> Terms:
         return {}
 

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 
 import torch
 
-from py4cast.errors import SpaceError
+from py4cast.errors import SettingsError, SpaceError
+from py4cast.job import Placement
 from py4cast.workflows.config import TrainSettings
 
-__all__ = ["is_out_of_memory", "out_of_memory", "restored_determinism"]
+__all__ = ["check_shards", "is_out_of_memory", "out_of_memory", "restored_determinism"]
 
 # torch raises a plain RuntimeError where the machine's own memory is meant
 _TOLD_BY_TORCH = ("can't allocate memory", "not enough memory", "out of memory", "Cannot allocate memory")
@@ -70,3 +71,19 @@ def restored_determinism() -> Iterator[None]:
         yield
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+
+
+def check_shards(t: TrainSettings, placement: Placement) -> None:
+    """Refuses what a network that lies in pieces does not have; SettingsError names it."""
+    if placement.distributed != "fsdp":
+        return
+    for flag, is_set in (
+        ("--ema", t.ema is not None),
+        ("--checkpoint_rollout", t.use_checkpoint),
+        ("--on_nan rollback", t.on_nan == "rollback"),
+        ("--precision 16-mixed", t.precision == "16-mixed"),
+    ):
+        if is_set:
+            raise SettingsError(
+                f"--distributed fsdp: {flag} needs the whole network on every rank; leave it out, or use ddp"
+            )

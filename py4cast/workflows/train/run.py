@@ -1,5 +1,6 @@
 """train: from a configuration to a run folder with a Forecaster, its scores, logs and pictures."""
 
+import copy
 import logging
 import os
 import warnings
@@ -41,6 +42,7 @@ from py4cast.progress import Preparation
 from py4cast.ranks import Sharing
 from py4cast.rollout_length import RolloutLength
 from py4cast.settings import settings_of
+from py4cast.shards import Shards, put_whole_state, shard
 from py4cast.splitting import Splitting
 from py4cast.strategies.untied import check_untied
 from py4cast.tracking import loggers_of, track_result
@@ -49,7 +51,7 @@ from py4cast.workflows.page.score_page import write_page
 from py4cast.workflows.terminal import Bar
 from py4cast.workflows.train.constrained import constrained
 from py4cast.workflows.train.folder import begin, last_checkpoint, process_rank, run_folder, without_empty_folder
-from py4cast.workflows.train.limits import out_of_memory, restored_determinism
+from py4cast.workflows.train.limits import check_shards, out_of_memory, restored_determinism
 from py4cast.workflows.train.lineage import git_state
 from py4cast.workflows.train.trainer import make_callbacks, make_trainer
 from py4cast.workflows.train.transfer import freeze, transfer
@@ -108,10 +110,14 @@ def _loaders(
     return loaders
 
 
-def _share(module: AutoRegressiveLightning, model_ranks: int) -> None:
-    """Makes so many ranks count as one, which compute each sample together."""
-    module.sharing = Sharing(model_ranks)
-    module.epoch.model_ranks = model_ranks
+def _share(module: AutoRegressiveLightning, placement: Placement, trainer: pl.Trainer) -> None:
+    """Makes ranks that compute each sample together count as one, and lays the network out in pieces where that is asked for."""
+    module.sharing = Sharing(placement.ranks_per_sample(trainer.world_size))
+    module.epoch.model_ranks = module.sharing.model_ranks
+    if placement.distributed == "fsdp":
+        module.lays_out = shard
+        callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        callbacks.append(Shards())
 
 
 def _splitting(module: AutoRegressiveLightning, trainer: pl.Trainer) -> Window | None:
@@ -183,8 +189,7 @@ def train(
     """
     _quiet()
     job = Job.of(placement := placement or Placement())
-    for name in config.train.plots:
-        observers.get(name)
+    _check(config.train, placement)
     folder = run_folder(config, campaign, run_name)
     t = config.train
     is_first = process_rank() == 0  # the other ranks run the same command; the first one answers for the folder
@@ -209,10 +214,17 @@ def train(
         keeper = CheckpointKeeper(folder / "checkpoints", every_n_steps=config.train.save_every_n_steps)
         heartbeat = Heartbeat(keeper.last_path, config.train.silent_s)
         around = [*make_callbacks(t, folder, keeper, heartbeat), *callbacks]
-        trainer = make_trainer(config, folder, around, loggers, job, placement.accelerator)
-        _share(module, placement.ranks_per_sample(trainer.world_size))
+        trainer = make_trainer(config, folder, around, loggers, job, placement.accelerator, placement.distributed)
+        _share(module, placement, trainer)
         with lost_ranks(heartbeat, keeper.last_path), out_of_memory(t):
             return _fit(config, folder, datasets, module, checkpoint, keeper, trainer)
+
+
+def _check(t: TrainSettings, placement: Placement) -> None:
+    """Refuses what can be known to be wrong before anything is loaded."""
+    check_shards(t, placement)
+    for name in t.plots:
+        observers.get(name)
 
 
 def _make(
@@ -288,6 +300,7 @@ def _fit(
 ) -> Path:
     if trainer.world_size > 1 and (count := synchronise(module.forecaster.network)):
         logger.info("%d batch norms are synchronised over %d ranks", count, trainer.world_size)
+    whole = copy.deepcopy(module.forecaster) if module.lays_out is shard and trainer.is_global_zero else None
     train_loader, valid_loader, test_loader = _loaders(datasets, config.train, module, trainer)
     if checkpoint is not None:
         # the position of the loader is asked for before Lightning hands the checkpoint to the module
@@ -296,11 +309,14 @@ def _fit(
         trainer.fit(module, train_loader, valid_loader, ckpt_path=checkpoint, weights_only=True)
     best = keeper.best_path if keeper.best_path.exists() else keeper.last_path
     state = AtomicCheckpointIO().load_checkpoint(best)
-    module.load_state_dict(state["state_dict"])
+    put_whole_state(module, state["state_dict"])
     put_weights(module, average_of(state))
     module.validation_rmse = state["py4cast"].get("validation_rmse", {})
     trainer.test(module, test_loader, verbose=False)
     assert module.verification is not None, "the test makes it"
+    if whole is not None:
+        module.forecaster = whole
+        put_whole_state(module, state["state_dict"])
     if trainer.is_global_zero:
         scores = _finish(config, folder, module, datasets[2], best.name)
         files = ("scores.json", "report.html", "forecaster.safetensors")

@@ -9,6 +9,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.strategies import ModelParallelStrategy
 
 from py4cast.averaging import WeightAverage
 from py4cast.callbacks import (
@@ -76,8 +77,9 @@ def make_callbacks(t: TrainSettings, folder: Path, keeper: CheckpointKeeper, hea
 
 
 def make_trainer(
-    config: RunConfig, folder: Path, callbacks: list[Any], loggers: list[Any], job: Job, accelerator: str
-) -> pl.Trainer:
+    config: RunConfig, folder: Path, callbacks: list[Any], loggers: list[Any], job: Job, accelerator: str,
+    distributed: str = "ddp",
+) -> pl.Trainer:  # fmt: skip
     """The trainer of a run, of as many ranks as its job has.
 
     Args:
@@ -87,6 +89,7 @@ def make_trainer(
         loggers: where values go beside the run's own table.
         job: that its ranks make.
         accelerator: that was asked for.
+        distributed: how its ranks share the work.
 
     Raises:
         SettingsError: no such accelerator, or a trainer of another size than the job.
@@ -94,6 +97,7 @@ def make_trainer(
     t = config.train
     trainer = pl.Trainer(
         accelerator=_accelerator(accelerator),
+        strategy=ModelParallelStrategy(save_distributed_checkpoint=False) if distributed == "fsdp" else "auto",
         devices=job.num_devices or "auto",
         num_nodes=job.num_nodes,
         max_epochs=t.epochs,
