@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -110,6 +110,9 @@ class CheckpointKeeper(Callback):
         self._saved_at, self._since_save = time.monotonic(), 0
         self.best: float | None = None
         self.has_begun = False
+        # what the ranks agree on beside a save, in the same reduction: the number of a signal that asks to stop, 0 for none
+        self.stop_asked: Callable[[], int] = lambda: 0
+        self.stop_agreed: int | None = None
 
     @property
     def last_path(self) -> Path:
@@ -157,7 +160,8 @@ class CheckpointKeeper(Callback):
             return
         is_due = self._since_save >= self._every_n_steps or time.monotonic() - self._saved_at > self._every_s
         # clocks differ: where one rank saved and another went on, both would wait for ever
-        if agreed(int(is_due))[0]:
+        saves, self.stop_agreed = agreed(int(is_due), self.stop_asked())
+        if saves and not self.stop_agreed:
             self.save_last(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -185,6 +189,7 @@ class Preemption(Callback):
 
     def __init__(self, keeper: CheckpointKeeper) -> None:
         self._keeper = keeper
+        keeper.stop_asked = lambda: self._received or 0
         self._received: int | None = None
         self._before: dict[int, Any] = {}
 
@@ -200,7 +205,10 @@ class Preemption(Callback):
 
     def _leave(self, trainer: pl.Trainer, save: bool) -> None:
         # a signal may have come to one rank alone, and comes to several at different batches
-        number = agreed(self._received or 0)[0]
+        number = self._keeper.stop_agreed
+        if number is None:
+            number = agreed(self._received or 0)[0]
+        self._keeper.stop_agreed = None
         if not number:
             return
         if save:

@@ -5,12 +5,14 @@ import resource
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
 from py4cast.atomic import write_json
-from py4cast.callbacks import AtomicCheckpointIO, Preempted
+from py4cast.callbacks import AtomicCheckpointIO, CheckpointKeeper, Preempted, Preemption
 from py4cast.checksums import checksums_of
 from py4cast.errors import DataError, SettingsError
 from py4cast.lightning import AutoRegressiveLightning
@@ -268,3 +270,28 @@ def test_odd_checkpoints_are_refused_in_one_line(odd: object) -> None:
     with pytest.raises(DataError, match="checkpoint") as caught:
         train(config, run_name="odd", resume=True)
     assert "\n" not in str(caught.value)
+
+
+def test_ranks_agree_on_saves_and_stops_once_per_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, ...]] = []
+
+    def agreed(*numbers: int) -> tuple[int, ...]:
+        told.append(numbers)
+        return numbers
+
+    monkeypatch.setattr("py4cast.callbacks.agreed", agreed)
+    saved: list[Path] = []
+    trainer: Any = SimpleNamespace(
+        accumulate_grad_batches=1, num_training_batches=9, global_step=3, save_checkpoint=saved.append
+    )
+    keeper = CheckpointKeeper(tmp_path, every_n_steps=2)
+    preemption = Preemption(keeper)
+    for batch in range(2):
+        keeper.on_train_batch_end(trainer, None, None, None, batch)  # type: ignore[arg-type]
+        preemption.on_train_batch_end(trainer, None, None, None, batch)  # type: ignore[arg-type]
+    assert told == [(0, 0), (1, 0)] and saved == [tmp_path / "last.ckpt"]
+    preemption._receive(15, None)
+    keeper.on_train_batch_end(trainer, None, None, None, 2)  # type: ignore[arg-type]
+    with pytest.raises(Preempted, match="stopped by SIGTERM at step 3"):
+        preemption.on_train_batch_end(trainer, None, None, None, 2)  # type: ignore[arg-type]
+    assert told[2:] == [(0, 15)] and len(saved) == 2

@@ -30,7 +30,7 @@ exit status: 0 done, 2 settings, 3 data, 4 not finite, 143 stopped and saved, 1 
 # flags that are settings of the training by the same name
 _SETTINGS = (
     "epochs", "batch_size", "val_interval", "num_input_steps", "num_pred_steps_train", "num_pred_steps_val_test",
-    "limit_train_batches", "max_steps", "early_stopping", "num_threads", "seed", "loss", "precision", "profiler", "profile", "on_nan", "deterministic", "mlflow", "no_log", "push_forward", "ema", "gradient_clip",
+    "limit_train_batches", "max_steps", "early_stopping", "num_threads", "seed", "loss", "precision", "profiler", "profile", "on_nan", "deterministic", "mlflow", "no_log", "compile", "push_forward", "ema", "gradient_clip",
 )  # fmt: skip
 
 
@@ -128,6 +128,10 @@ def _running_arguments(p: argparse.ArgumentParser) -> None:
         default=None,
         help="the same weights bit by bit from the same configuration on a GPU too; some steps are slower there",
     )
+    p.add_argument(
+        "--compile", action="store_true", default=None,
+        help="compile the network (torch.compile): the first step takes a minute or more, those that follow less, most of all on a GPU",
+    )  # fmt: skip
     p.add_argument(
         "--devices",
         type=whole,

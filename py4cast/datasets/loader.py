@@ -197,7 +197,7 @@ class Loader:
             return
         executor = ThreadPoolExecutor(self.settings.num_threads, thread_name_prefix="py4cast-loader")
         waiting: deque[Future[ItemBatch]] = deque()
-        ahead = iter(todo)
+        ahead, is_done = iter(todo), False
         try:
             for indices in ahead:
                 waiting.append(executor.submit(self._read, indices))
@@ -205,8 +205,10 @@ class Loader:
                     yield self._wait(waiting.popleft())
             while waiting:
                 yield self._wait(waiting.popleft())
+            is_done = True
         finally:
-            executor.shutdown(wait=True, cancel_futures=True)
+            # an iteration that is left may be ended by the garbage collector, in any thread, at a moment when joining one never ends
+            executor.shutdown(wait=is_done, cancel_futures=True)
 
     def _wait(self, future: "Future[ItemBatch]") -> ItemBatch:
         began = time.perf_counter()

@@ -88,6 +88,7 @@ class TrainSettings(Settings):
     silent_s: float = setting(60.0, "seconds of silence after which a rank of several counts as lost, and the job ends")
     num_threads: int = setting(1, "threads that read batches ahead; 0 reads when asked")
     use_checkpoint: bool = setting(False, "compute activations again in the backward pass to save memory")
+    compile: bool = setting(False, "compile the network by torch.compile; the first step of each shape takes long")
     seed: int = setting(42, "what weights and the order of samples are drawn from")
     save_every_n_steps: int = setting(1000, "batches between two saves within an epoch")
     profile: bool = setting(False, "time the first steps part by part, and trace two: profile/ in the run's folder")

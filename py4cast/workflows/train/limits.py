@@ -10,7 +10,7 @@ from py4cast.errors import SettingsError, SpaceError
 from py4cast.job import Placement
 from py4cast.workflows.config import TrainSettings
 
-__all__ = ["check_shards", "is_out_of_memory", "out_of_memory", "restored_determinism"]
+__all__ = ["check_shards", "is_out_of_memory", "out_of_memory", "restored_determinism", "set_device_defaults"]
 
 # torch raises a plain RuntimeError where the machine's own memory is meant
 _TOLD_BY_TORCH = ("can't allocate memory", "not enough memory", "out of memory", "Cannot allocate memory")
@@ -65,21 +65,37 @@ def _less(t: TrainSettings) -> str:
 
 @contextmanager
 def restored_determinism() -> Iterator[None]:
-    """Within, a run may ask torch for deterministic steps; afterwards it is as before."""
+    """Within, a run may ask torch for deterministic or for fast steps; afterwards it is as before."""
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    precision, chooses = torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        torch.set_float32_matmul_precision(precision)
+        torch.backends.cudnn.benchmark = chooses
+
+
+def set_device_defaults(t: TrainSettings) -> None:
+    """On a GPU: products of float32 in TF32 (10 bits of mantissa), and convolutions by what cuDNN finds to be fastest.
+
+    A deterministic run gets neither: the choice depends on what else the card does.
+    """
+    if torch.cuda.is_available() and not t.deterministic:
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True
 
 
 def check_shards(t: TrainSettings, placement: Placement) -> None:
-    """Refuses what a network that lies in pieces does not have; SettingsError names it."""
+    """Refuses what a network that is cut or lies in pieces does not have; SettingsError names it."""
+    if placement.distributed == "domain" and t.compile:
+        raise SettingsError("--distributed domain: --compile does not know what passes between ranks; leave it out")
     if placement.distributed != "fsdp":
         return
     for flag, is_set in (
         ("--ema", t.ema is not None),
         ("--checkpoint_rollout", t.use_checkpoint),
+        ("--compile", t.compile),
         ("--on_nan rollback", t.on_nan == "rollback"),
         ("--precision 16-mixed", t.precision == "16-mixed"),
     ):

@@ -51,7 +51,7 @@ from py4cast.workflows.page.score_page import write_page
 from py4cast.workflows.terminal import Bar
 from py4cast.workflows.train.constrained import constrained
 from py4cast.workflows.train.folder import begin, last_checkpoint, process_rank, run_folder, without_empty_folder
-from py4cast.workflows.train.limits import check_shards, out_of_memory, restored_determinism
+from py4cast.workflows.train.limits import check_shards, out_of_memory, restored_determinism, set_device_defaults
 from py4cast.workflows.train.lineage import git_state
 from py4cast.workflows.train.trainer import make_callbacks, make_trainer
 from py4cast.workflows.train.transfer import freeze, transfer
@@ -236,6 +236,7 @@ def _make(
 ) -> tuple[AutoRegressiveLightning, tuple[DatasetABC, DatasetABC, DatasetABC]]:
     """The data and the module of a run."""
     pl.seed_everything(config.train.seed, verbose=False)
+    set_device_defaults(config.train)
     decoded = decoded or config.check()
     datasets = _load_data(config, decoded.dataset, folder)
     info = datasets[0].info
@@ -255,12 +256,7 @@ def _make(
         config.train.use_checkpoint,
     )
     forecaster.strategy.pushes_forward = config.train.push_forward
-    if weights is not None:
-        load_weights(forecaster, Path(weights))
-    if init_from is not None:
-        logger.info("from %s: %s", init_from, transfer(forecaster, Path(init_from)))
-    freeze(forecaster.network, config.train.freeze)
-    logger.info("%s", forecaster.describe())
+    _begin_from(forecaster, config.train, weights, init_from)
     # a ring where no truth is imposed is learned like the rest
     learned = info if forecaster.strategy.force_border else info.without_border()
     kind = losses.get(config.train.loss)
@@ -287,6 +283,20 @@ def _make(
     )
     module.stops_when_not_finite = config.train.on_nan == "stop"
     return module, datasets
+
+
+def _begin_from(
+    forecaster: Forecaster, t: TrainSettings, weights: str | os.PathLike[str] | None, init_from: str | os.PathLike[str] | None
+) -> None:  # fmt: skip
+    """Gives a new Forecaster the weights that it begins from, and makes its network ready for steps."""
+    if weights is not None:
+        load_weights(forecaster, Path(weights))
+    if init_from is not None:
+        logger.info("from %s: %s", init_from, transfer(forecaster, Path(init_from)))
+    freeze(forecaster.network, t.freeze)
+    logger.info("%s", forecaster.describe())
+    if t.compile:
+        forecaster.network.model.compile()
 
 
 def _fit(

@@ -1,13 +1,16 @@
+from pathlib import Path
+
 import pytest
 import torch
 
-from py4cast.errors import SpaceError
+from py4cast.errors import SettingsError, SpaceError
 from py4cast.forecaster import Forecaster
+from py4cast.job import Placement
 from py4cast.losses import registry as losses
 from py4cast.models import registry
 from py4cast.testing import make_batch, make_info
-from py4cast.workflows.config import TrainSettings
-from py4cast.workflows.train.limits import is_out_of_memory, out_of_memory, restored_determinism
+from py4cast.workflows.config import TrainSettings, build_config
+from py4cast.workflows.train.limits import check_shards, is_out_of_memory, out_of_memory, restored_determinism
 from py4cast.workflows.train.run import train
 from tests.test_guards import tiny
 
@@ -68,3 +71,28 @@ def test_a_run_may_ask_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Forecaster, "training_loss", watched)
     train(tiny(deterministic=True, limit_train_batches=2), run_name="same")
     assert seen and all(seen) and not torch.are_deterministic_algorithms_enabled()
+
+
+def test_a_network_that_is_compiled_is_no_other_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[str] = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **_: compiled.append(type(self).__name__))
+    monkeypatch.setenv("PY4CAST_ROOTDIR", str(tmp_path))
+    document = {"dataset": {"name": "dummy", "settings": {"size": 16, "num_train": 8, "num_valid": 8, "num_test": 8, "border_size": 2}},
+                "model": {"name": "halfunet", "settings": {"num_filters": 2}}, "strategy": {"name": "diff_ar"},
+                "train": {"epochs": 1, "compile": True, "no_log": True, "num_pred_steps_val_test": 1}}  # fmt: skip
+    folder = train(build_config(document, []), run_name="compiled")
+    assert compiled == ["HalfUNet"]
+    Forecaster.load(folder / "forecaster.safetensors")
+
+
+def test_settings_of_torch_are_put_back() -> None:
+    before = torch.get_float32_matmul_precision()
+    with restored_determinism():
+        torch.set_float32_matmul_precision("medium")
+        torch.backends.cudnn.benchmark = True
+    assert torch.get_float32_matmul_precision() == before and not torch.backends.cudnn.benchmark
+
+
+def test_what_a_cut_network_does_not_have_is_refused() -> None:
+    with pytest.raises(SettingsError, match="--distributed domain: --compile does not know"):
+        check_shards(TrainSettings(compile=True), Placement(distributed="domain"))
