@@ -43,8 +43,8 @@ ROWS = [
 ROOMS = {
     "cli": [
         "base",
-        "calibrate catalogue closure compare ensembles export forecast graph inspect main mapping new plot plugins prepare pull push register sweep train verify",
-        "__main__ cycle estimate",
+        "calibrate catalogue closure compare ensembles export forecast graph inspect main mapping new plot plugins prepare pull push register sweep train verify view",
+        "__main__ cycle estimate serve",
     ],
     "cubes": [
         "base source_settings",
@@ -136,7 +136,7 @@ ROOMS = {
         "base clock colours display ensembles graph kept mapping numbers titles turbulence",
         "coast raster",
         "images maps spectra spread state_error",
-        "animation chart cube error prediction spatial_error",
+        "animation chart cube error graticule prediction spatial_error",
         "sheet",
     ],
     "physics": [
@@ -197,7 +197,8 @@ ROOMS = {
     ],
     "workflows": [
         "config export page terminal workers",
-        "catalogue forecast graph inspect new plot plugins prepare sharing verify",
+        "chosen",
+        "catalogue forecast graph inspect new plot plugins prepare sharing verify view",
         "calibrate cycle hindcast train",
         "python",
         "experiments",
@@ -282,6 +283,12 @@ ROOMS = {
         "transfer",
         "run",
         "estimate",
+    ],
+    "workflows/view": [
+        "layers moments",
+        "page scene",
+        "run",
+        "serve",
     ],
     "workflows/verify": [
         "climatology dressing leaderboard merge score_files",

@@ -42,6 +42,8 @@ _VERBS = (
     "pull",
     "inspect",
     "plot",
+    "view",
+    "serve",
     "closure",
     "mapping",
     "ensembles",

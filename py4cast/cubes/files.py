@@ -5,6 +5,7 @@ is asked for. For verification and comparison; training wants a prepared store.
 """
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -52,7 +53,8 @@ def open_fields(
     if len(patterns) == 1 and is_remote(patterns[0]) and is_remote_zarr(patterns[0]):
         return open_cube(Path(patterns[0]))
     patterns = [path for p in patterns for path in (expand_patterns(Path.cwd(), [str(p)]) if is_remote(p) else [p])]
-    texts = [str(Path(p).expanduser()) for p in patterns]
+    # what a person types may go up; what a settings file says may not
+    texts = [os.path.normpath(Path(p).expanduser().absolute()) for p in patterns]
     single = Path(texts[0]) if len(texts) == 1 else None
     if single is not None and (single / MARKER).is_file():
         return open_cube(single)

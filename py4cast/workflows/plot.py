@@ -10,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.cubes.base import CubeABC
-from py4cast.cubes.files import open_fields
-from py4cast.errors import DataError, SettingsError, nearest
+from py4cast.errors import DataError, SettingsError
 from py4cast.observers.base import write_figure
 from py4cast.observers.chart import Isolines, Wind
 from py4cast.observers.sheet import Row, draw_sheet
 from py4cast.observers.titles import of_case, shown_time
 from py4cast.timeline import duration, instant
 from py4cast.variables import Variable
-from py4cast.vectors import mate_of
+from py4cast.workflows.chosen import chosen_start, chosen_variables, isolines_of, open_shown, wind_of
 
 __all__ = ["plot"]
 
@@ -61,28 +60,16 @@ def plot(
     """
     if output.suffix != ".png":
         raise SettingsError(f"--output {output}: expected a name that ends in .png")
-    cube = open_fields([Path(f) if not isinstance(f, str) else f for f in files])
+    cube = open_shown(files)
     try:
-        chosen = _variables(cube, variables)
+        chosen = chosen_variables(cube, variables, _MAX_VARIABLES)
         panels = _panels(cube, init_time, lead_times, times)
-        lines, barbs = _isolines_of(cube, isolines), _wind_of(cube, wind)
+        lines, barbs = isolines_of(cube, isolines), wind_of(cube, wind)
         figure = _figure(cube, chosen, panels, lines, barbs)
     finally:
         cube.close()
     write_figure(output, figure)
     return output
-
-
-def _variables(cube: CubeABC, asked: Sequence[str]) -> list[Variable]:
-    """What is drawn."""
-    for name in asked:
-        if name not in cube.names:
-            raise SettingsError(f"--variables {name}: not in the files{nearest(name, cube.names)}")
-    if asked:
-        return [cube.variable(name) for name in asked]
-    if len(cube.names) > _MAX_VARIABLES:
-        logger.warning("%d variables of %d are drawn; choose by --variables: %s", _MAX_VARIABLES, len(cube.names), ", ".join(cube.names))  # fmt: skip
-    return list(cube.variables[:_MAX_VARIABLES])
 
 
 def _panels(cube: CubeABC, init_time: str | None, lead_times: Sequence[str], times: Sequence[str]) -> list[_Panel]:
@@ -100,7 +87,7 @@ def _panels(cube: CubeABC, init_time: str | None, lead_times: Sequence[str], tim
     if times:
         raise SettingsError("--times: of a series; the files hold forecasts: give --init_time and --lead_times")
     starts = axis.init_times.astype("datetime64[s]")
-    start = _start(starts, init_time)
+    start = chosen_start(starts, init_time)
     leads = [duration(t) for t in lead_times]
     for lead in leads:
         if lead not in axis.lead_times:
@@ -117,64 +104,11 @@ def _panels(cube: CubeABC, init_time: str | None, lead_times: Sequence[str], tim
     ]  # fmt: skip
 
 
-def _start(starts: NDArray[np.datetime64], asked: str | None) -> np.datetime64:
-    if asked is not None:
-        start = instant(asked)
-        if start not in starts:
-            raise SettingsError(
-                f"--init_time {asked}: no forecast starts then; the files hold {starts.min()} to {starts.max()}"
-            )
-        return start
-    if starts.size > 1:
-        raise SettingsError(f"the files hold {starts.size} forecasts, from {starts.min()} to {starts.max()}; choose one by --init_time")  # fmt: skip
-    return np.datetime64(starts[0], "s")
-
-
 def _evenly(count: int) -> list[int]:
     shown = min(_MAX_PANELS, count)
     if count > shown:
         logger.warning("%d of %d times are drawn; choose by --lead_times or --times", shown, count)
     return sorted({round(i * (count - 1) / max(1, shown - 1)) for i in range(shown)})
-
-
-def _known_name(variable: Variable) -> str:
-    return variable.standard_name or (variable.known.standard_name if variable.known else "")
-
-
-def _isolines_of(cube: CubeABC, asked: str) -> Variable | None:
-    if asked == "none":
-        return None
-    if asked != "auto":
-        if asked not in cube.names:
-            raise SettingsError(f"--isolines {asked}: not in the files{nearest(asked, [*cube.names, 'auto', 'none'])}")
-        return cube.variable(asked)
-    for wanted in (
-        "air_pressure_at_mean_sea_level",
-        "air_pressure_at_sea_level",
-        "geopotential_height",
-        "geopotential",
-    ):
-        for variable in cube.variables:
-            if _known_name(variable) == wanted:
-                return variable
-    return None
-
-
-def _wind_of(cube: CubeABC, asked: str) -> tuple[Variable, Variable] | None:
-    """Both components: of `auto` those of the lowest level."""
-    if asked == "none":
-        return None
-    if asked not in ("auto", *cube.names):
-        raise SettingsError(f"--wind {asked}: not in the files{nearest(asked, [*cube.names, 'auto', 'none'])}")
-    pairs = []
-    for variable in cube.variables if asked == "auto" else [cube.variable(asked)]:
-        mate = mate_of(variable, cube.variables)
-        if mate is not None and "wind" in _known_name(variable):
-            pairs.append((variable, mate[0]) if mate[1] else (mate[0], variable))
-    if not pairs and asked != "auto":
-        raise SettingsError(f"--wind {asked}: its other component is not in the files, or it is no wind")
-    near = [p for p in pairs if p[0].type_of_level == "heightAboveGround"]
-    return next(iter(near or pairs), None)
 
 
 def _field(cube: CubeABC, variable: Variable, panel: _Panel) -> NDArray[np.float32]:

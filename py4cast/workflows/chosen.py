@@ -1,0 +1,125 @@
+"""What is drawn of files of fields: variables by name, the start of a forecast, lines of pressure, a wind."""
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.cubes.base import CubeABC
+from py4cast.cubes.files import FieldFiles, open_fields
+from py4cast.errors import SettingsError, nearest
+from py4cast.timeline import instant
+from py4cast.variables import Variable
+from py4cast.vectors import mate_of
+
+__all__ = ["chosen_start", "chosen_variables", "isolines_of", "open_shown", "wind_of"]
+
+logger = logging.getLogger(__name__)
+_MOST_LEADS = 1000
+
+
+def open_shown(files: Sequence[str | os.PathLike[str]]) -> CubeABC:
+    """The cube of files that are looked at; one file with a time for every lead time is the forecast that it says it is.
+
+    Raises:
+        DataError: files that cannot be read.
+    """
+    paths = [Path(f) if not isinstance(f, str) else f for f in files]
+    cube = open_fields(paths)
+    single = Path(paths[0]).expanduser()
+    # a long series is no forecast, and would take long to be looked through
+    if not cube.axis.is_series or len(paths) > 1 or not single.is_file() or cube.axis.size > _MOST_LEADS:
+        return cube
+    fields = FieldFiles([single.absolute()])
+    if fields.axis.is_series:
+        fields.close()
+        return cube
+    cube.close()
+    return fields
+
+
+def chosen_variables(cube: CubeABC, asked: Sequence[str], most: int) -> list[Variable]:
+    """The variables that are drawn: those that are asked for, else the first ones.
+
+    Args:
+        cube: of the files.
+        asked: names.
+        most: how many are drawn where none is asked for.
+
+    Raises:
+        SettingsError: a name that is not in the files.
+    """
+    for name in asked:
+        if name not in cube.names:
+            raise SettingsError(f"--variables {name}: not in the files{nearest(name, cube.names)}")
+    if asked:
+        return [cube.variable(name) for name in asked]
+    if len(cube.names) > most:
+        logger.warning("%d variables of %d are drawn; choose by --variables: %s", most, len(cube.names), ", ".join(cube.names))  # fmt: skip
+    return list(cube.variables[:most])
+
+
+def chosen_start(starts: NDArray[np.datetime64], asked: str | None) -> np.datetime64:
+    """The start that is asked for, or the only one; SettingsError where it is not there, or there are several."""
+    if asked is not None:
+        start = instant(asked)
+        if start not in starts:
+            raise SettingsError(
+                f"--init_time {asked}: no forecast starts then; the files hold {starts.min()} to {starts.max()}"
+            )
+        return start
+    if starts.size > 1:
+        raise SettingsError(f"the files hold {starts.size} forecasts, from {starts.min()} to {starts.max()}; choose one by --init_time")  # fmt: skip
+    return np.datetime64(starts[0], "s")
+
+
+def _known_name(variable: Variable) -> str:
+    return variable.standard_name or (variable.known.standard_name if variable.known else "")
+
+
+def isolines_of(cube: CubeABC, asked: str) -> Variable | None:
+    """The variable that is drawn as lines: by name, `auto` for pressure at the sea or geopotential, `none`."""
+    if asked == "none":
+        return None
+    if asked != "auto":
+        if asked not in cube.names:
+            raise SettingsError(f"--isolines {asked}: not in the files{nearest(asked, [*cube.names, 'auto', 'none'])}")
+        return cube.variable(asked)
+    for wanted in (
+        "air_pressure_at_mean_sea_level",
+        "air_pressure_at_sea_level",
+        "air_pressure",
+        "geopotential_height",
+        "geopotential",
+    ):
+        for variable in cube.variables:
+            if _known_name(variable) == wanted and not _is_of_ground(variable, wanted):
+                return variable
+    return None
+
+
+def _is_of_ground(variable: Variable, name: str) -> bool:
+    """Whether it follows the ground, or is no pressure at the sea, where it is one at all."""
+    if name == "air_pressure":
+        return (variable.type_of_level, variable.level) not in (("heightAboveSea", 0), ("meanSea", 0))
+    return variable.type_of_level in ("surface", "heightAboveGround")
+
+
+def wind_of(cube: CubeABC, asked: str) -> tuple[Variable, Variable] | None:
+    """Both components: of `auto` those of the lowest level."""
+    if asked == "none":
+        return None
+    if asked not in ("auto", *cube.names):
+        raise SettingsError(f"--wind {asked}: not in the files{nearest(asked, [*cube.names, 'auto', 'none'])}")
+    pairs = []
+    for variable in cube.variables if asked == "auto" else [cube.variable(asked)]:
+        mate = mate_of(variable, cube.variables)
+        if mate is not None and "wind" in _known_name(variable):
+            pairs.append((variable, mate[0]) if mate[1] else (mate[0], variable))
+    if not pairs and asked != "auto":
+        raise SettingsError(f"--wind {asked}: its other component is not in the files, or it is no wind")
+    near = [p for p in pairs if p[0].type_of_level == "heightAboveGround"]
+    return next(iter(near or pairs), None)

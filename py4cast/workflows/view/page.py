@@ -1,0 +1,55 @@
+"""The page on which a forecast is looked at: one HTML file that holds its fields, style and script, and fetches nothing."""
+
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from py4cast.errors import SettingsError
+from py4cast.workflows.view.layers import Layer
+
+__all__ = ["page_of"]
+
+_FOLDER = Path(__file__).parent
+_STYLES = (_FOLDER.parent / "page" / "report.css", _FOLDER / "view.css")
+
+
+def page_of(document: dict[str, Any], layers: list[Layer], title: str, summary: str, still: str, most_mb: float) -> str:
+    """The text of the page.
+
+    Args:
+        document: of the scene.
+        layers: that it names.
+        title: of the page.
+        summary: one line below it.
+        still: the address of a picture of the first field, for browsers without scripts.
+        most_mb: how large it may be.
+
+    Raises:
+        SettingsError: it would be larger.
+    """
+    size = sum(len(layer.data) for layer in layers) / 1e6
+    if size > most_mb:
+        raise SettingsError(
+            f"the page would hold {size:.1f} MB, {len(document['variables'])} variables at {len(document['frames'])} times of "
+            f"{document['rows']} x {document['columns']} cells; at most {most_mb:g} (--max_mb): leave variables out (--variables), or times "
+            f"(--lead_times), or show every second cell (--thin 2)"
+        )
+    first = document["variables"][0]
+    parts = {
+        "title": html.escape(title),
+        "summary": html.escape(summary),
+        "still": html.escape(still),
+        "still_alt": html.escape(f"{first['title']}, {document['frames'][0]['title']}"),
+        # "</script" would end the script that holds the data, "<!--<script" would take the page's own into it
+        "data": json.dumps(document, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
+        "layers": "\n".join(
+            f'<script type="application/octet-stream" id="layer{i}">{layer.data}</script>'
+            for i, layer in enumerate(layers)
+        ),
+        "css": "\n".join(path.read_text() for path in _STYLES),
+        "js": (_FOLDER / "view.js").read_text(),
+    }
+    template = (_FOLDER / "view.html").read_text()
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match.group(1)], template)

@@ -1,0 +1,124 @@
+"""view: from files of a forecast to one page on which it is looked at."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from py4cast.atomic import write_text
+from py4cast.cubes.base import CubeABC
+from py4cast.errors import SettingsError
+from py4cast.observers.colours import table_of
+from py4cast.observers.display import display_of
+from py4cast.observers.images import field_png
+from py4cast.observers.raster import as_rectangle, rectangle_of
+from py4cast.workflows.chosen import chosen_variables, isolines_of, open_shown, wind_of
+from py4cast.workflows.terminal import Bar
+from py4cast.workflows.view.moments import Moment, counterparts, moments_of
+from py4cast.workflows.view.page import page_of
+from py4cast.workflows.view.scene import Other, Scene, Shown
+
+__all__ = ["view", "view_text"]
+
+_MAX_VARIABLES = 5
+MAX_MB = 12.0
+
+Files = Sequence[str | os.PathLike[str]]
+
+
+def view(
+    files: Files,
+    output: Path,
+    variables: Sequence[str] = (),
+    init_time: str | None = None,
+    lead_times: Sequence[str] = (),
+    against: Files = (),
+    isolines: str = "auto",
+    wind: str = "auto",
+    thinning: int = 1,
+    most_mb: float = MAX_MB,
+    bar: Bar | None = None,
+) -> Path:
+    """Writes the page, whole or not at all.
+
+    Args:
+        files: GRIB, NetCDF, Zarr, or a prepared store, of one forecast.
+        output: a `.html`.
+        variables: by name; by default the first five.
+        init_time: start of the forecast, where the files hold several.
+        lead_times: such as 6h; by default all.
+        against: files of another forecast or of the analysis, whose difference is shown too.
+        isolines: name of the variable that is drawn as lines, `auto` for pressure or geopotential, `none`.
+        wind: name of the first component of a wind, `auto` for one near the ground, `none`.
+        thinning: every so many rows and columns are shown.
+        most_mb: how large the page may be [MB].
+        bar: that shows how far it is.
+
+    Raises:
+        SettingsError: names and times that are not there, or several starts and none chosen.
+        DataError: files that cannot be read, fields that are all missing, another grid to hold it against.
+        SettingsError: the page would be larger than it may.
+    """
+    if output.suffix not in (".html", ".htm"):
+        raise SettingsError(f"--output {output}: expected a name that ends in .html")
+    text = view_text(files, variables, init_time, lead_times, against, isolines, wind, thinning, most_mb, bar)
+    write_text(output, text)
+    return output
+
+
+def view_text(
+    files: Files, variables: Sequence[str] = (), init_time: str | None = None, lead_times: Sequence[str] = (),
+    against: Files = (), isolines: str = "auto", wind: str = "auto", thinning: int = 1, most_mb: float = MAX_MB,
+    bar: Bar | None = None,
+) -> str:  # fmt: skip
+    """The text of the page, as `view` writes it."""
+    if thinning < 1:
+        raise SettingsError(f"--thin {thinning}: expected at least 1")
+    cube = open_shown(files)
+    other: CubeABC | None = None
+    try:
+        moments = moments_of(cube, init_time, lead_times)
+        shown = Shown(
+            chosen_variables(cube, variables, _MAX_VARIABLES), isolines_of(cube, isolines), wind_of(cube, wind)
+        )
+        held = None
+        if against:
+            other = open_shown(against)
+            held = Other(_name(against), other, counterparts(moments, other))
+            if not any(held.instants):
+                raise SettingsError(
+                    f"--with {held.name}: nothing is valid at the times of the forecast, {moments[0].valid} to {moments[-1].valid}"
+                )
+        scene = Scene(cube, moments, shown, held, thinning)
+        document, layers = scene.document(bar)
+        return page_of(document, layers, _title(files, moments), _summary(cube, moments), _still(cube, moments[0], shown), most_mb)  # fmt: skip
+    finally:
+        cube.close()
+        if other is not None:
+            other.close()
+
+
+def _name(files: Files) -> str:
+    first = Path(files[0]).name
+    return first if len(files) == 1 else f"{first} and {len(files) - 1} more"
+
+
+def _title(files: Files, moments: Sequence[Moment]) -> str:
+    start = "" if moments[0].lead is None else f", {moments[0].title.split(' +')[0]}"
+    return f"{_name(files)}{start}"
+
+
+def _summary(cube: CubeABC, moments: Sequence[Moment]) -> str:
+    members = f"mean and quantiles of {len(moments[0].instants)} members, " if len(moments[0].instants) > 1 else ""
+    return f"{members}{len(moments)} times, {moments[0].valid} to {moments[-1].valid} UTC, {cube.grid.describe()}"
+
+
+def _still(cube: CubeABC, moment: Moment, shown: Shown) -> str:
+    """The first field at the first time as a picture."""
+    import numpy as np
+
+    variable = shown.variables[0]
+    plane = np.empty((1, 1, *cube.shape), np.float32)
+    cube.read([variable.name], moment.instants[0], moment.instants[0] + 1, plane)
+    words = display_of(variable)
+    field, table = words.values(plane[0, 0]), table_of(words.variable)
+    return field_png(as_rectangle(cube.grid, field), rectangle_of(cube.grid), table, table.span(field))
