@@ -285,7 +285,7 @@ ROOMS = {
         "estimate",
     ],
     "workflows/view": [
-        "layers moments",
+        "cells layers moments",
         "page scene",
         "run",
         "serve",

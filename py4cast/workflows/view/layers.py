@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MISSING", "Layer", "encoded", "encoded_vectors"]
+__all__ = ["MISSING", "Layer", "encoded", "encoded_vectors", "packed"]
 
 MISSING = 255
 _STEPS = 254
@@ -31,7 +31,8 @@ class Layer(NamedTuple):
     data: str
 
 
-def _packed(values: NDArray[np.uint8]) -> str:
+def packed(values: NDArray[np.uint8]) -> str:
+    """Bytes `(..., lat, lon)` as differences of neighbours, deflated, in base64."""
     differences = np.diff(values, axis=-1, prepend=np.uint8(0))
     differences = np.diff(differences, axis=-2, prepend=np.uint8(0))
     return base64.b64encode(zlib.compress(differences.tobytes(), 9)).decode()
@@ -51,7 +52,7 @@ def encoded(frames: NDArray[Any]) -> Layer:
         else:
             row[held] = 0
         scales.append((low, step))
-    return Layer(scales, _packed(whole))
+    return Layer(scales, packed(whole))
 
 
 def encoded_vectors(u: NDArray[Any], v: NDArray[Any]) -> Layer:
@@ -62,4 +63,4 @@ def encoded_vectors(u: NDArray[Any], v: NDArray[Any]) -> Layer:
     step = float(f"{max(largest, 1e-6) / (_STEPS / 2):.7g}")
     whole = np.full(both.shape, MISSING, np.uint8)
     whole[held] = np.clip(np.rint(both[held] / step) + _STEPS // 2, 0, _STEPS).astype(np.uint8)
-    return Layer([(-step * (_STEPS // 2), step)], _packed(whole))
+    return Layer([(-step * (_STEPS // 2), step)], packed(whole))

@@ -20,7 +20,8 @@ from py4cast.variables import Variable
 from py4cast.vectors import VectorTurn
 from py4cast.workflows.page.numbers import rounded
 from py4cast.workflows.terminal import Bar
-from py4cast.workflows.view.layers import Layer, encoded, encoded_vectors
+from py4cast.workflows.view.cells import cells_of
+from py4cast.workflows.view.layers import Layer, encoded, encoded_vectors, packed
 from py4cast.workflows.view.moments import Moment
 
 __all__ = ["Other", "Scene", "Shown"]
@@ -81,6 +82,11 @@ class Scene:
         whole = rectangle_of(cube.grid)
         self.grid = _thinned(whole, thinning)
         self._flips = not is_north_up(whole)
+        self._cells = None if cube.grid.is_rectangular else cells_of(cube.grid, self._flips)
+        if self._cells is not None and thinning > 1:
+            raise SettingsError(
+                f"--thin {thinning}: of rows and columns; points are shown whole, leave out variables or times"
+            )
 
     def document(self, bar: Bar | None = None) -> tuple[dict[str, Any], list[Layer]]:
         """The page's data, whose variables name their layers by number, and these layers."""
@@ -98,8 +104,12 @@ class Scene:
         wind = None if self._shown.wind is None else self._wind(self._shown.wind, layers)
         if bar is not None and wind is not None:
             bar.step()
+        cells = None
+        if self._cells is not None:
+            cells = {"count": self._cells.order.size, **_held(Layer([], packed(self._cells.planes())), layers)}
         document = {
             **self._places(),
+            "cells": cells,
             "frames": [{"title": m.title, "lead": m.lead, "valid": str(m.valid)} for m in self._moments],
             "members": len(self._moments[0].instants),
             "other": None if self._other is None else self._other.name,
@@ -118,6 +128,10 @@ class Scene:
             cube.read([name], index, index + 1, planes[:, row : row + 1])
         members: NDArray[np.float32] = planes[0]
         return members
+
+    def _kept(self, field: NDArray[Any]) -> NDArray[Any]:
+        """A field as the page holds it: as a picture, or points once each, `(1, ngrid)`."""
+        return self._picture(field) if self._cells is None else field.reshape(-1)[self._cells.order][None]
 
     def _picture(self, field: NDArray[Any]) -> NDArray[Any]:
         """A field as it is shown: of points the nearest one in every pixel, north up, thinned."""
@@ -138,7 +152,7 @@ class Scene:
             raise DataError(f"{variable.name}: all values are missing, there is nothing to show")
         table = table_of(shown.variable)
         span = table.span(*means)
-        pictures = np.stack([self._picture(mean) for mean in means])
+        pictures = np.stack([self._kept(mean) for mean in means])
         entry: dict[str, Any] = {
             "name": variable.name, "title": shown.title, "label": shown.name, "units": shown.units,
             "table": _table(table, span), "main": _held(encoded(pictures), layers),
@@ -183,7 +197,7 @@ class Scene:
         for instants in self._other.instants:
             empty = np.full(self._cube.shape, np.nan, np.float32)
             mean = self._members(self._other.cube, variable.name, instants).mean(0) if instants else empty
-            frames.append(self._picture(shown.values(np.float32(scale) * mean + np.float32(offset))))
+            frames.append(self._kept(shown.values(np.float32(scale) * mean + np.float32(offset))))
         stacked = np.stack(frames)
         difference = ColourTable(DIFFERENCE, is_symmetric=True)
         return {

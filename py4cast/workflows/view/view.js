@@ -41,14 +41,22 @@
     return unpacked.get(held.layer);
   };
   const fields = new Map(); // by variable and source: unpacked bytes
+  // points are held once each, and every pixel knows its own
+  const size = data.cells ? data.cells.count : count;
+  let cells = null;
   const field = async (v, source) => {
     const held = data.variables[v][source], key = `${v} ${source}`;
     if (!held) return null;
-    if (!fields.has(key)) fields.set(key, { q: await layer(held), scales: held.scales });
+    if (data.cells && !cells) {
+      const bytes = await layer(data.cells), places = new Uint32Array(count);
+      for (let i = 0; i < count; i++) places[i] = bytes[i] | (bytes[count + i] << 8) | (bytes[2 * count + i] << 16);
+      cells = places;
+    }
+    if (!fields.has(key)) fields.set(key, { q: await (data.cells ? layer(held, 1, size) : layer(held)), scales: held.scales });
     return fields.get(key);
   };
   const valueOf = (f, frame, i) => {
-    const q = f.q[frame * count + i];
+    const at = cells ? cells[i] : i, q = at < size ? f.q[frame * size + at] : MISSING;
     return q === MISSING ? NaN : f.scales[frame][0] + q * f.scales[frame][1];
   };
   // what is shown of a variable now: a value by cell, and how wrong it may be
@@ -85,15 +93,16 @@
   const paint = (shown) => {
     const paintOf = painter(tableNow());
     if (shown.f) {
-      const [low, step] = shown.f.scales[state.frame], colours = new Uint32Array(256), first = state.frame * count;
-      for (let q = 0; q < MISSING; q++) colours[q] = paintOf(low + q * step);
-      for (let i = 0; i < count; i++) pixels[i] = colours[shown.f.q[first + i]];
+      const [low, step] = shown.f.scales[state.frame], colours = new Uint32Array(256), first = state.frame * size, q = shown.f.q;
+      for (let k = 0; k < MISSING; k++) colours[k] = paintOf(low + k * step);
+      if (cells) for (let i = 0; i < count; i++) pixels[i] = cells[i] < size ? colours[q[first + cells[i]]] : 0;
+      else for (let i = 0; i < count; i++) pixels[i] = colours[q[first + i]];
     } else {
-      const [low, high] = tableNow().span, colours = new Uint32Array(256), wide = (high - low) || 1;
-      for (let q = 0; q < 256; q++) colours[q] = paintOf(low + (q / 255) * wide);
+      const [low, top] = tableNow().span, colours = new Uint32Array(256), span = (top - low) || 1;
+      for (let q = 0; q < 256; q++) colours[q] = paintOf(low + (q / 255) * span);
       for (let i = 0; i < count; i++) {
         const x = shown.at(i);
-        pixels[i] = isNumber(x) ? colours[Math.max(0, Math.min(255, Math.round(((x - low) / wide) * 255)))] : 0;
+        pixels[i] = isNumber(x) ? colours[Math.max(0, Math.min(255, Math.round(((x - low) / span) * 255)))] : 0;
       }
     }
     paper.putImageData(image, 0, 0);
@@ -122,20 +131,21 @@
   };
 
   // lines of equal value through a smoothed field: the corners of every four cells in turn
+  const every = Math.max(1, Math.ceil(Math.sqrt(count / 70000))), high = Math.ceil(rows / every), wide = Math.ceil(columns / every);
   const smooth = (at) => {
-    let a = new Float32Array(count);
-    for (let i = 0; i < count; i++) a[i] = at(i);
-    for (let pass = 0; pass < (Math.min(rows, columns) > 60 ? 2 : 0); pass++) {
-      const b = new Float32Array(count);
-      for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) {
+    let a = new Float32Array(high * wide);
+    for (let r = 0; r < high; r++) for (let c = 0; c < wide; c++) a[r * wide + c] = at(r * every * columns + c * every);
+    for (let pass = 0; pass < (Math.min(high, wide) > 60 ? 2 : 0); pass++) {
+      const b = new Float32Array(high * wide);
+      for (let r = 0; r < high; r++) for (let c = 0; c < wide; c++) {
         let sum = 0, n = 0;
         for (let dr = -1; dr <= 1; dr++) for (let dc = -1; dc <= 1; dc++) {
           const y = r + dr, x = c + dc;
-          if (y < 0 || y >= rows || x < 0 || x >= columns) continue;
-          const value = a[y * columns + x];
+          if (y < 0 || y >= high || x < 0 || x >= wide) continue;
+          const value = a[y * wide + x];
           if (value === value) { sum += value; n++; }
         }
-        b[r * columns + c] = a[r * columns + c] === a[r * columns + c] && n ? sum / n : NaN;
+        b[r * wide + c] = a[r * wide + c] === a[r * wide + c] && n ? sum / n : NaN;
       }
       a = b;
     }
@@ -152,18 +162,18 @@
   };
   const contours = (a, levels) => {
     const segments = levels.map(() => []);
-    for (let r = 0; r + 1 < rows; r++) for (let c = 0; c + 1 < columns; c++) {
-      const i = r * columns + c, p = a[i], q = a[i + 1], s = a[i + columns + 1], u = a[i + columns];
-      const low = Math.min(p, q, s, u), high = Math.max(p, q, s, u);
-      if (!(low <= high)) continue;
+    for (let r = 0; r + 1 < high; r++) for (let c = 0; c + 1 < wide; c++) {
+      const i = r * wide + c, p = a[i], q = a[i + 1], s = a[i + wide + 1], u = a[i + wide];
+      const least = Math.min(p, q, s, u), most = Math.max(p, q, s, u);
+      if (!(least <= most)) continue;
       levels.forEach((level, k) => {
-        if (level <= low || level > high) return;
+        if (level <= least || level > most) return;
         const crossings = [];
         if ((p < level) !== (q < level)) crossings.push(c + (level - p) / (q - p), r);
         if ((q < level) !== (s < level)) crossings.push(c + 1, r + (level - q) / (s - q));
         if ((u < level) !== (s < level)) crossings.push(c + (level - u) / (s - u), r + 1);
         if ((p < level) !== (u < level)) crossings.push(c, r + (level - p) / (u - p));
-        for (let j = 0; j + 3 < crossings.length; j += 4) segments[k].push(crossings.slice(j, j + 4));
+        for (let j = 0; j + 3 < crossings.length; j += 4) segments[k].push(crossings.slice(j, j + 4).map((x) => x * every));
       });
     }
     return segments;
@@ -372,6 +382,7 @@
     series.forEach((s, k) => {
       let d = "", gap = true;
       s.y.forEach((y, t) => { if (!isNumber(y)) { gap = true; return; } d += `${gap ? "M" : "L"}${X(hours[t])} ${Y(y)}`; gap = false; });
+      if (s.y.length < 30) s.y.forEach((y, t) => isNumber(y) && picture.append(svg("circle", { cx: X(hours[t]), cy: Y(y), r: 2.4, fill: s.colour })));
       picture.append(svg("path", { d, fill: "none", stroke: s.colour, "stroke-width": 1.8 }), svg("rect", { x: left + k * 130, y: H - 11, width: 12, height: 3, fill: s.colour }), svg("text", { x: left + k * 130 + 16, y: H - 5 }, s.name.slice(0, 20)));
     });
     target.replaceChildren(picture);
@@ -462,7 +473,12 @@
     else return;
     e.preventDefault();
   });
-  window.addEventListener("resize", () => { fit(); draw(); });
+  // the box narrows when the course of a place comes beside it, not only with the window
+  let boxWidth = 0;
+  new ResizeObserver(([box]) => {
+    if (Math.abs(box.contentRect.width - boxWidth) < 1) return;
+    boxWidth = box.contentRect.width; fit(); draw();
+  }).observe(map.parentElement);
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw());
   sources(); fit(); render();
 })();
