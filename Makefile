@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNS := $(or $(PY4CAST_ROOTDIR),py4cast_runs)
 
-.PHONY: demo test lint types setup peers flow-peers runtime clean
+.PHONY: demo docs test lint types setup peers flow-peers runtime clean
 
 setup: $(VENV)/.ready
 
@@ -18,6 +18,13 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest -n 2
+
+# the documentation as a site, links checked: site/
+docs: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .[docs]
+	PATH="$(abspath $(BIN)):$$PATH" bash doc/site/gallery.sh build/gallery
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo site/index.html
 
 lint: setup
 	$(BIN)/ruff check .
