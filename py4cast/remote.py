@@ -19,7 +19,17 @@ from py4cast.errors import DataError, SettingsError
 from py4cast.progress import Progress, Silent
 from py4cast.settings import cache_dir, read_json
 
-__all__ = ["as_local", "exists", "fetch", "find_remote", "is_remote", "put_files", "show_fetching", "url_of"]
+__all__ = [
+    "as_local",
+    "exists",
+    "fetch",
+    "fetch_parts",
+    "find_remote",
+    "is_remote",
+    "put_files",
+    "show_fetching",
+    "url_of",
+]
 
 logger = logging.getLogger(__name__)
 # pathlib makes one slash of two
@@ -145,6 +155,33 @@ def fetch(url: str) -> Path:
         write_json(told, {"url": url, "version": version, "sha256": digest})
         marker.unlink(missing_ok=True)
     return target
+
+
+def fetch_parts(url: str, parts: Sequence[tuple[int, int]], path: Path) -> None:
+    """Writes parts of the file at an address, one behind the other.
+
+    Args:
+        url: the address.
+        parts: where each begins, and how many bytes it has.
+        path: of the file that is written.
+
+    Raises:
+        DataError: nothing is there, it is refused, it cannot be reached, or it ends before a part does.
+        SettingsError: an unknown kind of address.
+    """
+    fs, place = _filesystem(url)
+    with path.open("wb") as stream:
+        for first, length in parts:
+
+            def read(first: int = first, length: int = length) -> bytes:
+                data = bytes(fs.cat_file(place, start=first, end=first + length))
+                if len(data) > length:  # a server that gives no parts gives it all
+                    data = data[first : first + length]
+                if len(data) != length:
+                    raise OSError(f"{len(data)} of {length} bytes came")
+                return data
+
+            stream.write(_tried(url, read))
 
 
 def put_files(paths: Sequence[Path], url: str) -> None:

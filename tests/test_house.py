@@ -43,7 +43,7 @@ ROWS = [
 ROOMS = {
     "cli": [
         "base",
-        "calibrate catalogue closure compare ensembles export forecast graph inspect main mapping new plot plugins prepare pull push register sweep train verify view",
+        "calibrate catalogue closure compare ensembles export forecast get graph inspect main mapping new plot plugins prepare pull push register sweep train verify view",
         "__main__ cycle estimate serve",
     ],
     "cubes": [
@@ -199,7 +199,7 @@ ROOMS = {
         "config export page terminal workers",
         "chosen",
         "catalogue forecast graph inspect new plot plugins prepare sharing verify view",
-        "calibrate cycle hindcast train",
+        "calibrate cycle get hindcast train",
         "python",
         "experiments",
         "sweep",
@@ -246,6 +246,15 @@ ROOMS = {
         "made",
         "run",
         "shared",
+    ],
+    "workflows/get": [
+        "asked",
+        "sources",
+        "run",
+    ],
+    "workflows/get/sources": [
+        "base",
+        "archive clients ecmwf services",
     ],
     "workflows/hindcast": [
         "starts store",
@@ -312,6 +321,7 @@ CONFINED = {
         "workflows/hindcast/store.py",
     },
     "xarray": {
+        "workflows/get/sources/archive.py",
         "workflows/python/",
         "formats/netcdf.py",
         "formats/bare_netcdf.py",

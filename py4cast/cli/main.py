@@ -29,6 +29,7 @@ _VERBS = (
     "estimate",
     "sweep",
     "new",
+    "get",
     "prepare",
     "forecast",
     "cycle",
