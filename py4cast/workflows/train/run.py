@@ -21,7 +21,7 @@ from py4cast.callbacks import (
 )
 from py4cast.dataset_info import DatasetInfo
 from py4cast.datasets import DatasetABC, registry
-from py4cast.datasets.loader import Loader, LoaderSettings, Window
+from py4cast.datasets.loader import Loader, LoaderSettings
 from py4cast.epoch import Shared
 from py4cast.errors import DataError, Py4castError, SettingsError
 from py4cast.forecaster import Forecaster
@@ -33,17 +33,13 @@ from py4cast.losses import registry as losses
 from py4cast.losses.on_areas import on_areas, weighted
 from py4cast.metrics.climatology import Climatology
 from py4cast.metrics.score_set import ScoreSet
-from py4cast.models.split.batches import BatchParts
-from py4cast.models.split.group import ModelGroup
 from py4cast.models.synchronised import synchronise
 from py4cast.observers import ErrorObserver
 from py4cast.observers import registry as observers
 from py4cast.progress import Preparation
-from py4cast.ranks import Sharing
 from py4cast.rollout_length import RolloutLength
 from py4cast.settings import settings_of
-from py4cast.shards import Shards, put_whole_state, shard
-from py4cast.splitting import Splitting
+from py4cast.shards import put_whole_state, shard
 from py4cast.strategies.untied import check_untied
 from py4cast.tracking import loggers_of, track_result
 from py4cast.workflows.config import Decoded, RunConfig, TrainSettings
@@ -53,6 +49,7 @@ from py4cast.workflows.train.constrained import constrained
 from py4cast.workflows.train.folder import begin, last_checkpoint, process_rank, run_folder, without_empty_folder
 from py4cast.workflows.train.limits import check_shards, out_of_memory, restored_determinism, set_device_defaults
 from py4cast.workflows.train.lineage import git_state
+from py4cast.workflows.train.sharing import compare_ranks, share_samples, sharing_of, window_of
 from py4cast.workflows.train.trainer import make_callbacks, make_trainer
 from py4cast.workflows.train.transfer import freeze, transfer
 from py4cast.workflows.verify.climatology import carry, climatology_of
@@ -78,8 +75,9 @@ def _loaders(
     datasets: tuple[DatasetABC, ...], t: TrainSettings, module: AutoRegressiveLightning, trainer: pl.Trainer
 ) -> list[Loader]:
     pin = torch.cuda.is_available()
-    rank, size = module.sharing.rank(trainer.global_rank), module.sharing.size(trainer.world_size)
-    window = _splitting(module, trainer)
+    sharing = sharing_of(module)
+    rank, size = sharing.rank(trainer.global_rank), sharing.size(trainer.world_size)
+    window = window_of(module, trainer)
     learning = LoaderSettings(
         batch_size=t.batch_size, shuffle=True, seed=t.seed, pin_memory=pin, num_threads=t.num_threads
     )
@@ -108,28 +106,6 @@ def _loaders(
             )
         )
     return loaders
-
-
-def _share(module: AutoRegressiveLightning, placement: Placement, trainer: pl.Trainer) -> None:
-    """Makes ranks that compute each sample together count as one, and lays the network out in pieces where that is asked for."""
-    module.sharing = Sharing(placement.ranks_per_sample(trainer.world_size))
-    module.epoch.model_ranks = module.sharing.model_ranks
-    if placement.distributed == "fsdp":
-        module.lays_out = shard
-        callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-        callbacks.append(Shards())
-
-
-def _splitting(module: AutoRegressiveLightning, trainer: pl.Trainer) -> Window | None:
-    """The rows that this rank reads, where ranks compute samples together, and the callback by which they do."""
-    count, info = module.sharing.model_ranks, module.info
-    if count == 1:
-        return None
-    group = ModelGroup(trainer.global_rank % count, count)
-    parts = BatchParts(group, info.grid.shape, frozenset(info.inputs))
-    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    callbacks.append(Splitting(count, parts))
-    return parts.window
 
 
 def _observers(t: TrainSettings, prefix: str) -> list[ErrorObserver]:
@@ -215,7 +191,7 @@ def train(
         heartbeat = Heartbeat(keeper.last_path, config.train.silent_s)
         around = [*make_callbacks(t, folder, keeper, heartbeat), *callbacks]
         trainer = make_trainer(config, folder, around, loggers, job, placement.accelerator, placement.distributed)
-        _share(module, placement, trainer)
+        share_samples(module, placement, trainer)
         with lost_ranks(heartbeat, keeper.last_path), out_of_memory(t):
             return _fit(config, folder, datasets, module, checkpoint, keeper, trainer)
 
@@ -311,6 +287,7 @@ def _fit(
     if trainer.world_size > 1 and (count := synchronise(module.forecaster.network)):
         logger.info("%d batch norms are synchronised over %d ranks", count, trainer.world_size)
     whole = copy.deepcopy(module.forecaster) if module.lays_out is shard and trainer.is_global_zero else None
+    compare_ranks(trainer, datasets[0])
     train_loader, valid_loader, test_loader = _loaders(datasets, config.train, module, trainer)
     if checkpoint is not None:
         # the position of the loader is asked for before Lightning hands the checkpoint to the module
