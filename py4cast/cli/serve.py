@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import signal
 import sys
 from pathlib import Path
 
@@ -41,6 +42,9 @@ def _run(a: argparse.Namespace) -> None:
         logger.warning("everybody who reaches %s can read the forecasts of %s", a.host, a.folder)
     sys.stdout.write(f"http://{host!s}:{port}/  (ends with Ctrl-C)\n")
     sys.stdout.flush()
+    # a shell that starts it in the background has it ignore the one, a service sends the other
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         server.serve_forever()
     except KeyboardInterrupt:

@@ -48,11 +48,13 @@ class Entry(NamedTuple):
         name: relative to the folder.
         written: when it was last changed.
         size: bytes; of a Zarr 0.
+        path: where it lies.
     """
 
     name: str
     written: float
     size: int
+    path: Path
 
 
 class Folder:
@@ -85,7 +87,7 @@ class Folder:
             except OSError:  # cleared away since it was listed
                 continue
             if not path.name.startswith(".") and path.resolve().is_relative_to(self.path):
-                entries.append(Entry(inner.as_posix(), state.st_mtime, 0 if path.is_dir() else state.st_size))
+                entries.append(Entry(inner.as_posix(), state.st_mtime, 0 if path.is_dir() else state.st_size, path))
         return sorted(entries, key=lambda entry: (-entry.written, entry.name))
 
     def page(self, name: str, init_time: str | None = None) -> str:
@@ -102,12 +104,12 @@ class Folder:
         entry = next((e for e in self.entries() if e.name == name), None)
         if entry is None:
             raise DataError(f"{name}: not here any more, or never was")
-        key = (*entry, init_time or "")
+        key = (entry.name, entry.written, entry.size, init_time or "")
         with self._lock:
             if key not in self._pages:
                 s = self._settings
                 self._pages[key] = view_text(
-                    [self.path / name], s.variables, init_time, (), (), s.isolines, s.wind, s.thinning, s.most_mb
+                    [entry.path], s.variables, init_time, (), (), s.isolines, s.wind, s.thinning, s.most_mb
                 )
                 while len(self._pages) > _KEPT_PAGES:
                     self._pages.popitem(last=False)

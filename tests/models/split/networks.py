@@ -21,24 +21,26 @@ class Case(NamedTuple):
         settings: of it.
         grid: kind of its grid.
         most: ranks that it is tried on at most.
+        is_tried_on_four: whether it stands for its kind on four.
     """
 
     model: str
     settings: dict[str, Any]
     grid: str = "square"
     most: int = 4
+    is_tried_on_four: bool = False
 
 
 _MESH = {"hidden_dims": 8, "processor_layers": 2}
 CASES = {
-    "cnn": Case("cnn", {"num_filters": 4, "num_layers": 3}),
+    "cnn": Case("cnn", {"num_filters": 4, "num_layers": 3}, is_tried_on_four=True),
     "cnn round the globe": Case("cnn", {"num_filters": 4, "num_layers": 2, "kernel_size": 3}, "globe"),
     "halfunet group": Case("halfunet", {"num_filters": 8, "norm": "group"}),
-    "halfunet batch": Case("halfunet", {"num_filters": 8}),
+    "halfunet batch": Case("halfunet", {"num_filters": 8}, is_tried_on_four=True),
     "halfunet ghost": Case("halfunet", {"num_filters": 8, "use_ghost": True, "norm": "group", "bias": True}),
     "halfunet round the globe": Case("halfunet", {"num_filters": 4, "norm": "none"}, "globe", most=2),
     "halfunet wide": Case("halfunet", {"num_filters": 4, "norm": "none", "dilation": 2}, most=2),
-    "unet": Case("unet", {"init_features": 4, "norm": "group"}),
+    "unet": Case("unet", {"init_features": 4, "norm": "group"}, is_tried_on_four=True),
     "segformer": Case(
         "segformer",
         {"dims": [4, 4, 8, 8], "heads": [1, 1, 2, 2], "ff_expansion": [2, 2, 2, 2], "num_layers": 1, "decoder_dim": 8,
@@ -46,8 +48,8 @@ CASES = {
         most=2,
     ),
     "graphlam": Case("graphlam", _MESH),
-    "graphlam of points": Case("graphlam", _MESH, "points"),
-    "hilam": Case("hilam", _MESH),
+    "graphlam of points": Case("graphlam", _MESH, "points", is_tried_on_four=True),
+    "hilam": Case("hilam", _MESH, is_tried_on_four=True),
     "hilam of means": Case("hilam", {**_MESH, "mesh_aggr": "mean"}, "globe"),
     "hilamparallel": Case("hilamparallel", {**_MESH, "mesh_aggr": "mean"}),
 }  # fmt: skip

@@ -52,7 +52,7 @@ def one_of_many(rank: int, size: int, names: tuple[str, ...], folder: str) -> No
 
 @pytest.mark.parametrize("size", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_the_parts_make_the_whole(size: int, tmp_path: Path) -> None:
-    names = tuple(name for name, case in CASES.items() if size <= case.most)
+    names = tuple(name for name, case in CASES.items() if size <= case.most and (size == 2 or case.is_tried_on_four))
     torch.multiprocessing.spawn(one_of_many, (size, names, str(tmp_path)), nprocs=size)
     parts: list[Any] = [torch.load(tmp_path / f"result_{rank}.pt", weights_only=True) for rank in range(size)]
     for name in names:

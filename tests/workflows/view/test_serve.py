@@ -102,11 +102,15 @@ def test_what_cannot_be_served_is_told(tmp_path: Path) -> None:
     server.server_close()
 
 
-def test_the_command_tells_its_address_and_ends_when_it_is_interrupted(folder: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["interrupted", "terminated"])
+def test_the_command_tells_its_address_and_ends_when_it_is_asked_to(folder: Path, number: int) -> None:
     words = [sys.executable, "-m", "py4cast.cli", "serve", str(folder), "--port", "0"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        address = re.search(r"http://127\.0\.0\.1:(\d+)/", process.stdout.readline())
-        assert address is not None and asked(int(address[1]), "/")[0] == 200
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        try:
+            assert process.stdout is not None
+            address = re.search(r"http://127\.0\.0\.1:(\d+)/", process.stdout.readline())
+            assert address is not None and asked(int(address[1]), "/")[0] == 200
+            process.send_signal(number)
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
