@@ -29,13 +29,17 @@ def _arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--append", action="store_true", help="add to a finished store the instants that its files have gained"
     )
+    p.add_argument("--profile", action="store_true", help="say where the time goes: files, decoding, statistics, writing, waiting")  # fmt: skip
 
 
 def _run(a: argparse.Namespace) -> None:
+    import os
     from pathlib import Path
 
+    from py4cast.progress import WorkClock
     from py4cast.workflows.prepare import prepare
 
+    clock = WorkClock()
     store = prepare(
         a.dataset,
         a.dataset_conf,
@@ -44,7 +48,11 @@ def _run(a: argparse.Namespace) -> None:
         a.num_workers,
         a.scheduler,
         a.append,
+        **({"clock": clock} if a.profile else {}),
     )
+    if a.profile:
+        for name, seconds, what in clock.table(a.num_workers or len(os.sched_getaffinity(0))):
+            sys.stderr.write(f"{name:<11}{seconds:8.2f} s  {what}\n")
     sys.stdout.write(f"{store.path}\n")
 
 

@@ -216,7 +216,8 @@ def _build(
     folder = settings.store or cache_dir() / "stores" / f"{_safe(settings.name)}-{_hash(identity)}"
     builder = StoreBuilder(Path(folder).expanduser(), layout, planes, recipe, catalog.inputs, statics)
     try:
-        return builder.build(how.progress, how.executor, how.num_jobs, how.append)
+        clock = {} if how.clock is None else {"clock": how.clock}
+        return builder.build(how.progress, how.executor, how.num_jobs, how.append, **clock)
     finally:
         planes.close()
 

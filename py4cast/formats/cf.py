@@ -56,6 +56,7 @@ class CfReader(ReaderABC):
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise DataError(f"{path}: damaged coordinates: {reason}") from None
         self._opened = opened  # what is made of it does not close the file
+        self._bare: dict[str, tuple[xr.Variable, tuple[Hashable, Hashable] | None]] = {}
         self._grids: dict[str, Grid] = {}
 
     what: ClassVar[str]
@@ -250,15 +251,23 @@ class CfReader(ReaderABC):
 
     def read(self, record: Record) -> NDArray[np.float32]:
         name, index = record.locator
-        array = self.data[name]
-        spatial = self.spatial_dims(array)
+        if name not in self._bare:
+            # the bare variable: an index of an array with coordinates costs a millisecond, its dimensions as much again
+            array = self.data[name]
+            self._bare[name] = (array.variable, self.spatial_dims(array))
+        variable, spatial = self._bare[name]
         assert spatial is not None, "records() lists only fields with a grid"
         try:
-            selected = array.isel(dict(index))
-            values = selected.values[None] if spatial[0] == spatial[1] else selected.transpose(*spatial).values
+            places = dict(index)
+            selected = variable[tuple(places.get(d, slice(None)) for d in variable.dims)]
+            values = selected.values
+            if spatial[0] == spatial[1]:
+                values = values[None]
+            elif selected.dims != tuple(spatial):
+                values = np.transpose(values, [selected.dims.index(d) for d in spatial])
         except Exception as error:
             raise DataError(f"{self.path}: {name} of {record.valid_time} cannot be read: {error}") from None
-        return np.ascontiguousarray(without_invalid(array, values), dtype=np.float32)
+        return np.ascontiguousarray(without_invalid(variable, values), dtype=np.float32)
 
     def close(self) -> None:
         self._opened.close()

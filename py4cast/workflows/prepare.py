@@ -13,7 +13,7 @@ from py4cast.datasets import registry
 from py4cast.datasets.base import DatasetABC
 from py4cast.datasets.files_dataset import FilesDataset
 from py4cast.errors import SettingsError
-from py4cast.progress import Preparation
+from py4cast.progress import Preparation, WorkClock
 from py4cast.workflows.terminal import Bar
 from py4cast.workflows.workers import workers
 
@@ -38,6 +38,7 @@ def prepare(
     num_workers: int | None = None,
     scheduler: str | None = None,
     append: bool = False,
+    clock: WorkClock | None = None,
 ) -> PreparedStore:
     """Builds the store of a dataset's JSON file, with a progress bar; goes on where a killed one stopped.
 
@@ -49,6 +50,7 @@ def prepare(
         num_workers: processes; by default one per core.
         scheduler: address of a Dask cluster whose workers are used instead.
         append: whether a finished store may be given the instants that its files have in addition.
+        clock: told where the time goes.
 
     Raises:
         SettingsError: a dataset that needs no store, or wrong settings.
@@ -67,7 +69,7 @@ def prepare(
     settings = kind.read_settings(path, [*overrides, *store])
     count = num_workers if num_workers is not None else len(os.sched_getaffinity(0))
     with Bar() as bar, _workers(count, scheduler) as (executor, num_jobs):
-        prepared: PreparedStore = kind.make(settings, Preparation(bar, executor, num_jobs, append, check_files=True))
+        prepared: PreparedStore = kind.make(settings, Preparation(bar, executor, num_jobs, append, True, clock))
     meta = prepared.meta
     logger.info(
         "%d files, %d instants from %s, digest %s",

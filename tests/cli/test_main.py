@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -247,8 +248,12 @@ def test_prepare_reports_and_gives_the_folder(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == str(tmp_path / "store")
     assert "t is missing at 1 of 48 instants: 2020-01-01T20:00:00" in done.stderr and "preparing" in done.stderr
-    by_flag = py4cast(*words[:-1], str(tmp_path / "store2"), "--set", f"dataset.root={tmp_path / 'in'}")
+    by_flag = py4cast(*words[:-1], str(tmp_path / "store2"), "--set", f"dataset.root={tmp_path / 'in'}", "--profile")
     assert by_flag.returncode == 0, by_flag.stderr
+    told = dict(
+        re.findall(r"^(files|decoding|statistics|writing|waiting|end|whole) +([0-9.]+) s  ", by_flag.stderr, re.M)
+    )
+    assert len(told) == 7 and float(told["decoding"]) > 0 and float(told["whole"]) >= float(told["files"])
     digests = {json.loads((tmp_path / s / "py4cast.json").read_text())["digest"] for s in ("store", "store2")}
     assert len(digests) == 1
     nothing = py4cast("prepare", "--dataset", "dummy")

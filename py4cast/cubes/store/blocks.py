@@ -6,6 +6,7 @@ its moments; what it returns is the line of the journal that says it is whole.
 
 import contextlib
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from py4cast.cubes.store.integrity import crc_of
 from py4cast.cubes.store.layout import ABSENT, StoreLayout, checksum, shard_index, write_table
 from py4cast.statistics import MOMENTS, moments_of
 
-__all__ = ["BlockJob", "PlaneSource", "counts_path", "write_block"]
+__all__ = ["BlockJob", "PlaneSource", "counts_path", "timed_block", "write_block"]
 
 Plane = NDArray[np.float32]
 # few large writes: the pages that they leave in memory are mapped in few pieces
@@ -119,23 +120,34 @@ def _read(job: BlockJob, instant: Instant) -> list[Plane | None]:
     return [job.planes.read(v.name, instant) for v in job.layout.variables]
 
 
-def _fill(job: BlockJob, shards: Sequence[_Shard], recorder: _Recorder, on_instant: Callable[[], None] | None) -> None:
-    """Reads every instant of the block once and hands it to the shards and to the moments."""
+def _fill(
+    job: BlockJob, shards: Sequence[_Shard], recorder: _Recorder, on_instant: Callable[[], None] | None
+) -> dict[str, float]:
+    """Reads every instant of the block once and hands it to the shards and to the moments; seconds of each."""
+    now, seconds = time.perf_counter, {"decoding": 0.0, "statistics": 0.0, "writing": 0.0}
     layout = job.layout
     begins = layout.axis.is_first[layout.instants(job.block).start :]
     earlier = None if job.before is None else _read(job, job.before)
     for position, instant in enumerate(job.instants):
+        begun = now()
         planes = _read(job, instant)
+        seconds["decoding"] += now() - begun
         for row, (variable, plane) in enumerate(zip(layout.variables, planes, strict=True)):
             if plane is None:
                 continue
             before = None if begins[position] or earlier is None else earlier[row]
-            if recorder.add(position, row, plane, before):
+            begun = now()
+            is_held = recorder.add(position, row, plane, before)
+            counted = now()
+            if is_held:
                 what = f"{variable.name} of {instant[0] + instant[1]}"
                 shards[row].add(position, layout.packings[variable.name].encode(plane, what))
+            seconds["statistics"] += counted - begun
+            seconds["writing"] += now() - counted
         earlier = planes
         if on_instant:
             on_instant()
+    return seconds
 
 
 def write_block(job: BlockJob, on_instant: Callable[[], None] | None = None) -> dict[str, Any]:
@@ -145,6 +157,11 @@ def write_block(job: BlockJob, on_instant: Callable[[], None] | None = None) -> 
         DataError: a field that cannot be read, is NaN where that is forbidden, or out of its physical range.
         SpaceError: the disk is full.
     """
+    return timed_block(job, on_instant)[0]
+
+
+def timed_block(job: BlockJob, on_instant: Callable[[], None] | None = None) -> tuple[dict[str, Any], dict[str, float]]:
+    """The same, and the seconds of its parts."""
     layout, names = job.layout, [v.name for v in job.layout.variables]
     recorder = _Recorder(layout, len(job.instants))
     try:
@@ -152,7 +169,8 @@ def write_block(job: BlockJob, on_instant: Callable[[], None] | None = None) -> 
         # the streams are closed before the files take their places
         with staged_paths(finals) as temporaries, contextlib.ExitStack() as streams:
             shards = [_Shard(streams.enter_context(t.open("xb", buffering=_BUFFER)), layout.block) for t in temporaries]
-            _fill(job, shards, recorder, on_instant)
+            seconds = _fill(job, shards, recorder, on_instant)
+            begun = time.perf_counter()
             digests = [shard.finish() for shard in shards]
     finally:
         job.planes.close()
@@ -162,9 +180,10 @@ def write_block(job: BlockJob, on_instant: Callable[[], None] | None = None) -> 
         write_table(job.folder, name, job.block, values, layout.block)
     for row, counts in recorder.counts.items():
         write_bytes(counts_path(job.folder, names[row], job.block), counts.astype("<i4").tobytes())
+    seconds["writing"] += time.perf_counter() - begun
     first = layout.instants(job.block).start
     missing = {name: (first + np.flatnonzero(~recorder.present[:, r])).tolist() for r, name in enumerate(names)}
-    return {
+    entry = {
         "block": job.block,
         "count": len(job.instants),
         "sha256": hashlib.sha256(b"".join(digests)).hexdigest(),
@@ -172,6 +191,7 @@ def write_block(job: BlockJob, on_instant: Callable[[], None] | None = None) -> 
         "tables": {name: crc_of(values) for name, values in tables.items()},
         "missing": {name: indices for name, indices in missing.items() if indices},
     }
+    return entry, seconds
 
 
 def counts_path(folder: Path, name: str, block: int) -> Path:

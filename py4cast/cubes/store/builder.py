@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.atomic import check_space, disk_errors, flush, lock, sweep, write_json
-from py4cast.cubes.store.blocks import BlockJob, PlaneSource, counts_path, write_block
+from py4cast.cubes.store.blocks import BlockJob, PlaneSource, counts_path, timed_block
 from py4cast.cubes.store.integrity import sealed, small_files
 from py4cast.cubes.store.layout import TABLES, StoreLayout, read_table
 from py4cast.cubes.store.store import MANIFEST, MARKER, VERSION, PreparedStore
 from py4cast.errors import DataError, SettingsError
-from py4cast.progress import Progress
+from py4cast.progress import Progress, WorkClock
 from py4cast.settings import digest, parse_json, read_json
 from py4cast.statistics import merge_moments
 
@@ -68,8 +68,9 @@ class StoreBuilder:
         return self.folder / "journal.jsonl"
 
     def build(
-        self, progress: Progress, executor: Executor | None = None, num_jobs: int = 1, append: bool = False
-    ) -> PreparedStore:
+        self, progress: Progress, executor: Executor | None = None, num_jobs: int = 1, append: bool = False,
+        clock: WorkClock | None = None,
+    ) -> PreparedStore:  # fmt: skip
         """Writes what is missing and opens the store.
 
         Args:
@@ -77,6 +78,7 @@ class StoreBuilder:
             executor: what writes blocks, one after the other here when None.
             num_jobs: blocks handed to it at a time.
             append: whether a finished store may be given further instants.
+            clock: told where the time goes.
 
         Raises:
             SettingsError: the folder holds a store of another recipe.
@@ -94,7 +96,7 @@ class StoreBuilder:
                 left.unlink()
             if not self._is_finished():
                 self._begin(append)
-                self._write(progress, executor, num_jobs)
+                self._write(progress, executor, num_jobs, clock or WorkClock())
                 self._finish()
         return PreparedStore(self.folder)
 
@@ -188,32 +190,35 @@ class StoreBuilder:
         part = self._planes.part(instants if before is None else [before, *instants])
         return BlockJob(self.folder.absolute(), self.layout, block, part, instants, before)
 
-    def _write(self, progress: Progress, executor: Executor | None, num_jobs: int) -> None:
+    def _write(self, progress: Progress, executor: Executor | None, num_jobs: int, clock: WorkClock) -> None:
         done = self._finished_blocks()
         todo = [b for b in range(self.layout.num_blocks) if b not in done]
         check_space(self.folder, self.layout.num_bytes * len(todo) // max(1, self.layout.num_blocks))
         progress.start("preparing", sum(len(self.layout.instants(b)) for b in todo))
-        for entry in self._entries(todo, executor, num_jobs, progress):
+        clock.begin_blocks()
+        for entry, seconds in self._entries(todo, executor, num_jobs, progress):
+            clock.add(seconds)
             self._log(entry)
+        clock.end_blocks()
 
     def _entries(
         self, todo: Sequence[int], executor: Executor | None, num_jobs: int, progress: Progress
-    ) -> Iterator[dict[str, Any]]:
-        """Lines of the journal, as blocks are finished."""
+    ) -> Iterator[tuple[dict[str, Any], dict[str, float]]]:
+        """Lines of the journal and the seconds of their parts, as blocks are finished."""
         if executor is None:
             for block in todo:
-                yield write_block(self._job(block), progress.step)
+                yield timed_block(self._job(block), progress.step)
             return
-        left, running = list(todo), set[Future[dict[str, Any]]]()
+        left, running = list(todo), set[Future[tuple[dict[str, Any], dict[str, float]]]]()
         try:
             while left or running:
                 while left and len(running) < num_jobs:
-                    running.add(executor.submit(write_block, self._job(left.pop(0))))
+                    running.add(executor.submit(timed_block, self._job(left.pop(0))))
                 finished, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
-                    entry = future.result()
+                    entry, seconds = future.result()
                     progress.step(entry["count"])
-                    yield entry
+                    yield entry, seconds
         finally:
             for future in running:
                 future.cancel()

@@ -52,7 +52,7 @@ def propose(patterns: Sequence[str], name: str = "", progress: Progress | None =
     Raises:
         DataError: no file, none that can be read, or nothing over time in them.
     """
-    paths = expand_patterns(Path.cwd(), [str(Path(p).expanduser().absolute()) for p in patterns])
+    paths = expand_patterns(Path.cwd(), [os.path.normpath(Path(p).expanduser().absolute()) for p in patterns])
     look, remarks = look_into(paths, progress), list[str]()
     for path, reason in look.unreadable.items():
         remarks.append(f"{path.name}: left out, it cannot be read: {reason}")
