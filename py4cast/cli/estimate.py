@@ -6,6 +6,7 @@ from pathlib import Path
 
 from py4cast.cli.base import Verb
 from py4cast.cli.train import document_of, training_arguments
+from py4cast.errors import SettingsError
 
 __all__ = ["VERB"]
 
@@ -32,6 +33,11 @@ def _run(a: argparse.Namespace) -> None:
     from py4cast.job import Placement
     from py4cast.workflows.config import build_config
 
+    if a.distributed != "ddp":
+        raise SettingsError(
+            f"estimate --distributed {a.distributed}: it runs in one process, which has the whole grid and network; leave it out, and take the "
+            "memory of a rank from doc/benchmarks.md"
+        )
     config = build_config(document_of(a), a.overrides)
     decoded = config.check()
     from py4cast.workflows.train.estimate import estimate, told

@@ -71,3 +71,8 @@ def test_the_verb_takes_the_flags_of_train(tmp_path: Path) -> None:
     assert not (tmp_path / "py4cast_runs").exists(), "nothing is kept"
     refused = py4cast("estimate", "--modle", "unet", cwd=tmp_path)
     assert refused.returncode == 2 and "did you mean '--model'" in refused.stderr
+
+
+def test_ranks_that_share_a_sample_are_not_estimated() -> None:
+    done = py4cast("estimate", "--distributed", "domain")
+    assert done.returncode == 2 and "estimate --distributed domain: it runs in one process" in done.stderr
