@@ -14,7 +14,7 @@ from py4cast.observers.raster import as_rectangle, rectangle_of
 from py4cast.workflows.chosen import chosen_variables, isolines_of, open_shown, wind_of
 from py4cast.workflows.terminal import Bar
 from py4cast.workflows.view.moments import Moment, counterparts, moments_of
-from py4cast.workflows.view.page import page_of
+from py4cast.workflows.view.page import check_size, page_of
 from py4cast.workflows.view.scene import Other, Scene, Shown
 
 __all__ = ["view", "view_text"]
@@ -88,6 +88,9 @@ def view_text(
                 raise SettingsError(
                     f"--with {held.name}: nothing is valid at the times of the forecast, {moments[0].valid} to {moments[-1].valid}"
                 )
+        rows, columns = (max(1, n // thinning) for n in cube.shape)
+        # before a long series is read, which takes minutes
+        check_size(len(shown.variables), len(moments), (rows, columns), most_mb)
         scene = Scene(cube, moments, shown, held, thinning)
         document, layers = scene.document(bar)
         return page_of(document, layers, _title(files, moments), _summary(cube, moments), _still(cube, moments[0], shown), most_mb)  # fmt: skip

@@ -142,6 +142,12 @@ def test_what_cannot_be_shown_is_told(words: dict[str, Any], told: str, tmp_path
         view([write(tmp_path)], tmp_path / "fc.png", init_time=START)
 
 
+def test_a_long_series_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("py4cast.workflows.view.run.Scene", None)
+    with pytest.raises(SettingsError, match="would hold at least .* MB, 3 variables at 30 times of 12 x 16 cells"):
+        view([made.write(tmp_path, "an.nc", made.analyses())], tmp_path / "an.html", most_mb=0.0005)
+
+
 def test_what_it_cannot_be_held_against_is_told(tmp_path: Path) -> None:
     coarse = made.write(tmp_path, "coarse.nc", made.analyses().isel(latitude=slice(None, None, 2)))
     with pytest.raises(DataError, match="--with coarse.nc: its grid .* is not that of the forecast"):
