@@ -1,15 +1,14 @@
 """Alike: whether the ranks of a training have the same version, data and network, before the first step."""
 
-import hashlib
-import json
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 
 from py4cast.batch import ItemBatch
+from py4cast.checksums import checksums_of
 from py4cast.errors import SettingsError
 from py4cast.ranks import gathered, is_shared
+from py4cast.settings import digest
 from py4cast.version import __version__
 
 __all__ = ["Alike", "check_alike", "marks_of"]
@@ -23,19 +22,13 @@ def marks_of(module: Any, first: ItemBatch, num_samples: int) -> dict[str, str]:
         first: the first sample.
         num_samples: of the training period.
     """
-    weights = hashlib.sha256()
-    for name, value in sorted(module.forecaster.network.state_dict().items()):
-        weights.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
-    sample = hashlib.sha256()
-    for key, field in sorted(first.fields.items()):
-        sample.update(key.encode() + np.ascontiguousarray(field.tensor.cpu().numpy()).tobytes())
-    header = json.dumps(module.forecaster.header(), sort_keys=True, default=str)
+    sample = {key: field.tensor for key, field in first.fields.items()}
     return {
         "version of py4cast": __version__,
-        "settings, variables or statistics": hashlib.sha256(header.encode()).hexdigest()[:12],
+        "settings, variables or statistics": digest(module.forecaster.header())[:12],
         "number of samples": str(num_samples),
-        "first sample": sample.hexdigest()[:12],
-        "weights to begin from": weights.hexdigest()[:12],
+        "first sample": digest(checksums_of(sample))[:12],
+        "weights to begin from": digest(checksums_of(module.forecaster.network.state_dict()))[:12],
     }
 
 

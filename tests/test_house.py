@@ -268,7 +268,7 @@ ROOMS = {
         "dataset",
     ],
     "workflows/page": [
-        "numbers pictures worst",
+        "numbers pictures template worst",
         "member_views",
         "cases",
         "data",

@@ -16,6 +16,7 @@ from py4cast.namedtensor import NamedTensor
 from py4cast.shards import put_whole_state, shard
 from py4cast.workflows.config import TrainSettings
 from py4cast.workflows.train.limits import check_shards
+from tests.gloo import met, on_ranks
 
 CASES: dict[str, dict[str, Any]] = {
     "unet": {"init_features": 4, "norm": "group"},
@@ -46,27 +47,25 @@ def learned(network: GriddedNetwork) -> dict[str, torch.Tensor]:
     return {"": y.detach(), **{k: g.full_tensor() if isinstance(g, DTensor) else g for k, g in gradients.items()}}
 
 
-def one_of_two(rank: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=2)
-    results = {}
-    for name in CASES:
-        network = network_of(name)
-        state = {k: v + 0.01 if v.is_floating_point() else v for k, v in network.state_dict().items()}
-        shard(network)
-        shard(network)  # as a test after a training does
-        weights = [w for w in network.parameters() if isinstance(w, DTensor)]
-        assert len(weights) == len(list(network.parameters())), name
-        assert sum(w.to_local().numel() for w in weights) < 0.6 * sum(w.numel() for w in weights), name
-        put_whole_state(network, state)
-        results[name] = learned(network)
-    if rank == 0:
-        torch.save(results, f"{folder}/result.pt")
-    torch.distributed.destroy_process_group()
+def one_of_two(rank: int, size: int, folder: str) -> None:
+    with met(rank, size, folder):
+        results = {}
+        for name in CASES:
+            network = network_of(name)
+            state = {k: v + 0.01 if v.is_floating_point() else v for k, v in network.state_dict().items()}
+            shard(network)
+            shard(network)  # as a test after a training does
+            weights = [w for w in network.parameters() if isinstance(w, DTensor)]
+            assert len(weights) == len(list(network.parameters())), name
+            assert sum(w.to_local().numel() for w in weights) < 0.6 * sum(w.numel() for w in weights), name
+            put_whole_state(network, state)
+            results[name] = learned(network)
+        if rank == 0:
+            torch.save(results, f"{folder}/result.pt")
 
 
 def test_two_ranks_with_pieces_learn_what_one_learns(tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(one_of_two, (str(tmp_path),), nprocs=2)
+    on_ranks(one_of_two, 2, tmp_path)
     results = torch.load(tmp_path / "result.pt", weights_only=True)
     for name in CASES:
         network = network_of(name)

@@ -4,8 +4,6 @@ Links from pages to files of the repository, which the site does not hold, becom
 """
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +41,11 @@ def _api() -> str:
 
 def _commands() -> str:
     """The help of every verb, as it is printed."""
-    from py4cast.cli.main import _VERBS
+    from py4cast.cli.main import _VERBS, _parser
 
     parts = ["# Commands"]
     for verb in _VERBS:
-        told = subprocess.run(
-            [sys.executable, "-m", "py4cast.cli", verb, "--help"], capture_output=True, text=True, check=True
-        )
-        parts.append(f"## py4cast {verb}\n\n```text\n{told.stdout.rstrip()}\n```")
+        parts.append(f"## py4cast {verb}\n\n```text\n{_parser(verb).format_help().rstrip()}\n```")
     return "\n\n".join(parts)
 
 

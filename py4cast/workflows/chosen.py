@@ -8,17 +8,27 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from py4cast.axis import TimeAxis
 from py4cast.cubes.base import CubeABC
 from py4cast.cubes.files import FieldFiles, open_fields
 from py4cast.errors import SettingsError, nearest
-from py4cast.timeline import instant
+from py4cast.timeline import duration, instant
 from py4cast.variables import Variable
 from py4cast.vectors import mate_of
 
-__all__ = ["chosen_start", "chosen_variables", "isolines_of", "open_shown", "wind_of"]
+__all__ = [
+    "chosen_start",
+    "chosen_steps",
+    "chosen_variables",
+    "instants_of",
+    "isolines_of",
+    "members_at",
+    "open_shown",
+    "wind_of",
+]
 
 logger = logging.getLogger(__name__)
-_MOST_LEADS = 1000
+_MOST_LEADS, _HOUR = 1000, np.timedelta64(3600, "s")
 
 
 def open_shown(files: Sequence[str | os.PathLike[str]]) -> CubeABC:
@@ -74,6 +84,36 @@ def chosen_start(starts: NDArray[np.datetime64], asked: str | None) -> np.dateti
     if starts.size > 1:
         raise SettingsError(f"the files hold {starts.size} forecasts, from {starts.min()} to {starts.max()}; choose one by --init_time")  # fmt: skip
     return np.datetime64(starts[0], "s")
+
+
+def chosen_steps(axis: TimeAxis, lead_times: Sequence[str]) -> list[int]:
+    """The places of lead times, in the order in which they are asked for; none where none is asked for.
+
+    Raises:
+        SettingsError: one that the files do not hold.
+    """
+    steps = []
+    for lead in (duration(t) for t in lead_times):
+        if lead not in axis.lead_times:
+            held = ", ".join(f"{t / _HOUR:g}" for t in axis.lead_times[:12])
+            raise SettingsError(f"--lead_times {lead / _HOUR:g}h: not in the files, which hold {held} ... h")
+        steps.append(int(np.flatnonzero(axis.lead_times == lead)[0]))
+    return steps
+
+
+def instants_of(axis: TimeAxis, start: np.datetime64, step: int) -> tuple[int, ...]:
+    """The instants of a start's lead time, one per member."""
+    first = int(np.flatnonzero(axis.init_times.astype("datetime64[s]") == start)[0]) * axis.num_members * axis.length
+    return tuple(first + m * axis.length + step for m in range(axis.num_members))
+
+
+def members_at(cube: CubeABC, name: str, instants: Sequence[int]) -> NDArray[np.float32]:
+    """A variable at some instants, `(member, lat, lon)`."""
+    planes = np.empty((1, len(instants), *cube.shape), np.float32)
+    for row, index in enumerate(instants):
+        cube.read([name], index, index + 1, planes[:, row : row + 1])
+    members: NDArray[np.float32] = planes[0]
+    return members
 
 
 def _known_name(variable: Variable) -> str:

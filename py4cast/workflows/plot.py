@@ -15,9 +15,18 @@ from py4cast.observers.base import write_figure
 from py4cast.observers.chart import Isolines, Wind
 from py4cast.observers.sheet import Row, draw_sheet
 from py4cast.observers.titles import of_case, shown_time
-from py4cast.timeline import duration, instant
+from py4cast.timeline import instant
 from py4cast.variables import Variable
-from py4cast.workflows.chosen import chosen_start, chosen_variables, isolines_of, open_shown, wind_of
+from py4cast.workflows.chosen import (
+    chosen_start,
+    chosen_steps,
+    chosen_variables,
+    instants_of,
+    isolines_of,
+    members_at,
+    open_shown,
+    wind_of,
+)
 
 __all__ = ["plot"]
 
@@ -29,7 +38,7 @@ class _Panel(NamedTuple):
     """One instant: its title, and the instants of the cube whose mean is shown (its members')."""
 
     title: str
-    instants: list[int]
+    instants: tuple[int, ...]
 
 
 def plot(
@@ -83,25 +92,13 @@ def _panels(cube: CubeABC, init_time: str | None, lead_times: Sequence[str], tim
             if time not in axis.times:
                 raise SettingsError(f"--times {time}: not in the files, which hold {axis.times[0]} to {axis.times[-1]}")
         places = [int(np.flatnonzero(axis.times == t)[0]) for t in asked] or _evenly(axis.size)
-        return [_Panel(shown_time(axis.times[p]), [p]) for p in places]
+        return [_Panel(shown_time(axis.times[p]), (p,)) for p in places]
     if times:
         raise SettingsError("--times: of a series; the files hold forecasts: give --init_time and --lead_times")
-    starts = axis.init_times.astype("datetime64[s]")
-    start = chosen_start(starts, init_time)
-    leads = [duration(t) for t in lead_times]
-    for lead in leads:
-        if lead not in axis.lead_times:
-            held = ", ".join(f"{t / np.timedelta64(3600, 's'):g}" for t in axis.lead_times[:12])
-            raise SettingsError(
-                f"--lead_times {lead / np.timedelta64(3600, 's'):g}h: not in the files, which hold {held} ... h"
-            )
-    steps = [int(np.flatnonzero(axis.lead_times == t)[0]) for t in leads] or _evenly(axis.length)
-    first = int(np.flatnonzero(starts == start)[0]) * axis.num_members * axis.length
+    start = chosen_start(axis.init_times.astype("datetime64[s]"), init_time)
+    steps = chosen_steps(axis, lead_times) or _evenly(axis.length)
     suffix = f", mean of {axis.num_members} members" if axis.num_members > 1 else ""
-    return [
-        _Panel(of_case(start, axis.lead_times[s]) + suffix, [first + m * axis.length + s for m in range(axis.num_members)])
-        for s in steps
-    ]  # fmt: skip
+    return [_Panel(of_case(start, axis.lead_times[s]) + suffix, instants_of(axis, start, s)) for s in steps]
 
 
 def _evenly(count: int) -> list[int]:
@@ -113,10 +110,7 @@ def _evenly(count: int) -> list[int]:
 
 def _field(cube: CubeABC, variable: Variable, panel: _Panel) -> NDArray[np.float32]:
     """The mean over members, `(lat, lon)`."""
-    planes = np.empty((len(panel.instants), *cube.shape), dtype=np.float32)
-    for row, index in enumerate(panel.instants):
-        cube.read([variable.name], index, index + 1, planes[None, row : row + 1])
-    return np.asarray(planes.mean(0), dtype=np.float32)
+    return np.asarray(members_at(cube, variable.name, panel.instants).mean(0), dtype=np.float32)
 
 
 def _figure(

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from py4cast.models.synchronised import SynchronisedBatchNorm, synchronise
+from tests.gloo import met, on_ranks
 
 
 def network() -> nn.Sequential:
@@ -25,22 +26,21 @@ def learned(net: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
     return {**gradients, **{name: buffer.clone() for name, buffer in net.named_buffers()}}
 
 
-def one_of_two(rank: int, folder: str) -> None:
-    torch.distributed.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=2)
-    net = network()
-    synchronise(net)
-    result = learned(net, samples()[2 * rank : 2 * rank + 2])
-    for name, values in result.items():
-        if name.startswith("grad"):
-            torch.distributed.all_reduce(values)
-            values /= 2  # as DDP does
-    if rank == 0:
-        torch.save(result, f"{folder}/result.pt")
-    torch.distributed.destroy_process_group()
+def one_of_two(rank: int, size: int, folder: str) -> None:
+    with met(rank, size, folder):
+        net = network()
+        synchronise(net)
+        result = learned(net, samples()[2 * rank : 2 * rank + 2])
+        for name, values in result.items():
+            if name.startswith("grad"):
+                torch.distributed.all_reduce(values)
+                values /= 2  # as DDP does
+        if rank == 0:
+            torch.save(result, f"{folder}/result.pt")
 
 
 def test_two_ranks_learn_what_one_learns_of_all_samples(tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(one_of_two, (str(tmp_path),), nprocs=2)
+    on_ranks(one_of_two, 2, tmp_path)
     shared = torch.load(tmp_path / "result.pt", weights_only=True)
     alone = learned(network(), samples())
     assert shared.keys() == alone.keys()

@@ -199,7 +199,7 @@ class GraphModel(MeshModel):
         if self.latent is not None:
             raise SettingsError("--distributed domain: a latent variable of a mesh is not cut into parts; expected ddp")
         num_inputs, num_outputs, grid = self._made_of
-        graph, owners = self.graph_of(self.settings, grid), cell_owners(grid, group.size)
+        graph, owners = self.graph_of(self.settings, grid), cell_owners(grid, group)
         if graph.digest != int(self.graph_digest):
             raise SettingsError(
                 "--distributed domain: the network has a graph of its own; expected that of its settings"

@@ -24,14 +24,13 @@ __all__ = ["NodePart", "cell_owners", "part_of"]
 Index = NDArray[np.int64]
 
 
-def cell_owners(grid: Grid, size: int) -> Index:
+def cell_owners(grid: Grid, group: ModelGroup) -> Index:
     """The rank of every cell, row by row; SettingsError where there are fewer rows (or points) than ranks."""
     rows, columns = grid.shape
     count = rows if grid.is_rectangular else columns
-    if count < size:
-        raise SettingsError(f"--distributed domain: {count} rows for {size} ranks; expected a row for each")
-    # the first of `count` things that rank r has is r·count // size
-    owners = np.searchsorted([(r + 1) * count // size for r in range(size)], np.arange(count), side="right")
+    if count < group.size:
+        raise SettingsError(f"--distributed domain: {count} rows for {group.size} ranks; expected a row for each")
+    owners = np.repeat(np.arange(group.size), group.shares(count))
     if grid.is_rectangular:
         return np.repeat(owners, columns).astype(np.int64)
     by_latitude = np.argsort(-grid.latitude.ravel(), kind="stable")
@@ -121,7 +120,6 @@ class NodePart(PartABC):
         for name, weight in whole.named_parameters():
             module, _, leaf = name.rpartition(".")
             part.get_submodule(module).register_parameter(leaf, weight)
-
         self._follow()
 
     def _follow(self) -> None:

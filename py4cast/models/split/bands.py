@@ -45,14 +45,12 @@ class Bands(TorchFunctionMode):
         super().__init__()
         self.group = group
         self._answers: dict[Any, Callable[..., Tensor]] = {
-            F.conv2d: self._conv2d,
             torch.conv2d: self._conv2d,
             F.unfold: self._unfold,
             F.interpolate: self._interpolate,
             F.group_norm: self._group_norm,
             F.batch_norm: self._batch_norm,
             F.scaled_dot_product_attention: self._attention,
-            F.conv_transpose2d: self._conv_transpose2d,
             torch.conv_transpose2d: self._conv_transpose2d,
             F.max_pool2d: partial(self._pool, F.max_pool2d),
             torch.max_pool2d: partial(self._pool, torch.max_pool2d),

@@ -2,7 +2,6 @@
 
 import html
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from py4cast.atomic import write_text
 from py4cast.metrics.score_set import ScoreSet
 from py4cast.workflows.page.data import page_data
+from py4cast.workflows.page.template import as_script_data, filled
 from py4cast.workflows.page.worst import CaseSource
 
 __all__ = ["write_page"]
@@ -32,15 +32,9 @@ def write_page(path: Path, scores: ScoreSet, source: CaseSource | None, title: s
         "summary": html.escape(_summary(scores)),
         "card": _card(scores),
         "document": html.escape(json.dumps(dict(scores.document), indent=1, default=str)),
-        # "</script" would end the script that holds the data, "<!--<script" would take the page's own into it
-        "data": json.dumps(page_data(scores, source), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
-        "css": (_FOLDER / "report.css").read_text(encoding="utf-8"),
-        "js": (_FOLDER / "report.js").read_text(encoding="utf-8"),
+        "data": as_script_data(page_data(scores, source)),
     }
-    text = (_FOLDER / "report.html").read_text(encoding="utf-8")
-    # in one pass, so that nothing within a part is taken for a place
-    pieces = re.split(r"\{\{(\w+)\}\}", text)
-    write_text(path, "".join(parts[p] if i % 2 else p for i, p in enumerate(pieces)))
+    write_text(path, filled(_FOLDER / "report.html", [_FOLDER / "report.css"], _FOLDER / "report.js", parts))
     return path
 
 

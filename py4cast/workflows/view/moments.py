@@ -1,5 +1,6 @@
 """The frames of a page: the lead times of one forecast, or the times of a series, and which instants of a cube they show."""
 
+import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -8,11 +9,11 @@ import numpy as np
 from py4cast.cubes.base import CubeABC
 from py4cast.errors import SettingsError
 from py4cast.observers.titles import of_case, shown_time
-from py4cast.timeline import duration
-from py4cast.workflows.chosen import chosen_start
+from py4cast.workflows.chosen import chosen_start, chosen_steps, instants_of
 
 __all__ = ["Moment", "counterparts", "moments_of"]
 
+logger = logging.getLogger(__name__)
 _HOUR = np.timedelta64(3600, "s")
 
 
@@ -43,22 +44,12 @@ def moments_of(cube: CubeABC, init_time: str | None = None, lead_times: Sequence
         if init_time is not None or lead_times:
             raise SettingsError("--init_time and --lead_times are of forecasts; the files hold a series")
         return [Moment(shown_time(t), t, None, (i,)) for i, t in enumerate(axis.times.astype("datetime64[s]"))]
-    starts = axis.init_times.astype("datetime64[s]")
-    start = chosen_start(starts, init_time)
-    asked = [duration(t) for t in lead_times]
-    for lead in asked:
-        if lead not in axis.lead_times:
-            held = ", ".join(f"{t / _HOUR:g}" for t in axis.lead_times[:12])
-            raise SettingsError(f"--lead_times {lead / _HOUR:g}h: not in the files, which hold {held} ... h")
-    first = int(np.flatnonzero(starts == start)[0]) * axis.num_members * axis.length
+    start = chosen_start(axis.init_times.astype("datetime64[s]"), init_time)
     moments = []
-    for step, lead in enumerate(axis.lead_times):
-        if asked and lead not in asked:
-            continue
-        instants = tuple(first + m * axis.length + step for m in range(axis.num_members))
+    for step in sorted(chosen_steps(axis, lead_times)) or range(axis.length):
+        instants = instants_of(axis, start, step)
         valid = np.datetime64(axis.times[instants[0]], "s")
-        hours = float((valid - start) / _HOUR)
-        moments.append(Moment(of_case(start, lead), valid, hours, instants))
+        moments.append(Moment(of_case(start, axis.lead_times[step]), valid, float((valid - start) / _HOUR), instants))
     return moments
 
 
@@ -69,15 +60,19 @@ def counterparts(moments: Sequence[Moment], other: CubeABC) -> list[tuple[int, .
     """
     axis = other.axis
     valid = axis.times.astype("datetime64[s]")
-    instants_of: list[tuple[int, ...]] = []
+    held: list[tuple[int, ...]] = []
+    mixed = 0
     for moment in moments:
         places = np.flatnonzero(valid == moment.valid)
         if axis.is_series or not places.size:
-            instants_of.append(tuple(int(p) for p in places[:1]))
+            held.append(tuple(int(p) for p in places[:1]))
             continue
         runs = places // (axis.num_members * axis.length)
         start = None if moment.lead is None else moment.valid - np.timedelta64(round(3600 * moment.lead), "s")
         same = runs[axis.init_times[runs].astype("datetime64[s]") == start]
         run = int(same[0]) if same.size else int(runs[np.argmax(axis.init_times[runs])])
-        instants_of.append(tuple(int(p) for p in places[runs == run]))
-    return instants_of
+        mixed += not same.size and np.unique(runs).size > 1
+        held.append(tuple(int(p) for p in places[runs == run]))
+    if mixed:
+        logger.warning("--with: at %d of %d times several forecasts of another start are valid; the latest is shown", mixed, len(moments))  # fmt: skip
+    return held

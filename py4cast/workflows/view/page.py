@@ -1,12 +1,11 @@
 """The page on which a forecast is looked at: one HTML file that holds its fields, style and script, and fetches nothing."""
 
 import html
-import json
-import re
 from pathlib import Path
 from typing import Any
 
 from py4cast.errors import SettingsError
+from py4cast.workflows.page.template import as_script_data, filled
 from py4cast.workflows.view.layers import Layer
 
 __all__ = ["check_size", "page_of"]
@@ -61,14 +60,10 @@ def page_of(document: dict[str, Any], layers: list[Layer], title: str, summary: 
         "summary": html.escape(summary),
         "still": html.escape(still),
         "still_alt": html.escape(f"{first['title']}, {document['frames'][0]['title']}"),
-        # "</script" would end the script that holds the data, "<!--<script" would take the page's own into it
-        "data": json.dumps(document, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
+        "data": as_script_data(document),
         "layers": "\n".join(
             f'<script type="application/octet-stream" id="layer{i}">{layer.data}</script>'
             for i, layer in enumerate(layers)
         ),
-        "css": "\n".join(path.read_text() for path in _STYLES),
-        "js": (_FOLDER / "view.js").read_text(),
     }
-    template = (_FOLDER / "view.html").read_text()
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match.group(1)], template)
+    return filled(_FOLDER / "view.html", _STYLES, _FOLDER / "view.js", parts)

@@ -11,7 +11,7 @@ from py4cast.observers.colours import table_of
 from py4cast.observers.display import display_of
 from py4cast.observers.images import field_png
 from py4cast.observers.raster import as_rectangle, rectangle_of
-from py4cast.workflows.chosen import chosen_variables, isolines_of, open_shown, wind_of
+from py4cast.workflows.chosen import chosen_variables, isolines_of, members_at, open_shown, wind_of
 from py4cast.workflows.terminal import Bar
 from py4cast.workflows.view.moments import Moment, counterparts, moments_of
 from py4cast.workflows.view.page import check_size, page_of
@@ -83,7 +83,8 @@ def view_text(
         held = None
         if against:
             other = open_shown(against)
-            held = Other(_name(against), other, counterparts(moments, other))
+            members = f", mean of {other.axis.num_members} members" if other.axis.num_members > 1 else ""
+            held = Other(_name(against) + members, other, counterparts(moments, other))
             if not any(held.instants):
                 raise SettingsError(
                     f"--with {held.name}: nothing is valid at the times of the forecast, {moments[0].valid} to {moments[-1].valid}"
@@ -116,12 +117,9 @@ def _summary(cube: CubeABC, moments: Sequence[Moment]) -> str:
 
 
 def _still(cube: CubeABC, moment: Moment, shown: Shown) -> str:
-    """The first field at the first time as a picture."""
-    import numpy as np
-
+    """The first field at the first time as a picture, of members their mean."""
     variable = shown.variables[0]
-    plane = np.empty((1, 1, *cube.shape), np.float32)
-    cube.read([variable.name], moment.instants[0], moment.instants[0] + 1, plane)
     words = display_of(variable)
-    field, table = words.values(plane[0, 0]), table_of(words.variable)
+    field = words.values(members_at(cube, variable.name, moment.instants).mean(0))
+    table = table_of(words.variable)
     return field_png(as_rectangle(cube.grid, field), rectangle_of(cube.grid), table, table.span(field))

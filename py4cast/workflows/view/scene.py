@@ -18,6 +18,7 @@ from py4cast.observers.raster import as_rectangle, rectangle_of
 from py4cast.units import conversion
 from py4cast.variables import Variable
 from py4cast.vectors import VectorTurn
+from py4cast.workflows.chosen import members_at
 from py4cast.workflows.page.numbers import rounded
 from py4cast.workflows.terminal import Bar
 from py4cast.workflows.view.cells import cells_of
@@ -121,14 +122,6 @@ class Scene:
 
     # Fields --------------------------------------------------------------------------------------------
 
-    def _members(self, cube: CubeABC, name: str, instants: Sequence[int]) -> NDArray[np.float32]:
-        """The members of a frame, `(member, lat, lon)`."""
-        planes = np.empty((1, len(instants), *cube.shape), np.float32)
-        for row, index in enumerate(instants):
-            cube.read([name], index, index + 1, planes[:, row : row + 1])
-        members: NDArray[np.float32] = planes[0]
-        return members
-
     def _kept(self, field: NDArray[Any]) -> NDArray[Any]:
         """A field as the page holds it: as a picture, or points once each, `(1, ngrid)`."""
         return self._picture(field) if self._cells is None else field.reshape(-1)[self._cells.order][None]
@@ -139,14 +132,9 @@ class Scene:
         shown = shown[::-1] if self._flips else shown
         return shown[:: self._thinning, :: self._thinning]
 
-    def _frames(
-        self, cube: CubeABC, variable: Variable, instants: Sequence[Sequence[int]]
-    ) -> list[NDArray[np.float32]]:
-        return [self._members(cube, variable.name, each) for each in instants]
-
     def _variable(self, variable: Variable, layers: list[Layer]) -> dict[str, Any]:
         shown = display_of(variable)
-        members = self._frames(self._cube, variable, [m.instants for m in self._moments])
+        members = [members_at(self._cube, variable.name, m.instants) for m in self._moments]
         means = [shown.values(each.mean(0)) for each in members]
         if not any(np.isfinite(mean).any() for mean in means):
             raise DataError(f"{variable.name}: all values are missing, there is nothing to show")
@@ -196,7 +184,7 @@ class Scene:
         frames = []
         for instants in self._other.instants:
             empty = np.full(self._cube.shape, np.nan, np.float32)
-            mean = self._members(self._other.cube, variable.name, instants).mean(0) if instants else empty
+            mean = members_at(self._other.cube, variable.name, instants).mean(0) if instants else empty
             frames.append(self._kept(shown.values(np.float32(scale) * mean + np.float32(offset))))
         stacked = np.stack(frames)
         difference = ColourTable(DIFFERENCE, is_symmetric=True)
@@ -219,7 +207,7 @@ class Scene:
         every = max(1, round(max(rows, columns) / _BARBS_ACROSS))
         components = []
         for moment in self._moments:
-            u, v = (self._members(self._cube, each.name, moment.instants).mean(0) for each in pair)
+            u, v = (members_at(self._cube, each.name, moment.instants).mean(0) for each in pair)
             if pair[0].axes == "earth" and grid.is_projected and grid.is_rectangular:
                 u, v = VectorTurn(grid, "earth", grid, "grid")(u, v)
             if self._down_is_up():

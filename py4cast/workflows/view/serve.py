@@ -140,9 +140,10 @@ def _size(size: int) -> str:
 def _plain(title: str, body: str, refreshes: bool = False) -> str:
     """A page without a script."""
     again = '<meta http-equiv="refresh" content="60">' if refreshes else ""
+    style = _STYLE.read_text(encoding="utf-8")
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'{again}<meta name="color-scheme" content="light dark"><title>{html.escape(title)}</title><style>{_STYLE.read_text()}</style></head>'
+        f'{again}<meta name="color-scheme" content="light dark"><title>{html.escape(title)}</title><style>{style}</style></head>'
         f"<body><header><h1>{html.escape(title)}</h1></header><main>{body}</main></body></html>"
     )
 

@@ -10,6 +10,7 @@ from py4cast.grid import Grid
 from py4cast.models import GriddedNetwork
 from py4cast.models.split.group import ModelGroup
 from py4cast.models.synchronised import synchronise
+from tests.gloo import met, on_ranks
 from tests.models.split.networks import CASES, network_of
 
 
@@ -31,29 +32,27 @@ def inputs(grid: Grid) -> torch.Tensor:
     return x.requires_grad_()
 
 
-def one_of_many(rank: int, size: int, names: tuple[str, ...], folder: str) -> None:
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=size)
-    group = ModelGroup.of_world(size)
-    results = {}
-    for name in names:
-        network, grid = network_of(name)
-        synchronise(network)
-        network.split(group)
-        results[name] = learned(network, inputs(grid))
-        for key, values in results[name].items():
-            if key.startswith("grad"):
-                torch.distributed.all_reduce(values)
-                values /= size  # as DDP does
-        network.unsplit()
-    torch.save(results, f"{folder}/result_{rank}.pt")
-    torch.distributed.destroy_process_group()
+def one_of_many(rank: int, size: int, folder: str, names: tuple[str, ...]) -> None:
+    with met(rank, size, folder):
+        group = ModelGroup.of_world(size)
+        results = {}
+        for name in names:
+            network, grid = network_of(name)
+            synchronise(network)
+            network.split(group)
+            results[name] = learned(network, inputs(grid))
+            for key, values in results[name].items():
+                if key.startswith("grad"):
+                    torch.distributed.all_reduce(values)
+                    values /= size  # as DDP does
+            network.unsplit()
+        torch.save(results, f"{folder}/result_{rank}.pt")
 
 
 @pytest.mark.parametrize("size", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_the_parts_make_the_whole(size: int, tmp_path: Path) -> None:
     names = tuple(name for name, case in CASES.items() if size <= case.most and (size == 2 or case.is_tried_on_four))
-    torch.multiprocessing.spawn(one_of_many, (size, names, str(tmp_path)), nprocs=size)
+    on_ranks(one_of_many, size, tmp_path, names)
     parts: list[Any] = [torch.load(tmp_path / f"result_{rank}.pt", weights_only=True) for rank in range(size)]
     for name in names:
         network, grid = network_of(name)

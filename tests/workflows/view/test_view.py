@@ -97,6 +97,27 @@ def test_members_are_a_mean_and_quantiles(tmp_path: Path) -> None:
     np.testing.assert_allclose(values[:, 2], values_of(data, layers, 0), atol=0.1)
 
 
+def test_members_and_other_starts_of_what_it_is_held_against_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    late = made.forecasts().isel(init_time=slice(0, 2))
+    members = xr.concat([late, late + 2.0], xr.IndexVariable("member", np.arange(2)), join="exact")
+    for name in made.BIAS:
+        members[name].attrs = late[name].attrs
+    truth = made.analyses().isel(time=slice(2, 4))
+    path = view(
+        [made.write(tmp_path, "an.nc", truth)],
+        tmp_path / "a.html",
+        ["t2m"],
+        against=[made.write(tmp_path, "ens.nc", members)],
+    )
+    data, layers = data_of(path)
+    assert data["other"] == "ens.nc, mean of 2 members"
+    assert "at 1 of 2 times several forecasts of another start are valid; the latest is shown" in caplog.text
+    shown = values_of(data, layers, 0, "other")[1] + 273.15
+    np.testing.assert_allclose(shown, made.forecast_of("t2m")[1, 0] + 1.0, atol=0.1)
+
+
 def test_points_are_shown_without_gaps(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     lat, lon = rng.uniform(40, 60, 900), rng.uniform(-10, 20, 900)

@@ -13,7 +13,7 @@ from py4cast.progress import Progress
 from py4cast.remote import fetch
 from py4cast.workflows.get.asked import Asked
 
-__all__ = ["Piece", "SourceABC", "client"]
+__all__ = ["Piece", "SourceABC", "WholeFiles", "client"]
 
 
 class Piece(NamedTuple):
@@ -71,13 +71,15 @@ class SourceABC(ABC):
             yield path
 
 
-def copied(url: str, path: Path) -> None:
-    """A whole file of an address, which the cache gives up for it."""
-    held = fetch(url)
-    try:
-        os.link(held, path)
-    except OSError:  # another disk, or no links
-        shutil.copyfile(held, path)
+class WholeFiles(SourceABC):
+    """Abstract source of files that are given whole, each by its address."""
+
+    def make(self, piece: Piece, asked: Asked, path: Path) -> None:
+        held = fetch(piece.told)
+        try:
+            os.link(held, path)  # the cache and the folder share the bytes
+        except OSError:  # another disk, or no links
+            shutil.copyfile(held, path)
 
 
 def client(name: str, extra: str, what: str) -> Any:

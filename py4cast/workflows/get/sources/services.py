@@ -1,14 +1,13 @@
 """Open files of national services: packages of Météo-France's AROME and ARPEGE, analyses of MET Norway; whole files."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from py4cast.errors import SettingsError, nearest
 from py4cast.workflows.get.asked import Asked
-from py4cast.workflows.get.sources.base import Piece, SourceABC, copied
+from py4cast.workflows.get.sources.base import Piece, WholeFiles
 
 __all__ = ["MetNorway", "MeteoFrance"]
 
@@ -29,7 +28,7 @@ _TWELVE_HOURS = (
 _DAYS = ("000H024H", "025H048H", "049H072H", "073H102H")
 
 
-class MeteoFrance(SourceABC):
+class MeteoFrance(WholeFiles):
     """Creates the source of Météo-France's packages of forecasts."""
 
     title = "Météo-France open data: AROME 0.025° and 0.01° over France, ARPEGE 0.1° over Europe and 0.25° global"
@@ -69,9 +68,6 @@ class MeteoFrance(SourceABC):
                     pieces.append(Piece(name.replace(":", ""), url))
         return pieces
 
-    def make(self, piece: Piece, asked: Asked, path: Path) -> None:
-        copied(piece.told, path)
-
 
 def _is_wanted(group: str, asked: Asked) -> bool:
     """Whether a group of hours such as 07H12H holds a lead time that is asked for."""
@@ -79,7 +75,7 @@ def _is_wanted(group: str, asked: Asked) -> bool:
     return not asked.lead_times or any(hours[0] <= lead <= hours[-1] for lead in asked.lead_times)
 
 
-class MetNorway(SourceABC):
+class MetNorway(WholeFiles):
     """Creates the source of MET Norway's analyses at 1 km."""
 
     title = "MET Norway open data: MET Nordic analyses every hour, 1 km, Lambert, since 2012"
@@ -98,6 +94,3 @@ class MetNorway(SourceABC):
             name = f"met_analysis_1_0km_nordic_{day.replace('-', '')}T{hour}Z.nc"
             pieces.append(Piece(name, f"{asked.address or self.place}/{day.replace('-', '/')}/{name}"))
         return pieces
-
-    def make(self, piece: Piece, asked: Asked, path: Path) -> None:
-        copied(piece.told, path)
