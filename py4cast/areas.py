@@ -1,6 +1,7 @@
-"""Areas: parts of a grid by name, a box, a polygon, or a part of a stretched grid."""
+"""Areas: parts of a grid by name, a box, a polygon, a part of a stretched grid, or a mask in a file."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from py4cast.errors import SettingsError, nearest
 from py4cast.grid import Grid
+from py4cast.mask_file import mask_of_file
 from py4cast.settings import Settings, setting
 
 __all__ = ["AreaSettings", "area_mask", "part_cells"]
@@ -17,7 +19,7 @@ _TOLERANCE = 1e-4  # [degrees]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AreaSettings(Settings):
-    """Cells of a grid: one of box, polygon and part."""
+    """Cells of a grid: one of box, polygon, part and file."""
 
     box: tuple[float, float, float, float] | None = setting(
         None, "south, north, west, east [degrees]; east may be beyond 180"
@@ -26,10 +28,11 @@ class AreaSettings(Settings):
         None, "corners as latitude, longitude [degrees], joined by great circles; less than half of the globe is inside"
     )
     part: str | None = setting(None, "of a stretched grid: region or globe (region_2, … between them)")
+    file: Path | None = setting(None, "GRIB, NetCDF or Zarr of one field, 1 inside and 0 outside")
 
     def __post_init__(self) -> None:
-        if sum(value is not None for value in (self.box, self.polygon, self.part)) != 1:
-            raise ValueError("an area is one of box, polygon and part")
+        if sum(value is not None for value in (self.box, self.polygon, self.part, self.file)) != 1:
+            raise ValueError("an area is one of box, polygon and part, or a file")
         if self.box is not None and not (self.box[0] < self.box[1] and self.box[2] < self.box[3] <= self.box[2] + 360):
             raise ValueError(f"box {list(self.box)}: expected south < north and west < east")
         if self.polygon is not None and (len(self.polygon) < 3 or any(abs(lat) > 90 for lat, _ in self.polygon)):
@@ -46,6 +49,7 @@ def area_mask(grid: Grid, name: str, area: AreaSettings) -> NDArray[np.bool_]:
 
     Raises:
         SettingsError: an area without a cell, a part that the grid does not have.
+        DataError: a file that is no mask of the grid.
     """
     if area.box is not None:
         south, north, west, east = area.box
@@ -54,6 +58,8 @@ def area_mask(grid: Grid, name: str, area: AreaSettings) -> NDArray[np.bool_]:
         inside &= (lon - west + _TOLERANCE) % 360 <= east - west + 2 * _TOLERANCE
     elif area.polygon is not None:
         inside = _inside(grid.xyz(), np.asarray(area.polygon, dtype=np.float64))
+    elif area.file is not None:
+        inside = mask_of_file(area.file, grid)
     else:
         inside = _of_part(grid, name, str(area.part))
     if not inside.any():

@@ -1,4 +1,4 @@
-"""Borders: where truth is imposed and nothing is learned or scored, as a ring of cells, by distance, or as a part of a grid."""
+"""Borders: where truth is imposed and nothing is learned or scored: a ring of cells, by distance, a part of a grid, a mask."""
 
 from typing import Any, NamedTuple, Self
 
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from py4cast.areas import AreaSettings, area_mask
 from py4cast.errors import SettingsError
 from py4cast.grid import EARTH_RADIUS, Grid
+from py4cast.mask_file import cells_of_runs
 from py4cast.polygons import covers_sphere, nearest_angles, side_points
 
 __all__ = ["Border", "border_mask"]
@@ -20,29 +21,35 @@ class Border(NamedTuple):
         size: width of a ring [cells], of a rectangle.
         km: distance from the sides of the domain within which cells are border [km].
         part: of a stretched grid that is border.
+        runs: of a mask: how many cells lie outside, in the border, outside, ... in turn.
     """
 
     size: int = 0
     km: float | None = None
     part: str | None = None
+    runs: tuple[int, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values of what a ring does not say."""
-        return {key: value for key, value in (("km", self.km), ("part", self.part)) if value is not None}
+        plain = {"km": self.km, "part": self.part, "runs": None if self.runs is None else list(self.runs)}
+        return {key: value for key, value in plain.items() if value is not None}
 
     @classmethod
     def from_dict(cls, size: int, document: dict[str, Any]) -> Self:
         """The inverse of `to_dict`, beside the width of a ring."""
-        return cls(size, document.get("km"), document.get("part"))
+        runs = document.get("runs")
+        return cls(size, document.get("km"), document.get("part"), None if runs is None else tuple(runs))
 
     def __bool__(self) -> bool:
         """Whether there is a border."""
-        return bool(self.size or self.km or self.part)
+        return bool(self.size or self.km or self.part or self.runs)
 
     def __str__(self) -> str:
         """In words: `4 cells wide`, `all within 300 km of a side`, `the part globe`."""
         if self.part is not None:
             return f"the part {self.part}"
+        if self.runs is not None:
+            return f"a mask of {sum(self.runs[1::2])} cells"
         return f"{self.size} cells wide" if self.km is None else f"all within {self.km:g} km of a side"
 
 
@@ -58,12 +65,14 @@ def border_mask(grid: Grid, border: Border | int) -> NDArray[np.bool_]:
     """
     if isinstance(border, int):
         return grid.border_mask(border)
-    if sum(map(bool, (border.size, border.km, border.part))) > 1:
-        raise SettingsError("grid: give one of border_size, border_km and border_part")
+    if sum(map(bool, (border.size, border.km, border.part, border.runs))) > 1:
+        raise SettingsError("grid: give one of border_size, border_km and border_part, or border_file")
     if border.part is not None:
         mask = area_mask(grid, "border_part", AreaSettings(part=border.part))
     elif border.km is not None:
         mask = _near_sides(grid, border.km)
+    elif border.runs is not None:
+        mask = cells_of_runs(border.runs, grid.shape)
     else:
         return grid.border_mask(border.size)
     if mask.all():

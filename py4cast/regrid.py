@@ -319,6 +319,15 @@ class Regridder:
             shares.append(share)
         return np.asarray((shares[0][:, None] > 0.45) & (shares[1][None, :] > 0.45))
 
+    @property
+    def matrix(self) -> Any:
+        """The weights as one sparse matrix, target cells × source cells, both in the order of their rows."""
+        if self._cells is not None:
+            return self._cells
+        from scipy.sparse import csr_array, kron
+
+        return csr_array(kron(self._rows, self._columns, format="csr"))
+
     def __call__(self, field: NDArray[Any]) -> NDArray[np.float32]:
         """A field `(lat, lon)` of the source grid at the target's cells."""
         values = np.asarray(field, dtype=np.float32)

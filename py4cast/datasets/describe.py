@@ -51,7 +51,7 @@ def describe(
     for name in computed.names:
         if name in cube.names:
             raise SettingsError(f"forcings: {name!r} is a variable of the data too{nearest(name, computed.names)}")
-    border = settings.grid.border
+    border = settings.grid.border_on(grid)
     border_mask(grid, border)
     predicted = [v.name for v in variables if v.is_predicted]
     if not predicted:

@@ -200,7 +200,7 @@ def _build(
         raise DataError("no variable but static ones and regridded ones; there is no grid to predict on")
     window = settings.grid.window(catalog.grid)
     grid = replace(catalog.grid.rows_columns(*window), name=settings.grid.name)
-    border_mask(grid, settings.grid.border)
+    border_mask(grid, settings.grid.border_on(grid))
     axis = _axis(settings, catalog)
     planes = catalog.planes(catalog.grid, window, duration(settings.step))
     statics = _static_fields(catalog, planes, grid, window)

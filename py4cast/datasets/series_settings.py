@@ -1,6 +1,7 @@
 """The settings that every dataset on a cube shares: periods, grid window and border, forcings, further sources."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from py4cast.border import Border
 from py4cast.cubes.source_settings import BoxSettings, SourceSettings
 from py4cast.errors import SettingsError
 from py4cast.grid import Grid
+from py4cast.mask_file import mask_of_file, runs_of
 from py4cast.settings import Settings, setting
 from py4cast.timeline import Periods
 
@@ -27,15 +29,22 @@ class GridSettings(Settings):
         None, "or all cells within this distance of a side of the domain [km], of points too"
     )
     border_part: str | None = setting(None, "or a part of a stretched grid: globe")
+    border_file: Path | None = setting(
+        None, "or the cells that a file's only field marks with 1 (GRIB, NetCDF or Zarr)"
+    )
     subgrid: tuple[int, int, int, int] | None = setting(
         None, "first row, last row, first column, last column (last ones excluded)"
     )
     box: BoxSettings | None = setting(None, "or a window in latitude and longitude")
 
-    @property
-    def border(self) -> Border:
-        """Where truth is imposed: a ring, what is near the sides, or a part."""
-        return Border(self.border_size, self.border_km, self.border_part)
+    def border_on(self, grid: Grid) -> Border:
+        """Where truth is imposed on a grid: a ring, what is near the sides, a part, or the mask of a file.
+
+        Raises:
+            DataError: a file that is no mask of the grid.
+        """
+        runs = None if self.border_file is None else runs_of(mask_of_file(self.border_file.expanduser(), grid))
+        return Border(self.border_size, self.border_km, self.border_part, runs)
 
     def window(self, grid: Grid) -> Window:
         """Rows and columns to keep; SettingsError when they lie outside the grid.

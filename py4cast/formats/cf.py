@@ -20,7 +20,7 @@ from py4cast.formats.base import ReaderABC, Record
 from py4cast.formats.cf_axes import is_latitude, is_longitude, kind_of, level_type
 from py4cast.formats.cf_dataset import plain
 from py4cast.formats.cf_time import TimeDescription
-from py4cast.formats.reduced import gaussian_of
+from py4cast.formats.reduced import gaussian_of, healpix_of
 from py4cast.grid import Grid
 from py4cast.projection import inverse
 
@@ -243,8 +243,8 @@ class CfReader(ReaderABC):
         ]
         areas = sizes[0].values if sizes and sizes[0].attrs.get("units") in ("m2", "m^2", "m**2") else None
         try:
-            if (gaussian := gaussian_of(lat, lon)) is not None:
-                return gaussian
+            if (known := gaussian_of(lat, lon) or healpix_of(lat, lon)) is not None:
+                return known
             return Grid.points(lat, lon, areas, name=str(self.data.attrs.get("grid_name", "")))
         except DataError as error:
             raise DataError(f"{self.path}: {error}") from None

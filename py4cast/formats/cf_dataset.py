@@ -12,6 +12,7 @@ import xarray as xr
 
 from py4cast.errors import DataError
 from py4cast.formats.cf_axes import is_latitude, is_longitude, kind_of, pressure_factor, time_kind
+from py4cast.formats.cf_healpix import with_healpix
 from py4cast.formats.cf_time import (
     Instants,
     TimeDescription,
@@ -43,7 +44,7 @@ def plain(data: xr.Dataset, path: Path, described: TimeDescription | None) -> tu
     """
     problems: dict[Hashable, str] = {}
     data = _with_times(data, described or TimeDescription(), problems)
-    data = _with_places(data, path)
+    data = _with_places(with_healpix(data, path), path)
     data = _with_levels(data, problems)
     return _without_repeats(data, path), problems
 

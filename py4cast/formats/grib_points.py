@@ -14,7 +14,17 @@ from numpy.typing import NDArray
 from py4cast.errors import DataError
 from py4cast.formats.grib_keys import get_key
 from py4cast.formats.icon_grid import UUID, icon_grid, uuid_of, write_grid_file
-from py4cast.formats.reduced import NEAR, gaussian_of, gaussian_rows, healpix, of_rows, reduced_gaussian, stands_at
+from py4cast.formats.reduced import (
+    NEAR,
+    HealpixOrder,
+    gaussian_of,
+    gaussian_rows,
+    healpix,
+    healpix_of,
+    of_rows,
+    reduced_gaussian,
+    stands_at,
+)
 from py4cast.grid import EARTH_RADIUS, Grid
 
 __all__ = ["POINT_TYPES", "mark_of", "points_of", "set_points", "write_coordinates"]
@@ -22,7 +32,6 @@ __all__ = ["POINT_TYPES", "mark_of", "points_of", "set_points", "write_coordinat
 logger = logging.getLogger(__name__)
 
 POINT_TYPES = ("reduced_gg", "reduced_ll", "healpix", "unstructured_grid")
-_SPHERE = 4 * np.pi * EARTH_RADIUS**2
 
 
 def mark_of(handle: int) -> str:
@@ -50,11 +59,7 @@ def points_of(handle: int, path: Path) -> Grid:
     latitude = np.asarray(eccodes.codes_get_array(handle, "latitudes"), dtype=np.float64)
     longitude = np.asarray(eccodes.codes_get_array(handle, "longitudes"), dtype=np.float64)
     if kind == "healpix":
-        if str(get_key(handle, "orderingConvention", str) or "ring").lower() not in ("ring", "0", "1"):
-            raise DataError(f"{path}: HEALPix in nested order; expected ring")
-        side = int(get_key(handle, "Nside", int) or 0)
-        areas = np.full(latitude.size, _SPHERE / latitude.size)
-        return Grid.points(latitude, longitude, areas, name=f"HEALPix {side} ring")
+        return _healpix(handle, latitude, longitude, path)
     counts = np.asarray(eccodes.codes_get_array(handle, "pl"), dtype=np.int64)
     if counts.sum() != latitude.size or (counts <= 0).any():
         raise DataError(
@@ -73,6 +78,24 @@ def points_of(handle: int, path: Path) -> Grid:
     return _checked(of_rows(rows, counts, bands, f"reduced {counts.size} rows"), latitude, longitude, path)
 
 
+def _healpix(handle: int, latitude: NDArray[np.float64], longitude: NDArray[np.float64], path: Path) -> Grid:
+    side, said = (
+        int(get_key(handle, "Nside", int) or 0),
+        str(get_key(handle, "orderingConvention", str) or "ring").lower(),
+    )
+    order: HealpixOrder | None = {"ring": "ring", "0": "ring", "nested": "nested", "1": "nested"}.get(said)  # type: ignore[assignment]
+    if order is None:
+        raise DataError(f"{path}: HEALPix in the order {said!r}; expected ring or nested")
+    if latitude.size != 12 * side**2:
+        raise DataError(
+            f"{path}: {latitude.size} of the {12 * side**2} cells of HEALPix {side}; expected a whole globe"
+        )
+    grid = healpix(side, order)
+    if not stands_at(grid, latitude, longitude):
+        raise DataError(f"{path}: HEALPix whose first cell does not stand at 45 degrees east")
+    return grid
+
+
 def _checked(grid: Grid, latitude: NDArray[np.float64], longitude: NDArray[np.float64], path: Path) -> Grid:
     """The grid, where its rows are those of the file."""
     if not stands_at(grid, latitude, longitude):
@@ -85,9 +108,10 @@ def _checked(grid: Grid, latitude: NDArray[np.float64], longitude: NDArray[np.fl
 def set_points(handle: int, grid: Grid) -> None:
     """Describes a grid of points in a message; one without a template of its own by its mark, whose coordinates then stand in a file."""
     gaussian = None if UUID in grid.projection else gaussian_of(grid.latitude[0], grid.longitude[0])
-    side = 0 if gaussian is not None or UUID in grid.projection else _side_of(grid)
-    if side:
-        _set_healpix(handle, side)
+    is_marked = gaussian is not None or UUID in grid.projection
+    cells = None if is_marked else healpix_of(grid.latitude[0], grid.longitude[0])
+    if cells is not None:
+        _set_healpix(handle, cells)
         return
     if gaussian is None:
         eccodes.codes_set(handle, "gridDefinitionTemplateNumber", 101)
@@ -109,18 +133,12 @@ def set_points(handle: int, grid: Grid) -> None:
     eccodes.codes_set_array(handle, "pl", counts)
 
 
-def _set_healpix(handle: int, side: int) -> None:
+def _set_healpix(handle: int, grid: Grid) -> None:
+    _, side, order = grid.name.split()
     eccodes.codes_set(handle, "gridType", "healpix")
-    eccodes.codes_set(handle, "Nside", side)
-    eccodes.codes_set(handle, "orderingConvention", "ring")
+    eccodes.codes_set(handle, "Nside", int(side))
+    eccodes.codes_set(handle, "orderingConvention", order)
     eccodes.codes_set(handle, "longitudeOfFirstGridPointInDegrees", 45.0)
-
-
-def _side_of(grid: Grid) -> int:
-    """Nside of the HEALPix grid that points are; 0 where they are none."""
-    side = round((grid.shape[1] / 12) ** 0.5)
-    is_it = 12 * side**2 == grid.shape[1] and stands_at(healpix(side), grid.latitude[0], grid.longitude[0])
-    return side if is_it else 0
 
 
 def write_coordinates(folder: Path, grid: Grid, handle: int) -> None:

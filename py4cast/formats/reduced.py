@@ -8,15 +8,29 @@ Reference: M. Hortal, A. J. Simmons (1991), doi 10.1175/1520-0493(1991)119<1057:
 """
 
 import functools
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from py4cast.errors import DataError
 from py4cast.grid import EARTH_RADIUS, Grid
 
-__all__ = ["NEAR", "gaussian_of", "gaussian_rows", "healpix", "octahedral", "of_rows", "reduced_gaussian", "stands_at"]
+__all__ = [
+    "NEAR",
+    "HealpixOrder",
+    "gaussian_of",
+    "gaussian_rows",
+    "healpix",
+    "healpix_of",
+    "octahedral",
+    "of_rows",
+    "reduced_gaussian",
+    "stands_at",
+]
 
 # GRIB tells latitudes to 1e-3 (GRIB 1) or 1e-6 degrees; rows of one resolution lie further apart
+HealpixOrder = Literal["ring", "nested"]
 NEAR = 2e-3  # [degrees]
 _LEAST_IN_ROW = 4  # no reduced grid has fewer; points whose latitudes meet by chance do
 
@@ -36,11 +50,15 @@ def octahedral(n: int) -> Grid:
     return reduced_gaussian(np.concatenate([half, half[::-1]]))
 
 
-def healpix(side: int) -> Grid:
-    """The HEALPix grid of 12·side² cells of one area, in rings from north to south.
+def healpix(side: int, order: HealpixOrder = "ring") -> Grid:
+    """The HEALPix grid of 12·side² cells of one area, in rings from north to south, or nested.
 
     Ring i of a polar cap has 4i points at sin φ = 1 − i²/(3·side²), from half a spacing on; those between have
-    4·side points at sin φ = 2(2·side − i)/(3·side), from half a spacing on in every other one.
+    4·side points at sin φ = 2(2·side − i)/(3·side), from half a spacing on in every other one. Nested, the cells of each of
+    twelve faces come one after the other, four neighbours together, four of these together, and so on.
+
+    Raises:
+        DataError: nested with a side that is no power of two.
 
     Reference: K. M. Górski et al. (2005), doi 10.1086/427976.
     """
@@ -53,7 +71,33 @@ def healpix(side: int) -> Grid:
     shift = np.where(in_cap | ((ring - side) % 2 == 0), 0.5, 0.0)
     longitude = np.concatenate([(np.arange(n) + s) * (360.0 / n) for n, s in zip(counts.tolist(), shift, strict=True)])
     areas = np.full(longitude.size, 4 * np.pi * EARTH_RADIUS**2 / longitude.size)
-    return Grid.points(np.repeat(np.rad2deg(np.arcsin(sine)), counts), longitude, areas, name=f"HEALPix {side} ring")
+    latitude, name = np.repeat(np.rad2deg(np.arcsin(sine)), counts), f"HEALPix {side} {order}"
+    if order == "ring":
+        return Grid.points(latitude, longitude, areas, name=name)
+    places = _nested_in_rings(side)
+    return Grid.points(latitude[places], longitude[places], areas, name=name)
+
+
+def _nested_in_rings(side: int) -> NDArray[np.int64]:
+    """Where the cells of the nested order stand in that of the rings."""
+    if side & (side - 1):
+        raise DataError(f"HEALPix {side} nested: expected a power of two")
+    cell = np.arange(side * side)
+    # every other bit counts along one side of the face, the others along the other
+    bits = np.arange(max(1, side.bit_length()))
+    x, y = ((((cell[:, None] >> (2 * bits + turn)) & 1) << bits).sum(1) for turn in (0, 1))
+    face = np.arange(12)
+    ring = ((face // 4 + 2) * side)[:, None] - x - y - 1
+    row = np.minimum(np.minimum(ring, 4 * side - ring), side)
+    before = np.where(
+        ring < side,
+        2 * row * (row - 1),
+        np.where(ring > 3 * side, 12 * side**2 - 2 * row * (row + 1), 2 * side * (side - 1) + (ring - side) * 4 * side),
+    )
+    shift = np.where((ring >= side) & (ring <= 3 * side), (ring - side) & 1, 0)
+    first = np.where(face // 4 == 1, 2 * (face % 4), 2 * (face % 4) + 1)[:, None]
+    along = (first * row + x - y + 1 + shift) // 2
+    return np.asarray(before + (along - 1) % (4 * row)).ravel()
 
 
 def reduced_gaussian(counts: NDArray[np.int64], name: str = "") -> Grid:
@@ -86,6 +130,16 @@ def gaussian_of(latitude: NDArray[np.float64], longitude: NDArray[np.float64]) -
         return None
     grid = reduced_gaussian(counts)
     return grid if stands_at(grid, latitude, longitude) else None
+
+
+def healpix_of(latitude: NDArray[np.float64], longitude: NDArray[np.float64]) -> Grid | None:
+    """The HEALPix grid of which these are the points, in its order; None where they are of none."""
+    side = round((latitude.size / 12) ** 0.5)
+    if 12 * side**2 != latitude.size:
+        return None
+    orders: tuple[HealpixOrder, ...] = ("ring",) if side & (side - 1) else ("ring", "nested")
+    grids = (healpix(side, order) for order in orders)
+    return next((grid for grid in grids if stands_at(grid, latitude, longitude)), None)
 
 
 def stands_at(grid: Grid, latitude: NDArray[np.float64], longitude: NDArray[np.float64]) -> bool:

@@ -69,15 +69,16 @@ def make_metrics(layout: Layout, names: Sequence[str] | None = None) -> list[Met
     """
     asked = tuple(layout.settings.metrics if names is None else names)
     if not asked:
-        kinds = [registry.get(name) for name in registry.names()]
-        return _with_areas([kind(layout) for kind in kinds if kind.is_default and not kind.lacking(layout)], layout)
+        kinds = [kind for kind in map(registry.get, registry.names()) if kind.is_default]
+        return _with_areas([k(k.seen(layout)) for k in kinds if not k.lacking(k.seen(layout))], layout)
     metrics = []
     for name in asked:
         kind = registry.get(name)
-        lacking = kind.lacking(layout)
+        lacking = kind.lacking(kind.seen(layout))
         if lacking:
-            raise SettingsError(f"metric {name!r} needs {lacking}, which is not there")
-        metrics.append(kind(layout))
+            hint = "; --set scores.raster=DEGREES brings points to one" if lacking == "a grid" and layout.points else ""
+            raise SettingsError(f"metric {name!r} needs {lacking}, which is not there{hint}")
+        metrics.append(kind(kind.seen(layout)))
     return _with_areas(metrics, layout)
 
 

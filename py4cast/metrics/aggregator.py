@@ -50,11 +50,11 @@ class Aggregator:
 
     def compute(self, case: Case) -> Computed:
         """What a case brings; any thread may do it."""
-        statistics = {n: s.compute(case) for n, s in self.statistics.items() if not s.is_by_feature}
+        statistics = {n: s.compute(case.seen_by(s.layout)) for n, s in self.statistics.items() if not s.is_by_feature}
         by_feature = {n: s for n, s in self.statistics.items() if s.is_by_feature}
         at_once = case.num_features if case.is_features_last else _AT_ONCE
         parts = [case.part(i, i + at_once) for i in range(0, case.num_features, at_once)] if by_feature else []
-        parts_of = [{n: s.compute(part) for n, s in by_feature.items()} for part in parts]
+        parts_of = [{n: s.compute(part.seen_by(s.layout)) for n, s in by_feature.items()} for part in parts]
         for name in by_feature:
             sums, weights = zip(*(f[name] for f in parts_of), strict=True)
             statistics[name] = (torch.cat(sums), torch.cat(weights)) if len(parts_of) > 1 else parts_of[0][name]

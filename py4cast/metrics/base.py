@@ -103,6 +103,11 @@ class MetricABC(ABC):
         """What the data lack for this metric, empty when they have all."""
         return "a grid" if cls.is_for_fields and layout.grid is None else ""
 
+    @classmethod
+    def seen(cls, layout: Layout) -> Layout:
+        """The layout on which it is made: of points that are brought to rows and columns those, where it needs them."""
+        return layout.of_fields if cls.is_for_fields else layout
+
     @property
     def features(self) -> list[str]:
         """What there is a value of; by default every feature."""

@@ -75,7 +75,7 @@ class BatchVerification:
         # metrics that a climatology makes possible are those that read it
         metrics = self._verification.systems["model"].metrics
         bare = replace(layout, has_climatology=False)
-        self._needs_normal = has_references or any(metric.lacking(bare) for metric in metrics)
+        self._needs_normal = has_references or any(metric.lacking(metric.seen(bare)) for metric in metrics)
 
     @property
     def num_forecasts(self) -> int:

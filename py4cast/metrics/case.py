@@ -93,6 +93,20 @@ class Case:
         """Whether the features of a cell lie together in memory."""
         return _is_features_last(self._given[0])
 
+    def seen_by(self, layout: Layout) -> "Case":
+        """The case as a statistic with this layout wants it: brought to rows and columns where the layout is of those."""
+        is_on_points = self.layout.raster is not None and layout.raster is None
+        return self._on_raster if is_on_points else self
+
+    @cached_property
+    def _on_raster(self) -> "Case":
+        raster = self.layout.raster
+        assert raster is not None, "asked for by seen_by"
+        prediction, target, normal = (None if x is None else raster(x) for x in self._given)
+        assert prediction is not None and target is not None, "every case has them"
+        counted = None if self.counted is None else raster.counted(self.counted)
+        return Case(self.layout.of_fields, prediction, target, normal, counted, is_checked=True)
+
     def part(self, first: int, stop: int) -> "Case":
         """The case of the features from `first` to `stop` (excluded)."""
         if first == 0 and stop >= self.num_features:

@@ -13,10 +13,11 @@ from py4cast.areas import AreaSettings, area_mask
 from py4cast.dataset_info import DatasetInfo
 from py4cast.errors import SettingsError, nearest
 from py4cast.grid import Grid
+from py4cast.metrics.raster import Raster
 from py4cast.settings import Settings, setting
 from py4cast.variables import Variable
 
-__all__ = ["Layout", "RainClimate", "ScoreSettings", "WindPair", "areas_of", "is_rain"]
+__all__ = ["Layout", "RainClimate", "ScoreSettings", "WindPair", "areas_of", "is_rain", "raster_of"]
 
 _RAIN_THRESHOLDS = (0.1, 1.0, 5.0, 10.0)
 _WIND_THRESHOLDS = (5.0, 10.0, 15.0)
@@ -39,6 +40,11 @@ class ScoreSettings(Settings):
         factory=dict,
         help="name -> a box, a polygon or a part of a stretched grid, on which means over cells are scored too: rmse_NAME",
     )
+    raster: float | None = setting(
+        None,
+        "of points: spacing [degrees] of the latitude-longitude grid to which they are brought for what needs rows and columns "
+        "(FSS, gradients, spectra, neighbours of members); by default those are left out",
+    )
     num_bins: int = setting(10, "bins of the forecast probability in the reliability diagram")
     num_samples: int = setting(1000, "samples of the block bootstrap; 0 for no confidence intervals")
     confidence: float = setting(0.95, "of the confidence intervals")
@@ -49,6 +55,8 @@ class ScoreSettings(Settings):
     def __post_init__(self) -> None:
         if any(s < 1 or s % 2 == 0 for s in self.scales):
             raise SettingsError(f"scales {list(self.scales)}: expected odd numbers of cells")
+        if self.raster is not None and not 0 < self.raster <= 30:
+            raise SettingsError(f"raster {self.raster:g}: expected more than 0, at most 30 degrees")
         if not 0.5 <= self.confidence < 1:
             raise SettingsError(f"confidence {self.confidence:g}: expected 0.5 to 1")
         if self.num_samples < 0 or self.num_bins < 2 or (self.block is not None and self.block < 1):
@@ -90,6 +98,7 @@ class Layout:
         settings: what is scored, and how.
         areas: masks of areas that are scored too, by name, `(lat, lon)`.
         points: where the cells are that have no rows and columns; None for a rectangle and for stations.
+        raster: brings points to rows and columns, where it is asked for.
     """
 
     variables: Sequence[Variable]
@@ -102,6 +111,7 @@ class Layout:
     settings: ScoreSettings = field(default_factory=ScoreSettings)
     areas: Mapping[str, Tensor] = field(default_factory=dict)
     points: Grid | None = None
+    raster: Raster | None = None
 
     def __post_init__(self) -> None:
         for name in self.settings.thresholds:
@@ -126,7 +136,16 @@ class Layout:
             settings=settings,
             areas=areas,
             points=None if info.grid.is_rectangular else info.grid,
+            raster=raster_of(info.grid, settings),
         )
+
+    @cached_property
+    def of_fields(self) -> "Layout":
+        """The layout for what needs rows and columns: of the raster where points are brought to one, else this one."""
+        if self.raster is None:
+            return self
+        weights = self.raster.weights(self.weights)
+        return replace(self, weights=weights, grid=self.raster.grid, areas={}, points=None, raster=None, rain=None)
 
     @cached_property
     def features(self) -> list[str]:
@@ -172,7 +191,15 @@ class Layout:
     def to(self, device: torch.device) -> "Layout":
         """The same with its weights on a device."""
         areas = {name: mask.to(device) for name, mask in self.areas.items()}
-        return replace(self, weights=self.weights.to(device), areas=areas)
+        raster = None if self.raster is None else self.raster.to(device)
+        return replace(self, weights=self.weights.to(device), areas=areas, raster=raster)
+
+
+def raster_of(grid: Grid, settings: ScoreSettings) -> Raster | None:
+    """The raster of points that the settings ask for; a rectangle needs none."""
+    if settings.raster is None or grid.is_rectangular:
+        return None
+    return Raster(grid, settings.raster)
 
 
 def areas_of(grid: Grid, settings: ScoreSettings, weights: Tensor) -> dict[str, Tensor]:

@@ -149,6 +149,11 @@ class _Spectral(MetricABC):
             return "" if layout.points is not None and layout.points.rows is not None else "a grid"
         return "" if min(layout.grid.shape) >= 8 else "at least 8 rows and columns"
 
+    @classmethod
+    def seen(cls, layout: Layout) -> Layout:
+        """Rows round the globe as they are; other points on the rows and columns to which they are brought."""
+        return layout if layout.points is not None and layout.points.rows is not None else layout.of_fields
+
     def _dimension(self) -> Dimension:
         return Dimension("wavelength", self._wavelengths.tolist(), "km")
 

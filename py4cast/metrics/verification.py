@@ -246,5 +246,5 @@ def _metrics_of(layout: Layout, is_first: bool) -> list[MetricABC]:
         return make_metrics(layout)
     if not asked:
         return [m for m in make_metrics(layout) if not any(s.is_heavy for s in m.statistics)]
-    possible = [name for name in asked if not registry.get(name).lacking(layout)]
+    possible = [name for name in asked if not (kind := registry.get(name)).lacking(kind.seen(layout))]
     return make_metrics(layout, possible) if possible else []

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from py4cast.grid import EARTH_RADIUS, Grid
 from py4cast.observers.kept import KeptByGrid
+from py4cast.over_points import pixels, sides_of
 
 __all__ = ["as_rectangle", "rectangle_of"]
 
@@ -39,20 +40,12 @@ def _made(grid: Grid) -> tuple[Grid, NDArray[np.int64]]:
     from scipy.spatial import cKDTree
 
     distance = grid.spacing()[0]
-    lat, lon = grid.latitude[0], grid.longitude[0]
-    middle = float(np.rad2deg(np.angle(np.exp(1j * np.deg2rad(lon)).mean())))
-    beside = (lon - middle + 180.0) % 360.0 - 180.0
-    is_global = float(np.ptp(beside)) > 300.0
-    west, east = (-180.0, 180.0) if is_global else (middle + float(beside.min()), middle + float(beside.max()))
-    south, north = (-90.0, 90.0) if is_global else (float(lat.min()), float(lat.max()))
+    south, north, west, east = sides = sides_of(grid)
     degrees = float(np.rad2deg(distance / EARTH_RADIUS)) / _FINENESS
-    shrink = 1.0 if is_global else max(0.1, float(np.cos(np.deg2rad((south + north) / 2))))
+    shrink = 1.0 if sides.is_global else max(0.1, float(np.cos(np.deg2rad((south + north) / 2))))
     columns = int(np.clip(np.ceil((east - west) * shrink / degrees), 2, _MOST_COLUMNS))
     rows = int(np.clip(np.ceil((north - south) / degrees), 2, _MOST_COLUMNS))
-    pixels = Grid(
-        north - (np.arange(rows) + 0.5) * (north - south) / rows,
-        west + (np.arange(columns) + 0.5) * (east - west) / columns,
-    )
-    chord, places = cKDTree(grid.xyz()[0]).query(pixels.xyz().reshape(-1, 3))
+    picture = pixels(sides, rows, columns)
+    chord, places = cKDTree(grid.xyz()[0]).query(picture.xyz().reshape(-1, 3))
     is_far = chord > _FAR * distance / EARTH_RADIUS
-    return pixels, np.where(is_far, lat.size, places).reshape(pixels.shape)
+    return picture, np.where(is_far, grid.shape[1], places).reshape(picture.shape)

@@ -234,3 +234,28 @@ def test_a_stretched_grid_is_written_with_its_coordinates(tmp_path: Path) -> Non
         (record,) = reader.records()
         assert reader.grid(record).same_as(grid)
         np.testing.assert_allclose(reader.read(record)[0], values, atol=0.01)
+
+
+@pytest.mark.parametrize("side", [1, 2, 8, 16])
+def test_nested_healpix_stands_where_eccodes_has_it(tmp_path: Path, side: int) -> None:
+    count = 12 * side**2
+    values = np.arange(count, dtype=np.float32)
+    grid = healpix(side, "nested")
+    assert np.unique(np.stack([grid.latitude[0], grid.longitude[0]]), axis=1).shape[1] == count
+    write(tmp_path / "h.grib2", grid, values)
+    with (tmp_path / "h.grib2").open("rb") as stream:
+        handle = eccodes.codes_grib_new_from_file(stream)
+        order = eccodes.codes_get_string(handle, "orderingConvention")
+        assert order == ("ring" if side == 1 else "nested")  # of twelve cells both are the same
+        np.testing.assert_allclose(eccodes.codes_get_array(handle, "latitudes"), grid.latitude[0], atol=1e-9)
+        np.testing.assert_allclose(eccodes.codes_get_array(handle, "longitudes"), grid.longitude[0], atol=1e-9)
+        eccodes.codes_release(handle)
+    with open_reader(tmp_path / "h.grib2") as reader:
+        (record,) = reader.records()
+        assert reader.grid(record).same_as(grid) and reader.grid(record).name == f"HEALPix {side} {order}"
+        np.testing.assert_allclose(reader.read(record)[0], values, atol=0.02)
+
+
+def test_nested_needs_a_power_of_two() -> None:
+    with pytest.raises(DataError, match="HEALPix 3 nested: expected a power of two"):
+        healpix(3, "nested")

@@ -20,7 +20,7 @@ from py4cast.errors import DataError, SettingsError
 from py4cast.formats.stations import Stations, read_stations
 from py4cast.grid import Grid
 from py4cast.metrics.climatology import Climatology
-from py4cast.metrics.layout import Layout, ScoreSettings, areas_of
+from py4cast.metrics.layout import Layout, ScoreSettings, areas_of, raster_of
 from py4cast.regrid import Method, Regridder
 from py4cast.variables import Variable
 from py4cast.workflows.verify.normals import FileNormals, normals_of
@@ -248,7 +248,10 @@ class FileCase:
         # points have no neighbours along rows and columns
         grid = self.grid if self.grid is not None and self.grid.is_rectangular else None
         points = self.grid if grid is None else None
-        return Layout(self.variables, weights, grid, step, members, has_climatology, rain, scores, areas, points)
+        raster = None if points is None else raster_of(points, scores)
+        return Layout(
+            self.variables, weights, grid, step, members, has_climatology, rain, scores, areas, points, raster
+        )
 
     def fields(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
         """Forecast (the mean of its members) and truth from a start, `(timestep, lat, lon, features)` each."""
