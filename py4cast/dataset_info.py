@@ -35,11 +35,13 @@ class InputInfo:
         grid: where its cells are.
         variables: its features, in order.
         stats: their statistics over the training period, physical units.
+        at_start: whether all steps see what was known at the start of the forecast.
     """
 
     grid: Grid
     variables: Sequence[Variable]
     stats: Stats
+    at_start: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -257,6 +259,7 @@ class DatasetInfo:
             tensors |= {f"inputs.{key}.{k}": torch.from_numpy(np.array(v)) for k, v in arrays.items()}
             variables = [v.to_dict() for v in further.variables]
             inputs[key] = {"grid": meta, "variables": variables, "stats": further.stats.to_dict()}
+            inputs[key] |= {"at_start": True} if further.at_start else {}
         return {
             "name": self.name,
             "grid": grid_meta,
@@ -304,4 +307,5 @@ def _unpack_input(key: str, meta: Mapping[str, Any], tensors: Mapping[str, torch
     prefix = f"inputs.{key}."
     arrays = {k.removeprefix(prefix): v.numpy() for k, v in tensors.items() if k.startswith(prefix)}
     variables = [Variable.from_dict(v) for v in meta["variables"]]
-    return InputInfo(Grid.unpack(meta["grid"], arrays), variables, Stats(meta["stats"]))
+    grid, stats = Grid.unpack(meta["grid"], arrays), Stats(meta["stats"])
+    return InputInfo(grid, variables, stats, bool(meta.get("at_start", False)))

@@ -55,7 +55,7 @@ ROOMS = {
     ],
     "cubes/foreign": [
         "base whole_chunks",
-        "anemoi cf mllam",
+        "anemoi cf mllam stations",
     ],
     "cubes/store": [
         "mapped packing",
@@ -68,7 +68,7 @@ ROOMS = {
     "cubes/views": [
         "base",
         "instants winds",
-        "aligned cells variables",
+        "aligned cells places variables",
         "stretched",
     ],
     "datasets": [

@@ -21,6 +21,8 @@ __all__ = [
     "add_experiment",
     "add_members",
     "by_comma",
+    "files_of",
+    "keys_of",
     "renames",
     "strip",
     "whole",
@@ -132,6 +134,17 @@ def renames(texts: Sequence[str], form: str) -> dict[str, str]:
             raise SettingsError(f"--rename {text!r}: expected {form}")
         by_second[second] = first
     return by_second
+
+
+def files_of(texts: Sequence[str]) -> dict[str, list[str]]:
+    """Files of further inputs by key, from `KEY=FILES` texts; a key that stands again has several."""
+    by_key: dict[str, list[str]] = {}
+    for text in texts:
+        key, equals, pattern = text.partition("=")
+        if not (key and equals and pattern):
+            raise SettingsError(f"--further {text!r}: expected KEY=FILES, such as stations=obs.csv")
+        by_key.setdefault(key, []).append(pattern)
+    return by_key
 
 
 def keys_of(texts: Sequence[str]) -> dict[str, str | int | float]:

@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from py4cast.cli.base import Verb, add_calibration, add_data, add_members, by_comma, keys_of, renames, strip, whole
+from py4cast.cli.base import (
+    Verb,
+    add_calibration,
+    add_data,
+    add_members,
+    by_comma,
+    files_of,
+    keys_of,
+    renames,
+    strip,
+    whole,
+)
 from py4cast.errors import SettingsError
 
 __all__ = ["VERB"]
@@ -36,6 +47,10 @@ def forecast_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--boundary", nargs="+", metavar="FILES",
         help="a driving model's forecast, for border values and forcings; its lead times are interpolated",
+    )  # fmt: skip
+    p.add_argument(
+        "--further", action="append", default=[], metavar="KEY=FILES",
+        help="files of a further input of the Forecaster, such as stations=obs.csv (default: found in --boundary or --input)",
     )  # fmt: skip
     p.add_argument("--rename", action="append", default=[], metavar="INPUT=FORECASTER", help="a variable that the two call by different names")  # fmt: skip
     p.add_argument("--accumulated", metavar="NAMES", help="variables that the input holds as sums since its start")
@@ -85,7 +100,7 @@ def asked_forecast(a: argparse.Namespace, scores: str | None = None) -> Any:
         raise SettingsError(f"--members {a.members}: expected numbers by comma") from None
     return Forecast(
         forecaster=a.forecaster[0], others=a.forecaster[1:], output=a.output, num_steps=a.num_steps, init_time=a.init_time, input=a.input or (),
-        boundary=a.boundary or (), dataset=a.dataset, path=a.dataset_conf, overrides=strip(a.overrides),
+        boundary=a.boundary or (), further=files_of(a.further), dataset=a.dataset, path=a.dataset_conf, overrides=strip(a.overrides),
         renamed=renames(a.rename, "INPUT=FORECASTER"), accumulated=by_comma(a.accumulated), regrid=a.regrid, members=members,
         num_members=a.num_members, seed=a.seed, no_calibration=a.no_calibration, perturb=a.perturb, perturb_size=a.perturb_size,
         grib=keys_of(a.grib), device=a.device, precision=a.precision, free_border=a.free_border, stations=a.stations, series=a.series, overlay=a.overlay, part=a.part, scores=scores,

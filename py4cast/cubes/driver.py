@@ -27,13 +27,16 @@ class Driver:
         cube: its fields, already on the grid that they are wanted on.
         names: which of them, in order.
         latency: how long after its start a forecast can be used.
+        at_start: whether every step sees the fields of `init_time`, as observations are known, in place of those of its own time.
 
     Raises:
         DataError: the cube lacks one of the names.
     """
 
-    def __init__(self, cube: CubeABC, names: Sequence[str], latency: np.timedelta64 = _ZERO) -> None:
-        self.cube, self.names, self._latency = cube, list(names), latency
+    def __init__(
+        self, cube: CubeABC, names: Sequence[str], latency: np.timedelta64 = _ZERO, at_start: bool = False
+    ) -> None:
+        self.cube, self.names, self._latency, self.at_start = cube, list(names), latency, at_start
         for name in names:
             if name not in cube.names:
                 raise DataError(f"the driving data lack {name!r}{nearest(name, cube.names)}")
@@ -53,6 +56,8 @@ class Driver:
 
     def _around(self, init_time: np.datetime64, valid: Times) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
         """The instants before each valid time, and how far it lies towards the next; None where there are none."""
+        if self.at_start:
+            valid = np.full_like(valid, init_time)
         start, stop = self._run(init_time)
         times = self.cube.times[start:stop]
         if not times.size or (valid.size and (valid[0] < times[0] or valid[-1] > times[-1])):
@@ -75,6 +80,7 @@ class Driver:
     def require(self, key: str, init_time: np.datetime64, valid: Times) -> None:
         """Refuses a forecast for which it lacks something; DataError says what it holds."""
         if self._around(init_time, valid) is None:
+            valid = np.full_like(valid, init_time) if self.at_start else valid
             times = self.cube.times
             held = f"{times.min()} to {times.max()} every {show_duration(self.cube.axis.step)}"
             raise DataError(
@@ -83,6 +89,10 @@ class Driver:
 
     def read(self, init_time: np.datetime64, valid: Times, out: Planes) -> None:
         """The fields at the valid times into `out`, `(names, timestep, lat, lon)`; NaN where there are none."""
+        if self.at_start and valid.size > 1:
+            self.read(init_time, valid[:1], out[:, :1])
+            out[:, 1:] = out[:, :1]
+            return
         around = self._around(init_time, valid)
         if around is None:
             out[:] = np.nan

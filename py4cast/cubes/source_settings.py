@@ -57,7 +57,8 @@ class SourceSettings(Settings):
     """A store, or several combined, and what is taken of it."""
 
     store: Path | None = setting(
-        None, "a prepared store, a Zarr of Anemoi, mllam-data-prep or WeatherBench 2, or any CF-NetCDF or Zarr"
+        None,
+        "a prepared store, a Zarr of Anemoi, mllam-data-prep or WeatherBench 2, any CF-NetCDF or Zarr, or a table of stations",
     )
     join: tuple["SourceSettings", ...] | None = setting(None, "variables of several sources at their common instants")
     concat: tuple["SourceSettings", ...] | None = setting(None, "periods of several sources, one after the other")
@@ -72,7 +73,7 @@ class SourceSettings(Settings):
     )
     method: Method = setting("linear", "with cutout: how sources come to the grid: linear, nearest or mean")
     fill_missing: bool = setting(False, "with concat: whether a gap between the parts is allowed, and missing")
-    kind: str | None = setting(None, "what the store is: prepared, anemoi, mllam or cf; by default found out")
+    kind: str | None = setting(None, "what the store is: prepared, anemoi, mllam, stations or cf; by default found out")
     select: tuple[str, ...] | None = setting(None, "variables to keep, in this order")
     drop: tuple[str, ...] | None = setting(None, "variables to leave out")
     rename: dict[str, str] = setting(factory=dict, help="old name: new name")

@@ -10,6 +10,7 @@ from py4cast.border import border_mask
 from py4cast.cubes.base import CubeABC
 from py4cast.cubes.driver import Driver
 from py4cast.cubes.sources import open_source
+from py4cast.cubes.views import PlacesCube
 from py4cast.dataset_info import DatasetInfo, InputInfo
 from py4cast.datasets.base import Splits
 from py4cast.datasets.forcings import ComputedForcings
@@ -100,20 +101,27 @@ def fitted(drivers: Mapping[str, Driver], info: DatasetInfo) -> dict[str, Driver
         names, grid = (
             (info.prognostic, info.grid) if key == "boundary" else (info.inputs[key].names, info.inputs[key].grid)
         )
-        if not driver.cube.grid.same_as(grid):
-            raise DataError(f"{key}: on {driver.cube.grid.describe()}; expected {grid.describe()}")
         try:
-            fitting[key] = Driver(driver.cube, names)
+            fitting[key] = Driver(_placed(driver.cube, grid), names, at_start=driver.at_start)
         except DataError as error:
             raise DataError(f"{key}: {error}") from None
     return fitting
+
+
+def _placed(cube: CubeABC, grid: Grid) -> CubeABC:
+    """The cube on a grid: as it is, or of points each at its place."""
+    if cube.grid.same_as(grid):
+        return cube
+    if cube.grid.is_rectangular or grid.is_rectangular:
+        raise DataError(f"on {cube.grid.describe()}; expected {grid.describe()}")
+    return PlacesCube(cube, grid)
 
 
 def _input_info(driver: Driver, settings: SeriesSettings) -> InputInfo:
     inside = driver.cube.axis.inside(replace(settings.periods.train, init_step=None))
     stats: Stats = driver.cube.statistics(inside, driver.names)[0]
     chosen = [replace(driver.cube.variable(n), role="forcing") for n in driver.names]
-    return InputInfo(driver.cube.grid, chosen, stats)
+    return InputInfo(driver.cube.grid, chosen, stats, driver.at_start)
 
 
 def open_drivers(settings: SeriesSettings, grid: Grid) -> dict[str, Driver]:
@@ -127,7 +135,7 @@ def open_drivers(settings: SeriesSettings, grid: Grid) -> dict[str, Driver]:
         place = key if key == "boundary" else f"inputs.{key}"
         try:
             cube = open_source(source, grid)
-            drivers[key] = Driver(cube, cube.names)
+            drivers[key] = Driver(cube, cube.names, at_start=key in settings.inputs_at_start)
         except Py4castError as error:
             raise type(error)(f"{place}: {error}") from None
     return drivers

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from py4cast.border import Border
 from py4cast.cubes.source_settings import BoxSettings, SourceSettings
-from py4cast.errors import SettingsError
+from py4cast.errors import SettingsError, nearest
 from py4cast.grid import Grid
 from py4cast.mask_file import mask_of_file, runs_of
 from py4cast.settings import Settings, setting
@@ -84,7 +84,15 @@ class SeriesSettings(Settings):
         factory=dict, help="further inputs by key, on grids of their own, for models that ask for them"
     )
 
+    inputs_at_start: tuple[str, ...] = setting(
+        (),
+        "keys of further inputs that are known at the start of a forecast alone, such as observations: all its steps see those",
+    )
+
     def __post_init__(self) -> None:
+        for key in self.inputs_at_start:
+            if key not in self.inputs:
+                raise ValueError(f"inputs_at_start: no input {key!r}{nearest(key, self.inputs)}")
         taken = {"inputs", "outputs", "forcing", "boundary"} & set(self.inputs)
         if taken:
             raise ValueError(f"inputs: the keys {', '.join(sorted(taken))} are taken; choose others")

@@ -17,18 +17,23 @@ _AREA = 1e10  # of a station's cell [m2], where so few stand that they have no c
 
 
 class StationSeries(ReaderABC):
-    """Opens the table of some stations; each is a cell, in the order in which they first stand in the table."""
+    """Opens the table of some stations; each is a cell, in the order in which they first stand in the table.
+
+    Attributes:
+        stations: what the table holds.
+        points: where they are.
+    """
 
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".parquet")
     beginnings: ClassVar[tuple[bytes, ...]] = (b"PAR1",)
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._stations: Stations = read_stations(path)
-        self._grid = self._points()
+        self.stations: Stations = read_stations(path)
+        self.points = self._points()
 
     def _points(self) -> Grid:
-        latitude, longitude = self._stations.latitude, self._stations.longitude
+        latitude, longitude = self.stations.latitude, self.stations.longitude
         try:
             return Grid.points(latitude, longitude, name="stations")
         except DataError as error:
@@ -40,18 +45,18 @@ class StationSeries(ReaderABC):
         zero = np.timedelta64(0, "s")
         made = [
             Record(name, None, None, time, zero, None, units, (step, column), "stations")
-            for step, time in enumerate(self._stations.times)
-            for column, (name, units) in enumerate(self._stations.units.items())
+            for step, time in enumerate(self.stations.times)
+            for column, (name, units) in enumerate(self.stations.units.items())
         ]
-        if np.isfinite(self._stations.elevation).any():
+        if np.isfinite(self.stations.elevation).any():
             made.append(Record("elevation", None, None, None, zero, None, "m", (), "stations"))
         return made
 
     def grid(self, record: Record) -> Grid:
-        return self._grid
+        return self.points
 
     def read(self, record: Record) -> NDArray[np.float32]:
         if not record.locator:
-            return np.asarray(self._stations.elevation, dtype=np.float32).reshape(1, -1)
+            return np.asarray(self.stations.elevation, dtype=np.float32).reshape(1, -1)
         step, column = record.locator
-        return np.array(self._stations.values[step, :, column], dtype=np.float32).reshape(1, -1)
+        return np.array(self.stations.values[step, :, column], dtype=np.float32).reshape(1, -1)

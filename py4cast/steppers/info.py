@@ -26,10 +26,12 @@ class StepInput:
     Args:
         grid: where its cells are.
         variables: its features, in order.
+        at_start: whether all steps see what was known at the start of the forecast.
     """
 
     grid: Grid
     variables: list[Variable]
+    at_start: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,11 @@ class StepInfo:
         grid = grid_of(info["grid"], "grid.")
         asked = header.get("further_inputs", ())
         inputs = {
-            key: StepInput(grid_of(meta["grid"], f"inputs.{key}."), [Variable.from_dict(v) for v in meta["variables"]])
+            key: StepInput(
+                grid_of(meta["grid"], f"inputs.{key}."),
+                [Variable.from_dict(v) for v in meta["variables"]],
+                bool(meta.get("at_start", False)),
+            )
             for key, meta in info.get("inputs", {}).items()
             if key in asked
         }

@@ -1,6 +1,6 @@
 """Border values of a driving model, and further inputs on another grid, from the disk to the forecast."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -199,3 +199,72 @@ def test_inputs_on_another_grid_reach_the_model_that_asks(tmp_path: Path) -> Non
     other = make(tmp_path, inputs={"coarse": {"store": str(store)}})[0].info
     with pytest.raises(DataError, match=r"input 'coarse' is \['t', 'w'\] on 9 x 13"):
         again.info.check_same(other)
+
+
+class StationsNet(GridModel):
+    """Adds the mean of what stations see."""
+
+    settings_kls = CoarseSettings
+    further_inputs = ("stations",)
+
+    def __init__(
+        self, num_input_features: int, num_output_features: int, settings: Any, inputs: dict[str, InputInfo]
+    ) -> None:
+        super().__init__()
+        self.linear = nn.Linear(num_input_features + len(inputs["stations"].names), num_output_features)
+
+    def forward(self, x: Tensor, stations: Tensor) -> Tensor:
+        seen = stations.mean((1, 2), keepdim=True).expand(*x.shape[:3], -1)
+        return self.linear(torch.cat([x, seen], -1))
+
+
+def observations(path: Path, hours: range, stations: tuple[int, ...] = (0, 1, 2, 3)) -> Path:
+    """Reports of the hour of each row, station by station; station 3 is silent at odd hours."""
+    rows = [
+        f"s{k},{45 + k},{-2 + k},{START + hour * HOUR},{hour + k / 10}"
+        for hour in hours
+        for k in stations
+        if not (k == 3 and hour % 2)
+    ]
+    path.write_text("\n".join(["station,latitude,longitude,time,seen [K]", *rows]) + "\n")
+    return path
+
+
+def test_stations_are_an_input_that_is_known_at_the_start_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.names()
+    monkeypatch.setitem(registry._entries, "stationsnet", Entry("stationsnet", "", "here", value=StationsNet))
+    store = observations(tmp_path / "obs.csv", range(60))
+    source = {"inputs": {"stations": {"store": str(store)}}}
+    valid, *_ = make(tmp_path, **source)
+    train, *_ = make(tmp_path, **source, inputs_at_start=["stations"])
+    assert train.info.inputs["stations"].grid.shape == (1, 4)
+    (sample,), first = train.read_batch([1])["stations"].tensor, float((train.init_times[1] - START) / HOUR)
+    silent = [np.nan if first % 2 else first + 0.3]
+    np.testing.assert_allclose(sample[:, 0, :, 0], [[first, first + 0.1, first + 0.2, *silent]] * 3, rtol=1e-6)
+    moving = valid.read_batch([1])["stations"].tensor[0, :, 0, 0, 0]
+    np.testing.assert_allclose(moving, first + np.arange(1, 4), rtol=1e-6)
+
+    forecaster = Forecaster.build(train.info, "stationsnet", "scaled_ar", 2)
+    loss = forecaster.training_loss(train.read_batch([0, 1]), losses.get("mse")(train.info)).mean()
+    assert bool(loss.isfinite())
+    forecaster.save(tmp_path / "f.safetensors")
+    assert Forecaster.load(tmp_path / "f.safetensors").info.inputs["stations"].at_start
+
+    # in operations: one report of each, one station that went and one that came, nothing of the future
+    today = observations(tmp_path / "today.csv", range(18, 25), (3, 0, 1, 5))
+    asked = Forecast(
+        forecaster=str(tmp_path / "f.safetensors"), init_time="2020-01-02T00", num_steps=3, output=[str(tmp_path / "out.nc")],
+        input=[str(tmp_path / "in" / "a.nc")], further={"stations": [str(today)]}, free_border=True,
+    )  # fmt: skip
+    (made,) = forecast(asked)
+    with xr.open_dataset(made) as data:
+        assert data["t"].shape[0] == 3 and bool(np.isfinite(data["t"]).all())
+    late = replace(asked, init_time="2020-01-02T02", output=[str(tmp_path / "late.nc")])
+    with pytest.raises(DataError, match=r"stations lacks seen up to 2020-01-02T02"):
+        forecast(late)
+    with pytest.raises(SettingsError, match="--further buoys: no such input; valid: stations"):
+        forecast(replace(asked, further={"buoys": [str(today)]}))
+    with pytest.raises(SettingsError, match="inputs_at_start: no input 'buoys'"):
+        make(tmp_path, **source, inputs_at_start=["buoys"])

@@ -21,6 +21,7 @@ registry: Registry[ForeignCube] = Registry(
     {
         "anemoi": f"{_AT}.anemoi:AnemoiCube",
         "mllam": f"{_AT}.mllam:MllamCube",
+        "stations": f"{_AT}.stations:StationsCube",
         "cf": f"{_AT}.cf:CfCube",
     },
     mark="ForeignCube",

@@ -176,7 +176,9 @@ class Cycle:
             if not any(c in path for c in "*?[") and not Path(path).exists():
                 return f"no {path}"
         try:
-            source = FileInput(info, asked.input, asked.boundary, asked.renamed, asked.accumulated, asked.regrid)
+            source = FileInput(
+                info, asked.input, asked.boundary, asked.renamed, asked.accumulated, asked.regrid, further=asked.further
+            )
         except DataError as error:
             return str(error)
         try:
@@ -196,6 +198,7 @@ class Cycle:
         further = int(steps_between(start, due, info.step_duration))
         return replace(
             self.asked, input=list(dict.fromkeys(paths)), boundary=[_freshest(text, start) for text in self.asked.boundary],
+            further={key: [_filled(text, start) for text in texts] for key, texts in self.asked.further.items()},
             init_time=str(start), num_steps=self.asked.num_steps + further,
         )  # fmt: skip
 

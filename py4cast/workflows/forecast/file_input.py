@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from py4cast.cubes.base import CubeABC
 from py4cast.cubes.driver import Driver
 from py4cast.cubes.files import open_fields
+from py4cast.cubes.views import PlacesCube
 from py4cast.cubes.views.aligned import AlignedCube, Matched, match_variables
 from py4cast.datasets.forcings import GROUPS, ComputedForcings
 from py4cast.errors import DataError, SettingsError, nearest
@@ -36,6 +37,7 @@ class FileInput:
         accumulated: variables that the files hold as sums since the start of the forecast.
         regrid: how the input comes to the Forecaster's grid; None where the grids must be the same.
         imposes_border: whether the driving model's values are imposed, where the Forecaster does so.
+        further: files of further inputs by key; of points each takes what stands at its place.
 
     Raises:
         DataError: files that cannot be read, that lack a variable, or that are on another grid.
@@ -44,6 +46,7 @@ class FileInput:
     def __init__(
         self, info: StepInfo, files: Sequence[str], boundary: Sequence[str] = (), renamed: Mapping[str, str] | None = None,
         accumulated: Sequence[str] = (), regrid: Method | None = None, imposes_border: bool = True,
+        further: Mapping[str, Sequence[str]] | None = None,
     ) -> None:  # fmt: skip
         self.info, self._opened, self._renamed = info, list[CubeABC](), dict(renamed or {})
         try:
@@ -56,16 +59,28 @@ class FileInput:
             if info.border is not None and driving is not None and imposes_border:
                 self._border = Driver(self._driving("boundary", driving, prognostic, info.grid), info.prognostic)
             self._set_forcings(source, driving, regrid)
-            self._inputs = {
-                key: Driver(
-                    self._driving("boundary", driving or source, input_info.variables, input_info.grid),
-                    _names(input_info.variables),
-                )
-                for key, input_info in info.inputs.items()
-            }
+            self._inputs = self._further_inputs(dict(further or {}), driving or source)
         except BaseException:
             self.close()
             raise
+
+    def _further_inputs(self, files: Mapping[str, Sequence[str]], source: CubeABC) -> dict[str, Driver]:
+        """What the Forecaster takes beside its grid: from files of its own, else from what drives the forecast."""
+        for key in files:
+            if key not in self.info.inputs:
+                known = nearest(key, self.info.inputs) if self.info.inputs else ": the Forecaster takes none"
+                raise SettingsError(f"--further {key}: no such input{known}")
+        drivers = {}
+        for key, wanted in self.info.inputs.items():
+            if key not in files:
+                cube = self._driving("boundary", source, wanted.variables, wanted.grid)
+            else:
+                held = self._cube(files[key])
+                is_points = not (held.grid.is_rectangular or wanted.grid.is_rectangular)
+                placed = PlacesCube(held, wanted.grid) if is_points and not held.grid.same_as(wanted.grid) else held
+                cube = self._aligned(f"further {key}", placed, wanted.variables, wanted.grid, "linear")
+            drivers[key] = Driver(cube, _names(wanted.variables), at_start=wanted.at_start)
+        return drivers
 
     def _cube(self, files: Sequence[str], accumulated: Sequence[str] = ()) -> CubeABC:
         cube = open_fields(files, accumulated)

@@ -22,6 +22,7 @@ class Forecast:
         init_time: UTC time of the last past state; the last that the input has by default.
         input: files of the last states; else the dataset is read.
         boundary: files of a driving model.
+        further: files of further inputs by key.
         dataset: registered name; by default the one of the training.
         path: its JSON file.
         overrides: dotted settings of the dataset.
@@ -52,6 +53,7 @@ class Forecast:
     init_time: str | None = None
     input: Sequence[str] = ()
     boundary: Sequence[str] = ()
+    further: Mapping[str, Sequence[str]] = field(default_factory=dict)
     dataset: str | None = None
     path: str | None = None
     overrides: Sequence[str] = ()
@@ -92,5 +94,7 @@ class Forecast:
                 check_pattern(text, flag)
         if not self.input and (self.boundary or self.renamed or self.members or self.regrid):
             raise SettingsError("--boundary, --rename, --members and --regrid go with --input FILES")
+        if not self.input and self.further:
+            raise SettingsError("--further goes with --input FILES; a dataset reads its own inputs")
         if not self.input and self.init_time is None:
             raise SettingsError("--init_time is needed, but with --input FILES, whose last time is taken")

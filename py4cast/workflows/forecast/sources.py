@@ -47,7 +47,7 @@ class FileSource(SourceABC):
         self._asked = asked
         self._files = FileInput(
             stepper.info, asked.input, asked.boundary, asked.renamed, asked.accumulated, asked.regrid,
-            imposes_border=not asked.free_border,
+            imposes_border=not asked.free_border, further=asked.further,
         )  # fmt: skip
         stack.callback(self._files.close)
         if stepper.info.border is not None and not asked.boundary and not asked.free_border:
