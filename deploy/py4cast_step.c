@@ -7,9 +7,10 @@
 #include <string.h>
 
 #include "ort_table.h"
+#include "py4cast_noise.h"
 
-enum { STATE, FORCING, BORDER, NUM_INPUTS };
-static const char *const INPUTS[NUM_INPUTS] = {"state", "forcing", "border"};
+enum { STATE, FORCING, BORDER, NOISE, NUM_INPUTS };
+static const char *const INPUTS[NUM_INPUTS] = {"state", "forcing", "border", "noise"};
 static const char *const OUTPUT = "next_state";
 
 struct p4c_step {
@@ -18,6 +19,10 @@ struct p4c_step {
   p4c_sizes sizes;
   int takes[NUM_INPUTS];
   float *unknown_border; /* NaN everywhere */
+  float *noise;          /* of one step */
+  int noise_features;    /* on every cell; 0 where the numbers are for the whole field */
+  long long seed, start; /* of the member */
+  int member, lead_step, is_begun;
 };
 
 static char last_error[512] = "nothing went wrong";
@@ -84,6 +89,11 @@ static int read_sizes(p4c_step *step) {
     } else if (which == FORCING) {
       if (count != 4) return fail("its forcing has not four dimensions");
       sizes->num_forcing = (int)dims[3];
+    } else if (which == NOISE) {
+      if (count != 2 && count != 4) return fail("its noise has neither two dimensions nor four");
+      step->noise_features = count == 4 ? (int)dims[3] : 0;
+      sizes->num_noise = (int)(count == 4 ? dims[1] * dims[2] * dims[3] : dims[1]);
+      if (sizes->num_noise < 1) return fail("its noise has no numbers");
     }
   }
   if (!step->takes[STATE]) return fail("it takes no state: no step exported by py4cast");
@@ -114,6 +124,10 @@ static int prepare(p4c_step *step, const char *path, int num_threads) {
   step->unknown_border = malloc(count * sizeof(float));
   if (step->unknown_border == NULL) return fail("no memory");
   for (i = 0; i < count; i++) step->unknown_border[i] = NAN;
+  if (step->sizes.num_noise) {
+    step->noise = malloc((size_t)step->sizes.num_noise * sizeof(float));
+    if (step->noise == NULL) return fail("no memory");
+  }
   return 0;
 }
 
@@ -147,6 +161,24 @@ static int wrap(p4c_step *step, const float *values, int num_steps, int features
                                                               num_steps ? 5 : 4, ORT_FLOAT, tensor));
 }
 
+/* The numbers of the member at the step that is due, as a tensor. */
+static int wrap_noise(p4c_step *step, void **tensor) {
+  int64_t dims[2] = {1, step->sizes.num_noise};
+  size_t count = (size_t)step->sizes.num_noise;
+  if (!step->is_begun) return fail("it takes noise, and no member was begun: p4c_begin_member");
+  p4c_noise(step->seed, step->start, step->member, step->lead_step, step->noise, count);
+  if (step->noise_features) return wrap(step, step->noise, 0, step->noise_features, tensor);
+  return check(step->table, ((ort_wrap)step->table[ORT_WRAP])(step->memory, step->noise, count * sizeof(float), dims, 2, ORT_FLOAT, tensor));
+}
+
+void p4c_begin_member(p4c_step *step, long long seed, long long start, int member) {
+  step->seed = seed;
+  step->start = start;
+  step->member = member;
+  step->lead_step = 0;
+  step->is_begun = 1;
+}
+
 /* The oldest state goes, the prognostic part of the predicted one comes. */
 static void slide(const p4c_step *step, float *state, const float *predicted) {
   const p4c_sizes *s = &step->sizes;
@@ -160,9 +192,9 @@ static void slide(const p4c_step *step, float *state, const float *predicted) {
 
 static int run(p4c_step *step, const float *state, const float *forcing, const float *border, float *predicted) {
   const p4c_sizes *s = &step->sizes;
-  const float *values[NUM_INPUTS] = {state, forcing, border ? border : step->unknown_border};
-  const int steps[NUM_INPUTS] = {s->num_input_steps, 0, 0};
-  const int features[NUM_INPUTS] = {s->num_prognostic, s->num_forcing, s->num_prognostic};
+  const float *values[NUM_INPUTS] = {state, forcing, border ? border : step->unknown_border, NULL};
+  const int steps[NUM_INPUTS] = {s->num_input_steps, 0, 0, 0};
+  const int features[NUM_INPUTS] = {s->num_prognostic, s->num_forcing, s->num_prognostic, 0};
   const char *names[NUM_INPUTS];
   void *given[NUM_INPUTS] = {NULL}, *out = NULL;
   int count = 0, i, failed = 0;
@@ -170,7 +202,7 @@ static int run(p4c_step *step, const float *state, const float *forcing, const f
   for (i = 0; i < NUM_INPUTS && !failed; i++)
     if (step->takes[i]) {
       names[count] = INPUTS[i];
-      failed = wrap(step, values[i], steps[i], features[i], &given[count]);
+      failed = i == NOISE ? wrap_noise(step, &given[count]) : wrap(step, values[i], steps[i], features[i], &given[count]);
       if (!failed) count++;
     }
   if (!failed) failed = wrap(step, predicted, 0, s->num_predicted, &out);
@@ -184,8 +216,10 @@ static int run(p4c_step *step, const float *state, const float *forcing, const f
 
 int p4c_advance(p4c_step *step, float *state, const float *forcing, const float *border, float *predicted) {
   int failed = run(step, state, forcing, border, predicted);
-  if (!failed) slide(step, state, predicted);
-  return failed;
+  if (failed) return failed;
+  slide(step, state, predicted);
+  step->lead_step++;
+  return 0;
 }
 
 int p4c_rate(p4c_step *step, const float *state, const float *forcing, float *rate) {
@@ -199,5 +233,6 @@ void p4c_close(p4c_step *step) {
   if (step->options) ((ort_release)step->table[ORT_RELEASE_OPTIONS])(step->options);
   if (step->env) ((ort_release)step->table[ORT_RELEASE_ENV])(step->env);
   free(step->unknown_border);
+  free(step->noise);
   free(step);
 }

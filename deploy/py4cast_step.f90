@@ -2,13 +2,14 @@
 !
 ! Arrays are real(c_float) in Fortran order, features first: state(features, lon, lat, timestep), fields(features, lon, lat).
 module py4cast_step
-  use, intrinsic :: iso_c_binding, only: c_associated, c_char, c_f_pointer, c_float, c_int, c_loc, c_null_char, c_null_ptr, c_ptr
+  use, intrinsic :: iso_c_binding, only: c_associated, c_char, c_f_pointer, c_float, c_int, c_loc, c_long_long, &
+    c_null_char, c_null_ptr, c_ptr
   implicit none
   private
-  public :: step_type, sizes_type, step_open, step_advance, step_rate, step_close, step_error
+  public :: step_type, sizes_type, step_open, step_advance, step_rate, step_begin_member, step_close, step_error
 
   type, bind(C) :: sizes_type
-    integer(c_int) :: num_input_steps, rows, columns, num_prognostic, num_forcing, num_predicted, takes_border
+    integer(c_int) :: num_input_steps, rows, columns, num_prognostic, num_forcing, num_predicted, takes_border, num_noise
   end type
 
   type :: step_type
@@ -38,6 +39,12 @@ module py4cast_step
       type(c_ptr), value :: handle, state, forcing, rate
       integer(c_int) :: failed
     end function
+    subroutine p4c_begin_member(handle, seed, start, member) bind(C)
+      import :: c_ptr, c_int, c_long_long
+      type(c_ptr), value :: handle
+      integer(c_long_long), value :: seed, start
+      integer(c_int), value :: member
+    end subroutine
     subroutine p4c_close(handle) bind(C)
       import :: c_ptr
       type(c_ptr), value :: handle
@@ -86,6 +93,14 @@ contains
     at_forcing = c_null_ptr
     if (present(forcing)) at_forcing = c_loc(forcing)
     ok = p4c_rate(step%handle, c_loc(state), at_forcing, c_loc(rate)) == 0
+  end subroutine
+
+  ! Says which member is forecast from now on, of the forecast that starts so many seconds after 1970-01-01T00 UTC.
+  subroutine step_begin_member(step, seed, start, member)
+    type(step_type), intent(in) :: step
+    integer(c_long_long), intent(in) :: seed, start
+    integer, intent(in) :: member
+    call p4c_begin_member(step%handle, seed, start, int(member, c_int))
   end subroutine
 
   subroutine step_close(step)

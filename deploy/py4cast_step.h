@@ -19,6 +19,7 @@ typedef struct {
   int num_forcing;     /* features of the forcing, 0 where there is none */
   int num_predicted;   /* features of what is predicted: the prognostic ones first */
   int takes_border;    /* whether values are imposed in the border */
+  int num_noise;       /* random numbers of a member at each step, 0 where it makes but one forecast */
 } p4c_sizes;
 
 /* Opens a file. NULL when that fails; p4c_error says why. num_threads 0: as many as there are cores. */
@@ -37,6 +38,10 @@ int p4c_advance(p4c_step *step, float *state, const float *forcing, const float 
 /* What the network of a hybrid gives to a solver (py4cast export --rate): the rate of a state [units s-1], (lat, lon,
  * num_predicted). The state stays as it is; the forcing is (lat, lon, num_forcing). 0 when all went well. */
 int p4c_rate(p4c_step *step, const float *state, const float *forcing, float *rate);
+
+/* Says which member is forecast from now on, for a step that takes noise: its numbers are those that py4cast draws in Python
+ * for this seed, start (seconds since 1970-01-01T00 UTC) and member. p4c_advance counts the lead steps from here. */
+void p4c_begin_member(p4c_step *step, long long seed, long long start, int member);
 
 void p4c_close(p4c_step *step);
 

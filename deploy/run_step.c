@@ -1,7 +1,8 @@
-/* A forecast in C: run_step STEP.onnx NUM_STEPS STATE FORCING BORDER FORECAST
+/* A forecast in C: run_step STEP.onnx NUM_STEPS STATE FORCING BORDER FORECAST [SEED START MEMBER]
  *
  * STATE, FORCING (a field per step) and BORDER (a field per step) are float32 files in the order of py4cast_step.h; '-'
- * for one that there is not. FORECAST is what each step predicts, one after the other. */
+ * for one that there is not. FORECAST is what each step predicts, one after the other. A step that takes noise makes the
+ * member of that number, from 0, of the forecast that starts START seconds after 1970-01-01T00 UTC. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +30,8 @@ int main(int argc, char **argv) {
   float *state, *forcing, *border, *predicted;
   size_t cells, i, num_steps;
   FILE *out;
-  if (argc != 7) {
-    fprintf(stderr, "usage: run_step STEP.onnx NUM_STEPS STATE FORCING BORDER FORECAST\n");
+  if (argc != 7 && argc != 10) {
+    fprintf(stderr, "usage: run_step STEP.onnx NUM_STEPS STATE FORCING BORDER FORECAST [SEED START MEMBER]\n");
     return 2;
   }
   step = p4c_open(argv[1], 0);
@@ -39,6 +40,7 @@ int main(int argc, char **argv) {
     return 3;
   }
   p4c_get_sizes(step, &s);
+  if (argc == 10) p4c_begin_member(step, strtoll(argv[7], NULL, 10), strtoll(argv[8], NULL, 10), atoi(argv[9]));
   num_steps = (size_t)strtoul(argv[2], NULL, 10);
   cells = (size_t)s.rows * (size_t)s.columns;
   state = read_file(argv[3], cells * (size_t)(s.num_input_steps * s.num_prognostic));

@@ -1,22 +1,31 @@
-! A forecast in Fortran: run_step_f STEP.onnx NUM_STEPS STATE FORCING BORDER FORECAST, files as run_step.c has them.
+! A forecast in Fortran: run_step_f STEP.onnx NUM_STEPS STATE FORCING BORDER FORECAST [SEED START MEMBER], as run_step.c has it.
 program run_step_f
-  use, intrinsic :: iso_c_binding, only: c_float
+  use, intrinsic :: iso_c_binding, only: c_float, c_long_long
   use, intrinsic :: iso_fortran_env, only: error_unit
   use py4cast_step
   implicit none
   type(step_type) :: step
   real(c_float), allocatable :: state(:, :, :, :), forcing(:, :, :, :), border(:, :, :, :), predicted(:, :, :)
-  character(len=4096) :: words(6)
+  character(len=4096) :: words(9)
   logical :: ok, has_forcing, has_border
-  integer :: i, num_steps, out
+  integer :: i, num_steps, out, member, num_words
+  integer(c_long_long) :: seed, start
 
-  if (command_argument_count() /= 6) call stop_with(2, 'usage: run_step_f STEP.onnx NUM_STEPS STATE FORCING BORDER FORECAST')
-  do i = 1, 6
+  num_words = command_argument_count()
+  if (num_words /= 6 .and. num_words /= 9) &
+    call stop_with(2, 'usage: run_step_f STEP.onnx NUM_STEPS STATE FORCING BORDER FORECAST [SEED START MEMBER]')
+  do i = 1, num_words
     call get_command_argument(i, words(i))
   end do
   read (words(2), *) num_steps
   call step_open(step, words(1), ok)
   if (.not. ok) call stop_with(3, trim(words(1))//': '//step_error())
+  if (num_words == 9) then
+    read (words(7), *) seed
+    read (words(8), *) start
+    read (words(9), *) member
+    call step_begin_member(step, seed, start, member)
+  end if
   associate (s => step%sizes)
     has_forcing = s%num_forcing > 0
     has_border = words(5) /= '-'

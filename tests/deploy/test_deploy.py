@@ -7,8 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from py4cast.forecaster import Forecaster
+from py4cast.noise import Noise
 from py4cast.steppers import StepGiven, open_stepper
+from py4cast.workflows.export.run import Export, export
 from tests import forecasters
 from tests.workflows.export.test_run import exported
 
@@ -87,3 +91,58 @@ def test_what_goes_wrong_is_told(build: Path, tmp_path: Path, program: str) -> N
     assert done.returncode == 3 and "short.bin" in done.stderr
     (tmp_path / "cut.onnx").write_bytes(step.read_bytes()[:2000])
     assert run(build, program, tmp_path / "cut.onnx", 1, "-", "-", "-", out).returncode == 3
+
+
+@pytest.mark.parametrize("noise", ["cells", "vector"])
+def test_members_are_those_of_python(build: Path, tmp_path: Path, noise: str) -> None:
+    torch.manual_seed(0)
+    strategy = {"noise": noise, **({"num_noise": 5} if noise == "vector" else {})}
+    network = {"num_filters": 8, "norm": "group"}
+    own = Forecaster.build(forecasters.info(forcings=("hour",)), "halfunet", "ensemble", 2, network, strategy).eval()
+    with torch.no_grad():  # what the noise comes in by begins with zeros
+        for weights in own.parameters():
+            weights.add_(0.05 * torch.randn_like(weights))
+    own.save(tmp_path / "f.safetensors")
+    step = tmp_path / "step.onnx"
+    export(Export(forecaster=str(tmp_path / "f.safetensors"), output=str(step), num_steps=1))
+    stepper = open_stepper(step)
+    state, forcing, _ = inputs(len(stepper.info.forcing))
+    state.tofile(tmp_path / "state.bin")
+    forcing.tofile(tmp_path / "forcing.bin")
+    start, seed, grid = np.datetime64("2021-07-03T12", "s"), 20_000_000_003, forecasters.GRID.shape
+    forecasts = {}
+    for member in (0, 7):
+        given = [
+            StepGiven(forcing[None, i], None, noise=stepper.info.noise.draw(seed, [start], [member], i, grid)[0])
+            for i in range(3)
+        ]
+        wanted = np.concatenate(list(stepper.rollout(state[None], given)))
+        words = (step, 3, tmp_path / "state.bin", tmp_path / "three.bin", "-", tmp_path / "out.bin")
+        forcing[:3].tofile(tmp_path / "three.bin")
+        for program in PROGRAMS:
+            done = run(build, program, *words, seed, start.astype(int), member)
+            assert done.returncode == 0, done.stderr
+            forecasts[member] = np.fromfile(tmp_path / "out.bin", np.float32).reshape(wanted.shape)
+            np.testing.assert_allclose(forecasts[member], wanted, rtol=1e-5, atol=1e-4)
+    assert np.abs(forecasts[0] - forecasts[7]).max() > 1e-3
+    done = run(build, "run_step", *words)
+    assert done.returncode == 4 and "it takes noise, and no member was begun" in done.stderr
+
+
+def test_numbers_of_c_are_those_of_numpy(tmp_path: Path) -> None:
+    source = '#include <stdio.h>\n#include <stdlib.h>\n#include "py4cast_noise.h"\n' + (
+        "int main(int argc, char **argv) {\n  size_t n = 2000000;\n  float *x = malloc(n * sizeof(float));\n"
+        "  if (argc != 5 || !x) return 1;\n  p4c_noise(atoll(argv[1]), atoll(argv[2]), atoi(argv[3]), atoi(argv[4]), x, n);\n"
+        "  return fwrite(x, sizeof(float), n, stdout) != n;\n}\n"
+    )
+    (tmp_path / "draw.c").write_text(source)
+    words = ["cc", "-O2", "-std=c99", f"-I{DEPLOY}", str(tmp_path / "draw.c"), str(DEPLOY / "py4cast_noise.c"), "-o", str(tmp_path / "draw"), "-lm"]  # fmt: skip
+    subprocess.run(words, check=True)
+    for seed, start, member, step in ((0, "2020-01-01T00", 0, 0), (-(2**62), "1903-01-01T06", 2**30, 119)):
+        instant = np.datetime64(start, "s")
+        (wanted,) = Noise("vector", 2_000_000).draw(seed, [instant], [member], step, (1, 1))[0]
+        asked = [str(tmp_path / "draw"), str(seed), str(instant.astype(int)), str(member), str(step)]
+        drawn = np.frombuffer(subprocess.run(asked, capture_output=True, check=True).stdout, np.float32)
+        # beyond the ziggurat's last layer too, and in its wedges
+        assert np.abs(wanted).max() > 4.5
+        np.testing.assert_array_equal(drawn, wanted)
