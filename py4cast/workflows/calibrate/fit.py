@@ -92,9 +92,36 @@ class CalibrationFit:
                     m = self._num_members
                     stretch[step, feature] = np.sqrt(max(error, 0.0) * m / (m + 1) / spread)
         bias, share = self._bias(change, towards_mean)
+        rmse = self._rmse(change, towards_mean, share[:, None] * bias[None])
+        known = {"rmse": {name: rmse[:, place].tolist() for place, name in enumerate(self._features)}}
         return Calibration(
-            self._features, change, towards_mean, bias, stretch, self._is_positive, self._mean, dict(source), share
+            self._features,
+            change,
+            towards_mean,
+            bias,
+            stretch,
+            self._is_positive,
+            self._mean,
+            {**source, **known},
+            share,
         )
+
+    def _rmse(
+        self, change: NDArray[np.float64], towards_mean: NDArray[np.float64], taken: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Root mean square error of the calibrated forecasts (of their mean), `(lead, features)`.
+
+        Args:
+            change: α.
+            towards_mean: β.
+            taken: the bias that is taken away, by lead time and hour of the day, `(lead, 24, features)`.
+        """
+        combined = np.stack([change, towards_mean, -np.ones_like(change)], axis=1)
+        squares = np.einsum("kpf,kpqf,kqf->kf", combined, self._products, combined)
+        remaining = np.einsum("khpf,kpf->khf", self._means, combined)
+        squares += (taken**2 * self._shares - 2 * taken * remaining).sum(axis=1)
+        shares = self._shares.sum(axis=1)
+        return np.asarray(np.sqrt(np.maximum(squares, 0.0) / np.where(shares > 0, shares, 1.0)))
 
     def _centred(self) -> NDArray[np.float64]:
         """The products about the means of the hours, as far as those are believed: a bias is no reason to damp a change."""

@@ -37,7 +37,7 @@ def dressing(
         return None, None
     features = model.info.predicted
     if gaussian is None:
-        dressed = Dressed.of(model.lineage.get("validation_rmse"), features, num_steps)
+        dressed = Dressed.of(_errors(model), features, num_steps)
         if dressed is None:
             logger.info("no reference gaussian: the Forecaster knows no validation errors of %d steps", num_steps)
         return dressed, None
@@ -49,7 +49,7 @@ def dressing(
     ):
         if ours != theirs:
             raise DataError(f"--gaussian {gaussian}: its {what} are {theirs}, those of the Forecaster {ours}")
-    dressed = Dressed.of(other.lineage.get("validation_rmse"), features, num_steps)
+    dressed = Dressed.of(_errors(other), features, num_steps)
     if dressed is None:
         raise DataError(
             f"--gaussian {gaussian}: it knows no validation errors of {num_steps} steps; train it with --num_pred_steps_val_test {num_steps}"
@@ -60,3 +60,9 @@ def dressing(
         return values.mean(1) if values.ndim == 6 else values
 
     return dressed, forecast
+
+
+def _errors(model: Forecaster) -> object:
+    """The root mean square errors of its forecasts on the validation split, as it makes them: calibrated or not."""
+    calibration = model.calibration
+    return model.lineage.get("validation_rmse") if calibration is None else calibration.source.get("rmse")

@@ -88,3 +88,31 @@ def test_what_is_missing_does_not_count() -> None:
         values.append(fit.result({}))
     np.testing.assert_allclose(values[0].change, values[1].change)
     np.testing.assert_allclose(values[0].bias, values[1].bias)
+
+
+@pytest.mark.parametrize("num_members", [1, 5])
+def test_the_errors_that_remain_are_told(num_members: int) -> None:
+    rng = np.random.default_rng(2)
+    mean, weights = np.full((*SHAPE, 1), 10.0, dtype=np.float32), rng.uniform(0.5, 1.5, SHAPE)
+    fit = CalibrationFit(("t",), mean, weights, np.array([False]), 2, num_members)
+    cases = []
+    for day in range(40):
+        first = rng.normal(10, 3, (*SHAPE, 1)).astype(np.float32)
+        members = (first + rng.normal(0, 2, (num_members, 2, *SHAPE, 1))).astype(np.float32)
+        truth = (0.5 * members.mean(0) + 0.5 * first + rng.normal(1.0, 0.5, (2, *SHAPE, 1))).astype(np.float32)
+        truth[0, 0, 0] = np.nan
+        hours = np.array([day % 3, (day + 1) % 3])
+        fit.add(members, truth, first, hours)
+        cases.append((members, truth, first, hours))
+    calibration = fit.result({"split": "valid"})
+    assert calibration.source["split"] == "valid"
+    for step in range(2):
+        squares = total = 0.0
+        for members, truth, first, hours in cases:
+            made = calibration.apply(
+                members[:, step], np.repeat(first[None], num_members, 0), step, hours[step : step + 1], num_members
+            ).mean(0)
+            counted = np.isfinite(truth[step, ..., 0]) * weights
+            squares += float((np.nan_to_num(made - truth[step])[..., 0] ** 2 * counted).sum())
+            total += float(counted.sum())
+        assert calibration.source["rmse"]["t"][step] == pytest.approx((squares / total) ** 0.5, rel=1e-5)
