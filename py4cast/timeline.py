@@ -18,6 +18,7 @@ __all__ = [
     "MONTH",
     "Period",
     "Periods",
+    "ScoredPeriods",
     "Stretch",
     "duration",
     "evenly",
@@ -254,3 +255,36 @@ class Periods(Settings):
     def in_order(self) -> tuple[Period, Period, Period]:
         """The periods of train, valid and test."""
         return self.train, self.valid, self.test
+
+    @property
+    def known(self) -> dict[str, Period]:
+        """The three periods by the name of their split."""
+        return {"train": self.train, "valid": self.valid, "test": self.test}
+
+    @property
+    def described(self) -> Period:
+        """The period whose statistics describe the data."""
+        return self.train
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredPeriods(Settings):
+    """The periods of data that nothing is trained on: a Forecaster is verified or calibrated on them, or starts from them."""
+
+    test: Period = setting(help="what is scored")
+    valid: Period | None = setting(None, "what a calibration is fitted on")
+
+    @property
+    def in_order(self) -> tuple[None, Period | None, Period]:
+        """The periods of train, valid and test; None for one that is not given."""
+        return None, self.valid, self.test
+
+    @property
+    def known(self) -> dict[str, Period]:
+        """The periods that are given, by split."""
+        return {"test": self.test} if self.valid is None else {"valid": self.valid, "test": self.test}
+
+    @property
+    def described(self) -> Period:
+        """The period whose statistics describe the data."""
+        return self.test

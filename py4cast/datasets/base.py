@@ -319,12 +319,16 @@ class WindowDataset(DatasetABC):
             part.fill(computed, valid, out[len(stored) :])
 
     @classmethod
-    def of_period(cls, shared: Splits, split: str, period: Period, num_input_steps: int, num_pred_steps: int) -> Self:
-        """The samples of one period.
+    def of_period(
+        cls, shared: Splits, split: str, period: Period | None, num_input_steps: int, num_pred_steps: int
+    ) -> Self:
+        """The samples of one period; none of one that is not given.
 
         Raises:
             DataError: there is none; says why.
         """
+        if period is None:
+            return cls(shared, np.zeros(0, dtype=np.int64), num_input_steps, num_pred_steps)
         info, cube, length = shared.info, shared.cube, num_input_steps + num_pred_steps
         states = cube.available(info.prognostic)
         others = cube.available([n for n in (*info.diagnostic, *info.forcing) if n in cube.names])
@@ -345,7 +349,7 @@ class WindowDataset(DatasetABC):
     def of_periods(
         cls,
         shared: Sequence[Splits],
-        periods: Sequence[Period],
+        periods: Sequence[Period | None],
         num_input_steps: int,
         num_pred_steps_train: int,
         num_pred_steps_val_test: int,

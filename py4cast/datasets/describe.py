@@ -66,7 +66,7 @@ def describe(
         wanted = ("sin_latitude", "sin_longitude", "cos_longitude") if is_round else ("x", "y")
         wanted += ("border_mask",) if border else ()
         wanted += () if valid.all() else ("valid_mask",)
-    inside = cube.axis.inside(settings.periods.train)
+    inside = cube.axis.inside(settings.periods.described)
     stats, differences = cube.statistics(inside, [v.name for v in variables])
     info = DatasetInfo(
         name=settings.name,
@@ -118,7 +118,7 @@ def _placed(cube: CubeABC, grid: Grid) -> CubeABC:
 
 
 def _input_info(driver: Driver, settings: SeriesSettings) -> InputInfo:
-    inside = driver.cube.axis.inside(replace(settings.periods.train, init_step=None))
+    inside = driver.cube.axis.inside(replace(settings.periods.described, init_step=None))
     stats: Stats = driver.cube.statistics(inside, driver.names)[0]
     chosen = [replace(driver.cube.variable(n), role="forcing") for n in driver.names]
     return InputInfo(driver.cube.grid, chosen, stats, driver.at_start)

@@ -27,7 +27,7 @@ from py4cast.planes.reader import FieldPlan, PlaneReader, check_plane
 from py4cast.progress import Preparation
 from py4cast.regrid import Regridder
 from py4cast.settings import cache_dir, digest, read_json
-from py4cast.timeline import Period, Periods, duration, evenly, num_months, show_duration
+from py4cast.timeline import Periods, ScoredPeriods, duration, evenly, num_months, show_duration
 
 __all__ = ["files_of", "prepare", "report_missing", "time_axis"]
 
@@ -54,15 +54,16 @@ def files_of(settings: GriddedSettings, plans: Sequence[FieldPlan]) -> dict[str,
     return files
 
 
-def time_axis(instants: NDArray[np.datetime64], periods: Periods, step: np.timedelta64) -> NDArray[np.datetime64]:
+def time_axis(
+    instants: NDArray[np.datetime64], periods: Periods | ScoredPeriods, step: np.timedelta64
+) -> NDArray[np.datetime64]:
     """Evenly spaced instants over the periods, at the phase at which most of the files' instants lie.
 
     Raises:
         DataError: a period in which the files hold nothing.
     """
     inside = np.zeros(instants.size, dtype=bool)
-    for split in ("train", "valid", "test"):
-        period: Period = getattr(periods, split)
+    for split, period in periods.known.items():
         here = period.contains(instants)
         if not here.any():
             span = f"{instants[0]} to {instants[-1]}" if instants.size else "nothing"
@@ -92,8 +93,7 @@ def _axis(settings: GriddedSettings, catalog: Catalog) -> TimeAxis:
         return TimeAxis.series(time_axis(catalog.times(), settings.periods, step))
     starts = catalog.starts()
     inside = np.zeros(starts.size, dtype=bool)
-    for split in ("train", "valid", "test"):
-        period: Period = getattr(settings.periods, split)
+    for split, period in settings.periods.known.items():
         here = period.contains(starts)
         if not here.any():
             span = f"{starts[0]} to {starts[-1]}" if starts.size else "nothing"
@@ -146,8 +146,7 @@ def _own_store(settings: GriddedSettings) -> Path | None:
     if document != held:
         return None
     starts = store.times if store.axis.is_series else store.axis.init_times
-    periods = (settings.periods.train, settings.periods.valid, settings.periods.test)
-    whole = all(p.first >= starts[0] and p.last <= starts[-1] for p in periods)
+    whole = all(p.first >= starts[0] and p.last <= starts[-1] for p in settings.periods.known.values())
     return folder if whole or store.recipe()["periods"] == settings.to_dict()["periods"] else None
 
 

@@ -12,7 +12,7 @@ from py4cast.errors import SettingsError, nearest
 from py4cast.grid import Grid
 from py4cast.mask_file import mask_of_file, runs_of
 from py4cast.settings import Settings, setting
-from py4cast.timeline import Periods
+from py4cast.timeline import Periods, ScoredPeriods
 
 __all__ = ["BoxSettings", "GridSettings", "SeriesSettings", "Window"]
 
@@ -71,7 +71,10 @@ class SeriesSettings(Settings):
 
     name: str = setting("gridded", "what to call the dataset")
     step: str = setting(help="time between two states, such as 1h, 15min, 1d, or months of the calendar: 1mon")
-    periods: Periods = setting(help="train, valid and test periods")
+    # the last kind is the one whose mistakes are told
+    periods: ScoredPeriods | Periods = setting(
+        help="train, valid and test periods; test alone, or valid and test, of data that nothing is trained on"
+    )
     grid: GridSettings = setting(factory=GridSettings, help="window and border")
     forcings: tuple[str, ...] = setting((), "computed forcings: hour, day_of_year, toa_radiation")
     statics: tuple[str, ...] | None = setting(

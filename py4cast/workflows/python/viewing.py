@@ -110,13 +110,13 @@ class OpenedDataset:
 
     Attributes:
         data: all that it holds, as a lazy `xarray.Dataset`.
-        train, valid, test: the splits, datasets of torch whose samples are Items; None for a store alone.
+        train, valid, test: the splits, datasets of torch whose samples are Items; None for a store alone, and without a period.
         info: what is known of the data; None for a store alone.
     """
 
     def __init__(self, cube: CubeABC | None, splits: tuple[DatasetABC, DatasetABC, DatasetABC] | None) -> None:
         self._cube = cube
-        parts: tuple[DatasetABC | None, ...] = (None, None, None) if splits is None else splits
+        parts = (None, None, None) if splits is None else tuple(split if len(split) else None for split in splits)
         self.train, self.valid, self.test = parts
 
     @property

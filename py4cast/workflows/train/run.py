@@ -63,6 +63,11 @@ logger = logging.getLogger(__name__)
 
 def _load_data(config: RunConfig, settings: Any, folder: Path) -> tuple[DatasetABC, DatasetABC, DatasetABC]:
     """The splits of decoded settings, made first where that takes long."""
+    # datasets that make their own fields have none
+    known = getattr(getattr(settings, "periods", None), "known", None)
+    for split in ("train", "valid"):
+        if known is not None and split not in known:
+            raise SettingsError(f"dataset.periods.{split}: missing; expected object; training needs it")
     path, kind, t = folder / "dataset.json", registry.get(config.dataset.name), config.train
     write_json(path, config.dataset.settings)
     if process_rank() == 0:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from py4cast.cubes.base import CubeABC
 from py4cast.datasets import DatasetABC
 from py4cast.datasets.base import WindowDataset
+from py4cast.errors import DataError
 from py4cast.forecaster import Forecaster
 from py4cast.metrics.climatology import Climatology, ClimatologyKind, Fit, RainCounts, check_kind
 from py4cast.metrics.layout import RainClimate, is_rain
@@ -39,6 +40,8 @@ def climatology_of(
     """
     info = train.info
     names = info.predicted
+    if not len(train):
+        raise DataError(f"dataset {info.name!r}: no training period to make a climatology of")
     if not isinstance(train, WindowDataset):
         means = info.stats.to_list("mean", names).numpy()
         field = np.broadcast_to(means, (1, *info.grid.shape, len(names)))

@@ -218,6 +218,9 @@ def _climatology(
                 "the climatology is of the training period of the given data; that of the Forecaster's own cannot be had: %s",
                 error,
             )
+    if not len(train):
+        logger.warning("no climatology: neither the Forecaster nor the given data have a training period")
+        return None
     return climatology_of(train, asked, dry_limit=dry_limit)
 
 

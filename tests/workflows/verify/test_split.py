@@ -14,6 +14,7 @@ from py4cast.metrics import ScoreSettings
 from py4cast.metrics.batches import BatchVerification
 from py4cast.namedtensor import NamedTensor
 from py4cast.testing import make_batch, make_info
+from py4cast.workflows.calibrate.run import calibrate
 from py4cast.workflows.config import build_config
 from py4cast.workflows.train.run import train
 from py4cast.workflows.verify.climatology import carried_climatology, climatology_of
@@ -188,3 +189,24 @@ def test_an_ensemble_stands_beside_its_dressed_mean(tmp_path: Path, monkeypatch:
         verify(folders["ensemble"], num_steps=3, num_members=3, gaussian=folders["scaled_ar"])
     plain, _ = verify(folders["ensemble"], num_steps=3, num_members=3)
     assert "gaussian" not in plain.systems
+
+
+def test_data_that_nothing_is_trained_on_need_no_training_period(
+    made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = json.loads(made[1].read_text())
+    wanted, _ = verify(made[0], "gridded", made[1], num_steps=2, scores=FEW)
+    test = {"test": whole["periods"]["test"]}
+    alone = write_json(tmp_path / "test.json", {**whole, "name": "later", "periods": test})
+    splits = get_datasets("gridded", 2, 1, 1, alone)
+    assert [len(s) for s in splits[:2]] == [0, 0] and len(splits[2]) > 0
+    # the Forecaster was made without a run, so that nothing tells of its training data
+    scores, _ = verify(made[0], "gridded", alone, num_steps=2, scores=FEW)
+    np.testing.assert_allclose(scores.table("rmse", "model"), wanted.table("rmse", "model"), rtol=1e-6)
+    assert "climatology" not in scores.systems or np.isfinite(scores.table("rmse", "climatology")).all()
+    with pytest.raises(DataError, match="the validation split holds 0 forecasts"):
+        calibrate(made[0], tmp_path / "c.safetensors", "gridded", alone)
+    monkeypatch.chdir(tmp_path)
+    config = build_config({"dataset": {"name": "gridded", "settings": json.loads(alone.read_text())}}, [])
+    with pytest.raises(SettingsError, match=r"dataset\.periods\.train: missing; expected object; training needs it"):
+        train(config)
