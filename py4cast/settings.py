@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, TypeVar, Union, cast, get_args, get_origin
 
 from py4cast.errors import SettingsError, nearest
+from py4cast.shipped import shipped
 
 __all__ = [
     "Settings",
@@ -103,7 +104,7 @@ def read_json(path: str | os.PathLike[str], max_bytes: int | None = _MAX_BYTES) 
     Raises:
         SettingsError: the file cannot be read or is not one JSON object.
     """
-    file = Path(path)
+    file = shipped(Path(path))
     try:
         if max_bytes is not None and file.stat().st_size > max_bytes:
             raise SettingsError(f"{file}: larger than {max_bytes // 10**6} MB, which no settings file is")
@@ -195,12 +196,10 @@ def _decode_scalar(hint: Any, value: Any, where: str, problems: _Problems) -> An
     elif hint is int and isinstance(value, int) and not isinstance(value, bool):
         if abs(value) < 2**63:
             return value
-    elif hint in (str, bool) and type(value) is hint:
+    elif (hint in (str, bool) and type(value) is hint) or (hint is type(None) and value is None):
         return value
     elif hint is Path and isinstance(value, str) and value and "\0" not in value:
         return Path(value)
-    elif hint is type(None) and value is None:
-        return None
     problems.expected(where, hint, value)
     return _FAILED
 
