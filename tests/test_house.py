@@ -290,7 +290,8 @@ ROOMS = {
         "run",
     ],
     "workflows/train": [
-        "channels constrained folder limits lineage sharing trainer",
+        "channels constrained folder limits lineage precision sharing",
+        "trainer",
         "transfer",
         "run",
         "estimate",

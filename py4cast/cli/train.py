@@ -112,7 +112,11 @@ def _learning_arguments(p: argparse.ArgumentParser) -> None:
     )
     p.add_argument("--gradient_clip", type=float, metavar="G", help="largest norm of the gradient (default: none)")
     p.add_argument("--lr", type=float, metavar="LR", help="highest learning rate (default: 0.001)")
-    p.add_argument("--precision", metavar="P", help="32, bf16-mixed or 16-mixed (default: 32)")
+    p.add_argument(
+        "--precision",
+        metavar="P",
+        help="auto, 32, bf16-mixed or 16-mixed (default: auto, bf16-mixed on a GPU where the network keeps its skill)",
+    )
     p.add_argument(
         "--on_nan",
         metavar="WHAT",

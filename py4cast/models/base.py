@@ -46,6 +46,7 @@ class ModelABC(ABC):
             the noise level of a diffusion, a lead time. `num_conditions` in the constructor tells its size.
         takes_latent: whether it has a latent variable for a strategy that asks for one, by `num_latent` in the constructor; its
             noise then is the `condition`, `(batch, lat, lon, latent)`.
+        keeps_skill_in_bf16: whether it was shown to learn as well in bf16-mixed as in float32, so that `--precision auto` takes it.
     """
 
     settings_kls: ClassVar[Any]
@@ -55,6 +56,7 @@ class ModelABC(ABC):
     grids: ClassVar[frozenset[str]] = frozenset({"rectangle"})
     conditioned: ClassVar[bool] = False
     takes_latent: ClassVar[bool] = False
+    keeps_skill_in_bf16: ClassVar[bool] = False
 
     @abstractmethod
     def transform_statics(self, statics: Statics) -> Statics:

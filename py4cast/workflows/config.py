@@ -54,8 +54,8 @@ class TrainSettings(Settings):
     epochs: int = setting(20, "passes over the training period")
     batch_size: int = setting(4, "samples per step")
     val_interval: int = setting(1, "epochs between two validations")
-    precision: Literal["32", "bf16-mixed", "16-mixed"] = setting(
-        "32", "arithmetic of the network; on a CPU 16-mixed means bf16-mixed"
+    precision: Literal["auto", "32", "bf16-mixed", "16-mixed"] = setting(
+        "auto", "arithmetic of the network: bf16-mixed on a GPU that has it, where the network keeps its skill, else 32"
     )
     num_input_steps: int = setting(2, "past states that the network sees")
     num_pred_steps_train: int = setting(1, "steps unrolled in training")

@@ -56,7 +56,7 @@ def _less(t: TrainSettings) -> str:
         fewer = max(1, t.batch_size // 2)
         times = t.accumulate_grad_batches * t.batch_size // fewer
         ways.append(f"--batch_size {fewer} --accumulate {times} instead of {t.batch_size} (the same gradient)")
-    if t.precision == "32":
+    if t.precision in ("auto", "32"):
         ways.append("--precision bf16-mixed")
     if t.longest_rollout == 1 and not t.use_checkpoint:
         ways.append("--checkpoint_rollout")

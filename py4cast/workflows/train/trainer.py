@@ -27,13 +27,16 @@ from py4cast.job import Job
 from py4cast.profiling import Profile
 from py4cast.tracking import RunLog
 from py4cast.workflows.config import RunConfig, TrainSettings
+from py4cast.workflows.train.precision import auto_precision
 
 __all__ = ["make_callbacks", "make_trainer"]
 
 logger = logging.getLogger(__name__)
 
 
-def _precision(asked: str) -> Any:
+def _precision(asked: str, model: str = "", accelerator: str = "auto") -> Any:
+    if asked == "auto":
+        return auto_precision(model, accelerator)
     if asked == "16-mixed" and not torch.cuda.is_available():
         logger.warning("precision 16-mixed: no accelerator here; bf16-mixed is used")
         return "bf16-mixed"
@@ -102,7 +105,7 @@ def make_trainer(
         num_nodes=job.num_nodes,
         max_epochs=t.epochs,
         max_steps=-1 if t.max_steps is None else t.max_steps,
-        precision=_precision(t.precision),
+        precision=_precision(t.precision, config.model.name, accelerator),
         gradient_clip_val=t.gradient_clip,
         accumulate_grad_batches=t.accumulate_grad_batches,
         check_val_every_n_epoch=t.val_interval,
