@@ -136,9 +136,9 @@ ROOMS = {
     ],
     "observers": [
         "base clock colours display ensembles graph kept mapping numbers titles turbulence",
-        "coast raster",
-        "images maps spectra spread state_error",
-        "animation chart cube error graticule prediction spatial_error",
+        "coast difference hovmoller meteogram profile raster",
+        "graticule images maps spectra spread state_error",
+        "animation chart cube error prediction spatial_error",
         "sheet",
     ],
     "physics": [
@@ -200,8 +200,9 @@ ROOMS = {
     "workflows": [
         "config export page terminal workers",
         "chosen",
-        "catalogue forecast graph inspect new plot plugins prepare sharing verify view",
-        "calibrate cycle get hindcast train",
+        "counterpart",
+        "catalogue forecast graph inspect new plugins prepare sharing verify view",
+        "calibrate charts cycle get hindcast plot train",
         "python",
         "experiments",
         "sweep",

@@ -2,9 +2,11 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from py4cast.cli.base import Verb, by_comma
+from py4cast.errors import SettingsError
 
 __all__ = ["VERB"]
 
@@ -12,10 +14,11 @@ _HELP = """\
 examples:
   py4cast plot fc.grib2 --output fc.png
   py4cast plot fc.nc --variables t2m --lead_times 6h,12h,24h --output fc.png
+  py4cast plot fc.nc --with analysis.nc --variables msl --units msl=mbar --output error.png
   py4cast plot 'analyses/*.grib' --times 2019-03-30T00 --isolines none --output an.png
 
 A row of charts per variable, a column per time: the field in the units that people use, the coast, pressure or geopotential as
-lines with lows and highs, wind near the ground as barbs. Of an ensemble the mean is drawn, and said so."""
+lines with lows and highs, wind near the ground as barbs (or arrows, or streamlines). Of an ensemble the mean is drawn, and said so."""
 
 
 def _arguments(p: argparse.ArgumentParser) -> None:
@@ -29,7 +32,32 @@ def _arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--lead_times", metavar="TIMES", help="of a forecast, such as 6h,12h (default: six, evenly)")
     p.add_argument("--times", metavar="TIMES", help="of a series, such as 2019-03-30T00 (default: six, evenly)")
     p.add_argument("--isolines", default="auto", metavar="NAME", help="variable drawn as lines; none (default: pressure or geopotential)")  # fmt: skip
-    p.add_argument("--wind", default="auto", metavar="NAME", help="first component drawn as barbs; none (default: near the ground)")  # fmt: skip
+    p.add_argument("--wind", default="auto", metavar="NAME", help="first component drawn over it; none (default: near the ground)")  # fmt: skip
+    p.add_argument(
+        "--wind_style", default="barbs", metavar="STYLE", help="barbs, arrows or streamlines (default: barbs)"
+    )
+    p.add_argument(
+        "--units",
+        action="append",
+        default=[],
+        metavar="NAME=UNITS",
+        help="show a variable in other units, such as t2m=degF",
+    )
+    p.add_argument(
+        "--with", dest="against", nargs="+", metavar="FILE", help="another forecast, or the analysis: the difference is drawn, dots where members tell it from chance"
+    )  # fmt: skip
+    p.add_argument("--regrid", choices=("linear", "nearest", "mean"), help="bring --with to the grid of the first (default: refuse another grid)")  # fmt: skip
+
+
+def _units(texts: Sequence[str]) -> dict[str, str]:
+    """Units by variable, from `NAME=UNITS` texts."""
+    units = {}
+    for text in texts:
+        name, equals, wanted = text.partition("=")
+        if not (name and equals and wanted):
+            raise SettingsError(f"--units {text!r}: expected NAME=UNITS, such as t2m=degF")
+        units[name] = wanted
+    return units
 
 
 def _run(a: argparse.Namespace) -> None:
@@ -37,7 +65,8 @@ def _run(a: argparse.Namespace) -> None:
     from py4cast.workflows.plot import plot
 
     path = plot(
-        a.files, Path(a.output), by_comma(a.variables), a.init_time, by_comma(a.lead_times), by_comma(a.times), a.isolines, a.wind
+        a.files, Path(a.output), by_comma(a.variables), a.init_time, by_comma(a.lead_times), by_comma(a.times), a.isolines, a.wind,
+        units=_units(a.units), wind_style=a.wind_style, against=a.against or (), regrid=a.regrid,
     )  # fmt: skip
     sys.stdout.write(f"{path}\n")
 

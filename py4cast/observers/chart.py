@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.grid import Grid
-from py4cast.observers.colours import table_of
-from py4cast.observers.display import display_of
+from py4cast.observers.colours import ColourTable, table_of
+from py4cast.observers.display import Display, display_of
+from py4cast.observers.graticule import graticule
 from py4cast.observers.maps import _places as places_of
 from py4cast.observers.maps import draw_field
 from py4cast.observers.numbers import label_of
@@ -18,10 +19,11 @@ from py4cast.vectors import VectorTurn
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Isolines", "Wind", "centres_of", "draw_chart", "line_levels"]
+__all__ = ["LEGENDS", "WINDS", "Isolines", "Wind", "centres_of", "draw_chart", "line_levels"]
 
 _KNOTS = 1.943844
 _ACROSS = 22  # barbs along the longer side
+_DOTS_ACROSS = 60
 _SMOOTHED_M = 25_000.0
 _STEPS = (1.0, 2.0, 2.5, 4.0, 5.0)
 
@@ -32,10 +34,12 @@ class Isolines(NamedTuple):
     Args:
         variable: pressure or geopotential.
         field: `(lat, lon)`, in its units.
+        units: that are written on the lines; by default those that forecasters use.
     """
 
     variable: Variable
     field: NDArray[np.float32]
+    units: str = ""
 
 
 class Wind(NamedTuple):
@@ -45,11 +49,13 @@ class Wind(NamedTuple):
         variable: the first one; its axes say along which both run.
         u: `(lat, lon)` [m s-1].
         v: `(lat, lon)` [m s-1].
+        style: how it is drawn, of `WINDS`.
     """
 
     variable: Variable
     u: NDArray[np.float32]
     v: NDArray[np.float32]
+    style: str = "barbs"
 
 
 def line_levels(field: NDArray[np.float64], count: int = 12) -> NDArray[np.float64]:
@@ -95,6 +101,7 @@ def centres_of(field: NDArray[np.float64], size: int) -> list[tuple[int, int, st
 def draw_chart(
     axes: "Axes", grid: Grid, variable: Variable, field: NDArray[np.float32], title: str,
     span: tuple[float, float] | None = None, isolines: Isolines | None = None, wind: Wind | None = None,
+    shown: Display | None = None, table: ColourTable | None = None, marks: NDArray[np.bool_] | None = None,
 ) -> Any:  # fmt: skip
     """Draws a filled field `(lat, lon)`, lines and wind over it; returns what a colour bar takes.
 
@@ -106,20 +113,55 @@ def draw_chart(
         title: above it.
         span: limits of the colours, in the units that are shown.
         isolines: pressure or geopotential.
-        wind: drawn as barbs: a half one for 5 kn, a whole one for 10 kn, a flag for 50 kn.
+        wind: drawn as barbs (a half one for 5 kn, a whole one for 10 kn, a flag for 50 kn), arrows or streamlines.
+        shown: how the field is shown; by default as forecasters do.
+        table: its colours; by default those of its kind.
+        marks: cells that are stippled, `(lat, lon)`.
     """
-    shown = display_of(variable)
-    mesh = draw_field(axes, grid, shown.values(field), table_of(shown.variable), span)
+    shown = shown or display_of(variable)
+    mesh = draw_field(axes, grid, shown.values(field), table or table_of(shown.variable), span)
     axes.set_title(title, fontsize=8)
+    _draw_graticule(axes, rectangle_of(grid))
     if isolines is not None:
         _draw_lines(axes, grid, isolines)
     if wind is not None:
         _draw_wind(axes, grid, wind)
+    if marks is not None:
+        _stipple(axes, grid, marks)
     return mesh
 
 
+def _draw_graticule(axes: "Axes", grid: Grid) -> None:
+    """Meridians and parallels, named where they meet the lower and the left side, in place of kilometres and bare numbers."""
+    x, y, _ = places_of(grid)
+    ticks: dict[str, dict[float, str]] = {"x": {}, "y": {}}
+    for line in graticule(grid):
+        for part in line.parts:
+            columns, rows = (np.interp(part[:, i], np.arange(a.size), a) for i, a in enumerate((x, y)))
+            axes.plot(columns, rows, color="grey", linewidth=0.3, linestyle=":")
+            along, side = ("x", y.min()) if line.is_meridian else ("y", x.min())
+            beside, at = (rows, columns) if along == "x" else (columns, rows)
+            end = int(np.argmin(np.abs(beside - side)))
+            if abs(beside[end] - side) <= 1.5 * abs(float(np.ptp(y if along == "x" else x))) / max(grid.shape):
+                ticks[along][float(at[end])] = line.label
+    if not any(ticks.values()):
+        return
+    axes.set_xticks(list(ticks["x"]), list(ticks["x"].values()))
+    axes.set_yticks(list(ticks["y"]), list(ticks["y"].values()))
+
+
+def _stipple(axes: "Axes", grid: Grid, marks: NDArray[np.bool_]) -> None:
+    """Dots on every so many of the marked cells."""
+    flat = np.nan_to_num(as_rectangle(grid, marks.astype(np.float32))) > 0.5
+    x, y, _ = places_of(rectangle_of(grid))
+    every = max(1, round(max(flat.shape) / _DOTS_ACROSS))
+    rows, columns = np.nonzero(flat[every // 2 :: every, every // 2 :: every])
+    if rows.size:
+        axes.plot(x[every // 2 :: every][columns], y[every // 2 :: every][rows], ".", color="black", markersize=1.2)
+
+
 def _draw_lines(axes: "Axes", grid: Grid, isolines: Isolines) -> None:
-    shown = display_of(isolines.variable)
+    shown = display_of(isolines.variable, isolines.units)
     values = smoothed(as_rectangle(grid, shown.values(isolines.field)), rectangle_of(grid))
     x, y, _ = places_of(rectangle_of(grid))
     levels = line_levels(values)
@@ -144,10 +186,41 @@ def _draw_wind(axes: "Axes", grid: Grid, wind: Wind) -> None:
     flat = rectangle_of(grid)
     u, v = as_rectangle(grid, u), as_rectangle(grid, v)
     x, y, _ = places_of(flat)
+    WINDS[wind.style](axes, x, y, u, v, flat)
+
+
+def _thinned(u: NDArray[Any]) -> tuple[slice, slice]:
     every = max(1, round(max(u.shape) / _ACROSS))
-    rows, columns = slice(every // 2, None, every), slice(every // 2, None, every)
-    south = flat.latitude_2d()[rows, columns] < 0
+    return slice(every // 2, None, every), slice(every // 2, None, every)
+
+
+def _barbs(axes: "Axes", x: Any, y: Any, u: NDArray[Any], v: NDArray[Any], grid: Grid) -> None:
+    rows, columns = _thinned(u)
+    south = grid.latitude_2d()[rows, columns] < 0
     axes.barbs(
         x[columns], y[rows], _KNOTS * u[rows, columns], _KNOTS * v[rows, columns], length=4, linewidth=0.4, flip_barb=south,
         sizes={"emptybarb": 0.12},
     )  # fmt: skip
+
+
+def _arrows(axes: "Axes", x: Any, y: Any, u: NDArray[Any], v: NDArray[Any], grid: Grid) -> None:
+    rows, columns = _thinned(u)
+    drawn = axes.quiver(x[columns], y[rows], u[rows, columns], v[rows, columns], width=0.002, pivot="mid")
+    fast = float(line_levels(np.array([0.0, np.nanmax(np.hypot(u, v))]), 2)[-1]) or 1.0
+    axes.quiverkey(drawn, 0.82, 0.05, fast, f"{fast:g} m s⁻¹", labelpos="E", fontproperties={"size": 6})
+
+
+def _streamlines(axes: "Axes", x: Any, y: Any, u: NDArray[Any], v: NDArray[Any], grid: Grid) -> None:
+    # along evenly spaced axes that grow
+    order = [np.argsort(a, kind="stable") for a in (y, x)]
+    u, v = (np.ma.masked_invalid(part[order[0]][:, order[1]]) for part in (u, v))
+    at_x, at_y = (np.linspace(a[o[0]], a[o[-1]], a.size) for a, o in ((x, order[1]), (y, order[0])))
+    axes.streamplot(at_x, at_y, u, v, density=1.2, color="black", linewidth=0.5, arrowsize=0.6)
+
+
+WINDS = {"barbs": _barbs, "arrows": _arrows, "streamlines": _streamlines}
+LEGENDS = {
+    "barbs": "barbs: wind, half 5 kn, full 10 kn, flag 50 kn",
+    "arrows": "arrows: wind",
+    "streamlines": "streamlines: direction of the wind",
+}

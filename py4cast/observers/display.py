@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from py4cast.errors import DataError
+from py4cast.errors import DataError, SettingsError
 from py4cast.units import conversion
 from py4cast.variables import Variable
 
@@ -17,6 +17,12 @@ _SHOWN = {
     "K": ("degree_Celsius", "°C"), "Pa": ("hPa", "hPa"), "kg kg-1": ("g kg-1", "g kg⁻¹"), "m s-1": ("m s-1", "m s⁻¹"),
     "kg m-2": ("kg m-2", "mm"), "W m-2": ("W m-2", "W m⁻²"), "s-1": ("1e-5 s-1", "10⁻⁵ s⁻¹"), "1": ("1", ""),
 }  # fmt: skip
+_WRITTEN = {written[0]: written[1] for written in _SHOWN.values()} | {
+    "degC": "°C",
+    "degF": "°F",
+    "kt": "kn",
+    "knots": "kn",
+}
 _LEVELS = {"isobaricInhPa": "hPa", "heightAboveGround": "m", "heightAboveSea": "m", "depthBelowSea": "m depth"}
 
 
@@ -47,14 +53,24 @@ class Display(NamedTuple):
         return f"{self.name} [{self.units}]" if self.units else self.name
 
 
-def display_of(variable: Variable) -> Display:
-    """How a variable is shown; one that nobody knows under its own name and units."""
+def display_of(variable: Variable, units: str = "") -> Display:
+    """How a variable is shown; one that nobody knows under its own name and units.
+
+    Args:
+        variable: what it is.
+        units: that are wanted, such as `kn` or `degF`; by default those that forecasters use.
+
+    Raises:
+        SettingsError: units that its own cannot be converted to.
+    """
     known = variable.standard_name or (variable.known.standard_name if variable.known else "")
     name = known.replace("_", " ") or variable.name
     if variable.level is not None and (variable.level or variable.type_of_level == "isobaricInhPa"):
         name += (
             f" at {variable.level:g} {_LEVELS.get(variable.type_of_level or '', variable.type_of_level or '')}".rstrip()
         )
+    if units:
+        return _in_units(name, variable, units)
     if known == "geopotential" and variable.units == "m2 s-2":
         return Display(name.replace("geopotential", "geopotential height"), "m", variable, 1 / _GRAVITY, 0.0)
     target, written = _SHOWN.get(variable.units, (variable.units, variable.units))
@@ -68,3 +84,12 @@ def display_of(variable: Variable) -> Display:
     except DataError:
         return Display(name, variable.units, variable, 1.0, 0.0)
     return Display(name, written, shown, scale, offset)
+
+
+def _in_units(name: str, variable: Variable, units: str) -> Display:
+    try:
+        scale, offset = conversion(variable.units, units)
+        shown = variable.with_units(units)
+    except DataError as error:
+        raise SettingsError(f"--units {variable.name}={units}: its own are [{variable.units}]: {error}") from None
+    return Display(name, _WRITTEN.get(units, units), shown, scale, offset)

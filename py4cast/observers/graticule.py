@@ -22,10 +22,12 @@ class Meridian(NamedTuple):
     Args:
         label: such as `60°N`, `15°W`.
         parts: fractional places `(column, row)` of its points on the grid.
+        is_meridian: whether it is a line of equal longitude.
     """
 
     label: str
     parts: list[NDArray[np.float64]]
+    is_meridian: bool = True
 
 
 def _step(extent: float) -> float:
@@ -52,7 +54,7 @@ def graticule(grid: Grid) -> list[Meridian]:
     step = _step(north - south)
     for value in np.arange(np.ceil(south / step), np.floor(north / step) + 1) * step:
         points = np.stack([np.linspace(west, east, _POINTS), np.full(_POINTS, value)], axis=1)
-        lines += _line(grid, points, _label(float(value), "NS"))
+        lines += [line._replace(is_meridian=False) for line in _line(grid, points, _label(float(value), "NS"))]
     return lines
 
 

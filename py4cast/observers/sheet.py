@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.grid import Grid
-from py4cast.observers.chart import Isolines, Wind, draw_chart
-from py4cast.observers.colours import table_of
-from py4cast.observers.display import display_of
+from py4cast.observers.chart import LEGENDS, Isolines, Wind, draw_chart
+from py4cast.observers.colours import ColourTable, table_of
+from py4cast.observers.display import Display, display_of
 from py4cast.observers.images import proportions
 from py4cast.observers.raster import rectangle_of
 from py4cast.variables import Variable
@@ -28,10 +28,16 @@ class Row(NamedTuple):
     Args:
         variable: what it is.
         fields: `(lat, lon)` each, in its units.
+        shown: how it is shown; by default as forecasters do.
+        table: its colours; by default those of its kind.
+        marks: cells that are stippled at each time, `(lat, lon)`; None for none.
     """
 
     variable: Variable
     fields: Sequence[NDArray[np.float32]]
+    shown: Display | None = None
+    table: ColourTable | None = None
+    marks: Sequence[NDArray[np.bool_] | None] = ()
 
 
 def draw_sheet(
@@ -58,19 +64,26 @@ def draw_sheet(
     figure = Figure(figsize=size, layout="constrained")
     places = figure.subplots(*shape, squeeze=False)
     for row, line in zip(rows, places if len(rows) > 1 else places.reshape(1, -1), strict=True):
-        shown = display_of(row.variable)
-        span = table_of(shown.variable).span(*(shown.values(f) for f in row.fields))
+        shown = row.shown or display_of(row.variable)
+        table = row.table or table_of(shown.variable)
+        span = table.span(*(shown.values(f) for f in row.fields))
         mesh: Any = None
         for i, (axes, title, field) in enumerate(zip(line, titles, row.fields, strict=False)):
             over = (None if isolines is None else isolines[i], None if winds is None else winds[i])
-            mesh = draw_chart(axes, grid, row.variable, field, title, span, *over)
+            marks = row.marks[i] if row.marks else None
+            mesh = draw_chart(
+                axes, grid, row.variable, field, title, span, *over, shown=shown, table=table, marks=marks
+            )
         for axes in line[len(titles) :]:
             axes.set_visible(False)
         bar = figure.colorbar(mesh, ax=list(line), shrink=0.85)
         bar.set_label(shown.title, fontsize=8)
         bar.ax.tick_params(labelsize=7)
-    legend = [f"lines: {display_of(isolines[0].variable).title}"] if isolines else []
-    legend += ["barbs: wind, half 5 kn, full 10 kn, flag 50 kn"] if winds else []
+    legend = [f"lines: {display_of(isolines[0].variable, isolines[0].units).title}"] if isolines else []
+    legend += [LEGENDS[winds[0].style]] if winds else []
+    legend += (
+        ["dots: more than what members differ by"] if any(m is not None for row in rows for m in row.marks) else []
+    )
     if legend:
         figure.supxlabel("; ".join(legend), fontsize=7)
     return figure

@@ -2,9 +2,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from PIL import Image
 
 from py4cast.errors import DataError, SettingsError
+from py4cast.workflows import plot as module
 from py4cast.workflows.plot import plot
 from tests import forecast_files as made
 from tests.command import py4cast
@@ -67,3 +69,75 @@ def test_the_verb_draws(tmp_path: Path) -> None:
     done = py4cast("plot", "an.nc", "--times", "2020-01-01T00,2020-01-02T00", "--output", "an.png", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "an.png\n" and (tmp_path / "an.png").stat().st_size > 10_000
+
+
+def ensemble(shift: float, members: int = 6) -> xr.Dataset:
+    """A forecast of members about 280 K that are `shift` warmer in the east."""
+    rng = np.random.default_rng(int(shift * 10) + members)
+    lat, lon = np.linspace(50, 44, 20), np.linspace(0, 10, 30)
+    leads = np.array([6, 12]).astype("timedelta64[h]").astype("timedelta64[ns]")
+    values = 280 + rng.normal(0, 0.5, (1, 2, members, 20, 30)) + shift * (lon > 5)
+    coords = {
+        "init_time": ("init_time", np.array(["2020-01-01T00"], dtype="datetime64[ns]"), {"standard_name": "forecast_reference_time"}),
+        "lead_time": ("lead_time", leads, {"standard_name": "forecast_period"}),
+        "member": ("member", np.arange(members), {"standard_name": "realization"}),
+        "latitude": ("latitude", lat, {"units": "degrees_north"}), "longitude": ("longitude", lon, {"units": "degrees_east"}),
+    }  # fmt: skip
+    attrs = {"units": "K", "standard_name": "air_temperature"}
+    return xr.Dataset({"t2m": (("init_time", "lead_time", "member", "latitude", "longitude"), values.astype("f4"), attrs)}, coords)  # fmt: skip
+
+
+def test_differences_are_marked_where_members_tell_them_from_chance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from py4cast.observers import sheet
+
+    drawn: list[sheet.Row] = []
+    plain = module.draw_sheet
+    monkeypatch.setattr(module, "draw_sheet", lambda grid, rows, *rest: drawn.extend(rows) or plain(grid, rows, *rest))
+    first, second = (made.write(tmp_path, f"{shift}.nc", ensemble(shift)) for shift in (2.0, 0.0))
+    plot([first], tmp_path / "d.png", against=[second], units={"t2m": "degF"})
+    (row,) = drawn
+    assert row.shown is not None and row.shown.title == "difference of air temperature [°F]" and row.shown.offset == 0
+    east = np.linspace(0, 10, 30) > 5
+    for field, marks in zip(row.fields, row.marks, strict=True):
+        assert abs(field[:, east].mean() - 2) < 0.1 and abs(field[:, ~east].mean()) < 0.1
+        assert marks[:, east].mean() > 0.9 and marks[:, ~east].mean() < 0.1
+    later = ensemble(0.0).assign_coords(init_time=ensemble(0.0).init_time + np.timedelta64(30, "D"))
+    with pytest.raises(SettingsError, match="--with: nothing is valid at the times of the forecast"):
+        plot([first], tmp_path / "x.png", against=[made.write(tmp_path, "later.nc", later)])
+    with pytest.raises(DataError, match="grids differ"):
+        plot([first], tmp_path / "x.png", against=[made.write(tmp_path, "an2.nc", made.analyses())])
+
+
+@pytest.mark.parametrize("style", ["barbs", "arrows", "streamlines"])
+def test_winds_are_drawn_in_three_ways(tmp_path: Path, style: str) -> None:
+    path = made.write(tmp_path, "an.nc", made.analyses())
+    picture = plot([path], tmp_path / f"{style}.png", ["t2m"], times=[str(made.TIMES[3])], wind="u10", wind_style=style)
+    bare = plot([path], tmp_path / "bare.png", ["t2m"], times=[str(made.TIMES[3])], wind="none")
+    with Image.open(picture) as drawn, Image.open(bare) as nothing:
+        size = min(drawn.size[0], nothing.size[0]), min(drawn.size[1], nothing.size[1])
+        pixels = [np.asarray(p.convert("L").resize(size), dtype=float) for p in (drawn, nothing)]
+    assert (np.abs(pixels[0] - pixels[1]) > 60).sum() > 400
+
+
+def test_units_and_styles_that_are_none_are_told(tmp_path: Path) -> None:
+    path = made.write(tmp_path, "an.nc", made.analyses())
+    with pytest.raises(SettingsError, match=r"--units t2m=kg: its own are \[K\]"):
+        plot([path], tmp_path / "x.png", ["t2m"], units={"t2m": "kg"})
+    with pytest.raises(SettingsError, match="--units t2: not in the files; did you mean 't2m'"):
+        plot([path], tmp_path / "x.png", units={"t2": "degF"})
+    with pytest.raises(SettingsError, match="--wind_style barb; did you mean 'barbs'"):
+        plot([path], tmp_path / "x.png", wind_style="barb")
+    done = py4cast("plot", "an.nc", "--units", "t2m", "--output", "a.png", cwd=tmp_path)
+    assert done.returncode == 2 and "--units 't2m': expected NAME=UNITS, such as t2m=degF" in done.stderr
+
+
+def test_a_variable_that_nobody_asked_for_and_that_is_missing_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = made.analyses()
+    data["t2m"] = data["t2m"] * np.nan
+    path = made.write(tmp_path, "an.nc", data)
+    assert plot([path], tmp_path / "x.png", times=[str(made.TIMES[0])]).exists()
+    assert "t2m: left out, all values are missing" in caplog.text

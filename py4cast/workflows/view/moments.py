@@ -10,6 +10,7 @@ from py4cast.cubes.base import CubeABC
 from py4cast.errors import SettingsError
 from py4cast.observers.titles import of_case, shown_time
 from py4cast.workflows.chosen import chosen_start, chosen_steps, instants_of
+from py4cast.workflows.counterpart import held_at
 
 __all__ = ["Moment", "counterparts", "moments_of"]
 
@@ -58,21 +59,13 @@ def counterparts(moments: Sequence[Moment], other: CubeABC) -> list[tuple[int, .
 
     Of several forecasts that are valid then, the one of the same start, else the latest one.
     """
-    axis = other.axis
-    valid = axis.times.astype("datetime64[s]")
     held: list[tuple[int, ...]] = []
     mixed = 0
     for moment in moments:
-        places = np.flatnonzero(valid == moment.valid)
-        if axis.is_series or not places.size:
-            held.append(tuple(int(p) for p in places[:1]))
-            continue
-        runs = places // (axis.num_members * axis.length)
         start = None if moment.lead is None else moment.valid - np.timedelta64(round(3600 * moment.lead), "s")
-        same = runs[axis.init_times[runs].astype("datetime64[s]") == start]
-        run = int(same[0]) if same.size else int(runs[np.argmax(axis.init_times[runs])])
-        mixed += not same.size and np.unique(runs).size > 1
-        held.append(tuple(int(p) for p in places[runs == run]))
+        instants, is_mixed = held_at(other.axis, moment.valid, start)
+        held.append(instants)
+        mixed += is_mixed
     if mixed:
         logger.warning("--with: at %d of %d times several forecasts of another start are valid; the latest is shown", mixed, len(moments))  # fmt: skip
     return held

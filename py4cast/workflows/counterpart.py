@@ -1,0 +1,82 @@
+"""What a forecast is held against: another one, or the analysis, at the same valid times."""
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.axis import TimeAxis
+from py4cast.cubes.base import CubeABC
+from py4cast.cubes.views.aligned import AlignedCube, match_variables
+from py4cast.errors import SettingsError
+from py4cast.regrid import Method
+from py4cast.workflows.chosen import members_at
+
+__all__ = ["Counterpart", "held_at"]
+
+logger = logging.getLogger(__name__)
+
+
+def held_at(axis: TimeAxis, valid: np.datetime64, start: np.datetime64 | None) -> tuple[tuple[int, ...], bool]:
+    """The instants that are valid at a time, one per member, and whether forecasts of several other starts are.
+
+    Of several forecasts it is the one of the same start, else the latest one; none where nothing is valid then.
+
+    Args:
+        axis: of the other one.
+        valid: the time.
+        start: of the forecast that is held against it; None for a series.
+    """
+    places = np.flatnonzero(axis.times.astype("datetime64[s]") == valid)
+    if axis.is_series or not places.size:
+        return tuple(int(p) for p in places[:1]), False
+    runs = places // (axis.num_members * axis.length)
+    same = runs[axis.init_times[runs].astype("datetime64[s]") == start]
+    run = int(same[0]) if same.size else int(runs[np.argmax(axis.init_times[runs])])
+    return tuple(int(p) for p in places[runs == run]), not same.size and np.unique(runs).size > 1
+
+
+class Counterpart:
+    """Creates the other one in the words, units and places of the first.
+
+    Args:
+        other: of its files; closed by `close`.
+        cube: of the first.
+        names: variables that are compared.
+        moments: valid time and start of each time; a start of None for a series.
+        regrid: how it comes to the grid of the first; None where the grids must be the same.
+
+    Raises:
+        SettingsError: nothing is valid at any of the times.
+        DataError: a variable that lacks, units that cannot be converted, another grid.
+    """
+
+    def __init__(
+        self, other: CubeABC, cube: CubeABC, names: Sequence[str], moments: Sequence[tuple[np.datetime64, np.datetime64 | None]],
+        regrid: Method | None = None,
+    ) -> None:  # fmt: skip
+        self._other = other
+        words = ("--with", "first")
+        matched = match_variables(other.variables, cube.variables, names, words=words)
+        self._cube = AlignedCube(other, matched, cube.grid, regrid, words=words)
+        held = [held_at(other.axis, valid.astype("datetime64[s]"), start) for valid, start in moments]
+        self._instants = [instants for instants, _ in held]
+        if not any(self._instants):
+            raise SettingsError(
+                f"--with: nothing is valid at the times of the forecast, {moments[0][0]} to {moments[-1][0]}"
+            )
+        mixed = sum(is_mixed for _, is_mixed in held)
+        if mixed:
+            logger.warning("--with: at %d of %d times several forecasts of another start are valid; the latest is shown", mixed, len(moments))  # fmt: skip
+
+    def members(self, name: str, place: int) -> NDArray[np.float32]:
+        """A variable at one of the times, `(member, lat, lon)`; NaN where nothing is valid then."""
+        instants = self._instants[place]
+        if not instants:
+            return np.full((1, *self._cube.shape), np.nan, dtype=np.float32)
+        return members_at(self._cube, name, instants)
+
+    def close(self) -> None:
+        """Closes the files of the other one."""
+        self._other.close()
