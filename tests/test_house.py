@@ -211,6 +211,11 @@ ROOMS = {
         "fit",
         "run",
     ],
+    "workflows/charts": [
+        "asked",
+        "kinds",
+        "run",
+    ],
     "workflows/catalogue": [
         "catalogue",
         "register",

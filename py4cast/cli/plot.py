@@ -15,10 +15,13 @@ examples:
   py4cast plot fc.grib2 --output fc.png
   py4cast plot fc.nc --variables t2m --lead_times 6h,12h,24h --output fc.png
   py4cast plot fc.nc --with analysis.nc --variables msl --units msl=mbar --output error.png
+  py4cast plot members.nc --kind meteogram --at 48.85,2.35 --output paris.png
+  py4cast plot fc.nc --with analysis.nc --kind hovmoller --variables z500 --output errors.png
   py4cast plot 'analyses/*.grib' --times 2019-03-30T00 --isolines none --output an.png
 
 A row of charts per variable, a column per time: the field in the units that people use, the coast, pressure or geopotential as
-lines with lows and highs, wind near the ground as barbs (or arrows, or streamlines). Of an ensemble the mean is drawn, and said so."""
+lines with lows and highs, wind near the ground as barbs (or arrows, or streamlines). Of an ensemble the mean is drawn, and said so. --kind meteogram draws the course at a place (with quantiles), profile and skewt what
+stands above it, hovmoller a field along longitude or latitude in time."""
 
 
 def _arguments(p: argparse.ArgumentParser) -> None:
@@ -26,6 +29,11 @@ def _arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "files", nargs="+", metavar="FILE", help="GRIB, NetCDF, Zarr, or a prepared store; patterns and addresses too"
     )
+    p.add_argument(
+        "--kind", default="map", metavar="KIND", help="map, hovmoller, meteogram, profile or skewt (default: map)"
+    )
+    p.add_argument("--at", metavar="LAT,LON", help="place of a meteogram, a profile or a skew-T, such as 48.85,2.35")
+    p.add_argument("--along", choices=("longitude", "latitude"), default="longitude", help="of a Hovmöller diagram (default: longitude)")  # fmt: skip
     p.add_argument("--output", required=True, metavar="PNG", help="the picture")
     p.add_argument("--variables", metavar="NAMES", help="by comma (default: the first four)")
     p.add_argument("--init_time", metavar="TIME", help="start of the forecast, where there are several")
@@ -62,11 +70,19 @@ def _units(texts: Sequence[str]) -> dict[str, str]:
 
 def _run(a: argparse.Namespace) -> None:
     """Draws, and tells where the picture is."""
+    common = (a.files, Path(a.output), by_comma(a.variables), a.init_time, by_comma(a.lead_times), by_comma(a.times))
+    if a.kind != "map":
+        from py4cast.workflows.charts.run import chart
+
+        path = chart(a.kind, *common, a.at, _units(a.units), a.against or (), a.along, a.regrid)
+        sys.stdout.write(f"{path}\n")
+        return
     from py4cast.workflows.plot import plot
 
+    if a.at is not None:
+        raise SettingsError("--at: of --kind meteogram, profile and skewt")
     path = plot(
-        a.files, Path(a.output), by_comma(a.variables), a.init_time, by_comma(a.lead_times), by_comma(a.times), a.isolines, a.wind,
-        units=_units(a.units), wind_style=a.wind_style, against=a.against or (), regrid=a.regrid,
+        *common, a.isolines, a.wind, units=_units(a.units), wind_style=a.wind_style, against=a.against or (), regrid=a.regrid,
     )  # fmt: skip
     sys.stdout.write(f"{path}\n")
 

@@ -29,6 +29,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 _MOST_LEADS, _HOUR = 1000, np.timedelta64(3600, "s")
+_NOW = np.timedelta64(0, "s")
 
 
 def open_shown(files: Sequence[str | os.PathLike[str]]) -> CubeABC:
@@ -93,7 +94,7 @@ def chosen_steps(axis: TimeAxis, lead_times: Sequence[str]) -> list[int]:
         SettingsError: one that the files do not hold.
     """
     steps = []
-    for lead in (duration(t) for t in lead_times):
+    for lead in (_NOW if text in ("0", "0h") else duration(text) for text in lead_times):
         if lead not in axis.lead_times:
             held = ", ".join(f"{t / _HOUR:g}" for t in axis.lead_times[:12])
             raise SettingsError(f"--lead_times {lead / _HOUR:g}h: not in the files, which hold {held} ... h")

@@ -1,0 +1,97 @@
+"""Meteograms: the course of some variables at a place, of an ensemble with its quantiles."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.observers.display import Display
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["Course", "draw_meteogram"]
+
+_COLOUR = "#1f5fa8"
+_KNOTS = 1.943844
+_MOST_BARBS = 40
+
+
+class Course(NamedTuple):
+    """A variable at a place at all times.
+
+    Args:
+        shown: how it is shown.
+        values: `(time, member)`, in the units that are shown.
+        is_amount: whether it is what fell since the time before, drawn as bars.
+    """
+
+    shown: Display
+    values: NDArray[np.float64]
+    is_amount: bool = False
+
+
+def draw_meteogram(
+    courses: Sequence[Course], times: NDArray[np.datetime64], title: str, wind: NDArray[np.float64] | None = None
+) -> "Figure":
+    """The figure of some variables, one below the other, under one axis of time.
+
+    Args:
+        courses: the variables.
+        times: of their values, UTC.
+        title: above all.
+        wind: both components of the mean wind at the place, `(2, time)` [m s-1], drawn as barbs below.
+    """
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.figure import Figure
+
+    count = len(courses) + (wind is not None)
+    heights = [1.0] * len(courses) + [0.35] * (wind is not None)
+    figure = Figure(figsize=(8.0, 1.0 + 1.6 * sum(heights)), layout="constrained")
+    figure.suptitle(title, fontsize=9)
+    axes = figure.subplots(count, 1, squeeze=False, sharex=True, height_ratios=heights)[:, 0]
+    days = times.astype("datetime64[s]").astype("datetime64[ms]").astype(object)
+    for place, course in zip(axes, courses, strict=False):
+        _draw_course(place, days, course)
+    if wind is not None:
+        _draw_barbs(axes[-1], days, wind)
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+    axes[-1].xaxis.set_major_locator(locator)
+    axes[-1].xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    axes[-1].set_xlabel("UTC", fontsize=8)
+    return figure
+
+
+def _draw_course(axes: "Axes", days: NDArray[np.object_], course: Course) -> None:
+    values = course.values
+    middle = np.nanmedian(values, axis=1)
+    if course.is_amount:
+        width = (days[1] - days[0]) * 0.8 if days.size > 1 else 0.03
+        axes.bar(days, middle, width=width, color=_COLOUR, alpha=0.8, align="edge" if days.size == 1 else "center")
+        if values.shape[1] > 1:
+            low, high = np.nanquantile(values, (0.1, 0.9), axis=1)
+            bounds = np.clip([middle - low, high - middle], 0, None)
+            axes.errorbar(days, middle, bounds, fmt="none", ecolor="black", elinewidth=0.7)
+        axes.set_ylim(bottom=0)
+    else:
+        if values.shape[1] > 1:
+            for low, high, alpha in ((0.1, 0.9, 0.2), (0.25, 0.75, 0.35)):
+                bounds = np.nanquantile(values, (low, high), axis=1)
+                axes.fill_between(days, *bounds, color=_COLOUR, alpha=alpha, linewidth=0)
+        axes.plot(days, middle, color=_COLOUR, linewidth=1.4, marker="." if days.size < 30 else "")
+    axes.set_ylabel(course.shown.title.replace(" [", "\n["), fontsize=7)
+    axes.tick_params(labelsize=7)
+    axes.grid(color="0.85", linewidth=0.5)
+    axes.set_axisbelow(True)
+
+
+def _draw_barbs(axes: "Axes", days: NDArray[np.object_], wind: NDArray[np.float64]) -> None:
+    every = max(1, -(-days.size // _MOST_BARBS))
+    u, v = _KNOTS * wind[:, ::every]
+    axes.barbs(days[::every], np.zeros(u.size), u, v, length=5, linewidth=0.5, sizes={"emptybarb": 0.12})
+    axes.set_ylim(-1, 1)
+    axes.set_yticks([])
+    axes.set_ylabel("wind\n[kn]", fontsize=7)
+    axes.tick_params(labelsize=7)

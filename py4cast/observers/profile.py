@@ -1,0 +1,117 @@
+"""Vertical profiles: variables by pressure at a place, a line per time; and what skew-T diagrams are made of."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.observers.display import Display
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Profile", "dew_point", "dew_point_of_relative", "draw_profiles", "draw_skewt"]
+
+
+class Profile(NamedTuple):
+    """A variable at all levels and times.
+
+    Args:
+        shown: how it is shown.
+        levels: [hPa], rising.
+        values: `(time, level)`, in the units that are shown.
+    """
+
+    shown: Display
+    levels: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+
+def draw_profiles(profiles: Sequence[Profile], titles: Sequence[str], title: str) -> "Figure":
+    """The figure of some variables, one beside the other, pressure downwards on a logarithmic axis.
+
+    Args:
+        profiles: the variables.
+        titles: of the times.
+        title: above all.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+    figure = Figure(figsize=(3.2 * len(profiles) + 0.6, 5.2), layout="constrained")
+    figure.suptitle(title, fontsize=9)
+    colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.9, len(titles)))
+    for axes, profile in zip(figure.subplots(1, len(profiles), squeeze=False)[0], profiles, strict=True):
+        for values, label, colour in zip(profile.values, titles, colours, strict=True):
+            axes.plot(values, profile.levels, color=colour, marker=".", linewidth=1.2, label=label)
+        axes.set_yscale("log")
+        axes.invert_yaxis()
+        axes.yaxis.set_major_locator(FixedLocator(profile.levels.tolist()))
+        axes.yaxis.set_major_formatter(FixedFormatter([f"{level:g}" for level in profile.levels]))
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.set_xlabel(profile.shown.title, fontsize=8)
+        axes.tick_params(labelsize=7)
+        axes.grid(color="0.85", linewidth=0.5)
+    figure.axes[0].set_ylabel("pressure [hPa]", fontsize=8)
+    figure.axes[0].legend(fontsize=6)
+    return figure
+
+
+def dew_point(specific_humidity: NDArray[Any], pressure: NDArray[Any]) -> NDArray[np.float64]:
+    """The dew point [°C] of air of a specific humidity [kg kg-1] at a pressure [hPa].
+
+    e = q·p/(ε + (1 − ε)·q), T_d = 243.5·ln(e/6.112)/(17.67 − ln(e/6.112)).
+
+    Reference: D. Bolton (1980), The computation of equivalent potential temperature, doi 10.1175/1520-0493(1980)108<1046:TCOEPT>2.0.CO;2.
+    """
+    humidity = np.maximum(np.asarray(specific_humidity, dtype=np.float64), 1e-8)
+    vapour = humidity * pressure / (0.622 + 0.378 * humidity)
+    logarithm = np.log(vapour / 6.112)
+    return np.asarray(243.5 * logarithm / (17.67 - logarithm))
+
+
+def dew_point_of_relative(relative_humidity: NDArray[Any], temperature: NDArray[Any]) -> NDArray[np.float64]:
+    """The dew point [°C] of air of a relative humidity [%] and a temperature [°C], by the same formula."""
+    humidity = np.clip(np.asarray(relative_humidity, dtype=np.float64), 0.01, None) / 100
+    logarithm = np.log(humidity) + 17.67 * temperature / (243.5 + temperature)
+    return np.asarray(243.5 * logarithm / (17.67 - logarithm))
+
+
+def draw_skewt(
+    levels: NDArray[np.float64], temperature: NDArray[np.float64], dew_points: NDArray[np.float64] | None,
+    wind: NDArray[np.float64] | None, title: str,
+) -> "Figure":  # fmt: skip
+    """A skew-T log-p diagram, by MetPy.
+
+    Args:
+        levels: [hPa].
+        temperature: [°C], `(level,)`.
+        dew_points: [°C], `(level,)`; None where no humidity is known.
+        wind: both components, `(2, level)` [m s-1]; None where it is not known.
+        title: above it.
+
+    Raises:
+        ImportError: MetPy is not installed.
+    """
+    from matplotlib.figure import Figure
+    from metpy.plots import SkewT  # type: ignore[import-not-found,unused-ignore]
+
+    figure = Figure(figsize=(6.0, 6.5))
+    diagram = SkewT(figure, rotation=45)
+    order = np.argsort(levels)[::-1]
+    diagram.plot(levels[order], temperature[order], color="#b2182b", marker=".")
+    if dew_points is not None:
+        diagram.plot(levels[order], dew_points[order], color="#1a7f37", marker=".")
+    if wind is not None:
+        diagram.plot_barbs(levels[order], *(1.943844 * wind[:, order]))
+    diagram.plot_dry_adiabats(linewidth=0.5, alpha=0.5)
+    diagram.plot_moist_adiabats(linewidth=0.5, alpha=0.5)
+    diagram.ax.set_ylim(max(1050.0, float(levels.max()) + 10), max(100.0, float(levels.min()) - 20))
+    middle = float(np.nanmean(temperature[order][:1]))
+    diagram.ax.set_xlim(middle - 45, middle + 25)
+    diagram.ax.set_xlabel("temperature [°C]", fontsize=8)
+    diagram.ax.set_ylabel("pressure [hPa]", fontsize=8)
+    diagram.ax.set_title(title, fontsize=8)
+    return figure

@@ -1,0 +1,1 @@
+"""charts: what a forecast is along time, along a line, or above a place."""

@@ -1,0 +1,182 @@
+"""The kinds of charts beside maps: each is a function from what is asked to a figure."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from py4cast.errors import DataError, SettingsError
+from py4cast.metrics.layout import is_rain
+from py4cast.observers.difference import DIFFERENCES, of_difference
+from py4cast.observers.display import Display, display_of
+from py4cast.observers.hovmoller import Band, draw_hovmoller
+from py4cast.observers.meteogram import Course, draw_meteogram
+from py4cast.observers.profile import Profile, dew_point, dew_point_of_relative, draw_profiles, draw_skewt
+from py4cast.observers.raster import as_rectangle, rectangle_of
+from py4cast.variables import Variable
+from py4cast.workflows.charts.asked import Asked, Place, Time
+from py4cast.workflows.chosen import members_at, wind_of
+
+__all__ = ["KINDS", "Kind"]
+
+_MOST_LINES = 6
+
+
+class Kind(NamedTuple):
+    """A kind of chart, and what it is drawn of.
+
+    Args:
+        draw: makes the figure of matplotlib.
+        needs_place: whether it is drawn at a place.
+        most_variables: that are drawn where none is named.
+        takes_other: whether it shows a difference.
+    """
+
+    draw: Callable[[Asked], Any]
+    needs_place: bool
+    most_variables: int
+    takes_other: bool = False
+
+
+def _shown(asked: Asked, variable: Variable) -> Display:
+    return display_of(variable, asked.units.get(variable.name, ""))
+
+
+def _at(asked: Asked, name: str, time: Time) -> NDArray[np.float32]:
+    """The members of a variable at the place, `(member,)`."""
+    assert asked.place is not None, "checked before"
+    return members_at(asked.cube, name, time.instants)[:, asked.place.row, asked.place.column]
+
+
+def _hovmoller(asked: Asked) -> Any:
+    grid = rectangle_of(asked.cube.grid)
+    if grid.is_projected:
+        raise SettingsError(
+            "--kind hovmoller: along latitude or longitude, which the rows and columns of a map are not"
+        )
+    weights = np.cos(np.deg2rad(grid.latitude))[:, None] * np.ones(grid.shape)
+    axis = 0 if asked.along == "longitude" else 1
+    bands = []
+    for variable in asked.variables:
+        shown, rows = _shown(asked, variable), []
+        for place, time in enumerate(asked.times):
+            field = members_at(asked.cube, variable.name, time.instants).mean(0)
+            if asked.other is not None:
+                field = field - asked.other.members(variable.name, place).mean(0)
+            flat = as_rectangle(asked.cube.grid, field)
+            held = np.isfinite(flat)
+            total = (weights * held).sum(axis)
+            mean = np.where(held, flat, 0.0).astype(np.float64) * weights
+            rows.append(np.where(total > 0, mean.sum(axis) / np.where(total > 0, total, 1.0), np.nan))
+        values = np.stack(rows)
+        if asked.other is not None:
+            shown = of_difference(shown)
+        bands.append(Band(shown, values * shown.scale + shown.offset, None if asked.other is None else DIFFERENCES))
+    places = grid.longitude if asked.along == "longitude" else grid.latitude
+    ylabel, times = _hours(asked.times)
+    return draw_hovmoller(bands, places, asked.along, times, ylabel, asked.title)
+
+
+def _hours(times: Sequence[Time]) -> tuple[str, NDArray[np.float64]]:
+    if times[0].lead is not None:
+        return "lead time [h]", np.array([time.lead for time in times], dtype=np.float64)
+    since = np.array([time.valid for time in times]) - times[0].valid
+    return f"days since {str(times[0].valid)[:16]}", since / np.timedelta64(86400, "s")
+
+
+def _meteogram(asked: Asked) -> Any:
+    courses = []
+    for variable in asked.variables:
+        shown = _shown(asked, variable)
+        values = np.stack([_at(asked, variable.name, time) for time in asked.times])
+        courses.append(Course(shown, shown.values(values), is_rain(variable)))
+    pair = wind_of(asked.cube, "auto")
+    wind = None
+    if pair is not None and pair[0].axes == "earth":
+        wind = np.array([[float(_at(asked, part.name, time).mean()) for time in asked.times] for part in pair])
+    title = f"{_place(asked).name}, {asked.title}"
+    return draw_meteogram(courses, np.array([time.valid for time in asked.times]), title, wind)
+
+
+def _place(asked: Asked) -> Place:
+    assert asked.place is not None, "checked before"
+    return asked.place
+
+
+def _columns(asked: Asked, variables: Sequence[Variable]) -> dict[str, list[Variable]]:
+    """Variables on pressure levels by their name, each from the highest level to the lowest."""
+    by_name: dict[str, list[Variable]] = {}
+    for variable in variables:
+        if variable.type_of_level == "isobaricInhPa" and variable.level is not None:
+            by_name.setdefault(variable.short_name or variable.name, []).append(variable)
+    return {
+        name: sorted(column, key=lambda v: v.level or 0.0)
+        for name, column in by_name.items()
+        if len({v.level for v in column}) > 1
+    }
+
+
+def _profile(asked: Asked) -> Any:
+    columns = _columns(asked, asked.variables)
+    if not columns:
+        raise DataError("--kind profile: no variable stands on two pressure levels or more")
+    times = _few(asked.times)
+    profiles = []
+    for column in list(columns.values())[:4]:
+        # one name for all levels
+        shown = _shown(asked, column[0])
+        shown = shown._replace(name=shown.name.rsplit(" at ", 1)[0])
+        values = np.array([[float(_at(asked, v.name, time).mean()) for v in column] for time in times])
+        levels = np.array([v.level for v in column], dtype=np.float64)
+        profiles.append(Profile(shown, levels, values * shown.scale + shown.offset))
+    titles = [time.title.split(", valid")[0].split("UTC ")[-1] for time in times]
+    return draw_profiles(profiles, titles, f"{_place(asked).name}, {asked.title}")
+
+
+def _few(times: Sequence[Time]) -> list[Time]:
+    shown = min(_MOST_LINES, len(times))
+    return [times[i] for i in sorted({round(k * (len(times) - 1) / max(1, shown - 1)) for k in range(shown)})]
+
+
+def _named(columns: dict[str, list[Variable]], standard_name: str) -> list[Variable]:
+    for column in columns.values():
+        known = column[0].standard_name or (column[0].known.standard_name if column[0].known else "")
+        if known == standard_name:
+            return column
+    return []
+
+
+def _skewt(asked: Asked) -> Any:
+    columns, time = _columns(asked, asked.cube.variables), asked.times[0]
+    warmth = _named(columns, "air_temperature")
+    if not warmth:
+        raise DataError("--kind skewt: no air temperature on pressure levels")
+    levels = np.array([v.level for v in warmth], dtype=np.float64)
+
+    def along(column: Sequence[Variable], units: str) -> NDArray[np.float64]:
+        """A variable on the levels of the temperature; NaN where it has none."""
+        held = {v.level: v for v in column}
+        values = [float(_at(asked, held[v.level].name, time).mean()) if v.level in held else np.nan for v in warmth]
+        shown = display_of(column[0], units)
+        return np.array(values) * shown.scale + shown.offset
+
+    specific, relative = (_named(columns, f"{kind}_humidity") for kind in ("specific", "relative"))
+    dew_points = dew_point(along(specific, "kg kg-1"), levels) if specific else None
+    if dew_points is None and relative:
+        dew_points = dew_point_of_relative(along(relative, "%"), along(warmth, "degC"))
+    pair = [_named(columns, f"{way}_wind") for way in ("eastward", "northward")]
+    wind = np.stack([along(part, "m s-1") for part in pair]) if all(pair) and pair[0][0].axes == "earth" else None
+    title = f"{_place(asked).name}, {time.title}"
+    try:
+        return draw_skewt(levels, along(warmth, "degC"), dew_points, wind, title)
+    except ImportError:
+        raise SettingsError("--kind skewt needs MetPy: pip install 'py4cast[skewt]'") from None
+
+
+KINDS = {
+    "hovmoller": Kind(_hovmoller, False, 2, takes_other=True),
+    "meteogram": Kind(_meteogram, True, 5),
+    "profile": Kind(_profile, True, 1000),
+    "skewt": Kind(_skewt, True, 1000),
+}

@@ -1,0 +1,129 @@
+"""Charts beside maps: what they are made of, and what they refuse."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from py4cast.errors import DataError, SettingsError
+from py4cast.formats.reduced import octahedral
+from py4cast.observers.profile import dew_point, dew_point_of_relative
+from py4cast.workflows.charts import kinds
+from py4cast.workflows.charts.asked import place_on
+from py4cast.workflows.charts.run import chart
+from tests import forecast_files as made
+from tests.command import py4cast
+from tests.picture_files import forecast, written
+
+
+@pytest.fixture
+def handed(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the drawing is handed, by the name of what draws."""
+    calls: dict[str, Any] = {}
+
+    def watch(name: str) -> None:
+        plain = getattr(kinds, name)
+        monkeypatch.setattr(kinds, name, lambda *a: calls.setdefault(name, a) and plain(*a))
+
+    for name in ("draw_hovmoller", "draw_meteogram", "draw_profiles"):
+        watch(name)
+    return calls
+
+
+def test_a_meteogram_is_the_members_at_the_nearest_cell(tmp_path: Path, handed: dict[str, Any]) -> None:
+    chart("meteogram", [written(tmp_path)], tmp_path / "m.png", ["t2m", "tp"], at="49.9,5.1", units={"t2m": "degF"})
+    courses, times, title, wind = handed["draw_meteogram"]
+    data = forecast().sel(latitude=50, longitude=5, method="nearest").isel(init_time=0)
+    np.testing.assert_allclose(courses[0].values, (data["t2m"] - 273.15) * 1.8 + 32, rtol=1e-4)
+    assert courses[0].shown.title == "air temperature [°F]" and [c.is_amount for c in courses] == [False, True]
+    np.testing.assert_allclose(wind, [data["u10"].mean("member"), data["v10"].mean("member")], rtol=1e-4)
+    assert str(times[2]) == "2020-01-01T12:00:00" and title.startswith("50.00°N 5.00°E, forecast from 2020-01-01 00:00")
+
+
+def test_a_band_is_the_mean_over_the_other_axis_and_may_be_an_error(tmp_path: Path, handed: dict[str, Any]) -> None:
+    chart("hovmoller", [written(tmp_path)], tmp_path / "h.png", ["msl"], along="latitude", lead_times=["6h", "12h"])
+    (band,), places, along, hours, ylabel, _ = handed.pop("draw_hovmoller")
+    data = forecast()["msl"].isel(init_time=0).mean("member").isel(lead_time=[1, 2])
+    np.testing.assert_allclose(band.values, data.mean("longitude") / 100, rtol=1e-6)
+    assert along == "latitude" and hours.tolist() == [6, 12] and ylabel == "lead time [h]" and places[0] == 60
+    chart("hovmoller", [written(tmp_path)], tmp_path / "e.png", ["msl"], against=[written(tmp_path, 2.0)])
+    (band,), *_ = handed["draw_hovmoller"]
+    weights = np.cos(np.deg2rad(forecast().latitude))
+    apart = (forecast() - forecast(2.0))["msl"].isel(init_time=0).mean("member").weighted(weights).mean("latitude")
+    np.testing.assert_allclose(band.values, apart / 100, atol=1e-3)
+    assert band.shown.title == "difference of air pressure at mean sea level [hPa]"
+
+
+def test_a_profile_is_every_level_from_the_top(tmp_path: Path, handed: dict[str, Any]) -> None:
+    chart("profile", [written(tmp_path, names=("t",))], tmp_path / "p.png", at="50,5", lead_times=["0h", "24h"])
+    (profile,), titles, _ = handed["draw_profiles"]
+    assert profile.levels.tolist() == [300, 500, 700, 850, 1000] and titles == ["+0 h", "+24 h"]
+    data = forecast()["t"].sel(latitude=50, longitude=5, method="nearest").isel(init_time=0, lead_time=[0, 4])
+    np.testing.assert_allclose(profile.values, data - 273.15, atol=1e-3)
+    assert profile.shown.title == "air temperature [°C]"
+
+
+def test_the_dew_point_of_saturated_air_is_its_temperature() -> None:
+    temperature = np.array([-20.0, 0.0, 25.0])
+    vapour = 6.112 * np.exp(17.67 * temperature / (temperature + 243.5))
+    for pressure in (500.0, 1000.0):
+        humidity = 0.622 * vapour / (pressure - 0.378 * vapour)
+        np.testing.assert_allclose(dew_point(humidity, pressure), temperature, atol=1e-9)
+    np.testing.assert_allclose(dew_point_of_relative(np.full(3, 100.0), temperature), temperature, atol=1e-9)
+    assert (dew_point_of_relative(np.full(3, 50.0), temperature) < temperature).all()
+
+
+def test_a_skewt_needs_metpy_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "metpy.plots", None)
+    with pytest.raises(SettingsError, match=r"--kind skewt needs MetPy: pip install 'py4cast\[skewt\]'"):
+        chart("skewt", [written(tmp_path, names=("t",))], tmp_path / "s.png", at="50,5")
+
+
+def test_a_skewt_is_drawn_by_metpy(tmp_path: Path) -> None:
+    pytest.importorskip("metpy.plots", reason="MetPy is of the extra skewt")
+    assert chart("skewt", [written(tmp_path, names=("t",))], tmp_path / "s.png", at="50,5").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "told"),
+    [
+        ("meteo", {}, "--kind meteo; did you mean 'meteogram'"),
+        ("meteogram", {}, "--at: --kind meteogram needs a place"),
+        ("hovmoller", {"at": "50,5"}, "--at: --kind hovmoller has none"),
+        ("meteogram", {"at": "50"}, "--at '50': expected LATITUDE,LONGITUDE"),
+        ("meteogram", {"at": "95,5"}, "latitude 95 is beyond 90 degrees"),
+        ("meteogram", {"at": "-50,5"}, "--at -50,5: outside of the grid"),
+        ("meteogram", {"at": "50,5", "variables": ["t2n"]}, "did you mean 't2m'"),
+        ("meteogram", {"at": "50,5", "units": {"t2n": "K"}}, "--units t2n: not in the files; did you mean 't2m'"),
+        ("meteogram", {"at": "50,5", "against": ["x.nc"]}, "--with: --kind meteogram shows no difference"),
+        ("meteogram", {"at": "50,5", "times": ["2020-01-01"]}, "--times: of a series"),
+    ],
+)
+def test_what_does_not_fit_a_kind_is_told(tmp_path: Path, kind: str, words: dict[str, Any], told: str) -> None:
+    with pytest.raises(SettingsError, match=told):
+        chart(kind, [written(tmp_path)], tmp_path / "x.png", **words)
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_files_without_levels_have_no_profile(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no variable stands on two pressure levels or more"):
+        chart("profile", [written(tmp_path)], tmp_path / "x.png", at="50,5")
+    with pytest.raises(DataError, match="no air temperature on pressure levels"):
+        chart("skewt", [written(tmp_path)], tmp_path / "x.png", at="50,5")
+
+
+def test_a_series_has_its_times_and_points_their_nearest_cell(tmp_path: Path) -> None:
+    path = made.write(tmp_path, "an.nc", made.analyses())
+    assert chart("meteogram", [path], tmp_path / "a.png", ["t2m"], at="53,-2", times=[str(made.TIMES[3]), str(made.TIMES[4])]).exists()  # fmt: skip
+    place = place_on(octahedral(16), "-89.9,180")
+    assert (place.row, octahedral(16).latitude[0, place.column]) == (0, octahedral(16).latitude.min())
+
+
+def test_the_verb_draws_a_kind(tmp_path: Path) -> None:
+    written(tmp_path)
+    done = py4cast("plot", "msl_t2m_u10_v10_tp0.nc", "--kind", "meteogram", "--at", "50,5", "--output", "m.png", cwd=tmp_path)  # fmt: skip
+    assert done.returncode == 0 and done.stdout == "m.png\n", done.stderr
+    done = py4cast("plot", "msl_t2m_u10_v10_tp0.nc", "--at", "50,5", "--output", "m.png", cwd=tmp_path)
+    assert done.returncode == 2 and "--at: of --kind meteogram, profile and skewt" in done.stderr
