@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -17,19 +19,35 @@ def blocks(page: Path, kind: str) -> list[str]:
     return re.findall(rf"```{kind}\n(.*?)```", page.read_text(), flags=re.DOTALL)
 
 
-@pytest.mark.parametrize(
-    "page", [p for p in PAGES if p.name in ("README.md", "batch.md", "python.md")], ids=lambda p: p.name
-)
+ONE_TALE = ("README.md", "batch.md", "python.md")  # read from their beginning; blocks of other pages stand alone
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p.name in ONE_TALE], ids=lambda p: p.name)
 def test_python_blocks_run(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.chdir(tmp_path)
     found = blocks(page, "python")
     assert found
-    names: dict = {}  # a page is read from its beginning
+    names: dict = {}
     for block in found:
         exec(compile(block, str(page), "exec"), names)
     assert ("init_time" if page.name == "python.md" else "min") in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("page", "number"),
+    [(p.name, i) for p in PAGES if p.name not in ONE_TALE for i in range(len(blocks(p, "python")))],
+)
+def test_python_blocks_are_whole(page: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    block = blocks(ROOT / "doc" / page, "python")[number]
+    for name in re.findall(r"^(?:import|from) (\w+)", block, flags=re.MULTILINE):
+        pytest.importorskip(name, reason=f"the page shows how {name} is used, which is not here")
+    # as a module: settings look their hints up there
+    module = types.ModuleType("a_page")
+    monkeypatch.setitem(sys.modules, "a_page", module)
+    exec(compile(block, page, "exec"), module.__dict__)
 
 
 def commands(page: Path) -> list[list[str]]:
