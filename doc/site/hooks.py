@@ -3,6 +3,8 @@
 Links from pages to files of the repository, which the site does not hold, become plain text.
 """
 
+import base64
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 GALLERY = ROOT / "build" / "gallery"
+NOTEBOOKS = ROOT / "doc" / "notebooks"
 _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)")
 
 # the classes and functions that people use and extend, by the room that they stand in
@@ -66,6 +69,27 @@ def _gallery() -> str:
     return "\n\n".join(parts)
 
 
+def _notebook(path: Path) -> tuple[str, dict[str, bytes]]:
+    """A notebook as a page, its cells with what they print, and its pictures by name."""
+    parts, pictures = [], {}
+    for number, cell in enumerate(json.loads(path.read_text())["cells"]):
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            parts.append(source)
+            continue
+        parts.append(f"```python\n{source}\n```")
+        for output in cell["outputs"]:
+            data = output.get("data", {"text/plain": output.get("text", [])})
+            if "image/png" in data:
+                name = f"{path.stem}_{number}.png"
+                pictures[name] = base64.b64decode(data["image/png"])
+                parts.append(f"![what the cell shows]({name})")
+            else:
+                parts.append(f"```text\n{''.join(data['text/plain']).rstrip()}\n```")
+    parts.append(f"[This page as a notebook]({path.name})")
+    return "\n\n".join(parts), pictures
+
+
 def on_files(files: Files, config: Any) -> Files:
     """Adds the pages that are no files of doc/."""
     pages = {
@@ -76,6 +100,11 @@ def on_files(files: Files, config: Any) -> Files:
     }  # fmt: skip
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        text, pictures = _notebook(path)
+        files.append(File.generated(config, f"notebooks/{path.stem}.md", content=text))
+        for name, content in pictures.items():
+            files.append(File.generated(config, f"notebooks/{name}", content=content))
     for path in (*GALLERY.glob("*.png"), *GALLERY.glob("*.html")):
         files.append(File.generated(config, f"figs/{path.name}", abs_src_path=str(path)))
     return files
@@ -83,6 +112,8 @@ def on_files(files: Files, config: Any) -> Files:
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
     """Links as the site has them."""
+    if page.file.src_uri.startswith("notebooks/"):
+        return markdown  # its links are those of the site
     inside = page.file.src_uri.startswith("decisions/")
 
     def linked(match: re.Match[str]) -> str:
@@ -93,6 +124,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
         at = path.removeprefix("../").removeprefix("doc/") if not inside else path
         at = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}.get(at, at)
         base = Path(page.file.src_uri).parent
+        if at.startswith("notebooks/") and base == Path():
+            at = str(Path(at).with_suffix(".md"))
         wanted = str(base / at).replace("decisions/../", "")
         if files.get_file_from_path(wanted) is None and files.get_file_from_path(at) is None:
             return (
