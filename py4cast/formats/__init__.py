@@ -6,6 +6,7 @@ from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.formats.base import ArrayDescription, Fields, Heading, Put, PutStep, ReaderABC, Record, WriterABC
 from py4cast.formats.cf_time import TimeDescription
 from py4cast.formats.zarr_address import is_remote_zarr
+from py4cast.formats.zarr_references import is_references
 from py4cast.formats.zip import unpacked, zip_members
 from py4cast.registry import Registry
 from py4cast.remote import as_local, is_remote
@@ -146,6 +147,8 @@ def _first_bytes(file: Path) -> bytes:
 def _kind(file: Path, first_bytes: bytes) -> str:
     """Which of this package's own readers it is for."""
     kind = BEGINNINGS.get(first_bytes[:4]) or ("grib" if b"GRIB" in first_bytes else None)
+    if kind is None and is_references(file):
+        return "zarr"
     if kind is None and file.suffix.lower() == ".csv":
         return "stations"
     if kind is None:

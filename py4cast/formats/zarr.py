@@ -1,4 +1,4 @@
-"""Zarr, format 2 or 3, under the CF conventions, read through xarray."""
+"""Zarr, format 2 or 3, under the CF conventions, read through xarray; references and repositories are Zarr too."""
 
 import json
 from pathlib import Path
@@ -8,18 +8,26 @@ import xarray as xr
 
 from py4cast.errors import DataError
 from py4cast.formats.cf import CfReader
-from py4cast.remote import is_remote, url_of
+from py4cast.formats.icechunk import HEAD, is_icechunk, open_icechunk
+from py4cast.formats.zarr_references import is_references, open_references
+from py4cast.remote import exists, is_remote, url_of
 
 __all__ = ["ZarrReader", "is_zarr", "open_zarr"]
 
 
 def is_zarr(path: Path) -> bool:
-    """Whether a folder is a Zarr store."""
-    return path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zmetadata"))
+    """Whether a folder is a Zarr store or an Icechunk repository, or a file or folder holds references to one."""
+    if path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zmetadata")):
+        return True
+    return is_icechunk(path) or is_references(path)
 
 
 def open_zarr(path: Path) -> xr.Dataset:
     """The dataset of a Zarr store, its times as the numbers that stand there; of an address it is read in place."""
+    if is_icechunk(path) or (is_remote(path) and exists(f"{url_of(path).rstrip('/')}/{HEAD}")):
+        return open_icechunk(path)
+    if is_references(path):
+        return open_references(path)
     if is_remote(path):
         data = xr.open_dataset(
             url_of(path).rstrip("/"), engine="zarr", chunks=None, cache=False, decode_times=False, decode_timedelta=False

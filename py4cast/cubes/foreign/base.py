@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from py4cast.cubes.base import Planes
 from py4cast.cubes.kept import KeptCube
 from py4cast.errors import DataError, nearest
+from py4cast.formats.icechunk import HEAD
 from py4cast.grid import Grid
 from py4cast.remote import is_remote
 
 __all__ = ["ForeignCube"]
 
-_METADATA = (".zmetadata", "zarr.json", ".zattrs", ".zgroup")
+_METADATA = (".zmetadata", "zarr.json", ".zattrs", ".zgroup", HEAD)
 
 
 class ForeignCube(KeptCube):

@@ -1,0 +1,46 @@
+"""Icechunk repositories: Zarr with a history; read is what stands on the branch `main`."""
+
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from py4cast.errors import DataError
+from py4cast.remote import is_remote, url_of
+
+__all__ = ["HEAD", "is_icechunk", "open_icechunk"]
+
+HEAD = "refs/branch.main/ref.json"  # names the snapshot on which the branch stands
+
+
+def is_icechunk(path: Path) -> bool:
+    """Whether a folder is an Icechunk repository."""
+    return (path / HEAD).is_file() and (path / "snapshots").is_dir()
+
+
+def open_icechunk(path: Path) -> xr.Dataset:
+    """The dataset on the branch `main`, its times as the numbers that stand there.
+
+    Raises:
+        DataError: Icechunk is not installed, or the address is of no object store.
+    """
+    try:
+        import icechunk  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:
+        raise DataError("an Icechunk repository; reading it needs icechunk: pip install 'py4cast[icechunk]'") from None
+    repository = icechunk.Repository.open(_storage(icechunk, path))
+    return xr.open_dataset(
+        repository.readonly_session("main").store, engine="zarr", chunks=None, cache=False, consolidated=False,
+        decode_times=False, decode_timedelta=False,
+    )  # fmt: skip
+
+
+def _storage(icechunk: Any, path: Path) -> Any:
+    if not is_remote(path):
+        return icechunk.local_filesystem_storage(str(path))
+    scheme, _, rest = url_of(path).rstrip("/").partition("://")
+    bucket, _, prefix = rest.partition("/")
+    kinds = {"s3": icechunk.s3_storage, "gs": icechunk.gcs_storage, "gcs": icechunk.gcs_storage}
+    if scheme not in kinds:
+        raise DataError(f"an Icechunk repository at {scheme}://: expected a folder, s3:// or gs://")
+    return kinds[scheme](bucket=bucket, prefix=prefix, from_env=True)
