@@ -46,6 +46,7 @@ class CNN(GridModel):
 
     settings_kls: ClassVar[type] = CNNSettings
     onnx_supported = True
+    keeps_skill_in_bf16 = True
     conditioned = True
     reference = "Frezat et al. (2022), doi 10.1029/2022MS003124"
 

@@ -42,6 +42,7 @@ class HalfUNet(GridModel):
 
     settings_kls: ClassVar[type] = HalfUNetSettings
     onnx_supported = True
+    keeps_skill_in_bf16 = True
     conditioned = True
     reference = "Lu et al. (2022), doi 10.3389/fninf.2022.911679"
     num_levels = 5

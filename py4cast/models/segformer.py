@@ -131,6 +131,7 @@ class SegFormer(GridModel):
 
     settings_kls: ClassVar[type] = SegFormerSettings
     onnx_supported = True
+    keeps_skill_in_bf16 = True
     reference = "Xie et al. (2021), arXiv 2105.15203"
 
     def __init__(

@@ -16,6 +16,7 @@ class GraphLAM(GraphModel):
     """
 
     is_hierarchical = False
+    keeps_skill_in_bf16 = True
 
     def make_processor(self, graph: Graph) -> None:
         count = len(graph.nodes[0])

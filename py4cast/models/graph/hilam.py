@@ -17,6 +17,8 @@ class HiLAM(HierarchicalModel):
     Area Modeling, arXiv 2309.17370.
     """
 
+    keeps_skill_in_bf16 = True
+
     def make_exchange(self, graph: Graph) -> None:
         rounds = range(self.settings.processor_layers)
         self.mesh_down_gnns = nn.ModuleList([self.between(graph, "down") for _ in rounds])
