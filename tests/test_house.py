@@ -287,7 +287,7 @@ ROOMS = {
         "forecasting training verifying",
     ],
     "workflows/sharing": [
-        "repository",
+        "earth2studio repository",
     ],
     "workflows/sweep": [
         "axes board",
