@@ -4,6 +4,7 @@ A message is one line: what, where, what was expected, and the nearest valid nam
 """
 
 import difflib
+import re
 from collections.abc import Iterable
 
 __all__ = [
@@ -16,11 +17,17 @@ __all__ = [
     "nearest",
 ]
 
+_ADDRESS = re.compile(r"\b(https?|s3|gs|gcs|az|abfs):/(?=[^/])")
+
 
 class Py4castError(Exception):
     """Abstract error of py4cast; `status` is the exit status of the command line."""
 
     status = 1
+
+    def __str__(self) -> str:
+        # pathlib makes one slash of the two of an address
+        return _ADDRESS.sub(r"\1://", super().__str__())
 
 
 class SettingsError(Py4castError, ValueError):

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from py4cast import errors
@@ -18,6 +20,17 @@ def test_each_kind_has_its_exit_status(kind: str, status: int, base: type) -> No
     error = getattr(errors, kind)("what and where")
     assert error.status == status and isinstance(error, base) and isinstance(error, errors.Py4castError)
     assert str(error) == "what and where"
+
+
+def test_addresses_have_both_of_their_slashes() -> None:
+    path = Path("https://host/models/a.zarr")
+    assert str(path) == "https:/host/models/a.zarr"
+    assert str(errors.DataError(f"{path}: no such file")) == "https://host/models/a.zarr: no such file"
+    assert (
+        str(errors.SpaceError(f"s3:/bucket/a and s3://bucket/b of {Path('/a/b')}"))
+        == "s3://bucket/a and s3://bucket/b of /a/b"
+    )
+    assert str(errors.SettingsError("axis: /a, https: none")) == "axis: /a, https: none"
 
 
 def test_the_nearest_name_is_told_whatever_its_case() -> None:

@@ -54,7 +54,7 @@ class TrainSettings(Settings):
     epochs: int = setting(20, "passes over the training period")
     batch_size: int = setting(4, "samples per step")
     val_interval: int = setting(1, "epochs between two validations")
-    precision: Literal["auto", "32", "bf16-mixed", "16-mixed"] = setting(
+    precision: Literal["32", "bf16-mixed", "16-mixed", "auto"] = setting(
         "auto", "arithmetic of the network: bf16-mixed on a GPU that has it, where the network keeps its skill, else 32"
     )
     num_input_steps: int = setting(2, "past states that the network sees")
