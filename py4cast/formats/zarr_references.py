@@ -77,7 +77,8 @@ def _placed(name: str, target: Any, folder: Path) -> Any:
         return list(target)
     if "://" in place and not place.startswith("file://"):
         raise DataError(f"{name} refers to {place}: expected {', '.join(_REMOTE)} or a file")
-    local = (folder / place.removeprefix("file://")).resolve()
+    # a path of several parts, which check_name is not for; where it leads is what counts
+    local = Path(folder, place.removeprefix("file://")).resolve()
     if not local.is_relative_to(folder.resolve()):
         raise DataError(
             f"{name} refers to {local}, outside of the folder of the references: move these to a folder above both"

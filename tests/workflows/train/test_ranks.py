@@ -120,8 +120,9 @@ def test_two_nodes_are_one_job_that_learns_what_one_process_learns(tmp_path: Pat
     alone = py4cast("train", *words_of(epochs=1, batch_size=4, run_name="alone"), PY4CAST_ROOTDIR=str(tmp_path))
     assert alone.returncode == 0, alone.stderr
     expected, shared = table(folder.parent / "alone"), table(folder)
-    for name in ("train_loss_epoch", "val_mean_loss", "timestep_losses/val_step_1"):
-        assert shared[0, name] == pytest.approx(expected[0, name], rel=1e-6), name
+    # one step's error grows from the rounding of a whole epoch, by as much as the processor's sums are ordered otherwise
+    for name, within in (("train_loss_epoch", 1e-6), ("val_mean_loss", 1e-6), ("timestep_losses/val_step_1", 1e-5)):
+        assert shared[0, name] == pytest.approx(expected[0, name], rel=within), name
 
 
 @pytest.mark.slow
