@@ -25,6 +25,7 @@ __all__ = [
     "keys_of",
     "renames",
     "strip",
+    "units_of",
     "whole",
 ]
 
@@ -127,22 +128,29 @@ def by_comma(text: str | None) -> list[str]:
 
 def renames(texts: Sequence[str], form: str) -> dict[str, str]:
     """Name in the first source by name in the second, from `FIRST=SECOND` texts."""
-    by_second = {}
+    return {second: first for first, second in _pairs(texts, "rename", form)}
+
+
+def _pairs(texts: Sequence[str], flag: str, form: str) -> list[tuple[str, str]]:
+    """Both sides of texts with an equals sign; SettingsError names the first that is none."""
+    pairs = []
     for text in texts:
         first, equals, second = text.partition("=")
         if not (first and equals and second):
-            raise SettingsError(f"--rename {text!r}: expected {form}")
-        by_second[second] = first
-    return by_second
+            raise SettingsError(f"--{flag} {text!r}: expected {form}")
+        pairs.append((first, second))
+    return pairs
+
+
+def units_of(texts: Sequence[str]) -> dict[str, str]:
+    """Units by variable, from `NAME=UNITS` texts."""
+    return dict(_pairs(texts, "units", "NAME=UNITS, such as t2m=degF"))
 
 
 def files_of(texts: Sequence[str]) -> dict[str, list[str]]:
     """Files of further inputs by key, from `KEY=FILES` texts; a key that stands again has several."""
     by_key: dict[str, list[str]] = {}
-    for text in texts:
-        key, equals, pattern = text.partition("=")
-        if not (key and equals and pattern):
-            raise SettingsError(f"--further {text!r}: expected KEY=FILES, such as stations=obs.csv")
+    for key, pattern in _pairs(texts, "further", "KEY=FILES, such as stations=obs.csv"):
         by_key.setdefault(key, []).append(pattern)
     return by_key
 

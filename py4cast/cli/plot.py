@@ -2,10 +2,9 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from py4cast.cli.base import Verb, by_comma
+from py4cast.cli.base import Verb, by_comma, units_of
 from py4cast.errors import SettingsError
 
 __all__ = ["VERB"]
@@ -57,24 +56,13 @@ def _arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--regrid", choices=("linear", "nearest", "mean"), help="bring --with to the grid of the first (default: refuse another grid)")  # fmt: skip
 
 
-def _units(texts: Sequence[str]) -> dict[str, str]:
-    """Units by variable, from `NAME=UNITS` texts."""
-    units = {}
-    for text in texts:
-        name, equals, wanted = text.partition("=")
-        if not (name and equals and wanted):
-            raise SettingsError(f"--units {text!r}: expected NAME=UNITS, such as t2m=degF")
-        units[name] = wanted
-    return units
-
-
 def _run(a: argparse.Namespace) -> None:
     """Draws, and tells where the picture is."""
     common = (a.files, Path(a.output), by_comma(a.variables), a.init_time, by_comma(a.lead_times), by_comma(a.times))
     if a.kind != "map":
         from py4cast.workflows.charts.run import chart
 
-        path = chart(a.kind, *common, a.at, _units(a.units), a.against or (), a.along, a.regrid)
+        path = chart(a.kind, *common, a.at, units_of(a.units), a.against or (), a.along, a.regrid)
         sys.stdout.write(f"{path}\n")
         return
     from py4cast.workflows.plot import plot
@@ -82,7 +70,7 @@ def _run(a: argparse.Namespace) -> None:
     if a.at is not None:
         raise SettingsError("--at: of --kind meteogram, profile and skewt")
     path = plot(
-        *common, a.isolines, a.wind, units=_units(a.units), wind_style=a.wind_style, against=a.against or (), regrid=a.regrid,
+        *common, a.isolines, a.wind, units=units_of(a.units), wind_style=a.wind_style, against=a.against or (), regrid=a.regrid,
     )  # fmt: skip
     sys.stdout.write(f"{path}\n")
 

@@ -178,10 +178,6 @@ class AlignedCube(ViewCube):
         return self._target
 
     @property
-    def shape(self) -> tuple[int, int]:
-        return self._target.shape
-
-    @property
     def fingerprint(self) -> str:
         made = [(name, m.name, m.scale, m.offset) for name, m in sorted(self._matched.items())]
         shifts = [(name, float(np.sum(shift)), shift.size) for name, shift in sorted(self._shifts.items())]

@@ -25,7 +25,7 @@ class ViewCube(KeptCube):
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self.source.shape
+        return self.grid.shape
 
     def available(self, names: Sequence[str]) -> NDArray[np.bool_]:
         return self.source.available(names)

@@ -54,10 +54,6 @@ class WindowCube(ViewCube):
         return self._grid
 
     @property
-    def shape(self) -> tuple[int, int]:
-        return self._grid.shape
-
-    @property
     def fingerprint(self) -> str:
         columns = self._columns if isinstance(self._columns, slice) else self._columns.tolist()
         return digest("window", self.source.fingerprint, self._rows, columns)
@@ -109,10 +105,6 @@ class RegridCube(ViewCube):
     @property
     def grid(self) -> Grid:
         return self._target
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self._target.shape
 
     @property
     def fingerprint(self) -> str:

@@ -52,10 +52,6 @@ class PlacesCube(ViewCube):
         return self._target
 
     @property
-    def shape(self) -> tuple[int, int]:
-        return self._target.shape
-
-    @property
     def fingerprint(self) -> str:
         return digest("places", self.source.fingerprint, self._target.fingerprint())
 

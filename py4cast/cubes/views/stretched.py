@@ -47,10 +47,6 @@ class StretchedCube(KeptCube):
         return self._grid
 
     @property
-    def shape(self) -> tuple[int, int]:
-        return self._grid.shape
-
-    @property
     def fingerprint(self) -> str:
         return digest("stretched", [p.fingerprint for p in self.parts], self._grid.fingerprint())
 

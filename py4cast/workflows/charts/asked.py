@@ -10,17 +10,9 @@ from py4cast.errors import SettingsError
 from py4cast.grid import EARTH_RADIUS, Grid
 from py4cast.variables import Variable
 from py4cast.workflows.counterpart import Counterpart
+from py4cast.workflows.view.moments import Moment
 
-__all__ = ["Asked", "Place", "Time", "place_on"]
-
-
-class Time(NamedTuple):
-    """A time that is drawn: its title, when it is, hours since the start, and the instants of the cube, one per member."""
-
-    title: str
-    valid: np.datetime64
-    lead: float | None
-    instants: tuple[int, ...]
+__all__ = ["Asked", "Place", "place_on"]
 
 
 class Place(NamedTuple):
@@ -47,7 +39,7 @@ class Asked(NamedTuple):
 
     cube: CubeABC
     variables: Sequence[Variable]
-    times: Sequence[Time]
+    times: Sequence[Moment]
     title: str
     units: Mapping[str, str]
     place: Place | None = None

@@ -15,8 +15,9 @@ from py4cast.observers.meteogram import Course, draw_meteogram
 from py4cast.observers.profile import Profile, dew_point, dew_point_of_relative, draw_profiles, draw_skewt
 from py4cast.observers.raster import as_rectangle, rectangle_of
 from py4cast.variables import Variable
-from py4cast.workflows.charts.asked import Asked, Place, Time
+from py4cast.workflows.charts.asked import Asked, Place
 from py4cast.workflows.chosen import members_at, wind_of
+from py4cast.workflows.view.moments import Moment
 
 __all__ = ["KINDS", "Kind"]
 
@@ -43,7 +44,7 @@ def _shown(asked: Asked, variable: Variable) -> Display:
     return display_of(variable, asked.units.get(variable.name, ""))
 
 
-def _at(asked: Asked, name: str, time: Time) -> NDArray[np.float32]:
+def _at(asked: Asked, name: str, time: Moment) -> NDArray[np.float32]:
     """The members of a variable at the place, `(member,)`."""
     assert asked.place is not None, "checked before"
     return members_at(asked.cube, name, time.instants)[:, asked.place.row, asked.place.column]
@@ -78,7 +79,7 @@ def _hovmoller(asked: Asked) -> Any:
     return draw_hovmoller(bands, places, asked.along, times, ylabel, asked.title)
 
 
-def _hours(times: Sequence[Time]) -> tuple[str, NDArray[np.float64]]:
+def _hours(times: Sequence[Moment]) -> tuple[str, NDArray[np.float64]]:
     if times[0].lead is not None:
         return "lead time [h]", np.array([time.lead for time in times], dtype=np.float64)
     since = np.array([time.valid for time in times]) - times[0].valid
@@ -134,7 +135,7 @@ def _profile(asked: Asked) -> Any:
     return draw_profiles(profiles, titles, f"{_place(asked).name}, {asked.title}")
 
 
-def _few(times: Sequence[Time]) -> list[Time]:
+def _few(times: Sequence[Moment]) -> list[Moment]:
     shown = min(_MOST_LINES, len(times))
     return [times[i] for i in sorted({round(k * (len(times) - 1) / max(1, shown - 1)) for k in range(shown)})]
 

@@ -7,19 +7,17 @@ from pathlib import Path
 import numpy as np
 
 from py4cast.cubes.base import CubeABC
-from py4cast.errors import DataError, SettingsError, nearest
+from py4cast.errors import SettingsError, nearest
 from py4cast.observers.base import write_figure
-from py4cast.observers.titles import of_case, shown_time
 from py4cast.regrid import Method
 from py4cast.timeline import instant
-from py4cast.workflows.charts.asked import Asked, Time, place_on
+from py4cast.workflows.charts.asked import Asked, place_on
 from py4cast.workflows.charts.kinds import KINDS, Kind
-from py4cast.workflows.chosen import chosen_start, chosen_steps, chosen_variables, instants_of, open_shown
+from py4cast.workflows.chosen import chosen_variables, open_shown
 from py4cast.workflows.counterpart import Counterpart
+from py4cast.workflows.view.moments import Moment, moments_of
 
 __all__ = ["chart"]
-
-_HOUR = np.timedelta64(3600, "s")
 
 
 def chart(
@@ -93,31 +91,18 @@ def _checked(kind: str, output: Path, at: str | None, against: Sequence[str | os
 
 def _times(
     cube: CubeABC, init_time: str | None, lead_times: Sequence[str], times: Sequence[str]
-) -> tuple[list[Time], str]:
+) -> tuple[list[Moment], str]:
     """The times that are drawn, and what they are of."""
-    axis = cube.axis
-    if axis.is_series:
-        if init_time is not None or lead_times:
-            raise SettingsError("--init_time and --lead_times are of forecasts; the files hold a series: give --times")
-        asked = [instant(t) for t in times]
-        lacking = [t for t in asked if t not in axis.times]
-        if lacking:
-            raise SettingsError(
-                f"--times {lacking[0]}: not in the files, which hold {axis.times[0]} to {axis.times[-1]}"
-            )
-        places = [int(np.flatnonzero(axis.times == t)[0]) for t in asked] or list(range(axis.size))
-        moments = [Time(shown_time(axis.times[p]), axis.times[p].astype("datetime64[s]"), None, (p,)) for p in places]
-        return moments, f"{moments[0].title} to {moments[-1].title}" if len(moments) > 1 else moments[0].title
-    if times:
+    axis, moments = cube.axis, moments_of(cube, init_time, lead_times)
+    if times and not axis.is_series:
         raise SettingsError("--times: of a series; the files hold forecasts: give --init_time and --lead_times")
-    start = chosen_start(axis.init_times.astype("datetime64[s]"), init_time)
-    steps = sorted(chosen_steps(axis, lead_times)) or list(range(axis.length))
-    if not steps:
-        raise DataError("the files hold no lead time")
-    moments = []
-    for step in steps:
-        instants = instants_of(axis, start, step)
-        valid = axis.times[instants[0]].astype("datetime64[s]")
-        moments.append(Time(of_case(start, axis.lead_times[step]), valid, float((valid - start) / _HOUR), instants))
+    by_time = {moment.valid: moment for moment in moments}
+    asked = [instant(t) for t in times]
+    for time in asked:
+        if time not in by_time:
+            raise SettingsError(f"--times {time}: not in the files, which hold {axis.times[0]} to {axis.times[-1]}")
+    shown = [by_time[time] for time in asked] or moments
+    if axis.is_series:
+        return shown, " to ".join(dict.fromkeys((shown[0].title, shown[-1].title)))
     members = f", {axis.num_members} members" if axis.num_members > 1 else ""
-    return moments, f"forecast from {shown_time(start)}{members}"
+    return shown, f"forecast from {shown[0].title.split(' +')[0]}{members}"
