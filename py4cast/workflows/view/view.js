@@ -320,6 +320,12 @@
     const c = Math.floor(((event.clientX - box.left) * scale - v.tx) / v.sx), r = Math.floor(((event.clientY - box.top) * scale - v.ty) / v.sy);
     return c >= 0 && r >= 0 && c < columns && r < rows ? [c, r] : null;
   };
+  // the bearing of the picture's upward direction at a place, clockwise from north
+  const upward = ([column, row]) => {
+    if (data.lat) return 0;
+    const rad = Math.PI / 180, [a, b] = latLon(column, Math.min(rows - 1, row + 1)).map((d) => d * rad), [p, q] = latLon(column, Math.max(0, row - 1)).map((d) => d * rad);
+    return Math.atan2(Math.sin(q - b) * Math.cos(p), Math.cos(a) * Math.sin(p) - Math.sin(a) * Math.cos(p) * Math.cos(q - b)) / rad;
+  };
   const tell = async (place) => {
     const shown = await shownField(), v = data.variables[state.variable];
     if (!place) return;
@@ -330,7 +336,7 @@
       const q = await layer(data.wind, data.wind.rows, data.wind.columns), w = data.wind, near = (n, size) => Math.max(0, Math.min(size - 1, Math.round((n - w.first) / w.every)));
       const uv = windAt(q, w, 1, near(place[1], w.rows) * w.columns + near(place[0], w.columns));
       if (uv) text += `; ${w.title} ${Math.hypot(...uv).toFixed(1)} m s⁻¹ (${(1.943844 * Math.hypot(...uv)).toFixed(0)} kn)`;
-      if (uv && data.lat) text += ` from ${String(Math.round(((Math.atan2(-uv[0], -uv[1]) * 180) / Math.PI + 360) % 360)).padStart(3, "0")}°`;
+      if (uv) text += ` from ${String(Math.round(((Math.atan2(-uv[0], -uv[1]) * 180) / Math.PI + upward(place) + 720) % 360) % 360).padStart(3, "0")}°`;
     }
     $("readout").textContent = text;
   };

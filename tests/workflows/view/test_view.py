@@ -359,3 +359,39 @@ def test_the_map_keeps_its_proportions_when_a_course_comes_beside_it(opened: Any
         opened,
         "(m => Math.abs(m.width / m.height - m.clientWidth / m.clientHeight) < 0.01)(document.getElementById('map'))",
     )
+
+
+@pytest.mark.parametrize("downward", [False, True])
+def test_the_direction_of_a_wind_is_that_on_earth_on_a_map_too(browser: Any, tmp_path: Path, downward: bool) -> None:
+    """A westerly everywhere, on a map far east of its meridian, whose upward direction is not north."""
+    from py4cast.formats import Heading, writer_for
+    from py4cast.grid import Grid
+    from py4cast.projection import inverse
+    from py4cast.variables import Variable
+
+    projection = {"grid_mapping_name": "lambert_conformal_conic", "standard_parallel": 60.0, "longitude_of_central_meridian": 0.0, "latitude_of_projection_origin": 60.0, "earth_radius": 6371229.0}  # fmt: skip
+    x, y = 1.8e6 + 25e3 * np.arange(40), -2e5 + 25e3 * np.arange(30)
+    y = y[::-1].copy() if downward else y
+    lat, lon = inverse(projection, *np.meshgrid(x, y))
+    grid = Grid(lat, lon, x, y, projection)
+    variables = [
+        Variable(name=name, short_name=short, units="m s-1", standard_name=f"{way}_wind", level=10, type_of_level="heightAboveGround")
+        for name, short, way in (("u10", "10u", "eastward"), ("v10", "10v", "northward"))
+    ]  # fmt: skip
+    heading = Heading(variables, grid, np.datetime64("2020-01-01T00", "s"), [np.timedelta64(6, "h")])
+    with writer_for("w.nc").open(tmp_path / "w.nc", heading) as put:
+        put(np.broadcast_to(np.array([10.0, 0.0], dtype=np.float32), (*grid.shape, 2)))
+    view([tmp_path / "w.nc"], tmp_path / "w.html")
+    browser.get((tmp_path / "w.html").as_uri())
+    for row, column in ((5, 6), (25, 35), (15, 20)):
+        for name, value in (("lat", lat[row, column]), ("lon", lon[row, column])):
+            find(browser, f"#{name}").clear()
+            find(browser, f"#{name}").send_keys(f"{value:.3f}")
+        browser.execute_script("document.getElementById('readout').textContent = ''")
+        find(browser, "#go button").click()
+        wait(browser, "document.getElementById('readout').textContent.includes('from')")
+        told = re.search(r"; wind at 10 m (\S+) m s⁻¹ \(19 kn\) from (\d+)°$", find(browser, "#readout").text)
+        assert told is not None and abs(float(told[1]) - 10) < 0.3, find(browser, "#readout").text
+        assert abs(int(told[2]) - 270) <= 2, (
+            f"north is {np.rad2deg(np.arctan2(x[column], 6e6)):.0f} degrees from upward"
+        )
