@@ -10,7 +10,7 @@ from py4cast.border import border_mask
 from py4cast.cubes.base import CubeABC
 from py4cast.cubes.driver import Driver
 from py4cast.cubes.sources import open_source
-from py4cast.cubes.views import PlacesCube
+from py4cast.cubes.views import placed
 from py4cast.dataset_info import DatasetInfo, InputInfo
 from py4cast.datasets.base import Splits
 from py4cast.datasets.forcings import ComputedForcings
@@ -102,19 +102,13 @@ def fitted(drivers: Mapping[str, Driver], info: DatasetInfo) -> dict[str, Driver
             (info.prognostic, info.grid) if key == "boundary" else (info.inputs[key].names, info.inputs[key].grid)
         )
         try:
-            fitting[key] = Driver(_placed(driver.cube, grid), names, at_start=driver.at_start)
+            cube = placed(driver.cube, grid)
+            if not cube.grid.same_as(grid):
+                raise DataError(f"on {cube.grid.describe()}; expected {grid.describe()}")
+            fitting[key] = Driver(cube, names, at_start=driver.at_start)
         except DataError as error:
             raise DataError(f"{key}: {error}") from None
     return fitting
-
-
-def _placed(cube: CubeABC, grid: Grid) -> CubeABC:
-    """The cube on a grid: as it is, or of points each at its place."""
-    if cube.grid.same_as(grid):
-        return cube
-    if cube.grid.is_rectangular or grid.is_rectangular:
-        raise DataError(f"on {cube.grid.describe()}; expected {grid.describe()}")
-    return PlacesCube(cube, grid)
 
 
 def _input_info(driver: Driver, settings: SeriesSettings) -> InputInfo:

@@ -31,6 +31,7 @@ __all__ = ["POINT_TYPES", "mark_of", "points_of", "set_points", "write_coordinat
 
 logger = logging.getLogger(__name__)
 
+_ORDERS: dict[str, HealpixOrder] = {"ring": "ring", "0": "ring", "nested": "nested", "1": "nested"}
 POINT_TYPES = ("reduced_gg", "reduced_ll", "healpix", "unstructured_grid")
 
 
@@ -79,11 +80,9 @@ def points_of(handle: int, path: Path) -> Grid:
 
 
 def _healpix(handle: int, latitude: NDArray[np.float64], longitude: NDArray[np.float64], path: Path) -> Grid:
-    side, said = (
-        int(get_key(handle, "Nside", int) or 0),
-        str(get_key(handle, "orderingConvention", str) or "ring").lower(),
-    )
-    order: HealpixOrder | None = {"ring": "ring", "0": "ring", "nested": "nested", "1": "nested"}.get(said)  # type: ignore[assignment]
+    side = int(get_key(handle, "Nside", int) or 0)
+    said = str(get_key(handle, "orderingConvention", str) or "ring").lower()
+    order = _ORDERS.get(said)
     if order is None:
         raise DataError(f"{path}: HEALPix in the order {said!r}; expected ring or nested")
     if latitude.size != 12 * side**2:

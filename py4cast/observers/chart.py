@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from py4cast.grid import Grid
 from py4cast.observers.colours import ColourTable, table_of
-from py4cast.observers.display import Display, display_of
+from py4cast.observers.display import KNOTS, Display, display_of
 from py4cast.observers.graticule import graticule
 from py4cast.observers.maps import _places as places_of
 from py4cast.observers.maps import draw_field
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LEGENDS", "WINDS", "Isolines", "Wind", "centres_of", "draw_chart", "line_levels"]
 
-_KNOTS = 1.943844
 _ACROSS = 22  # barbs along the longer side
 _DOTS_ACROSS = 60
 _SMOOTHED_M = 25_000.0
@@ -198,7 +197,7 @@ def _barbs(axes: "Axes", x: Any, y: Any, u: NDArray[Any], v: NDArray[Any], grid:
     rows, columns = _thinned(u)
     south = grid.latitude_2d()[rows, columns] < 0
     axes.barbs(
-        x[columns], y[rows], _KNOTS * u[rows, columns], _KNOTS * v[rows, columns], length=4, linewidth=0.4, flip_barb=south,
+        x[columns], y[rows], KNOTS * u[rows, columns], KNOTS * v[rows, columns], length=4, linewidth=0.4, flip_barb=south,
         sizes={"emptybarb": 0.12},
     )  # fmt: skip
 

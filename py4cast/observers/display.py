@@ -9,8 +9,9 @@ from py4cast.errors import DataError, SettingsError
 from py4cast.units import conversion
 from py4cast.variables import Variable
 
-__all__ = ["Display", "display_of"]
+__all__ = ["KNOTS", "Display", "display_of"]
 
+KNOTS = 1.943844  # in a metre per second
 _GRAVITY = 9.80665
 # units of files, what is shown instead, and how it is written
 _SHOWN = {

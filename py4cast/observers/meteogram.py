@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from py4cast.observers.display import Display
+from py4cast.observers.display import KNOTS, Display
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["Course", "draw_meteogram"]
 
 _COLOUR = "#1f5fa8"
-_KNOTS = 1.943844
 _MOST_BARBS = 40
 
 
@@ -89,7 +88,7 @@ def _draw_course(axes: "Axes", days: NDArray[np.object_], course: Course) -> Non
 
 def _draw_barbs(axes: "Axes", days: NDArray[np.object_], wind: NDArray[np.float64]) -> None:
     every = max(1, -(-days.size // _MOST_BARBS))
-    u, v = _KNOTS * wind[:, ::every]
+    u, v = KNOTS * wind[:, ::every]
     axes.barbs(days[::every], np.zeros(u.size), u, v, length=5, linewidth=0.5, sizes={"emptybarb": 0.12})
     axes.set_ylim(-1, 1)
     axes.set_yticks([])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from py4cast.observers.display import Display
+from py4cast.observers.display import KNOTS, Display
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -105,7 +105,7 @@ def draw_skewt(
     if dew_points is not None:
         diagram.plot(levels[order], dew_points[order], color="#1a7f37", marker=".")
     if wind is not None:
-        diagram.plot_barbs(levels[order], *(1.943844 * wind[:, order]))
+        diagram.plot_barbs(levels[order], *(KNOTS * wind[:, order]))
     diagram.plot_dry_adiabats(linewidth=0.5, alpha=0.5)
     diagram.plot_moist_adiabats(linewidth=0.5, alpha=0.5)
     diagram.ax.set_ylim(max(1050.0, float(levels.max()) + 10), max(100.0, float(levels.min()) - 20))

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from py4cast.variables import Variable
 from py4cast.vectors import mate_of
 
 __all__ = [
+    "check_units",
     "chosen_start",
     "chosen_steps",
     "chosen_variables",
@@ -71,6 +72,13 @@ def chosen_variables(cube: CubeABC, asked: Sequence[str], most: int) -> list[Var
     if len(cube.names) > most:
         logger.warning("%d variables of %d are drawn; choose by --variables: %s", most, len(cube.names), ", ".join(cube.names))  # fmt: skip
     return list(cube.variables[:most])
+
+
+def check_units(cube: CubeABC, units: Mapping[str, str]) -> None:
+    """Refuses units of a variable that is not in the files; SettingsError names it."""
+    for name in units:
+        if name not in cube.names:
+            raise SettingsError(f"--units {name}: not in the files{nearest(name, cube.names)}")
 
 
 def chosen_start(starts: NDArray[np.datetime64], asked: str | None) -> np.datetime64:

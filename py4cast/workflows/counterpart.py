@@ -1,6 +1,7 @@
 """What a forecast is held against: another one, or the analysis, at the same valid times."""
 
 import logging
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,23 +12,32 @@ from py4cast.cubes.base import CubeABC
 from py4cast.cubes.views.aligned import AlignedCube, match_variables
 from py4cast.errors import SettingsError
 from py4cast.regrid import Method
-from py4cast.workflows.chosen import members_at
+from py4cast.workflows.chosen import members_at, open_shown
 
-__all__ = ["Counterpart", "held_at"]
+__all__ = ["Counterpart", "Instant", "held_at"]
 
 logger = logging.getLogger(__name__)
+Instant = tuple[np.datetime64, np.datetime64 | None]
 
 
-def held_at(axis: TimeAxis, valid: np.datetime64, start: np.datetime64 | None) -> tuple[tuple[int, ...], bool]:
-    """The instants that are valid at a time, one per member, and whether forecasts of several other starts are.
+def held_at(axis: TimeAxis, moments: Sequence[Instant]) -> list[tuple[int, ...]]:
+    """The instants that are valid at each time, one per member; none where nothing is valid then.
 
-    Of several forecasts it is the one of the same start, else the latest one; none where nothing is valid then.
+    Of several forecasts it is the one of the same start, else the latest one, which is told.
 
     Args:
         axis: of the other one.
-        valid: the time.
-        start: of the forecast that is held against it; None for a series.
+        moments: valid time and start of the forecast that is held against it; a start of None for a series.
     """
+    held = [_held(axis, valid, start) for valid, start in moments]
+    mixed = sum(is_mixed for _, is_mixed in held)
+    if mixed:
+        logger.warning("--with: at %d of %d times several forecasts of another start are valid; the latest is shown", mixed, len(moments))  # fmt: skip
+    return [instants for instants, _ in held]
+
+
+def _held(axis: TimeAxis, valid: np.datetime64, start: np.datetime64 | None) -> tuple[tuple[int, ...], bool]:
+    """The instants of one time, and whether forecasts of several other starts are valid then."""
     places = np.flatnonzero(axis.times.astype("datetime64[s]") == valid)
     if axis.is_series or not places.size:
         return tuple(int(p) for p in places[:1]), False
@@ -41,7 +51,7 @@ class Counterpart:
     """Creates the other one in the words, units and places of the first.
 
     Args:
-        other: of its files; closed by `close`.
+        files: of the other one, which are closed by `close`.
         cube: of the first.
         names: variables that are compared.
         moments: valid time and start of each time; a start of None for a series.
@@ -53,22 +63,29 @@ class Counterpart:
     """
 
     def __init__(
-        self, other: CubeABC, cube: CubeABC, names: Sequence[str], moments: Sequence[tuple[np.datetime64, np.datetime64 | None]],
+        self, files: Sequence[str | os.PathLike[str]], cube: CubeABC, names: Sequence[str], moments: Sequence[Instant],
         regrid: Method | None = None,
     ) -> None:  # fmt: skip
-        self._other = other
+        self._other = open_shown(files)
+        try:
+            self._cube, self._instants = self._matched(cube, names, moments, regrid)
+        except BaseException:
+            self.close()
+            raise
+
+    def _matched(
+        self, cube: CubeABC, names: Sequence[str], moments: Sequence[Instant], regrid: Method | None
+    ) -> tuple[AlignedCube, list[tuple[int, ...]]]:
+        """Its fields in the words and places of the first, and its instants at the times."""
         words = ("--with", "first")
-        matched = match_variables(other.variables, cube.variables, names, words=words)
-        self._cube = AlignedCube(other, matched, cube.grid, regrid, words=words)
-        held = [held_at(other.axis, valid.astype("datetime64[s]"), start) for valid, start in moments]
-        self._instants = [instants for instants, _ in held]
-        if not any(self._instants):
+        matched = match_variables(self._other.variables, cube.variables, names, words=words)
+        aligned = AlignedCube(self._other, matched, cube.grid, regrid, words=words)
+        instants = held_at(self._other.axis, moments)
+        if not any(instants):
             raise SettingsError(
                 f"--with: nothing is valid at the times of the forecast, {moments[0][0]} to {moments[-1][0]}"
             )
-        mixed = sum(is_mixed for _, is_mixed in held)
-        if mixed:
-            logger.warning("--with: at %d of %d times several forecasts of another start are valid; the latest is shown", mixed, len(moments))  # fmt: skip
+        return aligned, instants
 
     def members(self, name: str, place: int) -> NDArray[np.float32]:
         """A variable at one of the times, `(member, lat, lon)`; NaN where nothing is valid then."""

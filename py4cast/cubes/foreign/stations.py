@@ -40,16 +40,11 @@ class StationsCube(ForeignCube):
         self.variables = [
             Variable(name=name, short_name=name, units=units, nan="mask") for name, units in stations.units.items()
         ]
-        self._columns = {name: column for column, name in enumerate(stations.units)}
         self.axis = TimeAxis.series(_even(stations.times, self.path))
         self._there = np.isin(self.axis.times, stations.times)
 
     def plane_block(self, name: str, start: int, stop: int) -> NDArray[Any]:
-        wanted = self.axis.times[start:stop]
-        rows = np.searchsorted(self._stations.times, wanted).clip(0, self._stations.times.size - 1)
-        values = np.array(self._stations.values[rows, :, self._columns[name]], dtype=np.float32)
-        values[~self._there[start:stop]] = np.nan
-        return values[:, None, :]
+        return self._stations.at(self.axis.times[start:stop], [name]).transpose(0, 2, 1)
 
     def available(self, names: Any) -> NDArray[np.bool_]:
         return self._there

@@ -6,10 +6,10 @@ and made in a pass where the cells or the distances of instants are others.
 
 from py4cast.cubes.views.cells import CutoutCube, RegridCube, WindowCube
 from py4cast.cubes.views.instants import ConcatCube, MembersCube, TimesCube
-from py4cast.cubes.views.places import PlacesCube
+from py4cast.cubes.views.places import PlacesCube, placed
 from py4cast.cubes.views.stretched import StretchedCube
 from py4cast.cubes.views.variables import JoinCube, RenamedCube
 
 __all__ = [
-    "ConcatCube", "CutoutCube", "JoinCube", "MembersCube", "PlacesCube", "RegridCube", "RenamedCube", "StretchedCube", "TimesCube", "WindowCube",
+    "ConcatCube", "CutoutCube", "JoinCube", "MembersCube", "PlacesCube", "RegridCube", "RenamedCube", "StretchedCube", "TimesCube", "WindowCube", "placed",
 ]  # fmt: skip

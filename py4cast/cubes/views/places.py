@@ -11,10 +11,16 @@ from py4cast.cubes.views.instants import digest
 from py4cast.errors import DataError
 from py4cast.grid import Grid
 
-__all__ = ["PlacesCube"]
+__all__ = ["PlacesCube", "placed"]
 
 logger = logging.getLogger(__name__)
 _NEAR = 1e-3  # [degrees], about 100 m: a place that is told with fewer digits is still the same
+
+
+def placed(cube: CubeABC, grid: Grid) -> CubeABC:
+    """The cube with each of its points where it stands on a grid, where both are points; else as it is."""
+    is_there = cube.grid.same_as(grid) or cube.grid.is_rectangular or grid.is_rectangular
+    return cube if is_there else PlacesCube(cube, grid)
 
 
 class PlacesCube(ViewCube):

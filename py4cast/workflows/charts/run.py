@@ -4,18 +4,15 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from py4cast.cubes.base import CubeABC
 from py4cast.errors import SettingsError, nearest
 from py4cast.observers.base import write_figure
 from py4cast.regrid import Method
-from py4cast.timeline import instant
 from py4cast.workflows.charts.asked import Asked, place_on
 from py4cast.workflows.charts.kinds import KINDS, Kind
-from py4cast.workflows.chosen import chosen_variables, open_shown
+from py4cast.workflows.chosen import check_units, chosen_variables, open_shown
 from py4cast.workflows.counterpart import Counterpart
-from py4cast.workflows.view.moments import Moment, moments_of
+from py4cast.workflows.view.moments import Moment, chosen_moments
 
 __all__ = ["chart"]
 
@@ -59,15 +56,15 @@ def chart(
     try:
         place = None if at is None else place_on(cube.grid, at)
         shown = chosen_variables(cube, variables, chosen_kind.most_variables)
-        for name in units or {}:
-            if name not in cube.names:
-                raise SettingsError(f"--units {name}: not in the files{nearest(name, cube.names)}")
-        moments, title = _times(cube, init_time, lead_times, times)
+        check_units(cube, units or {})
+        moments = chosen_moments(cube, init_time, lead_times, times)
+        if not cube.axis.is_series:
+            moments.sort(key=lambda moment: moment.valid)
         if against:
-            starts = [None if t.lead is None else t.valid - np.timedelta64(round(3600 * t.lead), "s") for t in moments]
-            pairs = [(t.valid, start) for t, start in zip(moments, starts, strict=True)]
-            other = Counterpart(open_shown(against), cube, [v.name for v in shown], pairs, regrid)
-        figure = chosen_kind.draw(Asked(cube, shown, moments, title, units or {}, place, other, along))
+            pairs = [(moment.valid, moment.start) for moment in moments]
+            other = Counterpart(against, cube, [v.name for v in shown], pairs, regrid)
+        asked = Asked(cube, shown, moments, _title(cube, moments), units or {}, place, other, along)
+        figure = chosen_kind.draw(asked)
     finally:
         cube.close()
         if other is not None:
@@ -89,20 +86,10 @@ def _checked(kind: str, output: Path, at: str | None, against: Sequence[str | os
     return KINDS[kind]
 
 
-def _times(
-    cube: CubeABC, init_time: str | None, lead_times: Sequence[str], times: Sequence[str]
-) -> tuple[list[Moment], str]:
-    """The times that are drawn, and what they are of."""
-    axis, moments = cube.axis, moments_of(cube, init_time, lead_times)
-    if times and not axis.is_series:
-        raise SettingsError("--times: of a series; the files hold forecasts: give --init_time and --lead_times")
-    by_time = {moment.valid: moment for moment in moments}
-    asked = [instant(t) for t in times]
-    for time in asked:
-        if time not in by_time:
-            raise SettingsError(f"--times {time}: not in the files, which hold {axis.times[0]} to {axis.times[-1]}")
-    shown = [by_time[time] for time in asked] or moments
-    if axis.is_series:
-        return shown, " to ".join(dict.fromkeys((shown[0].title, shown[-1].title)))
-    members = f", {axis.num_members} members" if axis.num_members > 1 else ""
-    return shown, f"forecast from {shown[0].title.split(' +')[0]}{members}"
+def _title(cube: CubeABC, moments: Sequence[Moment]) -> str:
+    """What the times are of."""
+    first, last = moments[0].title, moments[-1].title
+    if cube.axis.is_series:
+        return " to ".join(dict.fromkeys((first, last)))
+    members = f", {cube.axis.num_members} members" if cube.axis.num_members > 1 else ""
+    return f"forecast from {first.split(' +')[0]}{members}"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from py4cast.cubes.base import CubeABC
 from py4cast.cubes.driver import Driver
 from py4cast.cubes.files import open_fields
-from py4cast.cubes.views import PlacesCube
+from py4cast.cubes.views import placed
 from py4cast.cubes.views.aligned import AlignedCube, Matched, match_variables
 from py4cast.datasets.forcings import GROUPS, ComputedForcings
 from py4cast.errors import DataError, SettingsError, nearest
@@ -75,10 +75,8 @@ class FileInput:
             if key not in files:
                 cube = self._driving("boundary", source, wanted.variables, wanted.grid)
             else:
-                held = self._cube(files[key])
-                is_points = not (held.grid.is_rectangular or wanted.grid.is_rectangular)
-                placed = PlacesCube(held, wanted.grid) if is_points and not held.grid.same_as(wanted.grid) else held
-                cube = self._aligned(f"further {key}", placed, wanted.variables, wanted.grid, "linear")
+                held = placed(self._cube(files[key]), wanted.grid)
+                cube = self._aligned(f"further {key}", held, wanted.variables, wanted.grid, "linear")
             drivers[key] = Driver(cube, _names(wanted.variables), at_start=wanted.at_start)
         return drivers
 

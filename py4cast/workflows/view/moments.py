@@ -1,21 +1,22 @@
 """The frames of a page: the lead times of one forecast, or the times of a series, and which instants of a cube they show."""
 
-import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from py4cast.axis import TimeAxis
 from py4cast.cubes.base import CubeABC
 from py4cast.errors import SettingsError
 from py4cast.observers.titles import of_case, shown_time
+from py4cast.timeline import instant
 from py4cast.workflows.chosen import chosen_start, chosen_steps, instants_of
 from py4cast.workflows.counterpart import held_at
 
-__all__ = ["Moment", "counterparts", "moments_of"]
+__all__ = ["Moment", "chosen_moments", "counterparts", "moments_of"]
 
-logger = logging.getLogger(__name__)
 _HOUR = np.timedelta64(3600, "s")
+_OF_FORECASTS = "--init_time and --lead_times are of forecasts; the files hold a series"
 
 
 class Moment(NamedTuple):
@@ -33,21 +34,57 @@ class Moment(NamedTuple):
     lead: float | None
     instants: tuple[int, ...]
 
+    @property
+    def start(self) -> np.datetime64 | None:
+        """The start of its forecast; None in a series."""
+        return None if self.lead is None else self.valid - np.timedelta64(round(3600 * self.lead), "s")
+
 
 def moments_of(cube: CubeABC, init_time: str | None = None, lead_times: Sequence[str] = ()) -> list[Moment]:
-    """All frames of the files, or those of some lead times.
+    """All frames of the files, or those of some lead times, in the order of time.
 
     Raises:
         SettingsError: several starts and none chosen, or times that are not there.
     """
-    axis = cube.axis
-    if axis.is_series:
+    if cube.axis.is_series:
         if init_time is not None or lead_times:
-            raise SettingsError("--init_time and --lead_times are of forecasts; the files hold a series")
-        return [Moment(shown_time(t), t, None, (i,)) for i, t in enumerate(axis.times.astype("datetime64[s]"))]
+            raise SettingsError(_OF_FORECASTS)
+        return _of_series(cube.axis)
+    return sorted(_of_forecast(cube.axis, init_time, lead_times), key=lambda moment: moment.valid)
+
+
+def chosen_moments(
+    cube: CubeABC, init_time: str | None, lead_times: Sequence[str], times: Sequence[str]
+) -> list[Moment]:
+    """The frames that are asked for, in that order; all where none is.
+
+    Raises:
+        SettingsError: several starts and none chosen, times that are not there, or those of a series asked of a forecast.
+    """
+    axis = cube.axis
+    if not axis.is_series:
+        if times:
+            raise SettingsError("--times: of a series; the files hold forecasts: give --init_time and --lead_times")
+        return _of_forecast(axis, init_time, lead_times)
+    if init_time is not None or lead_times:
+        raise SettingsError(f"{_OF_FORECASTS}: give --times")
+    moments = _of_series(axis)
+    by_time = {moment.valid: moment for moment in moments}
+    asked = [instant(t) for t in times]
+    for time in asked:
+        if time not in by_time:
+            raise SettingsError(f"--times {time}: not in the files, which hold {axis.times[0]} to {axis.times[-1]}")
+    return [by_time[time] for time in asked] or moments
+
+
+def _of_series(axis: TimeAxis) -> list[Moment]:
+    return [Moment(shown_time(t), t, None, (i,)) for i, t in enumerate(axis.times.astype("datetime64[s]"))]
+
+
+def _of_forecast(axis: TimeAxis, init_time: str | None, lead_times: Sequence[str]) -> list[Moment]:
     start = chosen_start(axis.init_times.astype("datetime64[s]"), init_time)
     moments = []
-    for step in sorted(chosen_steps(axis, lead_times)) or range(axis.length):
+    for step in chosen_steps(axis, lead_times) or range(axis.length):
         instants = instants_of(axis, start, step)
         valid = np.datetime64(axis.times[instants[0]], "s")
         moments.append(Moment(of_case(start, axis.lead_times[step]), valid, float((valid - start) / _HOUR), instants))
@@ -59,13 +96,4 @@ def counterparts(moments: Sequence[Moment], other: CubeABC) -> list[tuple[int, .
 
     Of several forecasts that are valid then, the one of the same start, else the latest one.
     """
-    held: list[tuple[int, ...]] = []
-    mixed = 0
-    for moment in moments:
-        start = None if moment.lead is None else moment.valid - np.timedelta64(round(3600 * moment.lead), "s")
-        instants, is_mixed = held_at(other.axis, moment.valid, start)
-        held.append(instants)
-        mixed += is_mixed
-    if mixed:
-        logger.warning("--with: at %d of %d times several forecasts of another start are valid; the latest is shown", mixed, len(moments))  # fmt: skip
-    return held
+    return held_at(other.axis, [(moment.valid, moment.start) for moment in moments])
