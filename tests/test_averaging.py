@@ -1,4 +1,5 @@
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import torch
@@ -50,7 +51,8 @@ def test_the_average_is_that_of_the_weights_and_is_what_is_saved(monkeypatch: py
 def average_start(name: str) -> torch.Tensor:
     from py4cast.workflows.train.run import _make
 
-    module, _ = _make(tiny(ema=0.9, epochs=2), Path.cwd(), None)
+    with TemporaryDirectory() as folder:  # the settings of the data are written there
+        module, _ = _make(tiny(ema=0.9, epochs=2), Path(folder), None)
     return dict(module.named_parameters())[name].detach()
 
 
