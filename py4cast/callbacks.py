@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import Callback, RichProgressBar
 from pytorch_lightning.utilities.types import STEP_OUTPUT
 
@@ -24,7 +25,7 @@ from py4cast.atomic import sweep
 from py4cast.checkpoint_io import AtomicCheckpointIO
 from py4cast.epoch import epoch_values
 from py4cast.errors import Py4castError
-from py4cast.guards import Guard
+from py4cast.guards import Guard, watch_over
 from py4cast.heartbeat import Heartbeat
 from py4cast.ranks import agreed
 
@@ -161,6 +162,9 @@ class CheckpointKeeper(Callback):
         is_due = self._since_save >= self._every_n_steps or time.monotonic() - self._saved_at > self._every_s
         # clocks differ: where one rank saved and another went on, both would wait for ever
         saves, self.stop_agreed = agreed(int(is_due), self.stop_asked())
+        if saves or self.stop_agreed:
+            # a step that was not finite is answered first: the state that is saved is one that the run goes on from
+            watch_over(pl_module).settle()
         if saves and not self.stop_agreed:
             self.save_last(trainer)
 
@@ -285,7 +289,7 @@ class TrainingProgress(RichProgressBar):
         items = super().get_metrics(trainer, pl_module)
         items.pop("v_num", None)
         speed, waiting = getattr(pl_module, "samples_per_s", 0.0), getattr(pl_module, "waiting_share", 0.0)
-        loss = f"{float(getattr(pl_module, 'last_loss', 0.0)):.4g}"
+        loss = f"{watch_over(pl_module).shown(getattr(pl_module, 'last_loss', torch.zeros(()))):.4g}"
         return {**items, "loss": loss, "samples/s": f"{speed:.1f}", "waiting": f"{100 * waiting:.1f} %"}
 
 

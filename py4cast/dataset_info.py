@@ -149,13 +149,31 @@ class DatasetInfo:
         valid = self.statics.valid_mask.squeeze(-1).numpy()
         return replace(self, statics=Statics.build(self.grid, self.statics.grid_static_features, 0, valid))
 
+    @property
+    def _without_gaps(self) -> set[str]:
+        """Variables that must have a value everywhere."""
+        return {v.name for v in self.variables if v.nan == "forbid"}
+
+    def has_gaps(self, batch: ItemBatch) -> torch.Tensor:
+        """Whether `check_gaps` refuses a batch, as a value of the batch's device that nobody has to wait for."""
+        whole, sums = self._without_gaps, []
+        for named in (batch.fields[key] for key in STANDARD_KEYS if key in batch.fields):
+            places = [i for i, name in enumerate(named.feature_names) if name in whole]
+            # the sum is NaN where any value is, and costs less than asking each
+            if len(places) == len(named.feature_names):
+                sums.append(named.tensor.sum())
+            elif places:
+                by_feature = named.tensor.flatten(0, -2).sum(0)
+                sums += [by_feature[i] for i in places]
+        return torch.isnan(torch.stack(sums)).any() if sums else torch.zeros((), dtype=torch.bool)
+
     def check_gaps(self, batch: ItemBatch) -> None:
         """Refuses a batch in which a variable lacks values that `nan` forbids, in past states, forcings or truth.
 
         Raises:
             DataError: names the variable, the forecast and how many cells lack.
         """
-        whole = {v.name for v in self.variables if v.nan == "forbid"}
+        whole = self._without_gaps
         for key in STANDARD_KEYS:
             field = batch.fields.get(key)
             # the sum is NaN where any value is, and costs less than asking each

@@ -1,12 +1,16 @@
 """What is said when a training is no longer finite."""
 
+import logging
+
 import torch
 
 from py4cast.batch import ItemBatch
 from py4cast.errors import DataError, NumericalError
 from py4cast.forecaster import Forecaster
 
-__all__ = ["explanation"]
+__all__ = ["answer_loss", "explanation"]
+
+logger = logging.getLogger(__name__)
 
 
 def explanation(forecaster: Forecaster, batch: ItemBatch, step: int) -> str:
@@ -21,10 +25,37 @@ def explanation(forecaster: Forecaster, batch: ItemBatch, step: int) -> str:
     fields = [(key, name, f[name]) for key, f in batch.fields.items() for name in f.feature_names]
     bad = [f"{key} {name}" for key, name, values in fields if bool(torch.isinf(values).any())]
     if not bad:
+        counted = [(buffer, buffer.clone()) for buffer in forecaster.network.buffers()]
         try:
             with torch.no_grad():
                 list(forecaster.rollout(batch))
             bad = ["none of the fields alone"]
         except (NumericalError, DataError) as error:
             bad = [str(error)]
+        for (
+            buffer,
+            before,
+        ) in counted:  # norms count what passes, and have counted this; a backward pass may be still to come
+            buffer.data.copy_(before)
     return f"the loss is not finite at step {step}, forecasts from {when}: {'; '.join(bad)}; weights are as before it"
+
+
+def answer_loss(forecaster: Forecaster, batch: ItemBatch, step: int, stops: bool, is_bad: bool) -> None:
+    """Says why the loss of a batch was not finite, where it was not.
+
+    Args:
+        forecaster: that is trained, with the weights of that step.
+        batch: on which the loss was not finite.
+        step: of the optimiser.
+        stops: whether that ends the run.
+        is_bad: whether it was not.
+
+    Raises:
+        NumericalError: it ends the run.
+    """
+    if not is_bad:
+        return
+    told = explanation(forecaster, batch, step)
+    if stops:
+        raise NumericalError(told)
+    logger.warning("%s", told)

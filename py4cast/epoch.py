@@ -33,7 +33,7 @@ class Epoch:
     def __init__(self) -> None:
         self.number, self.done, self.samples_done = 0, 0, 0
         self.is_complete, self.model_ranks = False, 1
-        self._loss, self._weight = torch.zeros(()), 0.0
+        self._loss, self._weight = _nothing()
 
     @property
     def position(self) -> tuple[int, int]:
@@ -44,19 +44,20 @@ class Epoch:
         """Begins the next epoch where this one is complete; one that was stopped within goes on."""
         if self.is_complete:
             self.number, self.done, self.is_complete = self.number + 1, 0, False
-            self._loss, self._weight = torch.zeros(()), 0.0
+            self._loss, self._weight = _nothing()
 
     def add(self, loss: Tensor | None, num_samples: int, world_size: int) -> None:
-        """Counts a batch of every rank (or group of ranks, as it has its own samples); the loss is that of this one, its mean over samples, None where it is not finite."""
+        """Counts a batch of every rank (or group of ranks, as it has its own samples); the loss is that of this one, its mean over samples; one that is not finite, or None, is left out of the mean."""
         self.done += world_size
         self.samples_done += num_samples * world_size
         if loss is None:
             return
-        self._loss = self._loss.to(loss.device) + loss * num_samples
-        self._weight += num_samples
+        is_finite = torch.isfinite(loss)
+        self._loss = self._loss.to(loss.device) + torch.where(is_finite, loss * num_samples, 0.0)
+        self._weight = self._weight.to(loss.device) + is_finite * num_samples
 
     def _totals(self) -> Tensor:
-        sums = torch.stack([self._loss.double().cpu(), torch.tensor(self._weight, dtype=torch.float64)])
+        sums = torch.stack([self._loss.cpu().double(), self._weight.cpu().double()])
         return summed(sums) / self.model_ranks
 
     @property
@@ -93,7 +94,12 @@ class Epoch:
         self.number, self.done, self.samples_done = counts
         self.is_complete = bool(state["is_complete"])
         # a group of ranks keeps its share on each of them
-        self._loss, self._weight = (torch.tensor(total), weight) if rank == 0 else (torch.zeros(()), 0.0)
+        self._loss, self._weight = (torch.tensor(total), torch.tensor(round(weight))) if rank == 0 else _nothing()
+
+
+def _nothing() -> tuple[Tensor, Tensor]:
+    """A sum of losses, and its number of samples."""
+    return torch.zeros(()), torch.zeros((), dtype=torch.int64)
 
 
 class LossMeans:

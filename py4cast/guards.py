@@ -13,10 +13,11 @@ from torch import Tensor
 from py4cast.averaging import WeightAverage
 from py4cast.checkpoint_io import AtomicCheckpointIO
 from py4cast.errors import NumericalError
+from py4cast.late import AtOnce, WatchABC
 from py4cast.meter import Meter
 from py4cast.shards import whole_norm
 
-__all__ = ["Guard", "GuardABC", "RollingBackGuard", "SkippingGuard"]
+__all__ = ["Guard", "GuardABC", "RollingBackGuard", "SkippingGuard", "watch_over"]
 
 logger = logging.getLogger(__name__)
 _MAX_SKIPPED, _MAX_ROLLED_BACK = 10, 3
@@ -33,10 +34,29 @@ class GuardABC(Callback):
             return
         gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
         norm = whole_norm(torch.nn.utils.get_total_norm(gradients)) if gradients else torch.zeros(())
-        if bool(torch.isfinite(norm)):
-            self._pass(pl_module, norm)
-        else:
-            self._refuse(trainer, pl_module, optimizer)
+        is_bad, watch, step = ~torch.isfinite(norm), watch_over(pl_module), trainer.global_step
+        if watch.is_late:
+            # the fused optimiser leaves a step out by itself where this is 1, moments, decay and all
+            optimizer.found_inf = is_bad.float()  # type: ignore[attr-defined]
+            self._leave_out(is_bad)
+
+        def answer(is_bad: bool) -> None:
+            if not is_bad:
+                self._pass(pl_module, norm)
+            elif watch.is_late:
+                self._tell(trainer, pl_module, optimizer, step)
+            else:
+                self._refuse(trainer, pl_module, optimizer)
+
+        watch.look(is_bad, answer)
+
+    def _leave_out(self, is_bad: Tensor) -> None:
+        """Takes back what the step has changed already where its gradient is not finite."""
+
+    def _refuse(self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer) -> None:
+        """Answers a gradient that is not finite, before its step is done."""
+        self._tell(trainer, pl_module, optimizer, trainer.global_step)
+        _drop_gradient(pl_module)
 
     def _pass(self, pl_module: pl.LightningModule, norm: Tensor) -> None:
         """Notes a gradient that is finite."""
@@ -44,17 +64,19 @@ class GuardABC(Callback):
             meter.see_gradient(norm)
 
     @abstractmethod
-    def _refuse(self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer) -> None:
-        """Answers a gradient that is not finite."""
+    def _tell(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer, step: int
+    ) -> None:
+        """Answers a step whose gradient was not finite and that is left out; weights are as before it."""
 
 
 class Guard(GuardABC):
     """Creates the guard that ends the run, with weights as they were before the step."""
 
-    def _refuse(self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer) -> None:
-        raise NumericalError(
-            f"the gradient is not finite at step {trainer.global_step}; weights are as before it; lower --lr"
-        )
+    def _tell(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer, step: int
+    ) -> None:
+        raise NumericalError(f"the gradient is not finite at step {step}; weights are as before it; lower --lr")
 
 
 class SkippingGuard(GuardABC):
@@ -78,20 +100,27 @@ class SkippingGuard(GuardABC):
         super()._pass(pl_module, norm)
         self._in_a_row = 0
 
+    def _leave_out(self, is_bad: Tensor) -> None:
+        with torch.no_grad():
+            for buffer, before in self._kept:
+                buffer.copy_(torch.where(is_bad, before, buffer))
+
     def _refuse(self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer) -> None:
+        super()._refuse(trainer, pl_module, optimizer)
+        self._leave_out(torch.ones((), dtype=torch.bool, device=pl_module.device))
+
+    def _tell(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer, step: int
+    ) -> None:
         self._in_a_row += 1
         if self._in_a_row > _MAX_SKIPPED:
             raise NumericalError(
-                f"{self._in_a_row} gradients in a row are not finite, the last at step {trainer.global_step}; weights are as before them; "
+                f"{self._in_a_row} gradients in a row are not finite, the last at step {step}; weights are as before them; "
                 "lower --lr"
             )
-        _drop_gradient(pl_module)
-        with torch.no_grad():
-            for buffer, before in self._kept:
-                buffer.copy_(before)
         if (meter := _meter(pl_module)) is not None:
             meter.num_skipped += 1
-        logger.warning("the gradient is not finite at step %d: left out (--on_nan skip)", trainer.global_step)
+        logger.warning("the gradient is not finite at step %d: left out (--on_nan skip)", step)
 
 
 class RollingBackGuard(GuardABC):
@@ -114,13 +143,15 @@ class RollingBackGuard(GuardABC):
             return
         self._begin = {name: value.detach().cpu().clone() for name, value in pl_module.state_dict().items()}
 
-    def _refuse(self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer) -> None:
+    def _tell(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer, step: int
+    ) -> None:
         written = self._last.stat().st_mtime if self._last.exists() else 0.0
         self._times = self._times + 1 if written == self._of else 1
         self._of = written
         if self._times > _MAX_ROLLED_BACK:
             raise NumericalError(
-                f"the gradient is not finite at step {trainer.global_step}, after {_MAX_ROLLED_BACK} times back to one state; lower --lr"
+                f"the gradient is not finite at step {step}, after {_MAX_ROLLED_BACK} times back to one state; lower --lr"
             )
         rates = [group["lr"] for group in optimizer.param_groups]
         if written:
@@ -133,12 +164,12 @@ class RollingBackGuard(GuardABC):
             optimizer.state.clear()
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate  # the schedule goes on
-        _drop_gradient(pl_module)
+        _drop_gradient(pl_module)  # where the next step is queued already, it is of weights that are no more
         if (meter := _meter(pl_module)) is not None:
             meter.num_rolled_back += 1
         logger.warning(
             "the gradient is not finite at step %d: back to %s, on with the next samples (--on_nan rollback)",
-            trainer.global_step, self._last if written else "the beginning",
+            step, self._last if written else "the beginning",
         )  # fmt: skip
 
     @staticmethod
@@ -148,6 +179,12 @@ class RollingBackGuard(GuardABC):
         for average in averages if kept else ():
             average.load_state_dict(kept)
             average.on_train_start(trainer, pl_module)
+
+
+def watch_over(pl_module: pl.LightningModule) -> WatchABC:
+    """The watch of a training; a module that has none is looked at at once."""
+    watch: Any = getattr(pl_module, "watch", None)
+    return watch if isinstance(watch, WatchABC) else AtOnce()
 
 
 def _meter(pl_module: pl.LightningModule) -> Meter | None:

@@ -1,8 +1,8 @@
 """AutoRegressiveLightning: fits, validates and tests a Forecaster, and nothing else."""
 
-import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ from torch import Tensor
 
 from py4cast.batch import ItemBatch
 from py4cast.datasets.loader import Loader
-from py4cast.diagnosis import explanation
+from py4cast.diagnosis import answer_loss
 from py4cast.epoch import Epoch, LossMeans, Shared, go_on, progress_of, values_at_end
-from py4cast.errors import DataError, NumericalError
+from py4cast.errors import DataError
 from py4cast.forecaster import Forecaster
+from py4cast.late import watch_of
 from py4cast.losses import LossABC
 from py4cast.meter import Meter
 from py4cast.metrics import ScoreSettings
@@ -34,7 +35,6 @@ from py4cast.seeding import seed_step
 
 __all__ = ["AutoRegressiveLightning"]
 
-logger = logging.getLogger(__name__)
 _LOG_EVERY = 10
 
 
@@ -86,7 +86,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         self.epoch, self.train_loss_epoch = Epoch(), float("nan")
         self.learning: Shared | None = None  # how ranks share an epoch, where a run goes on
         self._validation_losses = LossMeans()
-        self.sharing = Sharing()
+        self.sharing, self.watch = Sharing(), watch_of(torch.device("cpu"))
         self.lays_out: Callable[[GriddedNetwork], None] = lambda network: None
         self.whole_batch: Callable[[ItemBatch], ItemBatch] = lambda batch: batch
 
@@ -135,6 +135,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         return loader.waited_s if isinstance(loader, Loader) else 0.0
 
     def on_train_epoch_start(self) -> None:
+        self.watch = watch_of(self.device)
         self.clock.start()
         self.epoch.begin()
         self.meter.begin()
@@ -145,30 +146,29 @@ class AutoRegressiveLightning(pl.LightningModule):
 
     def training_step(self, batch: ItemBatch, batch_idx: int) -> Tensor:
         """The mean loss over samples and steps; NumericalError names variable and dates when it is not finite."""
-        self.info.check_gaps(batch)
+        self.watch.look(self.info.has_gaps(batch), lambda has: self.info.check_gaps(batch) if has else None)
         num_steps = self.rollout.of(self.current_epoch, self.batches_done, batch.num_pred_steps)
         fewer = {} if num_steps == batch.num_pred_steps else {"num_steps": num_steps}
         loss = self.rollout.mean(self.forecaster.training_loss(batch, self.training_objective, **fewer))
-        if not (is_finite := bool(torch.isfinite(loss))):
-            told = explanation(self.forecaster, batch, self.global_step)
-            if self.stops_when_not_finite:
-                raise NumericalError(told)
-            logger.warning("%s", told)  # its gradient is not finite either, which the guard answers on all ranks
+        is_finite = torch.isfinite(loss.detach())
+        told = partial(answer_loss, self.forecaster, batch, self.global_step, self.stops_when_not_finite)
+        self.watch.look(~is_finite, told)
         self.last_loss = loss.detach()
         if self.batches_done % _LOG_EVERY == 0:  # Lightning's log costs a millisecond a call
             self.log("train_loss", self.last_loss, batch_size=batch.batch_size)
         # counted here and not in on_train_batch_end, which comes after the callbacks that save
         self.batches_done += 1
-        self.epoch.add(
-            self.last_loss if is_finite else None, batch.batch_size, self.sharing.size(self.trainer.world_size)
-        )
-        return loss
+        self.epoch.add(self.last_loss, batch.batch_size, self.sharing.size(self.trainer.world_size))
+        return loss * torch.where(is_finite, 1.0, torch.nan)  # a gradient of NaN, which the guard answers on all ranks
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        self.watch.pass_step()
 
     def on_train_batch_end(self, outputs: Any, batch: ItemBatch, batch_idx: int) -> None:
         self._epoch_samples += batch.batch_size
         if self.trainer.is_last_batch:
-            self.epoch.is_complete = True
-            self.train_loss_epoch = self.epoch.mean_loss
+            self.watch.settle()
+            self.epoch.is_complete, self.train_loss_epoch = True, self.epoch.mean_loss
         passed = max(time.perf_counter() - self._epoch_began, 1e-9)
         self.samples_per_s = self._epoch_samples * self.sharing.size(self.trainer.world_size) / passed
         self.waiting_share = (self._waited_s() - self._waited_before) / passed

@@ -23,7 +23,7 @@ ROWS = [
     "border neighbours stretched vectors",
     "batch normalizer saved",
     "dataset_info description",
-    "learned limits",
+    "learned late limits",
     "entry",
     "scores physics",
     "planes models losses metrics",

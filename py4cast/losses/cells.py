@@ -69,7 +69,7 @@ class CellLossABC(LossABC):
     ) -> LossTerms:
         y, truth = tensor_of(prediction), tensor_of(target)
         counted = self.field.counted(truth, mask)
-        if mask is None and bool(counted.all()):
+        if mask is None and self.field.is_whole(counted):
             # nothing is missing: the weights of cells and features are one constant field
             total = (self.score(y, truth, None) * self.full_weights).sum((2, 3))
             return LossTerms(total, torch.ones_like(total))

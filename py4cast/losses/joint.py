@@ -76,7 +76,7 @@ class _CRPSOfViews(LossABC):
         members, truth = tensor_of(prediction), tensor_of(target)
         members = members if members.ndim > truth.ndim else members.unsqueeze(1)
         counted = self.field.counted(truth, mask)
-        is_whole = bool(counted.all())
+        is_whole = self.field.is_whole(counted)
         if not is_whole:
             members, truth = members.masked_fill(~counted.unsqueeze(1), 0.0), truth.masked_fill(~counted, 0.0)
         sums = torch.zeros(truth.shape[0], truth.shape[1], truth.shape[-1], device=truth.device)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from py4cast.dataset_info import DatasetInfo
+from py4cast.late import answers_at_once
 
 __all__ = ["FieldWeights"]
 
@@ -46,3 +47,7 @@ class FieldWeights(nn.Module):
             # one variable may have truth where another has none: no forecast is made there
             counted = counted & self.valid_mask
         return counted if mask is None else counted & mask.bool()
+
+    def is_whole(self, counted: Tensor) -> bool:
+        """Whether everything counts, so that one field of weights does; False where it takes a wait to know it."""
+        return not self.has_holes and answers_at_once(counted.device) and bool(counted.all())

@@ -12,6 +12,7 @@ from py4cast.models.blocks import Padder
 from py4cast.namedtensor import NamedTensor
 from py4cast.testing import check_model, make_info
 from py4cast.testing.models import GRIDS
+from tests.asked import Asked
 
 GRAPH = {"hidden_dims": 8, "processor_layers": 2}
 SMALL = {
@@ -37,6 +38,17 @@ LEARNS = [n for n in OWN if n != "zero"]
 def test_every_model_keeps_the_contract(name: str) -> None:
     # those of attention take long: one even and one odd grid
     check_model(name, SMALL[name], GRIDS[:2] if name in ("segformer", "swinunetr", "unetrpp") else GRIDS)
+
+
+@pytest.mark.parametrize("name", LEARNS)
+def test_no_network_makes_the_host_wait(name: str) -> None:
+    info = make_info()
+    network, _ = build_network(name, 5, 3, SMALL[name], info.grid, info.statics)
+    x = torch.randn(2, *info.grid.shape, 5)
+    network(x)  # what is made once for a grid may look into it
+    with Asked() as asked:
+        network(x).square().mean().backward()
+    assert asked.names == []
 
 
 @pytest.mark.parametrize(
