@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from py4cast.axis import TimeAxis
 from py4cast.cubes.foreign.base import ForeignCube
 from py4cast.cubes.foreign.whole_chunks import whole_chunks
+from py4cast.cubes.store.mapped import groups
 from py4cast.errors import DataError
 from py4cast.formats.reduced import gaussian_of
 from py4cast.grid import Grid
@@ -95,13 +96,14 @@ class AnemoiCube(ForeignCube):
             super().read(names, start, stop, out)
             return
         # a chunk holds every variable of a date: it is unpacked once for all of them
-        columns = [self._columns[n] for n in names]
+        columns, shape = [self._columns[n] for n in names], self.shape
+        stretches = groups(columns)
         room = None if self._whole is None else self._whole.room()
         for i in range(start, stop):
             place = int(self._places[i])
             whole = np.asarray(self._data[place]) if self._whole is None else self._whole.read(place, room)
-            for row, column in enumerate(columns):
-                out[row, i - start] = whole[column, 0].reshape(self.shape)
+            for rows, stretch in stretches:
+                out[rows, i - start] = whole[stretch, 0].reshape(-1, *shape)
 
 
 def _variable(name: str, metadata: Mapping[str, Any]) -> Variable:

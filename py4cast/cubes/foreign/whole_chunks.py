@@ -1,6 +1,7 @@
 """Chunks of a Zarr array of version 2 that hold a whole date each, read without Zarr's machinery, which takes longer than they do."""
 
 import json
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ class WholeChunks:
     def __init__(self, folder: Path, document: dict[str, Any]) -> None:
         from numcodecs import get_codec
 
-        self._folder = folder
+        self._folder = str(folder)
         self._codec = None if document["compressor"] is None else get_codec(document["compressor"])
         self._dtype, self._shape = np.dtype(document["dtype"]), tuple(document["shape"][1:])
         self._fill = document["fill_value"]
@@ -43,9 +44,11 @@ class WholeChunks:
         Raises:
             DataError: a chunk that cannot be unpacked, or is of another size.
         """
-        path = self._folder / f"{index}" / "0/0/0" if self._is_nested else self._folder / f"{index}.0.0.0"
+        # plain text and a file without a buffer: a path and a buffer of Python's take a tenth of the time of a chunk
+        path = f"{self._folder}/{index}/0/0/0" if self._is_nested else f"{self._folder}/{index}.0.0.0"
         try:
-            packed = path.read_bytes()
+            with FileIO(path) as stream:
+                packed = stream.readall()
         except FileNotFoundError:
             return np.full(self._shape, np.nan if self._fill in (None, "NaN") else self._fill, dtype=self._dtype)
         values = self.room() if room is None else room

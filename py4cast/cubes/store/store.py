@@ -76,6 +76,7 @@ class PreparedStore(CubeABC):
         self._shards: dict[tuple[str, int], Shard] = {}
         self._sums: dict[int, NDArray[Any]] = {}
         self._maps: dict[int, BlockMap] = {}
+        self._compared: dict[tuple[int, tuple[str, ...]], NDArray[np.bool_]] = {}  # instants of mapped blocks
         self._refused: set[int] = set()
         self._parts: dict[tuple[str, ...], list[tuple[slice, slice]]] = {}
         self._lock = threading.Lock()
@@ -208,15 +209,15 @@ class PreparedStore(CubeABC):
         last = first + stop - start
         if last <= self.block:
             mapped = self._maps.get(block)
-            if mapped is not None:
-                # everything here was compared with its checksums before: a bare copy is left
+            if mapped is not None and self._is_compared(block, names, first, last):
+                # compared with its checksums before: a bare copy is left
                 mapped.copy(self._parts.get(tuple(names)) or self._group(names), first, last, out)
                 return
             for row, name in enumerate(names):
                 shard = self._shard(name, block)
                 if shard.values is None or not shard.copy(first, last, out[row]):
                     self._explained(shard, name, start, first, last, out[row])
-            self._map(block)
+            self._map(block, names, first, last)
             return
         at = start
         while at < stop:
@@ -228,13 +229,21 @@ class PreparedStore(CubeABC):
         stretches = self._parts[tuple(names)] = groups([self._row(name) for name in names])
         return stretches
 
-    def _map(self, block: int) -> None:
-        """Maps the whole block once all of its planes were compared, where it has no hole and is not packed."""
+    def _is_compared(self, block: int, names: Sequence[str], first: int, last: int) -> bool:
+        """Whether these instants of these variables of a mapped block were read with their checksums."""
+        compared = self._compared.get((block, tuple(names)))
+        return compared is not None and bool(compared[first:last].all())
+
+    def _map(self, block: int, names: Sequence[str], first: int, last: int) -> None:
+        """Maps the whole block when instants of it were compared, where it has no hole, is not packed and all variables are open."""
         if not self._is_held or block in self._refused:
+            return
+        if block in self._maps:
+            self._compared.setdefault((block, tuple(names)), np.zeros(self.block, dtype=bool))[first:last] = True
             return
         count = len(self.layout.instants(block))
         shards = [self._shards.get((name, block)) for name in self.names]
-        if not all(s is not None and s.is_compared for s in shards):
+        if None in shards:
             return
         chosen = [s for s in shards if s is not None]
         try:
@@ -263,7 +272,7 @@ class PreparedStore(CubeABC):
             super().read_window(names, start, stop, rows, columns, out)
             return
         mapped = self._maps.get(block)
-        if mapped is not None:
+        if mapped is not None and self._is_compared(block, names, first, last):
             parts = self._parts.get(tuple(names)) or self._group(names)
             mapped.copy_window(parts, first, last, (rows, columns), out)
             return
@@ -274,7 +283,7 @@ class PreparedStore(CubeABC):
                 whole = np.empty((stop - start, *self._shape), dtype=np.float32)
                 self._explained(shard, name, start, first, last, whole)
                 np.copyto(out[row], whole[:, rows, columns])
-        self._map(block)
+        self._map(block, names, first, last)
 
     def _table_problems(self) -> Iterator[str]:
         for name in TABLES:
@@ -312,10 +321,11 @@ class PreparedStore(CubeABC):
                 shard.close()
             self._shards.clear()
             self._maps.clear()
+            self._compared.clear()
             self._refused.clear()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_shards": {}, "_maps": {}, "_lock": None}
+        return {**self.__dict__, "_shards": {}, "_maps": {}, "_compared": {}, "_lock": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

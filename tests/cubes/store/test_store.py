@@ -138,3 +138,25 @@ def test_its_checksums_are_those_beside_the_planes(store: PreparedStore, fields:
     assert checksums.shape == (48, 2) and checksums.attrs["variables"] == ["t", "u"]
     expected = [google_crc32c.value(plane.tobytes()) for plane in fields]
     np.testing.assert_array_equal(checksums[:, 0], expected)
+
+
+def test_a_mapped_block_gives_only_what_was_compared(store: PreparedStore, fields: np.ndarray) -> None:
+    path = store.path / "t" / "c" / "0" / "0" / "0"
+    data = bytearray(path.read_bytes())
+    data[20 * (12 * 16 * 4 + 4) + 7] ^= 4
+    path.write_bytes(data)
+    again, out = PreparedStore(store.path), np.empty((2, 3, 12, 16), dtype=np.float32)
+    for _ in range(2):
+        again.read(["t", "u"], 5, 8, out)
+        np.testing.assert_array_equal(out[0], fields[5:8])
+        again.read(["t", "u"], 7, 10, out)
+        np.testing.assert_array_equal(out[0], fields[7:10])
+    assert again._maps.keys() == {0}, "two stretches of a block are enough to map it"
+    for start in (18, 19, 20):
+        with pytest.raises(DataError, match="t of .* is damaged"):
+            again.read(["t", "u"], start, start + 3, out)
+    window = np.empty((1, 3, 4, 5), dtype=np.float32)
+    with pytest.raises(DataError, match="is damaged"):
+        again.read_window(["t"], 19, 22, slice(0, 4), slice(2, 7), window)
+    again.read_window(["t"], 21, 24, slice(0, 4), slice(2, 7), window)
+    np.testing.assert_array_equal(window[0], fields[21:24, :4, 2:7])
