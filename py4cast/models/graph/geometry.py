@@ -139,14 +139,16 @@ def _bilinear(values: Array, rows: Array, columns: Array) -> Array:
 
 def _on_sphere(senders: Array, receivers: Array) -> Array:
     """From each receiver to its sender: distance, and its components towards east and north of the receiver [m]."""
-    up = _unit(receivers)
-    horizontal = np.hypot(up[:, 0], up[:, 1])
+    # numbers of a kind side by side: sums over rows of three take ten times as long
+    (x, y, z), (dx, dy, dz) = np.ascontiguousarray(receivers.T), np.ascontiguousarray((senders - receivers).T)
+    horizontal, radius = np.hypot(x, y), np.sqrt(x * x + y * y + z * z)
     # at a pole east is where it is at longitude 0
-    scale = np.where(horizontal > 1e-12, 1.0 / np.maximum(horizontal, 1e-12), 0.0)
-    east = np.stack([-up[:, 1] * scale, np.where(horizontal > 1e-12, up[:, 0] * scale, 1.0), np.zeros(len(up))], axis=1)
-    vectors = senders - receivers
-    components = [(vectors * e).sum(1) for e in (east, np.cross(up, east))]
-    return np.stack([np.linalg.norm(vectors, axis=1), *components], axis=1)
+    is_pole = horizontal <= 1e-12 * radius
+    scale = 1.0 / np.where(is_pole, 1.0, horizontal)
+    cos, sin = np.where(is_pole, 1.0, x * scale), y * scale
+    outward = dx * cos + dy * sin
+    components = dy * cos - dx * sin, (dz * horizontal - outward * z) / radius
+    return np.stack([np.sqrt(dx * dx + dy * dy + dz * dz), *components], axis=1)
 
 
 def _flat(points: Array, cells: Array) -> Array:

@@ -171,7 +171,7 @@ def build_graph(grid: Grid, settings: MeshSettings, is_hierarchical: bool) -> Gr
 
     def connect(pairs: Any, from_points: Any, to_points: Any) -> Connections:
         senders, receivers = pairs
-        order = np.lexsort((senders, receivers))
+        order = np.argsort(receivers * np.int64(len(from_points)) + senders)
         senders, receivers = senders[order], receivers[order]
         features = geometry.differences(from_points[senders], to_points[receivers]) / longest
         return Connections(senders, receivers, features.astype(np.float32))
@@ -269,11 +269,11 @@ def _node_features(geometry: Geometry, settings: MeshSettings, finest: Any, poin
 
 def _check(graph: Graph, settings: MeshSettings) -> None:
     """Refuses isolated cells and nodes; the original's graph is known to leave some cells unheard."""
-    num_unheard = graph.num_cells - np.unique(graph.grid_to_mesh.senders).size
+    num_unheard = int((np.bincount(graph.grid_to_mesh.senders, minlength=graph.num_cells) == 0).sum())
     if num_unheard and settings.mesh != "neural_lam":
         raise SettingsError(f"mesh: {num_unheard} of {graph.num_cells} cells are heard by no node")
     count = len(graph.nodes[0])
-    deaf = count - np.unique(graph.grid_to_mesh.receivers).size
+    deaf = int((np.bincount(graph.grid_to_mesh.receivers, minlength=count) == 0).sum())
     if deaf:
         raise SettingsError(
             f"mesh: {deaf} of {count} nodes hear no cell, it is finer than the grid; expected a larger mesh_spacing"

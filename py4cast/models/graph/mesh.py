@@ -164,9 +164,11 @@ def unique_pairs(pairs: Index) -> Index:
 
     As one whole number each they are sorted in a tenth of the time of rows.
     """
-    count = int(pairs.max(initial=-1)) + 1
-    first, second = np.divmod(np.unique(pairs[0] * count + pairs[1]), max(count, 1))
-    return np.stack([first, second])
+    count = max(int(pairs.max(initial=-1)) + 1, 1)
+    # by sorting: numpy's unique looks every number up, which takes ten times as long
+    both = np.sort(pairs[0] * count + pairs[1])
+    both = both[np.diff(both, prepend=-1) > 0]
+    return np.stack([both // count, both % count])
 
 
 def triangle_edges(faces: Index) -> Index:
