@@ -31,8 +31,10 @@ __all__ = [
     "damaged_as_errors",
     "file_of",
     "identity_of",
+    "is_saved",
     "load_weights",
     "read_info",
+    "read_plain_tensors",
     "read_saved",
     "write_saved",
 ]
@@ -65,6 +67,18 @@ def read_saved(path: Path) -> tuple[dict[str, Any], dict[str, "Tensor"]]:
     if header.get("sha256") != _digest(tensors):
         raise DataError(f"{path}: damaged: its tensors fail the checksum of the header")
     return header, tensors
+
+
+def is_saved(path: Path) -> bool:
+    """Whether a file of tensors says that it is a saved Forecaster, of whatever format, damaged or not."""
+    with _opened(path, "np") as file:
+        return KEY in (file.metadata() or {})
+
+
+def read_plain_tensors(path: Path) -> dict[str, "Tensor"]:
+    """All tensors of a file by name, whoever wrote it; DataError where it is missing or damaged."""
+    with _opened(path, "pt") as file:
+        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
 
 
 def read_info(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]], int]:

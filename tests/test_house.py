@@ -23,7 +23,7 @@ ROWS = [
     "border neighbours stretched vectors",
     "batch normalizer saved",
     "dataset_info description",
-    "learned late limits",
+    "learned late limits tensor_file",
     "entry",
     "scores physics",
     "planes models losses metrics",
@@ -115,7 +115,7 @@ ROOMS = {
         "recomputed split",
         "base blocks conditional synchronised",
         "cnn graph halfunet image segformer swinunetr unet unetrpp",
-        "zero",
+        "other_names zero",
     ],
     "models/graph": [
         "geometry halo settings weights",

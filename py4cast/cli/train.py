@@ -181,7 +181,8 @@ def _naming_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--init_from",
         metavar="FORECASTER",
-        help="begin from a trained one of the same model; variables, input steps, grid and strategy may be others, and it is told what is new",
+        help="begin from a trained one of the same model; variables, input steps, grid and strategy may be others, and it is told what is new; "
+        "or from weights of neural-lam or mfai (.ckpt, .pt, .safetensors), whose inputs a JSON of the same name names",
     )
     p.add_argument(
         "--freeze", action="append", default=[], metavar="PATTERN",

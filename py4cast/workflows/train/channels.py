@@ -1,14 +1,17 @@
 """Channels: what stands at every place of a network's input and output, by name, and which of its weights meet them."""
 
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
+from py4cast.errors import DataError
 from py4cast.forecaster import Forecaster
 from py4cast.models import build_network
 
-__all__ = ["Channels", "Ends", "channels_of", "ends_of"]
+__all__ = ["Channels", "Ends", "channels_of", "check_widths", "ends_of", "named_channels"]
 
 Names = Sequence[Hashable]
 
@@ -57,6 +60,52 @@ def channels_of(forecaster: Forecaster) -> Channels:
     if plan.num_outputs(info) != len(predicted):
         predicted = [(forecaster.names["strategy"], place) for place in range(plan.num_outputs(info))]
     return Channels(names, predicted)
+
+
+def named_channels(document: Mapping[str, Any], mine: Channels, told: str) -> Channels:
+    """The channels that a JSON names: `{"inputs": ["t2m@0", "t2m@-1", "lsm", "toa"], "outputs": ["t2m"]}`.
+
+    `NAME@K` is the state of K steps after the newest, so that `@0` is that one and `@-1` the one before; a name alone is a static field or a
+    forcing.
+
+    Args:
+        document: of the JSON.
+        mine: of the network that is trained, by which a field is known as static or forcing.
+        told: where it lies, for errors.
+
+    Raises:
+        DataError: it is none, or names something twice.
+    """
+    parts: list[Any] = [document.get(key) for key in ("inputs", "outputs")]
+    if not all(isinstance(part, list) and part and all(isinstance(name, str) for name in part) for part in parts):
+        raise DataError(
+            f'{told}: expected {{"inputs": ["t2m@0", "t2m@-1", "lsm"], "outputs": ["t2m"]}}, names in the order of the weights'
+        )
+    for part in parts:
+        if twice := [name for name, count in Counter(part).items() if count > 1]:
+            raise DataError(f"{told}: {twice[0]!r} stands {part.count(twice[0])} times; expected each once")
+    return Channels([_name(name, mine, told) for name in parts[0]], list(parts[1]))
+
+
+def _name(text: str, mine: Channels, told: str) -> Hashable:
+    """The name of an input that a text says."""
+    name, at, step = text.partition("@")
+    if not at:
+        return next((known for known in (("static", name), ("forcing", name)) if known in mine.inputs), name)
+    if not step.lstrip("-").isdigit():
+        raise DataError(f"{told}: {text!r}: expected NAME@0, NAME@-1, ...")
+    return ("state", int(step), name)
+
+
+def check_widths(weights: Mapping[str, Tensor], channels: Channels, ends: Mapping[str, Ends], told: str) -> None:
+    """Refuses names of which there are more or fewer than weights have inputs or outputs; DataError."""
+    for name, weight in weights.items():
+        for axis, names, kind in (
+            (ends[name].inputs, channels.inputs, "inputs"),
+            (ends[name].outputs, channels.outputs, "outputs"),
+        ):
+            if axis is not None and weight.ndim > axis and weight.shape[axis] != len(names):
+                raise DataError(f"{told}: {len(names)} {kind}; expected {weight.shape[axis]}, as {name} has")
 
 
 def ends_of(forecaster: Forecaster) -> Mapping[str, Ends]:

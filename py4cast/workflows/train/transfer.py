@@ -2,7 +2,7 @@
 
 import fnmatch
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +11,11 @@ from torch import Tensor, nn
 
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.forecaster import Forecaster
-from py4cast.workflows.train.channels import Channels, Ends, Names, channels_of, ends_of
+from py4cast.models.other_names import renamed
+from py4cast.saved import is_saved
+from py4cast.settings import read_json
+from py4cast.tensor_file import is_foreign, read_weights
+from py4cast.workflows.train.channels import Channels, Ends, Names, channels_of, check_widths, ends_of, named_channels
 
 __all__ = ["Transfer", "freeze", "transfer"]
 
@@ -44,27 +48,22 @@ class Transfer(NamedTuple):
 
 
 def transfer(forecaster: Forecaster, path: Path) -> Transfer:
-    """Gives the network of a Forecaster the weights of another one of the same model.
+    """Gives the network of a Forecaster the weights of another one of the same model, or those of another package's network.
 
     Variables, levels, input steps, grid, data and strategy may differ. Inputs and outputs are found again by their names; inputs
     that are new begin with weights of zero, so that a strategy with noise begins with the forecast of the deterministic one.
-    Outputs that are new, or that the strategy reads in another way, are drawn afresh.
+    Outputs that are new, or that the strategy reads in another way, are drawn afresh. What stands at the ends of another package's
+    network is told by a JSON beside its weights; without it both ends are drawn afresh.
 
     Args:
         forecaster: that is trained.
-        path: of the other.
+        path: of the other, or of a state of `neural-lam`, `mfai` or the same network in a file of torch or safetensors.
 
     Raises:
         DataError: another model, or nothing that fits.
     """
-    source = Forecaster.load(path)
-    ours, theirs = forecaster.names["model"], source.names["model"]
-    if ours != theirs:
-        raise DataError(f"--init_from {path}: its model is {theirs}, that of the training {ours}; expected the same")
-    mine, given = channels_of(forecaster), channels_of(source)
-    if not _reads_alike(source.names["strategy"], forecaster.names["strategy"]):
-        given = Channels(given.inputs, [None] * len(given.outputs))
-    ends, weights = ends_of(forecaster), source.network.state_dict()
+    source = _foreign(forecaster, path) if is_foreign(path) or not is_saved(path) else _saved(forecaster, path)
+    mine, given, weights, ends = channels_of(forecaster), source.channels, source.weights, ends_of(forecaster)
     told, state = Transfer([], [], []), forecaster.network.state_dict()
     learned = _learned(forecaster.network)
     for name, fresh in state.items():
@@ -78,12 +77,46 @@ def transfer(forecaster: Forecaster, path: Path) -> Transfer:
         (told.kept if is_same else told.enlarged).append(name)
         state[name] = carried
     if not any(state[name].ndim > 1 for name in (*told.kept, *told.enlarged)):
-        settings = (
-            "other settings of the model" if source.model_settings != forecaster.model_settings else "another network"
-        )
-        raise DataError(f"--init_from {path}: nothing of it fits this network: {settings}")
+        raise DataError(f"--init_from {path}: nothing of it fits this network: {source.difference}")
     forecaster.network.load_state_dict(state)
     return told
+
+
+class _Source(NamedTuple):
+    """Weights by the names of the network that is trained, and what stands at their ends; None for what nobody says."""
+
+    weights: Mapping[str, Tensor]
+    channels: Channels | None
+    difference: str
+
+
+def _saved(forecaster: Forecaster, path: Path) -> _Source:
+    source = Forecaster.load(path)
+    ours, theirs = forecaster.names["model"], source.names["model"]
+    if ours != theirs:
+        raise DataError(f"--init_from {path}: its model is {theirs}, that of the training {ours}; expected the same")
+    given = channels_of(source)
+    if not _reads_alike(source.names["strategy"], forecaster.names["strategy"]):
+        given = Channels(given.inputs, [None] * len(given.outputs))
+    is_alike = source.model_settings == forecaster.model_settings
+    return _Source(source.network.state_dict(), given, "another network" if is_alike else "other settings of the model")
+
+
+def _foreign(forecaster: Forecaster, path: Path) -> _Source:
+    names = forecaster.network.state_dict().keys()
+    package, weights = renamed(read_weights(path), names, f"--init_from {path}")
+    beside = path.with_suffix(".json")
+    channels = None
+    if beside.exists():
+        document = read_json(beside)
+        channels = named_channels(document, channels_of(forecaster), str(beside))
+        check_widths(weights, channels, ends_of(forecaster), str(beside))
+        if not _reads_alike(str(document.get("strategy", "scaled_ar")), forecaster.names["strategy"]):
+            channels = Channels(channels.inputs, [None] * len(channels.outputs))
+    logger.info(
+        "weights of %s%s", package, "" if channels else f"; no {beside.name} says what its inputs and outputs are"
+    )
+    return _Source(weights, channels, "other settings of the model")
 
 
 def _learned(network: nn.Module) -> set[str]:
@@ -98,10 +131,13 @@ def _reads_alike(one: str, other: str) -> bool:
     return one == other or any({one, other} <= set(names) for names in _OUTPUTS_ALIKE)
 
 
-def _carried(weight: Tensor | None, fresh: Tensor, ends: Ends, mine: Channels, given: Channels) -> Tensor | None:
+def _carried(weight: Tensor | None, fresh: Tensor, ends: Ends, mine: Channels, given: Channels | None) -> Tensor | None:
     """A weight with its inputs and outputs where the network has them now; None where it cannot be carried over."""
     if weight is None or weight.ndim != fresh.ndim:
         return None
+    if given is None:
+        is_within = ends.is_plain and ends.inputs is None and ends.outputs is None and weight.shape == fresh.shape
+        return weight.to(fresh.dtype) if is_within else None
     if not ends.is_plain:
         is_same = mine == given and weight.shape == fresh.shape
         return weight.to(fresh.dtype) if is_same else None
