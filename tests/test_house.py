@@ -89,8 +89,8 @@ ROOMS = {
         "dataset",
     ],
     "formats": [
-        "base cf_time grib_fields grib_headers grib_keys icechunk icon_grid reduced stations zarr_references zip",
-        "cf_axes cf_healpix conventions grib_points numpy table_writer zarr_address",
+        "aec base cf_time grib_fields grib_headers grib_keys icechunk icon_grid reduced stations zarr_references zip",
+        "cf_axes cf_healpix conventions grib_packed grib_points numpy table_writer zarr_address",
         "grib",
         "cf_dataset",
         "cf",

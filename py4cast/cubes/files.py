@@ -21,8 +21,7 @@ from py4cast.cubes.kept import KeptCube
 from py4cast.cubes.store.store import MARKER
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.formats import Record, open_reader
-from py4cast.formats.zarr import is_zarr
-from py4cast.formats.zarr_address import is_remote_zarr
+from py4cast.formats.zarr_address import is_remote_zarr, is_zarr
 from py4cast.grid import Grid
 from py4cast.planes.catalog import Catalog, FileIndex, expand_patterns, show_paths
 from py4cast.planes.reader import FieldPlan

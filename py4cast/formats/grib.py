@@ -7,6 +7,7 @@ read in part. No index files are written or read beside the data.
 import contextlib
 import hashlib
 import logging
+import os
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,6 +23,7 @@ from py4cast.formats.base import ReaderABC, Record
 from py4cast.formats.grib_fields import fields_of
 from py4cast.formats.grib_headers import headers_of
 from py4cast.formats.grib_keys import get_key, is_grib_key
+from py4cast.formats.grib_packed import message_length, packed_values
 from py4cast.formats.grib_points import POINT_TYPES, mark_of, points_of
 from py4cast.grid import Grid
 from py4cast.projection import forward
@@ -252,7 +254,23 @@ class GribReader(ReaderABC):
             raise KeyError(name)
         return value
 
+    def _packed(self, record: Record) -> NDArray[np.float32] | None:
+        """The field of a message on a grid that was met before, read without a handle; None where ecCodes must read it."""
+        order, (offset, number) = self._orders.get(record.grid_key), record.locator
+        if order is None or number != _ALONE or self._stream is None:
+            return None
+        # where the stream stands is left to ecCodes
+        descriptor = self._stream.fileno()
+        length = message_length(os.pread(descriptor, 16, offset))
+        if not 0 < length <= os.fstat(descriptor).st_size - offset:
+            return None
+        values = packed_values(os.pread(descriptor, length, offset), order.shape[0] * order.shape[1])
+        return None if values is None else np.ascontiguousarray(order.arrange(values), dtype=np.float32)
+
     def read(self, record: Record) -> NDArray[np.float32]:
+        field = self._packed(record)
+        if field is not None:
+            return field
         with self._message(record) as handle:
             order = self._order(handle, record)
             missing, has_holes = -1e34, bool(get_key(handle, "bitmapPresent", int))

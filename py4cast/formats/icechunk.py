@@ -1,12 +1,13 @@
 """Icechunk repositories: Zarr with a history; read is what stands on the branch `main`."""
 
 from pathlib import Path
-from typing import Any
-
-import xarray as xr
+from typing import TYPE_CHECKING, Any
 
 from py4cast.errors import DataError
 from py4cast.remote import is_remote, url_of
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["HEAD", "is_icechunk", "open_icechunk"]
 
@@ -18,7 +19,7 @@ def is_icechunk(path: Path) -> bool:
     return (path / HEAD).is_file() and (path / "snapshots").is_dir()
 
 
-def open_icechunk(path: Path) -> xr.Dataset:
+def open_icechunk(path: Path) -> "xr.Dataset":
     """The dataset on the branch `main`, its times as the numbers that stand there.
 
     Raises:
@@ -29,6 +30,9 @@ def open_icechunk(path: Path) -> xr.Dataset:
     except ImportError:
         raise DataError("an Icechunk repository; reading it needs icechunk: pip install 'py4cast[icechunk]'") from None
     repository = icechunk.Repository.open(_storage(icechunk, path))
+    # whoever asks for addresses alone does not wait for it
+    import xarray as xr
+
     return xr.open_dataset(
         repository.readonly_session("main").store, engine="zarr", chunks=None, cache=False, consolidated=False,
         decode_times=False, decode_timedelta=False,

@@ -9,17 +9,11 @@ import xarray as xr
 from py4cast.errors import DataError
 from py4cast.formats.cf import CfReader
 from py4cast.formats.icechunk import HEAD, is_icechunk, open_icechunk
+from py4cast.formats.zarr_address import is_zarr
 from py4cast.formats.zarr_references import is_references, open_references
 from py4cast.remote import exists, is_remote, url_of
 
 __all__ = ["ZarrReader", "is_zarr", "open_zarr"]
-
-
-def is_zarr(path: Path) -> bool:
-    """Whether a folder is a Zarr store or an Icechunk repository, or a file or folder holds references to one."""
-    if path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zmetadata")):
-        return True
-    return is_icechunk(path) or is_references(path)
 
 
 def open_zarr(path: Path) -> xr.Dataset:

@@ -6,11 +6,12 @@ say which files of this machine are read. Reference: fsspec, "reference file sys
 
 import json
 from pathlib import Path
-from typing import Any
-
-import xarray as xr
+from typing import TYPE_CHECKING, Any
 
 from py4cast.errors import DataError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["is_references", "open_references"]
 
@@ -32,7 +33,7 @@ def is_references(path: Path) -> bool:
     )
 
 
-def open_references(path: Path) -> xr.Dataset:
+def open_references(path: Path) -> "xr.Dataset":
     """The dataset that references make, its times as the numbers that stand there; its chunks are read where they lie.
 
     Raises:
@@ -43,6 +44,9 @@ def open_references(path: Path) -> xr.Dataset:
     except ImportError:
         raise DataError("references need fsspec: pip install 'py4cast[remote]'") from None
     references = {name: _placed(name, target, path.parent.absolute()) for name, target in _listed(path).items()}
+    # whoever asks what a file is does not wait for it
+    import xarray as xr
+
     return xr.open_dataset(
         "reference://", engine="zarr", chunks=None, cache=False, decode_times=False, decode_timedelta=False,
         backend_kwargs={"consolidated": False, "storage_options": {"fo": references, "remote_protocol": "file"}},

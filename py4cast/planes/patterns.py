@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from py4cast.errors import DataError, SettingsError
-from py4cast.formats.zarr import is_zarr
+from py4cast.formats.zarr_address import is_zarr
 from py4cast.remote import fetch, find_remote, is_remote, url_of
 
 __all__ = ["expand_patterns", "show_paths"]

@@ -39,7 +39,7 @@ CHECKED = {
     "cubes/store/integrity.py": {"name", "place"},  # PreparedStore; read and compared alone
     "cubes/store/layout.py": {"name", "variable.name", "first", "str(block)"},  # StoreLayout
     "datasets/titan.py": {"conf"},  # a path of the settings
-    "formats/zarr.py": {"name"},  # constants
+    "formats/zarr_address.py": {"name"},  # constants
     "planes/arrays.py": {"self.grid_file"},  # a path of the settings
     "workflows/catalogue/catalogue.py": {"copy"},  # checked a line before
     "workflows/experiments/campaign.py": {"f'.{run}.lock'"},  # a run's name, checked by run_folder

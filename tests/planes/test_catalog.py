@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -54,3 +56,12 @@ def test_a_globe_may_begin_at_another_longitude(is_flipped: bool, roll: int) -> 
     assert turn_of(grid, Grid(lat, lon)) == (is_flipped, roll)
     assert turn_of(Grid(lat, lon + 7), Grid(lat, lon)) is None
     assert turn_of(Grid(lat, lon[:6]), Grid(lat, lon[6:])) is None, "a part of the globe has a first column"
+
+
+def test_a_process_that_scans_and_reads_grib_loads_no_xarray() -> None:
+    code = (
+        "import sys, py4cast.planes.catalog, py4cast.planes.reader, py4cast.cubes.store.blocks, py4cast.formats.grib; "
+    )
+    code += "print(sorted({'torch', 'scipy', 'xarray', 'pandas', 'zarr', 'fsspec'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]", "every worker of a preparation waits for what it imports"
