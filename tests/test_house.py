@@ -137,7 +137,7 @@ ROOMS = {
     "observers": [
         "base clock colours display ensembles graph kept mapping numbers titles turbulence",
         "coast difference hovmoller meteogram profile raster",
-        "graticule images maps spectra spread state_error",
+        "graticule images maps spectra spread state_error towns",
         "animation chart cube error prediction spatial_error",
         "sheet",
     ],

@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from py4cast.cli.base import Verb, by_comma
+from py4cast.cli.base import Verb, by_comma, units_of
 from py4cast.cli.view import page_arguments
 
 __all__ = ["VERB"]
@@ -35,7 +35,7 @@ def _run(a: argparse.Namespace) -> None:
     """Serves until it is interrupted."""
     from py4cast.workflows.view.serve import Folder, PageSettings, make_server
 
-    settings = PageSettings(by_comma(a.variables), a.isolines, a.wind, a.thin, a.max_mb)
+    settings = PageSettings(by_comma(a.variables), a.isolines, a.wind, a.thin, a.max_mb, units_of(a.units))
     server = make_server(Folder(Path(a.folder), settings), a.host, a.port)
     host, port = server.server_address[:2]
     if a.host not in ("127.0.0.1", "localhost", "::1"):

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from py4cast.cli.base import Verb, by_comma, whole
+from py4cast.cli.base import Verb, by_comma, units_of, whole
 
 __all__ = ["VERB", "page_arguments"]
 
@@ -24,6 +24,7 @@ def page_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--variables", metavar="NAMES", help="by comma (default: the first five)")
     p.add_argument("--isolines", default="auto", metavar="NAME", help="variable drawn as lines; none (default: pressure or geopotential)")  # fmt: skip
     p.add_argument("--wind", default="auto", metavar="NAME", help="first component drawn as barbs; none (default: near the ground)")  # fmt: skip
+    p.add_argument("--units", action="append", default=[], metavar="NAME=UNITS", help="show a variable in other units, such as t2m=degF; may stand several times")  # fmt: skip
     p.add_argument("--thin", type=whole, default=1, metavar="N", help="show every Nth row and column (default: 1)")
     p.add_argument("--max_mb", type=float, default=12.0, metavar="MB", help="largest page (default: 12)")
 
@@ -46,7 +47,7 @@ def _run(a: argparse.Namespace) -> None:
     with Bar() as bar:
         path = view(
             a.files, Path(a.output), by_comma(a.variables), a.init_time, by_comma(a.lead_times), a.against, a.isolines, a.wind,
-            a.thin, a.max_mb, bar,
+            a.thin, a.max_mb, bar, units_of(a.units),
         )  # fmt: skip
     sys.stdout.write(f"{path}\n")
 

@@ -13,6 +13,7 @@ from py4cast.observers.maps import _places as places_of
 from py4cast.observers.maps import draw_field
 from py4cast.observers.numbers import label_of
 from py4cast.observers.raster import as_rectangle, rectangle_of
+from py4cast.observers.towns import towns_on
 from py4cast.variables import Variable
 from py4cast.vectors import VectorTurn
 
@@ -23,6 +24,7 @@ __all__ = ["LEGENDS", "WINDS", "Isolines", "Wind", "centres_of", "draw_chart", "
 
 _ACROSS = 22  # barbs along the longer side
 _DOTS_ACROSS = 60
+_LONGEST_TITLE = 56
 _SMOOTHED_M = 25_000.0
 _STEPS = (1.0, 2.0, 2.5, 4.0, 5.0)
 
@@ -119,7 +121,8 @@ def draw_chart(
     """
     shown = shown or display_of(variable)
     mesh = draw_field(axes, grid, shown.values(field), table or table_of(shown.variable), span)
-    axes.set_title(title, fontsize=8)
+    # a long one would run into its neighbour's
+    axes.set_title(title if len(title) <= _LONGEST_TITLE else title.replace(", valid ", ",\nvalid "), fontsize=8)
     _draw_graticule(axes, rectangle_of(grid))
     if isolines is not None:
         _draw_lines(axes, grid, isolines)
@@ -127,6 +130,7 @@ def draw_chart(
         _draw_wind(axes, grid, wind)
     if marks is not None:
         _stipple(axes, grid, marks)
+    _draw_towns(axes, rectangle_of(grid))
     return mesh
 
 
@@ -147,6 +151,23 @@ def _draw_graticule(axes: "Axes", grid: Grid) -> None:
         return
     axes.set_xticks(list(ticks["x"]), list(ticks["x"].values()))
     axes.set_yticks(list(ticks["y"]), list(ticks["y"].values()))
+
+
+def _draw_towns(axes: "Axes", grid: Grid) -> None:
+    """A dot and the name of the largest towns, readable over any colour; the limits of the map stay."""
+    from matplotlib.patheffects import withStroke
+
+    x, y, _ = places_of(grid)
+    halo = [withStroke(linewidth=1.2, foreground="white", alpha=0.8)]
+    for town in towns_on(grid):
+        place = np.interp(town.column, np.arange(x.size), x), np.interp(town.row, np.arange(y.size), y)
+        axes.plot(*place, "o", color="black", markersize=1.3, path_effects=halo, scalex=False, scaley=False)
+        # to the side on which the map goes on further
+        is_left = town.column > 0.75 * grid.shape[1]
+        axes.annotate(
+            town.name, place, (-2, 1) if is_left else (2, 1), textcoords="offset points", fontsize=4.5, color="black",
+            ha="right" if is_left else "left", path_effects=halo,
+        )  # fmt: skip
 
 
 def _stipple(axes: "Axes", grid: Grid, marks: NDArray[np.bool_]) -> None:

@@ -1,17 +1,16 @@
 """view: from files of a forecast to one page on which it is looked at."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from py4cast.atomic import write_text
 from py4cast.cubes.base import CubeABC
 from py4cast.errors import SettingsError
 from py4cast.observers.colours import table_of
-from py4cast.observers.display import display_of
 from py4cast.observers.images import field_png
 from py4cast.observers.raster import as_rectangle, rectangle_of
-from py4cast.workflows.chosen import chosen_variables, isolines_of, members_at, open_shown, wind_of
+from py4cast.workflows.chosen import check_units, chosen_variables, isolines_of, members_at, open_shown, wind_of
 from py4cast.workflows.terminal import Bar
 from py4cast.workflows.view.moments import Moment, counterparts, moments_of
 from py4cast.workflows.view.page import check_size, page_of
@@ -37,6 +36,7 @@ def view(
     thinning: int = 1,
     most_mb: float = MAX_MB,
     bar: Bar | None = None,
+    units: Mapping[str, str] | None = None,
 ) -> Path:
     """Writes the page, whole or not at all.
 
@@ -52,6 +52,7 @@ def view(
         thinning: every so many rows and columns are shown.
         most_mb: how large the page may be [MB].
         bar: that shows how far it is.
+        units: to show variables in, by name; by default those that forecasters use.
 
     Raises:
         SettingsError: names and times that are not there, or several starts and none chosen.
@@ -60,7 +61,7 @@ def view(
     """
     if output.suffix not in (".html", ".htm"):
         raise SettingsError(f"--output {output}: expected a name that ends in .html")
-    text = view_text(files, variables, init_time, lead_times, against, isolines, wind, thinning, most_mb, bar)
+    text = view_text(files, variables, init_time, lead_times, against, isolines, wind, thinning, most_mb, bar, units)
     write_text(output, text)
     return output
 
@@ -68,7 +69,7 @@ def view(
 def view_text(
     files: Files, variables: Sequence[str] = (), init_time: str | None = None, lead_times: Sequence[str] = (),
     against: Files = (), isolines: str = "auto", wind: str = "auto", thinning: int = 1, most_mb: float = MAX_MB,
-    bar: Bar | None = None,
+    bar: Bar | None = None, units: Mapping[str, str] | None = None,
 ) -> str:  # fmt: skip
     """The text of the page, as `view` writes it."""
     if thinning < 1:
@@ -77,9 +78,9 @@ def view_text(
     other: CubeABC | None = None
     try:
         moments = moments_of(cube, init_time, lead_times)
-        shown = Shown(
-            chosen_variables(cube, variables, _MAX_VARIABLES), isolines_of(cube, isolines), wind_of(cube, wind)
-        )
+        check_units(cube, units or {})
+        chosen = chosen_variables(cube, variables, _MAX_VARIABLES)
+        shown = Shown(chosen, isolines_of(cube, isolines), wind_of(cube, wind), units or {})
         held = None
         if against:
             other = open_shown(against)
@@ -119,7 +120,7 @@ def _summary(cube: CubeABC, moments: Sequence[Moment]) -> str:
 def _still(cube: CubeABC, moment: Moment, shown: Shown) -> str:
     """The first field at the first time as a picture, of members their mean."""
     variable = shown.variables[0]
-    words = display_of(variable)
+    words = shown.display(variable)
     field = words.values(members_at(cube, variable.name, moment.instants).mean(0))
     table = table_of(words.variable)
     return field_png(as_rectangle(cube.grid, field), rectangle_of(cube.grid), table, table.span(field))

@@ -1,6 +1,7 @@
 """Scene: what a page shows of a forecast, as plain JSON values and packed layers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,11 +54,17 @@ class Shown(NamedTuple):
         variables: as fields.
         isolines: as lines over them; None for none.
         wind: both components, as barbs; None for none.
+        units: that are asked for, by variable; of others those that forecasters use.
     """
 
     variables: list[Variable]
     isolines: Variable | None
     wind: tuple[Variable, Variable] | None
+    units: Mapping[str, str] = MappingProxyType({})
+
+    def display(self, variable: Variable) -> Display:
+        """How a variable is shown."""
+        return display_of(variable, self.units.get(variable.name, ""))
 
 
 class Scene:
@@ -133,7 +140,7 @@ class Scene:
         return shown[:: self._thinning, :: self._thinning]
 
     def _variable(self, variable: Variable, layers: list[Layer]) -> dict[str, Any]:
-        shown = display_of(variable)
+        shown = self._shown.display(variable)
         members = [members_at(self._cube, variable.name, m.instants) for m in self._moments]
         means = [shown.values(each.mean(0)) for each in members]
         if not any(np.isfinite(mean).any() for mean in means):

@@ -4,11 +4,12 @@ import html
 import threading
 import urllib.parse
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 from py4cast.errors import DataError, Py4castError, SettingsError
@@ -32,6 +33,7 @@ class PageSettings(NamedTuple):
         wind: as of a page.
         thinning: every so many rows and columns.
         most_mb: how large a page may be [MB].
+        units: to show variables in, by name.
     """
 
     variables: Sequence[str] = ()
@@ -39,6 +41,7 @@ class PageSettings(NamedTuple):
     wind: str = "auto"
     thinning: int = 1
     most_mb: float = MAX_MB
+    units: Mapping[str, str] = MappingProxyType({})
 
 
 class Entry(NamedTuple):
@@ -109,7 +112,16 @@ class Folder:
             if key not in self._pages:
                 s = self._settings
                 self._pages[key] = view_text(
-                    [entry.path], s.variables, init_time, (), (), s.isolines, s.wind, s.thinning, s.most_mb
+                    [entry.path],
+                    s.variables,
+                    init_time,
+                    (),
+                    (),
+                    s.isolines,
+                    s.wind,
+                    s.thinning,
+                    s.most_mb,
+                    units=s.units,
                 )
                 while len(self._pages) > _KEPT_PAGES:
                     self._pages.popitem(last=False)

@@ -73,6 +73,11 @@ def test_a_page_is_made_when_it_is_asked_for(port: int, folder: Path) -> None:
     assert status == 404 and "not here any more" in text
 
 
+def test_units_of_the_pages_are_those_that_are_asked_for(folder: Path) -> None:
+    text = Folder(folder, PageSettings(units={"t2m": "degF"})).page("a/one.nc", None)
+    assert "°F" in text and "°C" not in text
+
+
 @pytest.mark.parametrize(
     "place",
     ["/view/broken.grib2", "/view/link.nc", "/view/../secret.nc", "/view/%2e%2e/secret.nc", "/view/.writing.nc",

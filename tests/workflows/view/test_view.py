@@ -57,6 +57,22 @@ def test_the_page_holds_the_forecast_and_nothing_from_elsewhere(tmp_path: Path) 
     assert "<img" in text and "noscript" in text
 
 
+def test_units_are_those_that_are_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fahrenheit = view([write(tmp_path)], tmp_path / "f.html", init_time=START, units={"t2m": "degF", "u10": "kt"})
+    data, layers = data_of(fahrenheit)
+    assert [v["units"] for v in data["variables"]] == ["°F", "kn", "m s⁻¹"]
+    shown = values_of(data, layers, 0)
+    expected = (made.forecast_of("t2m")[2] - 273.15) * 1.8 + 32
+    assert np.abs(shown - expected).max() < 0.51 * max(s for _, s in data["variables"][0]["main"]["scales"])
+    with pytest.raises(SettingsError, match="--units t2: not in the files; did you mean 't2m'"):
+        view([write(tmp_path)], tmp_path / "g.html", init_time=START, units={"t2": "degF"})
+    done = py4cast(
+        "view", write(tmp_path), "--init_time", START, "--units", "t2m=hPa", "--output", "h.html", cwd=tmp_path
+    )
+    assert done.returncode in (2, 3) and "hPa" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "g.html").exists() and not (tmp_path / "h.html").exists()
+
+
 def test_a_grid_whose_rows_run_north_is_turned(tmp_path: Path) -> None:
     turned = made.write(tmp_path, "up.nc", made.forecasts().isel(latitude=slice(None, None, -1)))
     pages = [
