@@ -66,20 +66,29 @@ class Packing:
         """The stored numbers of a plane; DataError when a value lies outside the range."""
         if self.kind == "float32":
             return np.ascontiguousarray(values, dtype=self.dtype)
-        missing = np.isnan(values)
         low, high = self.limits
-        inside = values[~missing]
-        margin = self.error
-        if inside.size and (inside.min() < low - margin or inside.max() > high + margin):
+        least, largest = (float(values.min()), float(values.max())) if values.size else (low, high)
+        # a minimum is NaN where any value is
+        missing = np.isnan(values) if np.isnan(least) else None
+        if missing is not None:
+            inside = values[~missing]
+            least, largest = (float(inside.min()), float(inside.max())) if inside.size else (low, high)
+        if least < low - self.error or largest > high + self.error:
             raise DataError(
-                f"{what}: values from {inside.min():g} to {inside.max():g} do not fit the packing over {low:g} to {high:g}; "
+                f"{what}: values from {least:g} to {largest:g} do not fit the packing over {low:g} to {high:g}; "
                 f'give the variable a wider "range", or store float32'
             )
-        scaled = (values.astype(np.float64) - self.offset) / self.scale
+        scaled = values.astype(np.float64)
+        scaled -= self.offset
+        scaled /= self.scale
         if self.kind == "float16":
-            return np.clip(scaled, -1.0, 1.0).astype(self.dtype)
-        codes = np.rint(np.clip(scaled, 0, _MISSING - 1))
-        return np.where(missing, _MISSING, codes).astype(self.dtype)
+            return np.clip(scaled, -1.0, 1.0, out=scaled).astype(self.dtype)
+        if least < low or largest > high:
+            np.clip(scaled, 0, _MISSING - 1, out=scaled)
+        np.rint(scaled, out=scaled)
+        if missing is not None:
+            scaled[missing] = _MISSING
+        return scaled.astype(self.dtype)
 
     def decode(self, raw: NDArray[Any], out: NDArray[np.float32]) -> None:
         """The values of stored numbers, into `out` of the same shape."""
