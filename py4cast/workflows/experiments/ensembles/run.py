@@ -81,7 +81,7 @@ def _row(
     """What a training is worth; read again where it has been judged."""
     system, method, seed = run
     digest = digest_of(
-        asked.systems[system], asked.methods[method], asked.num_members, asked.num_starts, asked.lead_steps
+        asked.systems[system], asked.method_on(method, system), asked.num_members, asked.num_starts, asked.lead_steps
     )
     name = check_name(f"{system}-{method}-{seed}-{digest}", "methods")
     row_file = output / "rows" / check_name(f"{name}.json", "methods")
@@ -113,7 +113,7 @@ def _judge(asked: EnsembleExperiment, system: str) -> Judge:
 
 
 def _config(asked: EnsembleExperiment, system: str, method: str, seed: int) -> RunConfig:
-    document = asked.methods[method]
+    document = asked.method_on(method, system)
     return Campaign.config(
         {"name": "stochastic", "settings": asked.systems[system]},
         document.get("model", {"name": "cnn"}),

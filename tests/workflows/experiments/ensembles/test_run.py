@@ -6,6 +6,7 @@ import pytest
 from py4cast.errors import SettingsError
 from py4cast.workflows.experiments.ensembles import run as module
 from py4cast.workflows.experiments.ensembles.run import ensembles
+from py4cast.workflows.experiments.ensembles.settings import EnsembleExperiment
 from tests.cli.parsing import run
 
 SECONDS = Path("config/experiments/ensembles_seconds.json").resolve()
@@ -37,9 +38,31 @@ def test_the_smallest_experiment_writes_its_table_once(
         ("lead_steps=[0]", "at least 1"),
         ("systems.plane.system=plain", "did you mean 'plane'"),
         ("seeds=[]", "must be given"),
+        ('methods.ensemble.systems={"plain": {}}', "methods.ensemble.systems: no system plain; expected of plane"),
+        ('methods.ensemble.systems={"plane": {"epochs": 1}}', "methods.ensemble.systems.plane: unknown epochs"),
     ],
 )
 def test_wrong_settings_are_told_before_anything_is_trained(override: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=message):
         ensembles(SECONDS, tmp_path, [override])
     assert not list(tmp_path.iterdir())
+
+
+def test_a_method_may_be_another_on_a_system() -> None:
+    experiment = EnsembleExperiment(
+        systems={"plane": {}, "lorenz96": {}},
+        methods={
+            "m": {"model": {"name": "cnn"}, "train": {"epochs": 2}, "systems": {"lorenz96": {"train": {"epochs": 5}}}}
+        },
+    )
+    assert experiment.method_on("m", "plane") == {"model": {"name": "cnn"}, "train": {"epochs": 2}}
+    assert experiment.method_on("m", "lorenz96") == {"model": {"name": "cnn"}, "train": {"epochs": 5}}
+
+
+def test_the_shipped_experiments_are_whole() -> None:
+    for path in sorted(SECONDS.parent.glob("ensembles_*.json")):
+        experiment = EnsembleExperiment.from_json(path)
+        for system in experiment.systems:
+            assert all(
+                experiment.method_on(m, system).keys() >= {"model", "strategy", "train"} for m in experiment.methods
+            )
