@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.grid import Grid
+from py4cast.observers.coast import joined
 from py4cast.observers.colours import ColourTable, table_of
 from py4cast.observers.display import KNOTS, Display, display_of
 from py4cast.observers.graticule import graticule
@@ -131,6 +132,9 @@ def draw_chart(
     if marks is not None:
         _stipple(axes, grid, marks)
     _draw_towns(axes, rectangle_of(grid))
+    # what stands within the map takes no part in the layout around it, which would measure every letter
+    for artist in (*axes.lines, *axes.texts, *axes.collections, *axes.images):
+        artist.set_in_layout(False)
     return mesh
 
 
@@ -138,15 +142,18 @@ def _draw_graticule(axes: "Axes", grid: Grid) -> None:
     """Meridians and parallels, named where they meet the lower and the left side, in place of kilometres and bare numbers."""
     x, y, _ = places_of(grid)
     ticks: dict[str, dict[float, str]] = {"x": {}, "y": {}}
+    drawn = []
     for line in graticule(grid):
         for part in line.parts:
             columns, rows = (np.interp(part[:, i], np.arange(a.size), a) for i, a in enumerate((x, y)))
-            axes.plot(columns, rows, color="grey", linewidth=0.3, linestyle=":")
+            drawn.append(np.stack([columns, rows], axis=1))
             along, side = ("x", y.min()) if line.is_meridian else ("y", x.min())
             beside, at = (rows, columns) if along == "x" else (columns, rows)
             end = int(np.argmin(np.abs(beside - side)))
             if abs(beside[end] - side) <= 1.5 * abs(float(np.ptp(y if along == "x" else x))) / max(grid.shape):
                 ticks[along][float(at[end])] = line.label
+    for whole in joined(drawn):
+        axes.plot(*whole.T, color="grey", linewidth=0.3, linestyle=":")
     if not any(ticks.values()):
         return
     axes.set_xticks(list(ticks["x"]), list(ticks["x"].values()))
@@ -158,10 +165,11 @@ def _draw_towns(axes: "Axes", grid: Grid) -> None:
     from matplotlib.patheffects import withStroke
 
     x, y, _ = places_of(grid)
-    halo = [withStroke(linewidth=1.2, foreground="white", alpha=0.8)]
-    for town in towns_on(grid):
-        place = np.interp(town.column, np.arange(x.size), x), np.interp(town.row, np.arange(y.size), y)
-        axes.plot(*place, "o", color="black", markersize=1.3, path_effects=halo, scalex=False, scaley=False)
+    towns, halo = towns_on(grid), [withStroke(linewidth=1.2, foreground="white", alpha=0.8)]
+    at = [(np.interp(t.column, np.arange(x.size), x), np.interp(t.row, np.arange(y.size), y)) for t in towns]
+    if at:
+        axes.plot(*zip(*at, strict=True), "o", color="black", markersize=1.5, markeredgewidth=0, scalex=False, scaley=False)  # fmt: skip
+    for town, place in zip(towns, at, strict=True):
         # to the side on which the map goes on further
         is_left = town.column > 0.75 * grid.shape[1]
         axes.annotate(
