@@ -7,6 +7,7 @@ import torch
 from py4cast.batch import ItemBatch
 from py4cast.errors import DataError, NumericalError
 from py4cast.forecaster import Forecaster
+from py4cast.shards import lies_in_pieces
 
 __all__ = ["answer_loss", "explanation"]
 
@@ -24,20 +25,27 @@ def explanation(forecaster: Forecaster, batch: ItemBatch, step: int) -> str:
     when = ", ".join(str(t) for t in (batch.init_time if batch.init_time is not None else []))
     fields = [(key, name, f[name]) for key, f in batch.fields.items() for name in f.feature_names]
     bad = [f"{key} {name}" for key, name, values in fields if bool(torch.isinf(values).any())]
-    if not bad:
-        counted = [(buffer, buffer.clone()) for buffer in forecaster.network.buffers()]
-        try:
-            with torch.no_grad():
-                list(forecaster.rollout(batch))
-            bad = ["none of the fields alone"]
-        except (NumericalError, DataError) as error:
-            bad = [str(error)]
-        for (
-            buffer,
-            before,
-        ) in counted:  # norms count what passes, and have counted this; a backward pass may be still to come
-            buffer.data.copy_(before)
-    return f"the loss is not finite at step {step}, forecasts from {when}: {'; '.join(bad)}; weights are as before it"
+    if not bad and lies_in_pieces(forecaster.network):
+        # a pass gathers weights from all ranks, which may have found nothing
+        bad = ["of which variable no rank can tell alone"]
+    reasons = bad or [_unrolled(forecaster, batch)]
+    return (
+        f"the loss is not finite at step {step}, forecasts from {when}: {'; '.join(reasons)}; weights are as before it"
+    )
+
+
+def _unrolled(forecaster: Forecaster, batch: ItemBatch) -> str:
+    """What a forecast of the batch says; norms count what passes, and what this one adds is taken back."""
+    counted = [(buffer, buffer.clone()) for buffer in forecaster.network.buffers()]
+    try:
+        with torch.no_grad():
+            list(forecaster.rollout(batch))
+        told = "none of the fields alone"
+    except (NumericalError, DataError) as error:
+        told = str(error)
+    for buffer, before in counted:
+        buffer.data.copy_(before)  # a backward pass may be still to come
+    return told
 
 
 def answer_loss(forecaster: Forecaster, batch: ItemBatch, step: int, stops: bool, is_bad: bool) -> None:

@@ -17,12 +17,17 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from py4cast.models import GriddedNetwork
 
-__all__ = ["Shards", "put_whole_state", "shard"]
+__all__ = ["Shards", "lies_in_pieces", "put_whole_state", "shard", "whole_norm"]
+
+
+def lies_in_pieces(network: nn.Module) -> bool:
+    """Whether the weights of a network lie in pieces, so that a pass needs all ranks."""
+    return any(isinstance(weight, DTensor) for weight in network.parameters())
 
 
 def shard(network: GriddedNetwork) -> None:
     """Lays the weights of a network out in pieces; once, when ranks have met."""
-    if any(isinstance(weight, DTensor) for weight in network.parameters()):
+    if lies_in_pieces(network):
         return
     for part in network.shards():
         fully_shard(part)

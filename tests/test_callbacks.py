@@ -79,7 +79,7 @@ def test_killed_at_random_moments_it_goes_on_exactly(tmp_path: Path) -> None:
     rng = random.Random(1)
     resume: list[str] = []
     kills = 0
-    while kills < 4:
+    while kills < 3:
         before = (checkpoints / "last.ckpt").stat().st_mtime_ns if resume else 0
         process = begin(*words, *resume, out=tmp_path / "out", err=tmp_path / "err", PY4CAST_ROOTDIR=root)
         deadline = time.monotonic() + 60

@@ -37,7 +37,7 @@ def test_killed_at_any_moment_it_resumes_to_the_same_bytes(tmp_path: Path, monke
     document = write_json(tmp_path / "d.json", {**whole, "store": str(tmp_path / "killed")})
     rng, out = random.Random(0), tmp_path / "out"
     kills = 0
-    while kills < 12 and not (tmp_path / "killed" / MARKER).exists():
+    while kills < 6 and not (tmp_path / "killed" / MARKER).exists():
         process = start(prepare_slowly, document, 0.03, out=out, err=tmp_path / "err")
         wait_for(process, out, "preparing", "done")
         time.sleep(rng.uniform(0.0, 0.6))
