@@ -5,7 +5,7 @@
 
 Hourly temperature at 2 m of ERA5 over the UK (33 x 49 cells, 21 days to learn from, 3 to choose by, 7 to test), batches of 4,
 one thread, defaults otherwise; truth in a frame of 2 cells. Ours takes as many whole epochs as fit the seconds, by the time
-that one epoch takes; neural-lam stops after the batch that passes them. What is told is the RMSE [K] by lead time over the
+that one epoch takes; neural-lam stops after the batch that passes them. Validation counts, and chooses the epoch. What is told is the RMSE [K] by lead time over the
 starts of the test days, of the median seed, and its ratio to neural-lam's best network. Every run is kept in the folder and
 not made again.
 """
@@ -94,7 +94,8 @@ def theirs(model: str, seed: int, seconds: float, folder: Path) -> dict[str, Any
         ]  # fmt: skip
         runs.mkdir(exist_ok=True)
         subprocess.run(words, env=peers(), check=True, cwd=runs, capture_output=True)
-    checkpoint = max(runs.rglob("last.ckpt"), key=lambda p: (name in str(p), p.stat().st_mtime))
+    # the epoch that its validation chose, as with ours
+    (checkpoint,) = (path for path in runs.rglob("min_val_loss.ckpt") if name in path.parts)
     words = [sys.executable, str(PEER), "evaluate", str(checkpoint), str(data), "--steps", str(STEPS)]
     done = subprocess.run(words, env=peers(), check=True, capture_output=True, text=True, cwd=runs)
     return {**json.loads(done.stdout[done.stdout.index("{") :]), **json.loads(spent.read_text())}
