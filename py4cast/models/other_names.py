@@ -73,7 +73,12 @@ def renamed(weights: Mapping[str, Tensor], names: Collection[str], told: str) ->
         DataError: they are of another network.
     """
     bare = {_WRAPPERS.sub("", name): name for name in names}
-    stripped = {_WRAPPERS.sub("", name): value for name, value in weights.items()}
+    stripped: dict[str, Tensor] = {}
+    for name, value in weights.items():
+        if stripped.setdefault(_WRAPPERS.sub("", name), value) is not value:
+            raise DataError(
+                f"{told}: several networks in one file ({name!r} stands under another beginning too); save one of them alone"
+            )
     by_package = {package: rename(stripped) for package, rename in _PACKAGES.items()}
     package = max(by_package, key=lambda p: sum(name in bare for name in by_package[p]))
     chosen = by_package[package]

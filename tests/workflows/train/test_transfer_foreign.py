@@ -151,6 +151,15 @@ def test_what_does_not_fit_is_refused_by_name(tmp_path: Path) -> None:
         transfer(made(num_filters=8), path)
 
 
+def test_two_networks_in_one_file_are_refused(tmp_path: Path) -> None:
+    one, other = theirs(made(seed=1)), theirs(made(seed=2))
+    torch.save({**one, **{f"module.{k}": v for k, v in other.items()}}, tmp_path / "w.pt")
+    with pytest.raises(
+        DataError, match=r"several networks in one file \('module.model.encoder1.enc1conv1.weight' stands"
+    ):
+        transfer(made(), tmp_path / "w.pt")
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
