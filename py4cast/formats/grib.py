@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from py4cast.errors import DataError
 from py4cast.formats.base import ReaderABC, Record
 from py4cast.formats.grib_fields import fields_of
-from py4cast.formats.grib_headers import headers_of
+from py4cast.formats.grib_headers import headers_of, message_length
 from py4cast.formats.grib_keys import get_key, is_grib_key
-from py4cast.formats.grib_packed import message_length, packed_values
+from py4cast.formats.grib_packed import packed_values
 from py4cast.formats.grib_points import POINT_TYPES, mark_of, points_of
 from py4cast.grid import Grid
 from py4cast.projection import forward

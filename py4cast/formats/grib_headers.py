@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Header", "headers_of"]
+__all__ = ["Header", "headers_of", "message_length"]
 
 _END = b"7777"
 _LARGE = 0x800000
@@ -49,6 +49,17 @@ def headers_of(path: Path) -> list[Header] | None:
     return headers or None
 
 
+def message_length(head: bytes) -> int:
+    """The length of a message whose first 16 bytes are given; 0 where they tell none."""
+    if len(head) < 16 or head[:4] != b"GRIB":
+        return 0
+    if head[7] == 2:
+        return int(struct.unpack(">Q", head[8:16])[0])
+    length = int.from_bytes(head[4:7], "big")
+    # edition 1 has another way to tell lengths of more than 8 MB
+    return 0 if head[7] != 1 or length & _LARGE else length
+
+
 def _unknown(data: mmap.mmap, at: int) -> tuple[Header, int] | None:
     return None
 
@@ -62,8 +73,8 @@ def _time(year: int, month: int, day: int, hour: int, minute: int) -> np.datetim
 
 def _first(data: mmap.mmap, at: int) -> tuple[Header, int] | None:
     """Edition 1: product definition, then grid description."""
-    length = int.from_bytes(data[at + 4 : at + 7], "big")
-    if length & _LARGE or length < 40:
+    length = message_length(data[at : at + 16])
+    if length < 40:
         return None
     size = int.from_bytes(data[at + 8 : at + 11], "big")
     product = data[at + 8 : at + 8 + size]
@@ -83,7 +94,7 @@ def _second(data: mmap.mmap, at: int) -> tuple[Header, int] | None:
     """Edition 2: identification, grid definition, product definition; one field per message."""
     if at + 16 > len(data):
         return None
-    length = int(struct.unpack(">Q", data[at + 8 : at + 16])[0])
+    length = message_length(data[at : at + 16])
     place, sections = at + 16, dict[int, bytes]()
     while place < at + length - 4 and place + 5 <= len(data):
         size, number = struct.unpack(">IB", data[place : place + 5])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from py4cast.formats.aec import Coding, decode
 
-__all__ = ["message_length", "packed_values"]
+__all__ = ["packed_values"]
 
 _END = b"7777"
 _SIGN = 0x8000
@@ -57,17 +57,6 @@ class _Packed(NamedTuple):
         if self.number * self.bits > 8 * len(self.octets):
             return None
         return _whole(self.octets, self.bits, self.number)
-
-
-def message_length(head: bytes) -> int:
-    """The length of a message whose first 16 bytes are given; 0 where they tell none."""
-    if len(head) < 16 or head[:4] != b"GRIB":
-        return 0
-    if head[7] == 2:
-        return int(struct.unpack(">Q", head[8:16])[0])
-    length = int.from_bytes(head[4:7], "big")
-    # edition 1 has another way to tell lengths of more than 8 MB
-    return 0 if head[7] != 1 or length & 0x800000 else length
 
 
 def packed_values(message: bytes, num_cells: int) -> NDArray[np.float64] | None:

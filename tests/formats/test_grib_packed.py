@@ -10,7 +10,8 @@ import pytest
 
 from py4cast.formats import open_reader
 from py4cast.formats.grib import GribReader
-from py4cast.formats.grib_packed import message_length, packed_values
+from py4cast.formats.grib_headers import message_length
+from py4cast.formats.grib_packed import packed_values
 
 ROWS, COLUMNS = 7, 9
 

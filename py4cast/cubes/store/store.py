@@ -217,7 +217,7 @@ class PreparedStore(CubeABC):
                 shard = self._shard(name, block)
                 if shard.values is None or not shard.copy(first, last, out[row]):
                     self._explained(shard, name, start, first, last, out[row])
-            self._map(block, names, first, last)
+            self._note_compared(block, names, first, last)
             return
         at = start
         while at < stop:
@@ -234,12 +234,16 @@ class PreparedStore(CubeABC):
         compared = self._compared.get((block, tuple(names)))
         return compared is not None and bool(compared[first:last].all())
 
-    def _map(self, block: int, names: Sequence[str], first: int, last: int) -> None:
-        """Maps the whole block when instants of it were compared, where it has no hole, is not packed and all variables are open."""
-        if not self._is_held or block in self._refused:
-            return
+    def _note_compared(self, block: int, names: Sequence[str], first: int, last: int) -> None:
+        """Notes instants that were read with their checksums, in a block that is mapped where it can be."""
+        if block not in self._maps:
+            self._map(block)
         if block in self._maps:
             self._compared.setdefault((block, tuple(names)), np.zeros(self.block, dtype=bool))[first:last] = True
+
+    def _map(self, block: int) -> None:
+        """Maps the whole block where it has no hole, is not packed and all variables are open."""
+        if not self._is_held or block in self._refused:
             return
         count = len(self.layout.instants(block))
         shards = [self._shards.get((name, block)) for name in self.names]
@@ -283,7 +287,7 @@ class PreparedStore(CubeABC):
                 whole = np.empty((stop - start, *self._shape), dtype=np.float32)
                 self._explained(shard, name, start, first, last, whole)
                 np.copyto(out[row], whole[:, rows, columns])
-        self._map(block, names, first, last)
+        self._note_compared(block, names, first, last)
 
     def _table_problems(self) -> Iterator[str]:
         for name in TABLES:

@@ -62,8 +62,10 @@ def transfer(forecaster: Forecaster, path: Path) -> Transfer:
     Raises:
         DataError: another model, or nothing that fits.
     """
-    source = _foreign(forecaster, path) if is_foreign(path) or not is_saved(path) else _saved(forecaster, path)
-    mine, given, weights, ends = channels_of(forecaster), source.channels, source.weights, ends_of(forecaster)
+    mine, ends = channels_of(forecaster), ends_of(forecaster)
+    is_other = is_foreign(path) or not is_saved(path)
+    source = _foreign(forecaster, path, mine, ends) if is_other else _saved(forecaster, path)
+    given, weights = source.channels, source.weights
     told, state = Transfer([], [], []), forecaster.network.state_dict()
     learned = _learned(forecaster.network)
     for name, fresh in state.items():
@@ -95,24 +97,21 @@ def _saved(forecaster: Forecaster, path: Path) -> _Source:
     ours, theirs = forecaster.names["model"], source.names["model"]
     if ours != theirs:
         raise DataError(f"--init_from {path}: its model is {theirs}, that of the training {ours}; expected the same")
-    given = channels_of(source)
-    if not _reads_alike(source.names["strategy"], forecaster.names["strategy"]):
-        given = Channels(given.inputs, [None] * len(given.outputs))
+    given = _as_read(channels_of(source), source.names["strategy"], forecaster)
     is_alike = source.model_settings == forecaster.model_settings
     return _Source(source.network.state_dict(), given, "another network" if is_alike else "other settings of the model")
 
 
-def _foreign(forecaster: Forecaster, path: Path) -> _Source:
+def _foreign(forecaster: Forecaster, path: Path, mine: Channels, ends: Mapping[str, Ends]) -> _Source:
     names = forecaster.network.state_dict().keys()
     package, weights = renamed(read_weights(path), names, f"--init_from {path}")
     beside = path.with_suffix(".json")
     channels = None
     if beside.exists():
         document = read_json(beside)
-        channels = named_channels(document, channels_of(forecaster), str(beside))
-        check_widths(weights, channels, ends_of(forecaster), str(beside))
-        if not _reads_alike(str(document.get("strategy", "scaled_ar")), forecaster.names["strategy"]):
-            channels = Channels(channels.inputs, [None] * len(channels.outputs))
+        channels = named_channels(document, mine, str(beside))
+        check_widths(weights, channels, ends, str(beside))
+        channels = _as_read(channels, str(document.get("strategy", "scaled_ar")), forecaster)
     logger.info(
         "weights of %s%s", package, "" if channels else f"; no {beside.name} says what its inputs and outputs are"
     )
@@ -124,6 +123,13 @@ def _learned(network: nn.Module) -> set[str]:
     norms = {name for name, module in network.named_modules() if getattr(module, "track_running_stats", False)}
     counted = {name for name, _ in network.named_buffers() if name.rpartition(".")[0] in norms}
     return {name for name, _ in network.named_parameters()} | counted
+
+
+def _as_read(channels: Channels, strategy: str, forecaster: Forecaster) -> Channels:
+    """The channels of a strategy, whose outputs are others where this Forecaster's reads them in another way."""
+    if _reads_alike(strategy, forecaster.names["strategy"]):
+        return channels
+    return Channels(channels.inputs, [None] * len(channels.outputs))
 
 
 def _reads_alike(one: str, other: str) -> bool:
