@@ -1,12 +1,13 @@
-"""neural-lam 0.7 trained by its own program on the hourly temperature of ERA5 over the UK, and what its forecasts are worth.
+"""neural-lam 0.7 trained by its own program on a set of real data, and what its forecasts are worth.
 
-    PYTHONPATH=.peers/neural_lam:.peers/mllam python benchmarks/peers/neural_lam_skill.py prepare DATA FOLDER
+    PYTHONPATH=.peers/neural_lam:.peers/mllam python benchmarks/peers/neural_lam_skill.py prepare era5_uk|ncep DATA FOLDER
     ... neural_lam_skill.py train SECONDS RESULT ARGUMENTS...       arguments of python -m neural_lam.train_model
     ... neural_lam_skill.py evaluate CHECKPOINT FOLDER [--steps 12]
 
 prepare writes FOLDER/config.yaml, the datastore (by mllam-data-prep) and the graphs `multiscale` and `hierarchical` (by
 neural_lam.create_graph). train stops after the batch that passes SECONDS of CPU time since the fit began, and writes to RESULT
-how many it took. evaluate prints the RMSE [K] by lead time over interior cells and hourly starts of the test split.
+how many it took. evaluate prints the RMSE [K] by lead time over interior cells and all starts of the test split. The sets, their
+splits and further inputs are those of config/datasets.
 
 What its program does not offer is set from here: a frame of 2 cells in place of 30 (there are 33 rows), Lightning's CSV
 logger in place of wandb, and no checks of what pickles hold when its own checkpoint is read again.
@@ -21,6 +22,7 @@ import sys
 import time
 import types
 import warnings
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,45 +32,74 @@ warnings.filterwarnings("ignore")
 import numpy as np
 
 BORDER = 2
-PERIODS = {"train": ("2019-03-01T00:00", "2019-03-21T23:00"), "val": ("2019-03-22T00:00", "2019-03-24T23:00"), "test": ("2019-03-25T00:00", "2019-03-31T23:00")}  # fmt: skip
-# true at 54 degrees north; x and y are each a function of longitude or latitude alone, so that the grid stays one
-PROJECTION = {"class_name": "Mercator", "kwargs": {"central_longitude": -4.0, "latitude_true_scale": 54.0}}
 
 
-def source(data: Path, folder: Path) -> None:
+@dataclass(frozen=True)
+class DataSet:
+    """A set of `config/datasets`: a field of a file of the series, its splits and what else the networks see."""
+
+    file: str
+    key: str
+    step: str
+    train: tuple[str, str]
+    val: tuple[str, str]
+    test: tuple[str, str]
+    latitude: float
+    longitude: float
+    statics: tuple[str, ...]
+    times: tuple[str, ...]
+    reading: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def projection(self) -> dict[str, Any]:
+        """True at one latitude; x and y are each a function of longitude or latitude alone, so that the grid stays one."""
+        return {
+            "class_name": "Mercator",
+            "kwargs": {"central_longitude": self.longitude, "latitude_true_scale": self.latitude},
+        }
+
+
+DATA = {
+    "era5_uk": DataSet(
+        "era5_uk_hourly_t2m_2019-03.grib", "t2m", "PT1H", ("2019-03-01T00:00", "2019-03-21T23:00"), ("2019-03-22T00:00", "2019-03-24T23:00"),
+        ("2019-03-25T00:00", "2019-03-31T23:00"), 54.0, -4.0, ("lsm", "relief"), ("hour",), {"engine": "cfgrib", "backend_kwargs": {"indexpath": ""}},
+    ),
+    "ncep": DataSet(
+        "ncep_northamerica_6h_air_2013-01_2014-06.nc", "air", "PT6H", ("2013-01-01T00:00", "2013-12-03T18:00"), ("2013-12-04T00:00", "2013-12-31T18:00"),
+        ("2014-01-01T00:00", "2014-06-30T18:00"), 45.0, -95.0, ("relief",), ("hour", "day_of_year"),
+    ),
+}  # fmt: skip
+STATICS = {"lsm": ("lsm", "era5land_landsea_mask_0p1deg.nc"), "relief": ("ROSE", "etopo20_global_relief.nc")}
+
+
+def source(what: DataSet, data: Path, folder: Path) -> None:
     """The series and the static fields on (x, y), as mllam-data-prep reads them."""
     import cartopy.crs as ccrs
     import xarray as xr
 
-    t2m = xr.open_dataset(data / "series" / "era5_uk_hourly_t2m_2019-03.grib", engine="cfgrib", backend_kwargs={"indexpath": ""})["t2m"].load()  # fmt: skip
-    t2m = t2m.sortby("latitude").rename(latitude="lat", longitude="lon")
-    lat, lon = t2m.lat.values, t2m.lon.values
-    target, plain = ccrs.Mercator(**PROJECTION["kwargs"]), ccrs.PlateCarree()  # type: ignore[arg-type]
+    series = xr.open_dataset(data / "series" / what.file, **what.reading)[what.key].load()
+    series = series.rename({k: v for k, v in {"latitude": "lat", "longitude": "lon"}.items() if k in series.dims})
+    series = series.assign_coords(lon=(series.lon + 180.0) % 360.0 - 180.0).sortby("lat").sortby("lon")
+    lat, lon = (series[name].values.astype("f8") for name in ("lat", "lon"))
+    target, plain = ccrs.Mercator(**what.projection["kwargs"]), ccrs.PlateCarree()
     x = target.transform_points(plain, lon, np.full_like(lon, lat[0]))[:, 0]
     y = target.transform_points(plain, np.full_like(lat, lon[0]), lat)[:, 1]
     lon2, lat2 = np.meshgrid(lon, lat, indexing="ij")
-    fields = {
-        "t2m": (
-            ("time", "x", "y"),
-            t2m.transpose("time", "lon", "lat").values.astype("f4"),
-            {"units": "K", "long_name": "t2m"},
-        )
-    }
-    for name, key, file in (
-        ("lsm", "lsm", "era5land_landsea_mask_0p1deg.nc"),
-        ("relief", "ROSE", "etopo20_global_relief.nc"),
-    ):
+    values = series.transpose("time", "lon", "lat").values.astype("f4")
+    fields: dict[str, Any] = {what.key: (("time", "x", "y"), values, {"units": "K", "long_name": what.key})}
+    for name in what.statics:
+        key, file = STATICS[name]
         static = xr.open_dataset(data / "static" / file)[key].astype("f8")
         static = static.assign_coords(lon=(static.lon + 180.0) % 360.0 - 180.0).sortby("lon").sortby("lat")
         near = static.sel(lat=slice(lat.min() - 2, lat.max() + 2), lon=slice(lon.min() - 2, lon.max() + 2))
         values = near.interp(lat=lat, lon=lon, method="linear").transpose("lon", "lat").values.astype("f4")
         fields[name] = (("x", "y"), values, {"units": "1", "long_name": name})
     fields |= {"lat": (("x", "y"), lat2, {}), "lon": (("x", "y"), lon2, {})}
-    coords = {"time": t2m.time.values, "x": ("x", x, {"units": "m"}), "y": ("y", y, {"units": "m"})}
+    coords = {"time": series.time.values, "x": ("x", x, {"units": "m"}), "y": ("y", y, {"units": "m"})}
     xr.Dataset(fields, coords).set_coords(["lat", "lon"]).to_zarr(folder / "source.zarr", mode="w")
 
 
-def datastore(folder: Path) -> dict[str, Any]:
+def datastore(what: DataSet, folder: Path) -> dict[str, Any]:
     """The configuration of mllam-data-prep."""
     grid, derive = {"method": "stack", "dims": ["x", "y"]}, "mllam_data_prep.ops.derive_variable"
     time_of = {"method": "rename", "dim": "time"}
@@ -88,29 +119,35 @@ def datastore(folder: Path) -> dict[str, Any]:
 
     places = {"time": "ds_input.time", "lat": "ds_input.lat", "lon": "ds_input.lon"}
     derived = {"toa_radiation": {"kwargs": places, "function": f"{derive}.physical_field.calculate_toa_radiation"}}
-    for component in ("sin", "cos"):
-        hour = {"time": "ds_input.time", "component": component}
-        derived[f"hour_{component}"] = {"kwargs": hour, "function": f"{derive}.time_components.calculate_hour_of_day"}
-    splits: dict[str, dict[str, Any]] = {name: {"start": start, "end": end} for name, (start, end) in PERIODS.items()}
+    functions = {"hour": "calculate_hour_of_day", "day_of_year": "calculate_day_of_year"}
+    for name in what.times:
+        for component in ("sin", "cos"):
+            words = {"time": "ds_input.time", "component": component}
+            derived[f"{name}_{component}"] = {
+                "kwargs": words,
+                "function": f"{derive}.time_components.{functions[name]}",
+            }
+    periods = {"train": what.train, "val": what.val, "test": what.test}
+    splits: dict[str, dict[str, Any]] = {name: {"start": start, "end": end} for name, (start, end) in periods.items()}
     splits["train"]["compute_statistics"] = {
         "ops": ["mean", "std", "diff_mean", "diff_std"],
         "dims": ["grid_index", "time"],
     }
-    whole = {"start": PERIODS["train"][0], "end": PERIODS["test"][1], "step": "PT1H"}
+    whole = {"start": what.train[0], "end": what.test[1], "step": what.step}
     variables = {"static": ["grid_index", "static_feature"], "state": ["time", "grid_index", "state_feature"], "forcing": ["time", "grid_index", "forcing_feature"]}  # fmt: skip
     return {
-        "schema_version": "v0.6.0", "dataset_version": "v0.1.0", "extra": {"projection": PROJECTION},
+        "schema_version": "v0.6.0", "dataset_version": "v0.1.0", "extra": {"projection": what.projection},
         "output": {"variables": variables, "coord_ranges": {"time": whole}, "chunking": {"time": 1}, "splitting": {"dim": "time", "splits": splits}},
-        "inputs": {"state": part("state", variables=["t2m"]), "forcing": part("forcing", derived_variables=derived), "static": part("static", variables=["lsm", "relief"])},
+        "inputs": {"state": part("state", variables=[what.key]), "forcing": part("forcing", derived_variables=derived), "static": part("static", variables=list(what.statics))},
     }  # fmt: skip
 
 
-def prepare(data: Path, folder: Path) -> None:
+def prepare(what: DataSet, data: Path, folder: Path) -> None:
     import yaml
 
     folder.mkdir(parents=True, exist_ok=True)
-    source(data, folder)
-    (folder / "data.datastore.yaml").write_text(yaml.safe_dump(datastore(folder), sort_keys=False))
+    source(what, data, folder)
+    (folder / "data.datastore.yaml").write_text(yaml.safe_dump(datastore(what, folder), sort_keys=False))
     training = {"state_feature_weighting": {"__config_class__": "UniformFeatureWeighting"}}
     config = {"datastore": {"kind": "mdp", "config_path": "data.datastore.yaml"}, "training": training}
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
@@ -196,7 +233,7 @@ def evaluate(checkpoint: str, folder: Path, steps: int) -> None:
 def main() -> None:
     verb, *words = sys.argv[1:]
     if verb == "prepare":
-        prepare(Path(words[0]), Path(words[1]))
+        prepare(DATA[words[0]], Path(words[1]), Path(words[2]))
     elif verb == "train":
         train(float(words[0]), Path(words[1]), words[2:])
     else:

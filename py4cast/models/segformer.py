@@ -17,6 +17,8 @@ from py4cast.settings import Settings, setting
 __all__ = ["SegFormer", "SegFormerSettings"]
 
 Four = tuple[int, int, int, int]
+# columns up to which a convolution is faster on features one after the other than on cells: weights outweigh them
+_FEW = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,7 @@ class _Attention(nn.Module):
         rows, columns = x.shape[1:3]
         reduced = x
         if self.reduce is not None and self.norm is not None:
-            reduced = self.norm(self.reduce(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1))
+            reduced = self.norm(_of_blocks(x, self.reduce.weight, self.reduce.bias))
         key, value = self._heads(self.key_value(reduced)).chunk(2, dim=-1)
         query = self._heads(self.query(x))
         mixed = F.scaled_dot_product_attention(query, key, value)
@@ -68,6 +70,15 @@ class _Attention(nn.Module):
     def _heads(self, x: Tensor) -> Tensor:
         """`(batch, lat, lon, features)` → `(batch, heads, cells, features per head)`."""
         return x.reshape(x.shape[0], -1, self.heads, x.shape[-1] // self.heads).transpose(1, 2)
+
+
+def _of_blocks(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """The convolution of blocks of cells that do not overlap, `(batch, lat, lon, features)`: one product of matrices."""
+    batch, rows, columns, features = x.shape
+    side = weight.shape[-1]
+    blocks = x.reshape(batch, rows // side, side, columns // side, side, features).transpose(2, 3)
+    flat = blocks.reshape(batch, rows // side, columns // side, side * side * features)
+    return F.linear(flat, weight.permute(0, 2, 3, 1).reshape(weight.shape[0], -1), bias)
 
 
 class _FeedForward(nn.Module):
@@ -115,6 +126,8 @@ class _Scale(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(batch, features, lat, lon)` → the same at a coarser scale."""
+        if x.shape[-1] <= _FEW:
+            x = x.contiguous()
         tokens = self.norm(self.patches(x).permute(0, 2, 3, 1))
         return self.last_norm(self.blocks(tokens)).permute(0, 3, 1, 2)  # type: ignore[no-any-return]
 

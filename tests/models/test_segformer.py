@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from py4cast.grid import Grid
-from py4cast.models.segformer import SegFormer, SegFormerSettings, _Block, _FeedForward, _Scale
+from py4cast.models.segformer import SegFormer, SegFormerSettings, _Block, _FeedForward, _of_blocks, _Scale
 
 SMALL = SegFormerSettings(
     dims=(2, 4, 6, 8), heads=(1, 2, 3, 4), ff_expansion=(1, 1, 1, 2), num_layers=1, decoder_dim=3,
@@ -25,6 +26,17 @@ def test_the_mixing_convolution_is_of_each_feature_by_itself() -> None:
     )  # fmt: skip
     gelu = 0.5 * mixed * (1 + torch.erf(mixed / 2**0.5))
     torch.testing.assert_close(layer(x), layer.leave(gelu))
+
+
+def test_keys_of_blocks_are_those_of_the_convolution_that_steps_over_them() -> None:
+    convolution = nn.Conv2d(6, 5, 4, 4)
+    x = torch.randn(2, 8, 12, 6, requires_grad=True)
+    expected = convolution(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    actual = _of_blocks(x, convolution.weight, convolution.bias)
+    torch.testing.assert_close(actual, expected)
+    cotangent = torch.randn_like(expected)
+    for one, other in zip(torch.autograd.grad(actual, (x, convolution.weight), cotangent), torch.autograd.grad(expected, (x, convolution.weight), cotangent), strict=True):  # fmt: skip
+        torch.testing.assert_close(one, other)
 
 
 def test_a_block_adds_attention_then_the_feed_forward_layer() -> None:

@@ -16,6 +16,7 @@ from py4cast.process import end_with_parent
 from py4cast.progress import Progress
 from py4cast.settings import read_json
 from py4cast.workflows.experiments.campaign import Campaign
+from py4cast.workflows.sweep.axes import AxisABC
 from py4cast.workflows.sweep.board import write_sweep
 from py4cast.workflows.sweep.settings import SweepSettings
 from py4cast.workflows.sweep.trial import Trial
@@ -85,17 +86,10 @@ def sweep(
 
 
 def _trials(asked: SweepSettings) -> list[Trial]:
-    """All trials of a grid, or as many as are asked for at random; each is checked before the first is trained."""
+    """All trials of a sweep; each is checked before the first is trained."""
     axes, document = asked.axes(), asked.document()
-    if asked.search == "grid":
-        grid = list(itertools.product(*(axis.values() for axis in axes)))
-        if asked.num_trials is not None and asked.num_trials < len(grid):
-            raise SettingsError(f"num_trials {asked.num_trials}: the grid has {len(grid)} combinations; search random, or give fewer values")  # fmt: skip
-    else:
-        rng = np.random.default_rng(asked.sampling_seed)
-        grid = [tuple(axis.sample(rng) for axis in axes) for _ in range(asked.num_trials or 0)]
     trials = []
-    for values in grid:
+    for values in _combinations(asked, axes):
         by_place = {axis.place: value for axis, value in zip(axes, values, strict=True)}
         for seed in asked.seeds:
             try:
@@ -106,6 +100,23 @@ def _trials(asked: SweepSettings) -> list[Trial]:
             trials.append(trial)
     # a draw that comes twice is one trial
     return list({trial.name: trial for trial in trials}.values())
+
+
+def _combinations(asked: SweepSettings, axes: Sequence[AxisABC]) -> list[tuple[Any, ...]]:
+    """Values of all axes: every combination, one axis at a time from the first values, or as many as are asked for at random."""
+    if asked.search == "random":
+        rng = np.random.default_rng(asked.sampling_seed)
+        return [tuple(axis.sample(rng) for axis in axes) for _ in range(asked.num_trials or 0)]
+    values = [axis.values() for axis in axes]
+    if asked.search == "each":
+        first = tuple(v[0] for v in values)
+        others = [(*first[:i], value, *first[i + 1 :]) for i, v in enumerate(values) for value in v[1:]]
+        combinations, what = [first, *others], "one setting at a time there are"
+    else:
+        combinations, what = list(itertools.product(*values)), "the grid has"
+    if asked.num_trials is not None and asked.num_trials < len(combinations):
+        raise SettingsError(f"num_trials {asked.num_trials}: {what} {len(combinations)} combinations; search random, or give fewer values")  # fmt: skip
+    return combinations
 
 
 def _spread(function: Any, jobs: Sequence[tuple[Any, ...]], num_workers: int) -> Any:

@@ -20,9 +20,9 @@ class SweepSettings(Settings):
     )
     base: dict[str, Any] = setting(factory=dict, help="what all trials share, as in the config.json of a run")
     config: str | None = setting(None, "a run's folder or config.json instead of base")
-    search: Literal["grid", "random", "optuna"] = setting(
-        "grid", "all combinations, some at random, or those that Optuna finds promising"
-    )
+    search: Literal["grid", "each", "random", "optuna"] = setting(
+        "grid", "all combinations; the first values with each other value in its place; some at random; or those that Optuna finds promising"
+    )  # fmt: skip
     num_trials: int | None = setting(None, "combinations that are tried; of a grid by default all")
     seeds: tuple[int, ...] = setting((42,), "every combination is trained with each, and judged by the mean")
     objective: str = setting(
@@ -38,7 +38,7 @@ class SweepSettings(Settings):
             raise ValueError("base and config both say what trials share; give one of them")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds {list(self.seeds)}: expected numbers that differ")
-        if self.search != "grid" and self.num_trials is None:
+        if self.search in ("random", "optuna") and self.num_trials is None:
             raise ValueError(f"search {self.search} has no end; expected num_trials")
         if self.num_trials is not None and self.num_trials < 1:
             raise ValueError(f"num_trials {self.num_trials}: expected at least 1")

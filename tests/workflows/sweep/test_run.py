@@ -64,14 +64,41 @@ def test_a_trial_that_cannot_be_trained_is_a_row(tmp_path: Path) -> None:
         ({"objective": "test_rmse/t2m_1h"}, "expected a score of the validation"),
         ({"seeds": [1, 1]}, r"seeds \[1, 1\]: expected numbers that differ"),
         ({"num_trials": 1}, "the grid has 2 combinations; search random"),
+        ({"num_trials": 1, "search": "each"}, "one setting at a time there are 2 combinations; search random"),
+        (
+            {"search": "each", "space": {"optim.lr": {"low": 1e-3, "high": 1e-2}}},
+            r"space\.optim\.lr: a range has no end",
+        ),
         ({"config": "x.json"}, "base and config both say"),
     ],
-    ids=["place", "value", "empty", "seed", "loss", "endless", "test", "twice", "few", "both"],
+    ids=[
+        "place",
+        "value",
+        "empty",
+        "seed",
+        "loss",
+        "endless",
+        "test",
+        "twice",
+        "few",
+        "few each",
+        "each range",
+        "both",
+    ],
 )
 def test_wrong_settings_are_told_before_the_first_trial(tmp_path: Path, settings: dict[str, Any], told: str) -> None:
     with pytest.raises(SettingsError, match=told):
         sweep(written(tmp_path, **settings), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_each_setting_is_varied_from_the_first_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[dict[str, Any]] = []
+    monkeypatch.setattr(Trial, "make", lambda self, *_: made.append(dict(self.values)))
+    space = {"optim.lr": [0.001, 0.01, 0.1], "train.ema": [None, 0.9], "model.num_filters": [4]}
+    sweep(written(tmp_path, search="each", space=space), tmp_path / "out")
+    first = {"optim.lr": 0.001, "train.ema": None, "model.num_filters": 4}
+    assert made == [first, {**first, "optim.lr": 0.01}, {**first, "optim.lr": 0.1}, {**first, "train.ema": 0.9}]
 
 
 def test_random_trials_are_the_same_again_and_shared_out(tmp_path: Path) -> None:
