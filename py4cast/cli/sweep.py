@@ -14,7 +14,7 @@ examples:
   py4cast sweep my_sweep.json --num_workers 4 --output tuned
   sbatch --array=0-7 --wrap "py4cast sweep my_sweep.json --output tuned"     each task makes its share
 
-The file says what all trainings share (base, or the config of a run), the space (dotted places, as for --set of train, with a list of
+The file says what all trainings share (base, or the config of a run), the space (dotted places, or model and strategy, as for --set of train, with a list of
 values or a range), how it is searched (grid; each, one setting at a time; random; optuna) and the seeds. Trials are judged by the validation, never by the
 test. What has been made is not made again, a killed training goes on. It writes sweep.json, .csv, .md and one page, sweep.html."""
 

@@ -35,7 +35,8 @@ __all__ = [
     "named_from",
 ]
 
-_PLACES = ("dataset", "model", "strategy", "train", "optim", "scores")
+_NAMED = ("dataset", "model", "strategy")
+_PLACES = (*_NAMED, "train", "optim", "scores")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,25 +244,36 @@ def default_model(strategy: Any) -> str:
 
 
 def build_config(document: dict[str, Any], overrides: Sequence[str]) -> RunConfig:
-    """The configuration of a document with dotted overrides such as `model.num_filters=64`.
+    """The configuration of a document with dotted overrides such as `model.num_filters=64`, or another implementation, `strategy=scaled_ar`.
 
     Raises:
         SettingsError: an override of an unknown part, or settings that are wrong.
     """
-    moved = []
+    moved, implementations = [], []
     for override in overrides:
-        place, _, _ = override.partition("=")
+        place, equals, text = override.partition("=")
         part, _, rest = place.strip().partition(".")
+        if part in _NAMED and not rest and equals:
+            implementations.append(_implementation(part, text))
+            continue
         if part not in (*_PLACES, "loss", "variables") or not rest:
             raise SettingsError(
                 f"--set {override!r}: expected one of {', '.join(_PLACES)} first (or loss, for its areas; or variables), such as model.num_filters=64"
             )
         inside = override.strip()[len(part) + 1 :]
-        moved.append(f"{part}.settings.{inside}" if part in ("dataset", "model", "strategy") else f"{part}.{inside}")
-    defaults = RunConfig().to_dict()
+        moved.append(f"{part}.settings.{inside}" if part in _NAMED else f"{part}.{inside}")
+    defaults, document = RunConfig().to_dict(), apply_overrides(document, implementations)
     whole = {**document, **{key: document.get(key, defaults[key]) for key in ("dataset", "strategy")}}
     whole.setdefault("model", {"name": default_model(whole["strategy"]), "settings": {}})
     return decode(RunConfig, _with_defaults_of_strategy(apply_overrides(whole, moved)))
+
+
+def _implementation(part: str, text: str) -> str:
+    """The override that puts another implementation in its place, by name or as `{"name", "settings"}`."""
+    text = text.strip().strip('"')
+    if not text:
+        raise SettingsError(f'--set {part}=: expected a name, or {{"name": ..., "settings": {{...}}}}')
+    return f"{part}={text}" if text.startswith("{") else f"{part}={json.dumps({'name': text, 'settings': {}})}"
 
 
 def _with_defaults_of_strategy(document: dict[str, Any]) -> dict[str, Any]:

@@ -1,16 +1,21 @@
 """Every file of config/ is read by the code that it is for."""
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from py4cast.datasets import registry as datasets
+from py4cast.errors import SettingsError
 from py4cast.models import build_network
 from py4cast.models import registry as models
 from py4cast.settings import read_json
 from py4cast.strategies import registry as strategies
 from py4cast.testing import make_info
+from py4cast.workflows.config import Named, build_config
+from py4cast.workflows.sweep.settings import SweepSettings
 from tests.conftest import ROOT
 
 FILES = sorted((ROOT / "config").rglob("*.json"))
@@ -57,8 +62,22 @@ def test_strategies(path: Path) -> None:
     strategies.get(path.stem).settings_kls.from_json(path)
 
 
+def test_the_sweep_of_the_defaults(tmp_path: Path) -> None:
+    document: dict[str, Any] = read_json(ROOT / "config" / "experiments" / "defaults.json")
+    for data in document["sets"]:
+        base = {"dataset": {"name": "gridded", "settings": read_json(ROOT / "config" / "datasets" / f"{data}.json")}}
+        for network, settings in document["networks"].items():
+            base |= {"model": {"name": network, "settings": settings}, "train": {**document["train"], **document["sets"][data]}}  # fmt: skip
+            path = tmp_path / "sweep.json"
+            path.write_text(json.dumps({"base": base, "space": document["space"], "search": "each", "objective": document["objectives"][data]}))  # fmt: skip
+            config = build_config(SweepSettings.from_json(path).document(), ())
+            config.check()
+            # the first values are the defaults
+            first = [f"{place}={json.dumps(values[0])}" for place, values in document["space"].items()]
+            assert build_config(base, first) == config
+
+
 def test_a_ring_without_truth_is_learned_like_the_rest(tmp_path: Path) -> None:
-    from py4cast.workflows.config import build_config
     from py4cast.workflows.train.run import _make
 
     tiny = [
@@ -98,8 +117,29 @@ def test_settings_of_a_run_are_decoded_once(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_wrong_setting_of_the_data_is_told_before_any_work() -> None:
-    from py4cast.errors import SettingsError
-    from py4cast.workflows.config import Named, RunConfig
+    from py4cast.workflows.config import RunConfig
 
     with pytest.raises(SettingsError, match=r"dataset\.siz: unknown setting; did you mean 'size'"):
         RunConfig(dataset=Named(name="dummy", settings={"siz": 3})).check()
+
+
+def test_another_implementation_is_put_in_place_by_name() -> None:
+    config = build_config({"model": {"name": "unet", "settings": {"init_features": 8}}}, ["model.num_layers=3", "strategy=scaled_ar", 'model="cnn"'])  # fmt: skip
+    assert config.strategy == Named(name="scaled_ar") and config.model == Named(name="cnn", settings={"num_layers": 3})
+    config = build_config({}, ["strategy=graph_efm", 'model={"name": "hilam", "settings": {"num_layers": 2}}'])
+    assert config.model == Named(name="hilam", settings={"num_layers": 2})
+    assert build_config({}, ["strategy=graph_efm"]).model.name == "hilam", "the strategy's own network"
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("strategy=scaled_arr", "unknown strategy 'scaled_arr'; did you mean 'scaled_ar'"),
+        ("model=", 'expected a name, or {"name"'),
+        ('model={"nam": "cnn"}', "did you mean 'name'"),
+        ("train=3", "expected one of dataset, model"),
+    ],
+)
+def test_an_implementation_that_is_none_is_named(override: str, told: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(told)):
+        build_config({}, [override]).check()
