@@ -42,8 +42,9 @@ class Entry(nn.Module):
         bounds: of the predicted features, by name.
     """
 
-    def __init__(self, info: DatasetInfo, further: Sequence[str]) -> None:
+    def __init__(self, info: DatasetInfo, further: Sequence[str], tells_gaps: bool = False) -> None:
         super().__init__()
+        self._tells_gaps = tells_gaps
         self.info = info
         stats, transforms = info.stats | info.learned_stats, transforms_of(info.variables)
         self.states = Normalizer(info.prognostic, stats, transforms)
@@ -62,6 +63,13 @@ class Entry(nn.Module):
     def _further(self) -> dict[str, Normalizer]:
         return {key: n for key, n in self.inputs.items() if isinstance(n, Normalizer)}
 
+    def _heard(self, normalizer: Normalizer, values: Tensor) -> Tensor:
+        """A further input, standardised; behind it where it is known, for a network that takes that."""
+        standardised = normalizer.standardise(values)
+        if not self._tells_gaps:
+            return standardised
+        return torch.cat([standardised, (~torch.isnan(standardised)).to(standardised.dtype)], dim=-1)
+
     def given(self, step: Given[Tensor]) -> Given[Tensor]:
         """What is given of a step, standardised; its border has all predicted features."""
         forcing = None if step.forcing is None or not self.info.forcing else self.forcings.standardise(step.forcing)
@@ -73,7 +81,7 @@ class Entry(nn.Module):
                 if is_whole
                 else self._widened(self.states.standardise(step.border))
             )
-        further = {key: n.standardise(step.inputs[key]) for key, n in self._further().items()}
+        further = {key: self._heard(n, step.inputs[key]) for key, n in self._further().items()}
         return Given(forcing, border, further, step.noise)
 
     def _widened(self, states: Tensor) -> Tensor:
@@ -110,7 +118,7 @@ class Entry(nn.Module):
         for key, normalizer in self._further().items():
             if key not in batch:
                 raise DataError(f"no input {key!r} given; this Forecaster needs {', '.join(self.inputs)}")
-            further[key] = normalizer.standardise(_ordered(batch[key], info.inputs[key].names))
+            further[key] = self._heard(normalizer, _ordered(batch[key], info.inputs[key].names))
         return Samples(states, given, truth, border, further, batch.init_time)  # type: ignore[arg-type]
 
 

@@ -75,7 +75,7 @@ class Forecaster(nn.Module):
         self.carried: dict[str, Tensor] = {}
         self.calibration: Calibration | None = None
         assert isinstance(network.model, ModelABC), "the builder makes only models"
-        self.entry = Entry(info, network.model.further_inputs)
+        self.entry = Entry(info, network.further_inputs, network.model.hears_gaps)
 
     @property
     def device(self) -> torch.device:

@@ -145,7 +145,8 @@ class Grid:
         Args:
             latitude: [degrees north], `(ngrid,)`.
             longitude: [degrees east], `(ngrid,)`.
-            areas: of the cells [m²], `(ngrid,)`; by default those of the spherical Voronoi cells.
+            areas: of the cells [m²], `(ngrid,)`; by default those of the spherical Voronoi cells, or of one size where a few
+                points, or points on one circle, have none.
             rows: of a reduced grid: how many points stand on each row.
             name: what to call it.
 
@@ -393,5 +394,6 @@ def _voronoi_areas(latitude: Array, longitude: Array) -> Array:
     """Areas of the cells of points that are nearer to one than to any other [m²], `(points,)`."""
     try:
         return polygon_areas(voronoi_cells(_unit_vectors(latitude, longitude))) * EARTH_RADIUS**2
-    except ValueError as error:
-        raise DataError(f"grid: the cells of {latitude.size} points cannot be made: {error}") from None
+    except ValueError:
+        # fewer than four points, or points on one circle, have no cells: stations, a ship's track; they weigh alike
+        return np.full(latitude.size, 1e10)

@@ -124,7 +124,7 @@ ROOMS = {
         "attention interaction triangulated",
         "latent meshes windowed",
         "graph",
-        "cache parts",
+        "cache further parts",
         "base",
         "attentive graphlam hierarchy",
         "graphtransformer hilam hilamparallel transformer",

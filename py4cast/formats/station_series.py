@@ -13,8 +13,6 @@ from py4cast.grid import Grid
 
 __all__ = ["StationSeries"]
 
-_AREA = 1e10  # of a station's cell [m2], where so few stand that they have no cells: all count alike
-
 
 class StationSeries(ReaderABC):
     """Opens the table of some stations; each is a cell, in the order in which they first stand in the table.
@@ -37,9 +35,7 @@ class StationSeries(ReaderABC):
         try:
             return Grid.points(latitude, longitude, name="stations")
         except DataError as error:
-            if "cannot be made" not in str(error):
-                raise DataError(f"{self.path}: {error}") from None
-            return Grid.points(latitude, longitude, np.full(latitude.size, _AREA), name="stations")
+            raise DataError(f"{self.path}: {error}") from None
 
     def records(self) -> list[Record]:
         zero = np.timedelta64(0, "s")

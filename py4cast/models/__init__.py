@@ -81,12 +81,13 @@ def build_network(
     if num_latent and not kind.takes_latent:
         fitting = _names_of(lambda other: other.takes_latent)
         raise SettingsError(f"model {name!r} has no mesh for the strategy's latent variable; models that do: {fitting}")
-    for key in kind.further_inputs:
+    settings = settings_of(kind, document, "model", source)
+    further = kind.inputs_of(settings)
+    for key in further:
         if key not in (inputs or {}):
             raise SettingsError(
                 f"model {name!r} asks for the input {key!r}{nearest(key, inputs or {})}; set dataset.inputs"
             )
-    settings = settings_of(kind, document, "model", source)
     statics_of = statics.copy()
     kind.rank_zero_setup(settings, statics_of)
     parameters = inspect.signature(kind.__init__).parameters
@@ -103,7 +104,7 @@ def build_network(
     if not issubclass(kind, nn.Module):
         raise SettingsError(f"model {name!r}: {kind.__name__} is no torch.nn.Module")
     model.transform_statics(statics.copy())
-    return GriddedNetwork(model, grid.shape, use_checkpoint), settings
+    return GriddedNetwork(model, grid.shape, use_checkpoint, further), settings
 
 
 def _names_of(fits: Callable[[type[ModelABC]], bool]) -> str:

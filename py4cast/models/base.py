@@ -41,6 +41,7 @@ class ModelABC(ABC):
         reference: its paper.
         further_inputs: keys of inputs on other grids that `forward` takes by keyword beside x, standardised,
             `(batch, lat, lon, features)` on their own grid; `inputs` in the constructor tells their grids and features.
+        hears_gaps: whether behind the features of a further input there is 1 where each is known and 0 where it is missing.
         grids: kinds of grids that it takes, `rectangle` and `points`.
         conditioned: whether `forward` takes a vector `condition`, `(batch, num_conditions)`, by keyword: noise of a member,
             the noise level of a diffusion, a lead time. `num_conditions` in the constructor tells its size.
@@ -53,10 +54,16 @@ class ModelABC(ABC):
     onnx_supported: ClassVar[bool] = False
     reference: ClassVar[str] = ""
     further_inputs: ClassVar[tuple[str, ...]] = ()
+    hears_gaps: ClassVar[bool] = False
     grids: ClassVar[frozenset[str]] = frozenset({"rectangle"})
     conditioned: ClassVar[bool] = False
     takes_latent: ClassVar[bool] = False
     keeps_skill_in_bf16: ClassVar[bool] = False
+
+    @classmethod
+    def inputs_of(cls, settings: Any) -> tuple[str, ...]:
+        """Keys of the further inputs that a model of these settings takes; by default those of its kind."""
+        return cls.further_inputs
 
     @abstractmethod
     def transform_statics(self, statics: Statics) -> Statics:
@@ -155,17 +162,22 @@ class GriddedNetwork(nn.Module):
         model: any ModelABC.
         grid_shape: `(lat, lon)`.
         use_checkpoint: whether activations are computed again in the backward pass instead of kept.
+        further_inputs: keys of the inputs on other grids that the model takes; by default those of its kind.
 
     Attributes:
         computes_terms_inside: whether every step of a rollout computes what it could share with the others.
     """
 
-    def __init__(self, model: nn.Module, grid_shape: tuple[int, int], use_checkpoint: bool = False) -> None:
+    def __init__(
+        self, model: nn.Module, grid_shape: tuple[int, int], use_checkpoint: bool = False,
+        further_inputs: tuple[str, ...] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.model = model
         self.grid_shape = grid_shape
         self.use_checkpoint = use_checkpoint
         assert isinstance(model, ModelABC), "the builder makes only models"
+        self.further_inputs = model.further_inputs if further_inputs is None else further_inputs
         self._is_flat = _flattens(model, grid_shape)
         self.computes_terms_inside = False
         # not a submodule: its weights are the model's
@@ -199,7 +211,7 @@ class GriddedNetwork(nn.Module):
     ) -> Tensor:
         further = () if terms is None else (terms,)
         assert isinstance(self.model, ModelABC), "the builder makes only models"
-        named = {key: (inputs or {})[key] for key in self.model.further_inputs}
+        named = {key: (inputs or {})[key] for key in self.further_inputs}
         if condition is not None:
             named["condition"] = condition
         if self._part:

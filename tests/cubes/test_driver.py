@@ -24,7 +24,10 @@ from py4cast.models import GridModel, registry
 from py4cast.registry import Entry
 from py4cast.settings import Settings
 from py4cast.variables import Variable
+from py4cast.workflows.config import build_config
+from py4cast.workflows.export.run import Export, export
 from py4cast.workflows.forecast.run import Forecast, forecast
+from py4cast.workflows.train.run import train
 from tests.weather_files import HOUR, START, describe, wave_fields, write_json, write_netcdf
 
 SMALL = {"num_filters": 4}
@@ -268,3 +271,70 @@ def test_stations_are_an_input_that_is_known_at_the_start_alone(
         forecast(replace(asked, further={"buoys": [str(today)]}))
     with pytest.raises(SettingsError, match="inputs_at_start: no input 'buoys'"):
         make(tmp_path, **source, inputs_at_start=["buoys"])
+
+
+MESH: dict[str, dict[str, Any]] = {
+    "graphlam": {"hidden_dims": 8, "processor_layers": 1},
+    "graphtransformer": {"hidden_dims": 8, "processor_layers": 1, "num_heads": 2},
+}
+
+
+def silent_at(hours: range, path: Path) -> Path:
+    """Reports of three stations, the last of which has none at all in these hours."""
+    return observations(path, hours, (0, 1, 2))
+
+
+@pytest.mark.parametrize(
+    ("model", "strategy"),
+    [("graphlam", "scaled_ar"), ("graphtransformer", "diff_ar"), ("graphlam", "graph_efm"), ("graphlam", "diffusion")],
+)
+def test_networks_on_a_mesh_hear_stations(tmp_path: Path, model: str, strategy: str) -> None:
+    """With gaps, from the table to the forecast that operations make, by torch and by ONNX Runtime."""
+    store = observations(tmp_path / "obs.csv", range(60))
+    train, *_ = make(tmp_path, inputs={"stations": {"store": str(store)}}, inputs_at_start=["stations"])
+    batch = train.read_batch([0, 1])
+    assert bool(torch.isnan(batch["stations"].tensor).any()), "station 3 is silent at odd hours"
+    document = {**MESH[model], "further_inputs": ["stations"]}
+    settings = {"num_latent": 2} if strategy == "graph_efm" else {}
+    torch.manual_seed(0)
+    forecaster = Forecaster.build(train.info, model, strategy, 2, document, settings)
+    optimizer = torch.optim.Adam(forecaster.parameters(), 1e-3)
+    objective = losses.get(forecaster.strategy.default_loss)(train.info)
+    for _ in range(2):
+        optimizer.zero_grad()
+        loss = forecaster.training_loss(batch, objective).mean()
+        loss.backward()
+        assert bool(loss.isfinite())
+        optimizer.step()
+    listener = forecaster.network.model.further["stations"]
+    assert bool((listener.point_embedder[0].weight.grad != 0).any()), "it learns from the stations"
+    forecaster.eval()
+    forecaster.save(tmp_path / "f.safetensors")
+    again = Forecaster.load(tmp_path / "f.safetensors")
+    first, second = (f.eval().forecast(batch, num_steps=2).tensor for f in (forecaster, again))
+    assert torch.equal(first, second) and again.network.further_inputs == ("stations",)
+    batch["stations"].tensor.fill_(float("nan"))
+    without = forecaster.forecast(batch, num_steps=2).tensor
+    assert bool(torch.isfinite(without).all()) and not torch.equal(without, first)
+
+    silent = silent_at(range(18, 25), tmp_path / "today.csv")
+    asked = Forecast(
+        forecaster=str(tmp_path / "f.safetensors"), init_time="2020-01-02T00", num_steps=2, output=[str(tmp_path / "out.nc")],
+        input=[str(tmp_path / "in" / "a.nc")], further={"stations": [str(silent)]}, free_border=True,
+    )  # fmt: skip
+    forecast(asked)
+    if strategy == "diffusion":
+        return  # its 31 calls of the network take minutes to trace
+    export(Export(forecaster=asked.forecaster, output=str(tmp_path / "step.onnx")))
+    forecast(replace(asked, forecaster=str(tmp_path / "step.onnx"), output=[str(tmp_path / "onnx.nc")]))
+    with xr.open_dataset(tmp_path / "out.nc") as one, xr.open_dataset(tmp_path / "onnx.nc") as other:
+        np.testing.assert_allclose(other["t"], one["t"], atol=2e-3)
+
+
+def test_an_input_that_no_network_takes_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = observations(tmp_path / "obs.csv", range(60))
+    make(tmp_path)
+    data = describe(tmp_path / "in", grid={"border_size": 2}, inputs={"stations": {"store": str(store)}}, inputs_at_start=["stations"])  # fmt: skip
+    document = {"dataset": {"name": "gridded", "settings": data}, "model": {"name": "cnn", "settings": SMALL}}
+    train(build_config(document, ["train.epochs=1", "train.no_log=true", "train.plots=[]", "train.num_pred_steps_val_test=1"]), run_name="x")  # fmt: skip
+    assert "the input stations is read and the model cnn does not take it; networks on a mesh do by model.further_inputs" in caplog.text  # fmt: skip

@@ -70,6 +70,7 @@ class AttentionModel(MeshModel):
             "g2m": self.embedded("g2m", self.g2m_embedder),
             "m2g": self.embedded("m2g", self.m2g_embedder),
             **self.static_terms(),
+            **self.further_terms(),
         }
 
     def encode(self, cells: Tensor, terms: Terms) -> Tensor:

@@ -11,7 +11,7 @@ Modeling, arXiv 2309.17370.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
@@ -20,12 +20,14 @@ import torch
 from torch import Tensor, nn
 
 from py4cast.batch import Statics
+from py4cast.dataset_info import InputInfo
 from py4cast.errors import SettingsError
 from py4cast.grid import Grid
 from py4cast.models.base import NodeModel
 from py4cast.models.graph.blockwise import Block, blockwise
 from py4cast.models.graph.cache import cached_graph
 from py4cast.models.graph.edges import Edges
+from py4cast.models.graph.further import FurtherInput
 from py4cast.models.graph.graph import Connections, Graph
 from py4cast.models.graph.interaction import InteractionNetwork, embed, make_mlp, run_mlp
 from py4cast.models.graph.latent import LatentVariable, divergence
@@ -50,22 +52,27 @@ class MeshModel(NodeModel):
         settings: of the network and its mesh.
         grid: whose cells are the nodes.
         graph: to use instead of the one that the settings describe.
+        inputs: further inputs by key, of which the cells hear those that the settings name.
     """
 
     settings_kls: ClassVar[type]
     onnx_supported = True
+    hears_gaps = True
     grids: ClassVar[frozenset[str]] = frozenset({"rectangle", "points"})
     is_hierarchical: ClassVar[bool] = False
     global_mesh: ClassVar[Literal["icosahedral", "octahedral"]] = "icosahedral"
     graph_digest: Tensor
 
     def __init__(
-        self, num_input_features: int, num_output_features: int, settings: MeshSettings, grid: Grid, graph: Graph | None = None
+        self, num_input_features: int, num_output_features: int, settings: MeshSettings, grid: Grid, graph: Graph | None = None,
+        inputs: Mapping[str, InputInfo] | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.settings = settings
         graph = self.graph_of(settings, grid) if graph is None else graph
         self.grid_embedder = self.cell_embedder(num_input_features)
+        how = (grid, settings.hidden_dims, settings.hidden_layers, settings.num_nearest)
+        self.further = nn.ModuleDict({key: FurtherInput((inputs or {})[key], *how) for key in settings.further_inputs})
         self.make_coders(graph, num_output_features)
         self._keep("g2m", graph.grid_to_mesh.features)
         self._keep("m2g", graph.mesh_to_grid.features)
@@ -95,6 +102,10 @@ class MeshModel(NodeModel):
     def mesh_settings(cls, settings: MeshSettings, grid: Grid) -> MeshSettings:
         """The settings with the mesh that `auto` stands for on an even globe."""
         return replace(settings, mesh=cls.global_mesh) if settings.mesh == "auto" and is_even_globe(grid) else settings
+
+    @classmethod
+    def inputs_of(cls, settings: Any) -> tuple[str, ...]:
+        return tuple(settings.further_inputs)
 
     @classmethod
     def rank_zero_setup(cls, settings: Any, statics: Statics) -> None:
@@ -142,6 +153,17 @@ class MeshModel(NodeModel):
     def precompute(self) -> Terms:
         """All that depends on weights alone."""
 
+    def further_terms(self) -> Terms:
+        """What never changes of the further inputs."""
+        return {f"further {key}": listener.precompute() for key, listener in self.further.items()}  # type: ignore[operator]
+
+    def cells_of(self, x: Tensor, terms: Terms, further: Mapping[str, Tensor]) -> Tensor:
+        """The cells of an input, after they have heard the further ones, `(cells, batch, hidden)`."""
+        cells = embed(self.grid_embedder, x.transpose(0, 1))
+        for key, listener in self.further.items():
+            cells = listener(cells, further[key], terms[f"further {key}"])
+        return cells
+
     @abstractmethod
     def encode(self, cells: Tensor, terms: Terms) -> Tensor:
         """The finest nodes after listening to the cells, `(nodes, batch, hidden)`."""
@@ -154,15 +176,16 @@ class MeshModel(NodeModel):
     def decode(self, mesh: Tensor, cells: Tensor, terms: Terms) -> Tensor:
         """The output at the cells, `(cells, batch, features)`."""
 
-    def forward(self, x: Tensor, terms: Terms | None = None) -> Tensor:
+    def forward(self, x: Tensor, terms: Terms | None = None, **further: Tensor) -> Tensor:
         """`(batch, ngrid, features)` → `(batch, ngrid, features)`.
 
         Args:
             x: of every cell, row by row.
             terms: of `precompute`, where several steps share them.
+            further: inputs on points of their own by key, `(batch, lat, lon, features)`, and behind these where they are known.
         """
         terms = self.precompute() if terms is None else terms
-        cells = embed(self.grid_embedder, x.transpose(0, 1))
+        cells = self.cells_of(x, terms, further)
         mesh = self.process(self.encode(cells, terms), terms)
         return self.decode(mesh, cells, terms).transpose(0, 1)
 
@@ -177,6 +200,7 @@ class GraphModel(MeshModel):
         grid: whose cells are the nodes.
         graph: to use instead of the one that the settings describe.
         num_latent: numbers of a latent variable on the coarsest nodes, for a strategy that asks for it.
+        inputs: further inputs by key, of which the cells hear those that the settings name.
     """
 
     settings_kls: ClassVar[type] = GraphSettings
@@ -186,10 +210,10 @@ class GraphModel(MeshModel):
 
     def __init__(
         self, num_input_features: int, num_output_features: int, settings: GraphSettings, grid: Grid, graph: Graph | None = None,
-        num_latent: int = 0,
+        num_latent: int = 0, inputs: Mapping[str, InputInfo] | None = None,
     ) -> None:  # fmt: skip
         graph = self.graph_of(settings, grid) if graph is None else graph
-        super().__init__(num_input_features, num_output_features, settings, grid, graph)
+        super().__init__(num_input_features, num_output_features, settings, grid, graph, inputs)
         sizes = (len(graph.nodes[-1]), graph.num_cells, num_input_features, num_output_features, num_latent)
         width = (settings.hidden_dims, settings.hidden_layers)
         self.latent = LatentVariable(*sizes, *width) if num_latent else None
@@ -198,6 +222,8 @@ class GraphModel(MeshModel):
     def part(self, group: ModelGroup) -> NodePart:
         if self.latent is not None:
             raise SettingsError("--distributed domain: a latent variable of a mesh is not cut into parts; expected ddp")
+        if self.further:
+            raise SettingsError("--distributed domain: further inputs of a mesh are not cut into parts; expected ddp")
         num_inputs, num_outputs, grid = self._made_of
         graph, owners = self.graph_of(self.settings, grid), cell_owners(grid, group)
         if graph.digest != int(self.graph_digest):
@@ -207,7 +233,9 @@ class GraphModel(MeshModel):
         part = type(self)(num_inputs, num_outputs, self.settings, grid, part_of(graph, owners, group))
         return NodePart(self, part, owners, group)
 
-    def forward(self, x: Tensor, terms: Terms | None = None, condition: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, terms: Terms | None = None, condition: Tensor | None = None, **further: Tensor
+    ) -> Tensor:
         """`(batch, ngrid, features)` → `(batch, ngrid, features)`.
 
         Args:
@@ -216,9 +244,10 @@ class GraphModel(MeshModel):
             condition: for a latent variable, its noise `(batch, lat, lon, latent)`; with the output that is to come behind it
                 the variable is drawn from the posterior, and the last feature of what is given back is each cell's share
                 of KL(posterior‖prior).
+            further: inputs on points of their own by key.
         """
         if self.latent is None:
-            return super().forward(x, terms)
+            return super().forward(x, terms, **further)
         if condition is None:
             raise ValueError("a network with a latent variable was called without its noise")
         terms = self.precompute() if terms is None else terms
@@ -236,7 +265,7 @@ class GraphModel(MeshModel):
                 shares.append(divergence(posterior, prior) / x.shape[1])
             return latent.added(nodes, prior if posterior is None else posterior, noise)
 
-        cells = embed(self.grid_embedder, x.transpose(0, 1))
+        cells = self.cells_of(x, terms, further)
         mesh = self.process(self.encode(cells, terms), terms, add)
         y = self.decode(mesh, cells, terms).transpose(0, 1)
         return torch.cat([y, *(s[:, None, None].expand(-1, y.shape[1], 1) for s in shares)], dim=-1)
@@ -290,6 +319,7 @@ class GraphModel(MeshModel):
             "g2m": self.static_term("g2m", self.g2m_gnn, self.g2m_embedder),
             "m2g": self.static_term("m2g", self.m2g_gnn, self.m2g_embedder),
             **self.static_terms(),
+            **self.further_terms(),
         }
 
     def encode(self, cells: Tensor, terms: Terms) -> Tensor:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from py4cast.grid import EARTH_RADIUS, Grid
 
-__all__ = ["Geometry", "geometry_of"]
+__all__ = ["Geometry", "geometry_of", "on_sphere"]
 
 Array = NDArray[np.float64]
 
@@ -83,7 +83,7 @@ class Points(Geometry):
         raise NotImplementedError("points have no rows and columns")
 
     def differences(self, senders: Array, receivers: Array) -> Array:
-        return _on_sphere(senders, receivers)
+        return on_sphere(senders, receivers)
 
     def plane(self, points: Array) -> Array:
         return _flat(points, self.grid.xyz()[0])
@@ -111,7 +111,7 @@ class Sphere(Geometry):
         return EARTH_RADIUS * np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
 
     def differences(self, senders: Array, receivers: Array) -> Array:
-        return _on_sphere(senders, receivers)
+        return on_sphere(senders, receivers)
 
     def plane(self, points: Array) -> Array:
         return _flat(points, self._xyz.reshape(-1, 3))
@@ -137,7 +137,7 @@ def _bilinear(values: Array, rows: Array, columns: Array) -> Array:
     return np.asarray(top * (1 - a) + (values[down, j] * (1 - b) + values[down, right] * b) * a)
 
 
-def _on_sphere(senders: Array, receivers: Array) -> Array:
+def on_sphere(senders: Array, receivers: Array) -> Array:
     """From each receiver to its sender: distance, and its components towards east and north of the receiver [m]."""
     # numbers of a kind side by side: sums over rows of three take ten times as long
     (x, y, z), (dx, dy, dz) = np.ascontiguousarray(receivers.T), np.ascontiguousarray((senders - receivers).T)

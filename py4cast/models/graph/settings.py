@@ -28,6 +28,9 @@ class MeshSettings(Settings):
     num_nearest: int = setting(
         4, "how many nodes a cell hears, and how many are nearest where mesh_edges asks for them"
     )
+    further_inputs: tuple[str, ...] = setting(
+        (), "keys of dataset.inputs, on points or grids of their own, that the cells hear too"
+    )
 
     def __post_init__(self) -> None:
         for name in ("hidden_dims", "hidden_layers", "processor_layers", "num_nearest"):
@@ -39,6 +42,13 @@ class MeshSettings(Settings):
             raise ValueError(f"mesh_spacing must be at least 1 cell, found {self.mesh_spacing}")
         if self.mesh_spacing is not None and self.mesh == "neural_lam":
             raise ValueError("mesh_spacing has no effect with mesh='neural_lam'; expected mesh='rectangular'")
+        if len(set(self.further_inputs)) < len(self.further_inputs):
+            raise ValueError(f"further_inputs {', '.join(self.further_inputs)}: one stands twice")
+        for key in self.further_inputs:
+            if not key.isidentifier() or key in ("x", "terms", "condition"):
+                raise ValueError(
+                    f"further_inputs: {key!r} cannot be told from the network's own arguments; expected another key"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """train: from a configuration to a run folder with a Forecaster, its scores, logs and pictures."""
 
 import copy
+import json
 import logging
 import os
 import warnings
@@ -236,6 +237,11 @@ def _make(
         decoded.strategy,
         config.train.use_checkpoint,
     )
+    for key in sorted(info.inputs.keys() - forecaster.inputs.keys()):
+        told = (
+            "the input %s is read and the model %s does not take it; networks on a mesh do by model.further_inputs=[%s]"
+        )
+        logger.warning(told, key, config.model.name, json.dumps(key))
     forecaster.strategy.pushes_forward = config.train.push_forward
     _begin_from(forecaster, config.train, weights, init_from)
     # a ring where no truth is imposed is learned like the rest
