@@ -141,6 +141,7 @@ class CheckpointKeeper(Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Notes that all of a checkpoint was taken over."""
         self.has_begun = True
+        _begin_next_epoch(trainer)
 
     def save_last(self, trainer: pl.Trainer) -> None:
         """Saves the state of this moment."""
@@ -177,6 +178,22 @@ class CheckpointKeeper(Callback):
                 self.best = loss
                 trainer.save_checkpoint(self.best_path)
         self.save_last(trainer)
+
+
+def _begin_next_epoch(trainer: pl.Trainer) -> None:
+    """What was saved at the end of an epoch goes on with the next one.
+
+    Lightning does so but where a number of steps ends the training: there it would end the epoch once more, without batches.
+    """
+    loop = trainer.fit_loop
+    if not loop.restarted_on_epoch_end:
+        return
+    loop.epoch_progress.increment_completed()
+    epochs: Any = loop.epoch_progress.current
+    epochs.completed = epochs.processed
+    loop._restarting = loop.epoch_loop.restarting = False
+    loop.reset_restart_stage()
+    loop.epoch_loop.reset_restart_stage()
 
 
 def _forget(progress: Any) -> None:

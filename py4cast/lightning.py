@@ -238,12 +238,12 @@ class AutoRegressiveLightning(pl.LightningModule):
         finish_epoch(self.test_plotters, self, gather)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        names = ("batches_done", "validated_epoch", "validation_rmse")
         checkpoint["py4cast"] = {
-            "batches_done": self.batches_done,
-            "validated_epoch": self.validated_epoch,
-            "validation_rmse": self.validation_rmse,
+            **{name: getattr(self, name) for name in names},
             **progress_of(self.epoch, self.trainer.world_size, self.trainer.num_nodes),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.batches_done, self.validated_epoch = go_on(self.epoch, checkpoint, self.learning)
+        self.validation_rmse = checkpoint["py4cast"].get("validation_rmse", {})

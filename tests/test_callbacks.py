@@ -66,6 +66,30 @@ def test_stopped_after_any_step_it_goes_on_exactly(monkeypatch: pytest.MonkeyPat
         assert resumed["callbacks"] == whole["callbacks"], "the best one is the same too"
 
 
+@pytest.mark.parametrize("steps", [None, 14, 17], ids=["epochs", "whole epochs of steps", "steps"])
+def test_killed_once_an_epoch_is_saved_it_goes_on_with_the_next(
+    monkeypatch: pytest.MonkeyPatch, steps: int | None
+) -> None:
+    config = tiny(max_steps=steps, early_stopping=5)
+    whole = last(train(config, run_name="whole"))
+    assert whole["py4cast"]["batches_done"] == (steps or 21)
+    end_of_epoch = CheckpointKeeper.on_train_epoch_end
+    for epoch in (1, 2):
+
+        def killed(self, trainer, module, epoch=epoch):
+            end_of_epoch(self, trainer, module)
+            if trainer.current_epoch + 1 == epoch:
+                raise SystemExit(9)
+
+        monkeypatch.setattr(CheckpointKeeper, "on_train_epoch_end", killed)
+        with pytest.raises(SystemExit):
+            train(config, run_name=f"killed{epoch}")
+        monkeypatch.setattr(CheckpointKeeper, "on_train_epoch_end", end_of_epoch)
+        resumed = last(train(config, run_name=f"killed{epoch}", resume=True))
+        assert same_weights(resumed, whole) and resumed["py4cast"] == whole["py4cast"], epoch
+        assert resumed["callbacks"] == whole["callbacks"]
+
+
 @pytest.mark.slow
 def test_killed_at_random_moments_it_goes_on_exactly(tmp_path: Path) -> None:
     root = str(tmp_path / "k")

@@ -237,11 +237,7 @@ def _make(
         decoded.strategy,
         config.train.use_checkpoint,
     )
-    for key in sorted(info.inputs.keys() - forecaster.inputs.keys()):
-        told = (
-            "the input %s is read and the model %s does not take it; networks on a mesh do by model.further_inputs=[%s]"
-        )
-        logger.warning(told, key, config.model.name, json.dumps(key))
+    _tell_unheard(forecaster)
     forecaster.strategy.pushes_forward = config.train.push_forward
     _begin_from(forecaster, config.train, weights, init_from)
     # a ring where no truth is imposed is learned like the rest
@@ -270,6 +266,13 @@ def _make(
     )
     module.stops_when_not_finite = config.train.on_nan == "stop"
     return module, datasets
+
+
+def _tell_unheard(forecaster: Forecaster) -> None:
+    """Warns of further inputs that are read and that the network does not take."""
+    told = "the input %s is read and the model %s does not take it; networks on a mesh do by model.further_inputs=[%s]"
+    for key in sorted(forecaster.info.inputs.keys() - set(forecaster.inputs)):
+        logger.warning(told, key, forecaster.names["model"], json.dumps(key))
 
 
 def _begin_from(

@@ -75,8 +75,13 @@ def make_callbacks(t: TrainSettings, folder: Path, keeper: CheckpointKeeper, hea
         TrainingProgress()
         if sys.stderr.isatty() and logging.getLogger("py4cast").level < logging.WARNING
         else EpochLog(),
-        *([] if t.early_stopping is None else [EarlyStopping("val_mean_loss", patience=t.early_stopping)]),
+        *([] if t.early_stopping is None else [_patience(t.early_stopping)]),
     ]
+
+
+def _patience(count: int) -> EarlyStopping:
+    """Stops after so many validations without a better one; it counts when they end, before the state of the epoch is saved."""
+    return EarlyStopping("val_mean_loss", patience=count, check_on_train_epoch_end=False)
 
 
 def make_trainer(
