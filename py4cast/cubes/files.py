@@ -110,6 +110,14 @@ class FieldFiles(KeptCube):
         if self._catalog.grid is None:
             raise DataError(f"{show_paths(paths)}: no field with a time on a rectangular grid")
         self._grid = self._catalog.grid
+        if is_series and is_ensemble:
+            members = ", ".join(
+                "none" if m is None else str(m)
+                for m in sorted({r.member for r in records}, key=lambda m: -1 if m is None else m)
+            )
+            raise DataError(
+                f"{show_paths(paths)}: fields of the members {members}, where one of each is wanted; give files of one member"
+            )
         self.axis = self._make_axis(leads, is_series)
         whole = (slice(0, self._grid.shape[0]), slice(0, self._grid.shape[1]))
         self._reader = self._catalog.planes(self._grid, whole)
@@ -165,11 +173,15 @@ def _names(identities: Iterable[Identity]) -> dict[Identity, str]:
     identities = list(dict.fromkeys(identities))
     counts = Counter(short for short, _, _ in identities)
     return {
-        (short, level, kind): short
-        if counts[short] == 1 and kind in _PLAIN_LEVELS
-        else feature_name(short, level, kind)
-        for short, level, kind in identities
+        i: i[0] if counts[i[0]] == 1 and (i[2] in _PLAIN_LEVELS or _is_named(i)) else feature_name(*i)
+        for i in identities
     }
+
+
+def _is_named(identity: Identity) -> bool:
+    """Whether its short name tells the level already, as files of this package do."""
+    short, level, kind = identity
+    return short.endswith(feature_name("", level, kind))
 
 
 def _variable(identity: Identity, name: str, is_accumulated: bool) -> Variable:

@@ -143,6 +143,8 @@ class CfReader(ReaderABC):
             levels = level_type(named)
         valid = self._valid_times(array, others)
         keys, beside = self._keys(name, array, others)
+        mapping = attrs.get("grid_mapping") or array.encoding.get("grid_mapping")
+        grid_key = repr((spatial, mapping, *(None if c is None else c.name for c in self._places(array, spatial))))
         records = []
         for combination in itertools.product(*axes):
             at = {**scalars, **{kind: value for kind, _, _, value in combination}}
@@ -160,15 +162,51 @@ class CfReader(ReaderABC):
                     type_of_level=levels if level is not None else None,
                     init_time=init,
                     lead_time=lead,
-                    member=None if at.get("member") is None else int(at["member"]),
+                    member=self._member(at.get("member"), name, array),
                     units=str(attrs.get("units", "")),
                     locator=(name, places),
-                    grid_key=repr((spatial, attrs.get("grid_mapping") or array.encoding.get("grid_mapping"))),
+                    grid_key=grid_key,
                     standard_name=str(attrs.get("standard_name", "")),
                     keys=keys | {key: _plain(values[i]) for dim, i in places for key, values in beside[dim]},
                 )
             )
         return records
+
+    def _member(self, value: Any, name: str, array: xr.DataArray) -> int | None:
+        """The number of a member; a text counts as none where there is one alone."""
+        if value is None:
+            return None
+        try:
+            return int(value)
+        except ValueError:
+            dim = next(
+                (d for d in array.dims if (c := self.coordinate(d)) is not None and kind_of(c) == "member"), None
+            )
+            if dim is None or array.sizes[dim] == 1:
+                return None
+            raise DataError(
+                f"{self.path}: variable {name}: the member {_plain(value)!r} along {dim!r} is no number; expected whole numbers, or one member alone"
+            ) from None
+
+    def _places(self, array: xr.DataArray, spatial: tuple[Hashable, Hashable]) -> tuple[xr.DataArray | None, xr.DataArray | None]:  # fmt: skip
+        """Latitude and longitude along its dimensions: those that its attribute `coordinates` names, where there are several.
+
+        Raises:
+            DataError: several that differ, of which it names none.
+        """
+        named = str(array.encoding.get("coordinates") or array.attrs.get("coordinates") or "").split()
+        along = [c for c in array.coords.values() if c.dims == tuple(dict.fromkeys(spatial))]
+        lat, lon = (self._told(array, [c for c in along if is_it(c)], named) for is_it in (is_latitude, is_longitude))
+        return lat, lon
+
+    def _told(self, array: xr.DataArray, fitting: list[xr.DataArray], named: list[str]) -> xr.DataArray | None:
+        told = [c for c in fitting if c.name in named] or fitting
+        if any(not np.array_equal(c.values, told[0].values, equal_nan=True) for c in told[1:]):
+            both = " and ".join(str(c.name) for c in told)
+            raise DataError(
+                f"{self.path}: variable {array.name} may lie at {both}; expected its attribute 'coordinates' to name one of them"
+            )
+        return told[0] if told else None
 
     def _keys(self, name: str, array: xr.DataArray, others: list[Hashable]) -> tuple[dict[str, Any], _Beside]:
         """By what a field can be singled out: keys of all its fields, and by dimension what stands along it of other kinds."""
@@ -216,7 +254,7 @@ class CfReader(ReaderABC):
             return self._points(array, row)
         y, x = array.coords.get(row), array.coords.get(column)
         if y is not None and x is not None and is_latitude(y) and is_longitude(x):
-            return Grid(y.values, x.values)
+            return Grid(_degrees(y), _degrees(x))
         mapping = array.attrs.get("grid_mapping") or array.encoding.get("grid_mapping")
         projection: dict[str, Any] = {}
         if mapping and mapping in self.data:
@@ -224,20 +262,22 @@ class CfReader(ReaderABC):
             projection = {str(k): np.asarray(v).tolist() for k, v in attrs.items() if k not in ("proj4", "coordinates")}
         if y is not None and x is not None:
             y, x = _metres(y), _metres(x)
-        lat = next((c.values for c in array.coords.values() if c.dims == spatial and is_latitude(c)), None)
-        lon = next((c.values for c in array.coords.values() if c.dims == spatial and is_longitude(c)), None)
-        if lat is None or lon is None:
-            if not projection or x is None or y is None:
-                raise DataError(
-                    f"{self.path}: {array.name} along {row!r} and {column!r} has neither latitude and longitude nor a grid mapping"
-                )
+        north, east = self._places(array, spatial)
+        if north is not None and east is not None:
+            lat, lon = _degrees(north), _degrees(east)
+        elif not projection or x is None or y is None:
+            raise DataError(
+                f"{self.path}: {array.name} along {row!r} and {column!r} has neither latitude and longitude nor a grid mapping"
+            )
+        else:
             lat, lon = inverse(projection, *np.meshgrid(x, y))
-        return Grid(np.asarray(lat), np.asarray(lon), x, y, projection or {"grid_mapping_name": "unknown"})
+        return Grid(lat, lon, x, y, projection or {"grid_mapping_name": "unknown"})
 
     def _points(self, array: xr.DataArray, dim: Hashable) -> Grid:
         """The points along one dimension, with the areas of their cells where the file has them."""
-        along = [c for c in array.coords.values() if c.dims == (dim,)]
-        lat, lon = (_degrees(next(c for c in along if is_it(c))) for is_it in (is_latitude, is_longitude))
+        north, east = self._places(array, (dim, dim))
+        assert north is not None and east is not None, "it is no dimension of points otherwise"
+        lat, lon = _degrees(north), _degrees(east)
         sizes = [
             v for v in self.data.variables.values() if v.dims == (dim,) and v.attrs.get("standard_name") == "cell_area"
         ]

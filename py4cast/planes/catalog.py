@@ -23,7 +23,7 @@ from py4cast.formats.numpy import time_in_name
 from py4cast.grid import Grid
 from py4cast.planes.patterns import expand_patterns, show_paths
 from py4cast.planes.reader import STATIC, FieldPlace, FieldPlan, PlaneReader, run_of
-from py4cast.planes.rivals import merged, preference
+from py4cast.planes.rivals import merged, preferred
 from py4cast.planes.winds import WindAxes
 from py4cast.regrid import Regridder
 from py4cast.timeline import month_start
@@ -295,11 +295,7 @@ class Catalog:
         if known is None:
             places[key] = place
             return
-        rank, known_rank = preference(place, variable), preference(known, variable)
-        if rank < known_rank:
-            places[key] = place
-        elif rank == known_rank:
-            places[key] = merged(known, place, variable)
+        places[key] = preferred(known, place, variable, self._members is not None) or merged(known, place, variable)
 
     def _check_units(self, path: Path, record: Record, variable: Variable) -> None:
         known = self._units.setdefault(variable.name, record.units)

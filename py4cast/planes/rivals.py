@@ -15,7 +15,7 @@ from py4cast.formats.base import plain_level, same_key
 from py4cast.planes.reader import FieldPlace
 from py4cast.variables import Variable
 
-__all__ = ["differences", "merged", "preference"]
+__all__ = ["differences", "merged", "preference", "preferred"]
 
 # keys that tell fields apart; what follows from others is not compared
 _TELLING = ("stepType", "stepRange", "dataType", "expver")
@@ -33,11 +33,25 @@ def preference(place: FieldPlace, variable: Variable) -> tuple[int, float, int]:
     return named, float(record.lead_time / np.timedelta64(1, "s")), record.member or 0
 
 
+def preferred(known: FieldPlace, other: FieldPlace, variable: Variable, wants_members: bool) -> FieldPlace | None:
+    """Which of two fields of one instant is meant, None where neither is.
+
+    A field without member, such as the mean of all, is not the first of them; where members are asked for it is none.
+    """
+    rank, known_rank = preference(other, variable), preference(known, variable)
+    members = known.record.member, other.record.member
+    if rank[:-1] == known_rank[:-1] and (members[0] is None) != (members[1] is None):
+        return (other if members[0] is None else known) if wants_members else None
+    return None if rank == known_rank else other if rank < known_rank else known
+
+
 def differences(first: Record, second: Record) -> dict[str, tuple[Any, Any]]:
     """What tells two fields apart, by the word of the setting that chooses."""
     pairs: dict[str, tuple[Any, Any]] = {"short_name": (first.short_name, second.short_name)}
     (type_1, level_1), (type_2, level_2) = (plain_level(r.type_of_level, r.level) for r in (first, second))
     pairs |= {"type_of_level": (type_1, type_2), "level": (level_1, level_2)}
+    if (first.member is None) != (second.member is None):
+        pairs["member"] = first.member, second.member
     others = [k for k in (*first.keys, *second.keys) if k not in _FOLLOWING and k not in _TELLING]
     pairs |= {key: (first.keys.get(key), second.keys.get(key)) for key in dict.fromkeys((*_TELLING, *others))}
     return {key: pair for key, pair in pairs.items() if not same_key(*pair)}
@@ -70,6 +84,8 @@ def merged(known: FieldPlace, other: FieldPlace, variable: Variable) -> FieldPla
 def _advice(key: str, value: Any) -> str:
     if key == "level":
         return "choose by level or levels"
+    if key == "member":
+        return 'choose by "members", or by "grib" what the one without member has'
     if key == "type_of_level":
         return f'choose by "type_of_level": "{value}"'
     if key == "short_name":

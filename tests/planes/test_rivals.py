@@ -8,7 +8,7 @@ import pytest
 from py4cast.errors import DataError
 from py4cast.formats import Record
 from py4cast.planes.reader import FieldPlace
-from py4cast.planes.rivals import differences, merged, preference
+from py4cast.planes.rivals import differences, merged, preference, preferred
 from py4cast.variables import Variable
 
 START = np.datetime64("2020-01-01", "s")
@@ -17,10 +17,11 @@ RAIN = Variable(name="tp", short_name="tp", accumulated=True)
 
 
 def place(
-    name: str = "t", level: float | None = None, kind: str | None = None, lead: int = 0, **keys: Any
-) -> FieldPlace:
+    name: str = "t", level: float | None = None, kind: str | None = None, lead: int = 0,
+    member: int | None = None, **keys: Any,
+) -> FieldPlace:  # fmt: skip
     """A field in `a.grib`."""
-    record = Record(name, level, kind, START, np.timedelta64(lead, "h"), None, "K", (0,), keys=keys)
+    record = Record(name, level, kind, START, np.timedelta64(lead, "h"), member, "K", (0,), keys=keys)
     return FieldPlace(Path("a.grib"), record)
 
 
@@ -69,3 +70,14 @@ def test_the_field_of_that_very_name_comes_first_then_the_shortest_forecast() ->
     exact, other = place("t", lead=6), place("air_temperature")
     assert preference(exact, T) < preference(other, T)
     assert preference(place(lead=3), T) < preference(exact, T)
+
+
+def test_a_mean_is_not_the_first_of_the_members() -> None:
+    mean, first, second = (place(member=m) for m in (None, 1, 2))
+    assert preferred(second, first, T, False) is first and preferred(first, second, T, False) is first
+    for known, other in ((mean, first), (first, mean)):
+        assert preferred(known, other, T, wants_members=False) is None
+        assert preferred(known, other, T, wants_members=True) is first
+    with pytest.raises(DataError, match='differ in member: none in .*choose by "members", or by "grib"'):
+        merged(mean, first, T)
+    assert preferred(place(lead=6), place(lead=3, member=1), T, False).record.member == 1, "a shorter lead time is better"  # type: ignore[union-attr]  # fmt: skip

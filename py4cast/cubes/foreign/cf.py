@@ -31,6 +31,14 @@ __all__ = ["CfCube"]
 
 logger = logging.getLogger(__name__)
 
+_KINDS = {
+    "time": "times",
+    "init": "starts",
+    "lead": "lead times",
+    "member": "members",
+    "level": "levels",
+    "other": "one value",
+}
 _SUFFIXES = (".nc", ".nc4", ".cdf", ".netcdf")
 
 
@@ -38,7 +46,7 @@ class _Plan(NamedTuple):
     """How a feature is read: its array, the dimensions by what they are, and fixed places along others."""
 
     variable: xr.Variable
-    time: Hashable
+    time: Hashable | None
     lead: Hashable | None
     member: Hashable | None
     spatial: tuple[Hashable, Hashable]
@@ -81,7 +89,7 @@ class CfCube(ForeignCube):
             if spatial is None or not np.issubdtype(array.dtype, np.number):
                 continue
             kinds = self._kinds(array, spatial)
-            if not {"time", "init"} & set(kinds):
+            if not {"time", "init", "lead"} & set(kinds):
                 if not kinds:
                     self._statics[str(name)] = str(name)
                 continue
@@ -116,9 +124,36 @@ class CfCube(ForeignCube):
                 raise DataError(
                     f"{self.path}: {array.name} has a dimension {dim!r} that is neither time, level nor member"
                 )
-            kinds[kind] = dim
+            other = kinds.get(kind)
+            if other is not None and min(array.sizes[dim], array.sizes[other]) > 1:
+                raise DataError(
+                    f"{self.path}: {array.name} has two dimensions of {_KINDS[kind]}, {other!r} and {dim!r}; expected one"
+                )
+            # of two one may stand for a single value: there is nothing to choose
+            if other is None or array.sizes[dim] > 1:
+                kinds[kind] = dim
         kinds.pop("other", None)
+        if set(kinds) & {"time", "init", "lead"} == {"time"} and self._leads(array, kinds["time"]) is not None:
+            # of one start, whose valid times stand in place of lead times
+            kinds["lead"] = kinds.pop("time")
         return kinds
+
+    def _leads(self, array: xr.DataArray, dim: Hashable) -> NDArray[np.timedelta64] | None:
+        """Lead times along a dimension of a forecast from one start that is told beside it; None where there is none."""
+        start, along = self._start(array), self._reader.coordinate(dim)
+        assert along is not None, "it has a kind"
+        if kind_of(along) == "lead":
+            return np.asarray(along.values).astype("timedelta64[s]")
+        if start is None:
+            return None
+        leads = (along.values.astype("datetime64[s]") - start).astype("timedelta64[s]")
+        return leads if (leads > np.timedelta64(0, "s")).all() else None
+
+    @staticmethod
+    def _start(array: xr.DataArray) -> np.datetime64 | None:
+        """The start of a forecast that stands once for the whole array."""
+        starts = [c.values for c in array.coords.values() if c.ndim == 0 and kind_of(c) == "init"]
+        return starts[0].astype("datetime64[s]") if len(starts) == 1 else None
 
     def _set_axis(self, array: xr.DataArray, kinds: dict[str, Hashable]) -> None:
         def values(kind: str) -> NDArray[Any]:
@@ -126,16 +161,29 @@ class CfCube(ForeignCube):
             assert coordinate is not None, "it has a kind"
             return np.asarray(coordinate.values)
 
-        starts = values("init" if "init" in kinds else "time").astype("datetime64[s]")
+        if "init" in kinds or "time" in kinds:
+            starts = values("init" if "init" in kinds else "time").astype("datetime64[s]")
+        elif (start := self._start(array)) is not None:
+            starts = np.array([start])
+        else:
+            raise DataError(
+                f"{self.path}: {array.name} has lead times and no start; expected a forecast_reference_time"
+            )
         self._order = np.argsort(starts, kind="stable")
         starts = starts[self._order]
+        twice = starts[1:][np.diff(starts) == np.timedelta64(0, "s")]
+        if twice.size:
+            raise DataError(
+                f"{self.path}: {twice[0]} stands twice along {kinds['init' if 'init' in kinds else 'time']!r}"
+            )
         if "lead" not in kinds and "member" not in kinds:
             starts = _months(starts)
             if starts.size > 1 and not is_even(starts):
                 raise DataError(f"{self.path}: its times are not evenly spaced; prepare it through gridded")
             self.axis = TimeAxis.series(starts)
             return
-        leads = values("lead").astype("timedelta64[s]") if "lead" in kinds else np.array([0], dtype="timedelta64[s]")
+        leads = self._leads(array, kinds["lead"]) if "lead" in kinds else np.array([0], dtype="timedelta64[s]")
+        assert leads is not None, "they are told, or follow from the start"
         if leads.size > 1 and np.unique(np.diff(leads)).size > 1:
             raise DataError(f"{self.path}: its lead times are not evenly spaced")
         members = tuple(int(m) for m in values("member")) if "member" in kinds else ()
@@ -159,6 +207,10 @@ class CfCube(ForeignCube):
         kind = self._reader.level_type_of(array, [dim]) or ("isobaricInhPa" if str(dim) == "level" else None)
         for i, level in enumerate(np.asarray(coordinate.values, dtype=np.float64)):
             feature = feature_name(name, float(level), kind)
+            if feature in self._arrays:
+                raise DataError(
+                    f"{self.path}: {feature} stands twice, as {self._arrays[feature][0]} and along {dim!r} of {name}"
+                )
             self._arrays[feature] = (name, dim, i)
             self.variables.append(
                 Variable(
@@ -175,7 +227,7 @@ class CfCube(ForeignCube):
             spatial = self._reader.spatial_dims(array)
             assert spatial is not None, "open() took only such"
             kinds = self._kinds(array, spatial)
-            time = kinds["init" if "init" in kinds else "time"]
+            time = kinds.get("init", kinds.get("time"))
             fixed = {dim: 0 for dim in array.dims if dim not in (*kinds.values(), *spatial)}
             if level_dim is not None:
                 fixed[level_dim] = level
@@ -196,7 +248,7 @@ class CfCube(ForeignCube):
             last = min(stop, self.axis.run_end(first))
             run, lead = divmod(first, self.axis.length)
             begin, member = divmod(run, self.axis.num_members)
-            at: dict[Hashable, Any] = {plan.time: int(self._order[begin])}
+            at: dict[Hashable, Any] = {} if plan.time is None else {plan.time: int(self._order[begin])}
             at |= {plan.lead: slice(lead, lead + last - first)} if plan.lead is not None else {}
             at |= {plan.member: member} if plan.member is not None else {}
             planes.append(plan.read(at, plan.lead).reshape(last - first, *self.shape))

@@ -109,7 +109,14 @@ def _made(
 
 def _starts(asked: Any) -> Any:
     several = [asked] if isinstance(asked, str) or np.ndim(asked) == 0 else list(asked)
-    return np.array([instant(v) if isinstance(v, str) else v for v in several], dtype="datetime64[s]")
+    if not several:
+        raise SettingsError(
+            "init_time: no start is given; expected one or more, or none of the argument for the latest"
+        )
+    try:
+        return np.array([instant(v) if isinstance(v, str) else np.asarray(v, "datetime64[s]") for v in several])
+    except (TypeError, ValueError):
+        raise SettingsError(f"init_time {asked!r}: expected times, such as 2020-01-01T00 or numpy.datetime64") from None
 
 
 def _one(asked: Forecast, stepper: EagerStepper, source: FileSource, start: np.datetime64) -> xr.Dataset:

@@ -131,6 +131,10 @@ class FileCase:
         if asked.stations is None:
             truth = self._cube(asked.truth, series=True)
             matched = match_variables(source.variables, truth.variables, asked.variables, asked.renamed)
+            scored = {m.name for m in matched}
+            unscored = [] if asked.variables else [v.name for v in source.variables if v.name not in scored]
+            if unscored:
+                logger.warning("not scored, since the truth does not have them: %s", ", ".join(unscored))
             cube = AlignedCube(truth, [Matched(m.variable, m.variable.name) for m in matched])
             self.truth, self._target, self._method = Analyses(cube, "--truth"), cube.grid, asked.regrid
             self.grid, self._elevation = cube.grid, None

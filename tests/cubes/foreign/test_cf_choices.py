@@ -1,0 +1,106 @@
+"""One start told beside the fields is a forecast; two of a kind are refused; names that tell the level are left alone."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from py4cast.cubes.files import open_fields
+from py4cast.cubes.foreign.cf import CfCube
+from py4cast.errors import DataError
+
+START, HOUR = np.datetime64("2020-01-01T00", "ns"), np.timedelta64(1, "h").astype("timedelta64[ns]")
+SPACE = {"lat": ("lat", [50.0, 49.0, 48.0], {"units": "degrees_north"}), "lon": ("lon", [0.0, 1.0], {"units": "degrees_east"})}  # fmt: skip
+
+
+def write(path: Path, dims: tuple[str, ...], coords: dict[str, Any], name: str = "t") -> Path:
+    sizes = {"lat": 3, "lon": 2} | {d: np.size(coords[d][1] if isinstance(coords[d], tuple) else coords[d]) for d in dims if d in coords}  # fmt: skip
+    values = np.arange(np.prod([sizes[d] for d in dims])).reshape([sizes[d] for d in dims]).astype("f4")
+    data = xr.Dataset({name: (dims, values, {"units": "K"})}, {**SPACE, **coords})
+    data.to_zarr(path, zarr_format=3, consolidated=False) if path.suffix == ".zarr" else data.to_netcdf(path)
+    return path
+
+
+INIT = ((), START, {"standard_name": "forecast_reference_time"})
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr"])
+@pytest.mark.parametrize("is_lead", [False, True])
+def test_one_start_beside_valid_times_or_lead_times_is_a_forecast(tmp_path: Path, suffix: str, is_lead: bool) -> None:
+    leads = np.array([6, 12, 18]) * HOUR
+    dim = "lead_time" if is_lead else "time"
+    along = ("lead_time", leads) if is_lead else ("time", START + leads, {"standard_name": "time"})
+    path = write(tmp_path / f"one{suffix}", (dim, "lat", "lon"), {dim: along, "init_time": INIT})
+    cube = open_fields([path])
+    assert not cube.axis.is_series and cube.axis.times[0] == START + 6 * HOUR
+    assert cube.axis.lead_times.tolist() == leads.astype("timedelta64[s]").tolist()
+    out = np.empty((1, 2, 3, 2), np.float32)
+    cube.read(["t"], 1, 3, out)
+    np.testing.assert_array_equal(out[0], np.arange(6, 18).reshape(2, 3, 2))
+
+
+def test_analyses_that_tell_when_they_were_made_stay_a_series(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.nc", ("time", "lat", "lon"), {"time": ("time", START + np.arange(3) * HOUR, {"standard_name": "time"}), "init_time": INIT})  # fmt: skip
+    assert open_fields([path]).axis.is_series
+
+
+def test_lead_times_without_a_start_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.nc", ("lead_time", "lat", "lon"), {"lead_time": ("lead_time", np.arange(3) * HOUR)})
+    with pytest.raises(DataError, match="t has lead times and no start"):
+        CfCube(path)
+
+
+@pytest.mark.parametrize(
+    ("dims", "told"),
+    [
+        (("time", "ensemble", "member"), "t has two dimensions of members, 'ensemble' and 'member'; expected one"),
+        (("time", "date"), "t has two dimensions of times, 'time' and 'date'; expected one"),
+    ],
+)
+def test_two_dimensions_of_one_kind_are_refused(tmp_path: Path, dims: tuple[str, ...], told: str) -> None:
+    values = {"time": START + np.arange(2) * HOUR, "date": START + np.arange(3) * HOUR, "ensemble": [0, 1], "member": [0, 1, 2]}  # fmt: skip
+    path = write(tmp_path / "two.nc", (*dims, "lat", "lon"), {d: (d, values[d]) for d in dims})
+    with pytest.raises(DataError, match=told):
+        CfCube(path)
+
+
+def test_of_two_dimensions_one_may_hold_a_single_value(tmp_path: Path) -> None:
+    coords = {"time": ("time", START + np.arange(2) * HOUR), "ensemble": ("ensemble", [0]), "member": ("member", [3, 5])}  # fmt: skip
+    cube = CfCube(write(tmp_path / "m.nc", ("time", "member", "ensemble", "lat", "lon"), coords))
+    assert cube.axis.members == (3, 5)
+    out = np.empty((1, 1, 3, 2), np.float32)
+    cube.read(["t"], 1, 2, out)
+    np.testing.assert_array_equal(out[0, 0], np.arange(6, 12).reshape(3, 2))
+
+
+def test_a_level_or_a_start_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    time = ("time", START + np.arange(2) * HOUR)
+    levels = {"time": time, "level": ("level", [850.0, 500.0, 850.0], {"units": "hPa"})}
+    with pytest.raises(DataError, match="t_850_isobaricInhPa stands twice"):
+        CfCube(write(tmp_path / "l.nc", ("time", "level", "lat", "lon"), levels))
+    starts = ("init_time", START + np.array([0, 6, 0]) * HOUR, {"standard_name": "forecast_reference_time"})
+    coords = {"init_time": starts, "lead_time": ("lead_time", np.arange(1, 3) * HOUR)}
+    with pytest.raises(DataError, match="2020-01-01T00:00:00 stands twice along 'init_time'"):
+        CfCube(write(tmp_path / "s.nc", ("init_time", "lead_time", "lat", "lon"), coords))
+
+
+def test_a_name_that_tells_its_level_is_not_given_it_again(tmp_path: Path) -> None:
+    paths = []
+    for k in range(2):
+        coords = {"time": ("time", START + (6 * k + np.array([6, 12])) * HOUR, {"standard_name": "time"}), "init_time": ((), START + 6 * k * HOUR, INIT[2])}  # fmt: skip
+        path = write(tmp_path / f"run_{k}.nc", ("time", "lat", "lon"), coords, "t_850_isobaricInhPa")
+        with xr.open_dataset(path) as data:
+            data = data.load()
+        data["t_850_isobaricInhPa"].attrs |= {"GRIB_level": 850.0, "GRIB_typeOfLevel": "isobaricInhPa"}
+        data.to_netcdf(path)
+        paths.append(path)
+    assert [v.name for v in open_fields(paths).variables] == ["t_850_isobaricInhPa"]
+
+
+def test_of_members_no_series_is_made(tmp_path: Path) -> None:
+    coords = {"time": ("time", START + np.arange(2) * HOUR), "number": ("number", [0, 1])}
+    path = write(tmp_path / "m.nc", ("time", "number", "lat", "lon"), coords)
+    with pytest.raises(DataError, match="fields of the members 0, 1, where one of each is wanted; give files of one"):
+        open_fields([path], series=True)
