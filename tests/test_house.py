@@ -90,7 +90,7 @@ ROOMS = {
     ],
     "formats": [
         "aec base cf_time grib_fields grib_headers grib_keys icechunk icon_grid reduced stations zarr_references zip",
-        "cf_axes cf_healpix conventions grib_packed grib_points numpy table_writer zarr_address",
+        "cf_axes cf_healpix conventions grib_maps grib_packed grib_points numpy table_writer zarr_address",
         "grib",
         "cf_dataset",
         "cf",
@@ -320,7 +320,13 @@ ROOMS = {
 
 CONFINED = {
     "netCDF4": {"formats/icon_grid.py", "formats/netcdf_writer.py"},
-    "eccodes": {"formats/grib.py", "formats/grib_keys.py", "formats/grib_points.py", "formats/grib_writer.py"},
+    "eccodes": {
+        "formats/grib.py",
+        "formats/grib_keys.py",
+        "formats/grib_maps.py",
+        "formats/grib_points.py",
+        "formats/grib_writer.py",
+    },
     "cfgrib": {"formats/grib.py"},
     "zarr": {
         "formats/icechunk.py",

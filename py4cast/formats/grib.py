@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import eccodes
 import numpy as np
@@ -23,10 +23,10 @@ from py4cast.formats.base import ReaderABC, Record
 from py4cast.formats.grib_fields import fields_of
 from py4cast.formats.grib_headers import headers_of, message_length
 from py4cast.formats.grib_keys import get_key, is_grib_key
+from py4cast.formats.grib_maps import Order, map_grid
 from py4cast.formats.grib_packed import packed_values
 from py4cast.formats.grib_points import POINT_TYPES, mark_of, points_of
 from py4cast.grid import Grid
-from py4cast.projection import forward
 
 __all__ = ["GribReader"]
 
@@ -86,25 +86,6 @@ def _start(text: Any) -> np.timedelta64:
     return _duration(first if first[-1:] in _STEP_SECONDS else first + unit) if dash else np.timedelta64(0, "s")
 
 
-class _Order(NamedTuple):
-    """How the values of a message lie on its grid."""
-
-    shape: tuple[int, int]
-    is_by_column: bool
-    alternates: bool
-    runs_west: bool
-    num_repeated: int
-
-    def arrange(self, values: NDArray[Any]) -> NDArray[Any]:
-        """The values as `(lat, lon)` with longitudes (or x) growing along the columns."""
-        field = values.reshape(self.shape[::-1]).T if self.is_by_column else values.reshape(self.shape)
-        if self.alternates:
-            field = field.copy()
-            field[1::2] = field[1::2, ::-1]
-        field = field[:, ::-1] if self.runs_west else field
-        return field[:, : field.shape[1] - self.num_repeated]
-
-
 class GribReader(ReaderABC):
     """Creates a reader of the messages of one GRIB file."""
 
@@ -118,7 +99,7 @@ class GribReader(ReaderABC):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._orders: dict[str, _Order] = {}
+        self._orders: dict[str, Order] = {}
         self._stream: Any = None
 
     def _messages(self) -> Iterator[tuple[int, tuple[int, int]]]:
@@ -281,16 +262,16 @@ class GribReader(ReaderABC):
                 values = np.where(values == missing, np.nan, values)
             return np.ascontiguousarray(order.arrange(values), dtype=np.float32)
 
-    def _order(self, handle: int, record: Record) -> "_Order":
+    def _order(self, handle: int, record: Record) -> Order:
         """How the values of this grid lie; asked of ecCodes once."""
         if record.grid_key not in self._orders:
             self._orders[record.grid_key] = self._order_of(handle)
         return self._orders[record.grid_key]
 
-    def _order_of(self, handle: int) -> "_Order":
+    def _order_of(self, handle: int) -> Order:
         shape = self._shape(handle)
         scanning = [bool(get_key(handle, k, int)) for k in _SCANNING]
-        return _Order(shape, scanning[0], scanning[1], scanning[2], _num_repeated(handle, shape[1]))
+        return Order(shape, scanning[0], scanning[1], scanning[2], _num_repeated(handle, shape[1]))
 
     def grid(self, record: Record) -> Grid:
         if record.grid_key not in _GRIDS:
@@ -334,15 +315,7 @@ class GribReader(ReaderABC):
                 west = last if get_key(handle, "iScansNegatively", int) else first
                 lon = west + (lon - west + 1e-6) % 360.0 - 1e-6
                 return Grid(lat, np.sort(lon))
-        lat2 = order.arrange(np.asarray(eccodes.codes_get_array(handle, "latitudes")))
-        lon2 = order.arrange(np.asarray(eccodes.codes_get_array(handle, "longitudes")))
-        projection, steps = _projection(handle, kind)
-        x = np.arange(shape[1], dtype=np.float64) * float(steps[0]) if steps else None
-        y = np.arange(shape[0], dtype=np.float64) * float(steps[1]) if steps else None
-        if x is not None and y is not None:
-            x, y = _absolute(projection, float(lat2[0, 0]), float(lon2[0, 0]), x, y)
-        lon2 = (lon2 + 180.0) % 360.0 - 180.0
-        return Grid(lat2, np.asarray(lon2, dtype=np.float64), x, y, projection)
+        return map_grid(handle, kind, order, self.path)
 
     def close(self) -> None:
         if self._stream is not None:
@@ -358,40 +331,3 @@ def _num_repeated(handle: int, columns: int) -> int:
     round_the_globe = round(360.0 / step)
     is_whole = abs(360.0 / step - round_the_globe) < 1e-3
     return columns - round_the_globe if is_whole and round_the_globe < columns <= round_the_globe + 16 else 0
-
-
-def _projection(handle: int, kind: str) -> tuple[dict[str, Any], tuple[float, float] | None]:
-    """CF grid-mapping attributes and the signed steps along x and y [m]."""
-    radius = get_key(handle, "radius", float) or 6_367_470.0
-    sign = 1.0 if get_key(handle, "jScansPositively", int) else -1.0
-    steps = (get_key(handle, "DxInMetres", float), get_key(handle, "DyInMetres", float))
-    if kind == "lambert":
-        return {
-            "grid_mapping_name": "lambert_conformal_conic",
-            "standard_parallel": [
-                get_key(handle, "Latin1InDegrees", float),
-                get_key(handle, "Latin2InDegrees", float),
-            ],
-            "longitude_of_central_meridian": get_key(handle, "LoVInDegrees", float),
-            "latitude_of_projection_origin": get_key(handle, "LaDInDegrees", float)
-            or get_key(handle, "Latin1InDegrees", float),
-            "earth_radius": radius,
-        }, (steps[0], sign * steps[1])
-    if kind == "polar_stereographic":
-        south = bool(get_key(handle, "projectionCentreFlag", int))
-        return {
-            "grid_mapping_name": "polar_stereographic",
-            "straight_vertical_longitude_from_pole": get_key(handle, "orientationOfTheGridInDegrees", float),
-            "latitude_of_projection_origin": -90.0 if south else 90.0,
-            "standard_parallel": get_key(handle, "LaDInDegrees", float) or 60.0,
-            "earth_radius": radius,
-        }, (steps[0], sign * steps[1])
-    return {"grid_mapping_name": str(kind)}, None
-
-
-def _absolute(
-    projection: dict[str, Any], lat: float, lon: float, x: NDArray[Any], y: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """x, y counted from the projection's origin instead of the first cell."""
-    x0, y0 = forward(projection, lat, lon)
-    return x + float(x0), y + float(y0)

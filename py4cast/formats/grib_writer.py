@@ -14,6 +14,7 @@ from py4cast.errors import DataError, SettingsError
 from py4cast.formats.base import Heading, PutStep, WriterABC, same_key
 from py4cast.formats.grib_keys import get_key
 from py4cast.formats.grib_points import set_points, write_coordinates
+from py4cast.formats.reduced import gaussian_number
 from py4cast.grid import Grid
 from py4cast.units import conversion
 from py4cast.variables import Variable
@@ -268,6 +269,37 @@ def check_identity(variable: Variable) -> None:
         eccodes.codes_release(handle)
 
 
+def _rows_and_columns(grid: Grid) -> dict[str, Any]:
+    """Keys of a grid of rows and columns: evenly spaced, or rows of a Gaussian grid.
+
+    Raises:
+        DataError: other spacings, which GRIB has no template for.
+    """
+    lat, lon = grid.latitude, np.unwrap(grid.longitude, period=360.0)
+    keys: dict[str, Any] = {
+        "Ni": lon.size, "Nj": lat.size,
+        "latitudeOfLastGridPointInDegrees": lat[-1], "longitudeOfLastGridPointInDegrees": lon[-1] % 360.0,
+        "iDirectionIncrementInDegrees": float(np.abs(np.diff(lon)).mean()) if lon.size > 1 else 1.0,
+    }  # fmt: skip
+    number = gaussian_number(lat) if _is_even(lon) else None
+    if number is not None:
+        return {"gridType": "regular_gg", **keys, "N": number}
+    if _is_even(lon) and _is_even(lat):
+        step = float(np.abs(np.diff(lat)).mean()) if lat.size > 1 else 1.0
+        return {"gridType": "regular_ll", **keys, "jDirectionIncrementInDegrees": step}
+    uneven = "latitudes" if _is_even(lon) else "longitudes"
+    raise DataError(
+        f"GRIB output: the {uneven} are not evenly spaced{' and not those of a Gaussian grid' if uneven == 'latitudes' else ''}; write "
+        "NetCDF instead (--output forecast.nc)"
+    )
+
+
+def _is_even(axis: NDArray[np.float64]) -> bool:
+    """Whether no place is further from even spacing than what rounding does."""
+    strays = np.abs(axis - np.linspace(axis[0], axis[-1], axis.size))
+    return axis.size < 3 or bool(strays.max() <= 0.012 * np.abs(np.diff(axis)).mean())
+
+
 def _set_grid(handle: int, grid: Grid) -> None:
     if not grid.is_rectangular:
         set_points(handle, grid)
@@ -277,12 +309,7 @@ def _set_grid(handle: int, grid: Grid) -> None:
     ascending = bool(lat[-1, 0] > lat[0, 0])
     name = grid.projection.get("grid_mapping_name")
     if not grid.is_projected:
-        keys: dict[str, Any] = {
-            "gridType": "regular_ll", "Ni": columns, "Nj": rows,
-            "latitudeOfLastGridPointInDegrees": lat[-1, 0], "longitudeOfLastGridPointInDegrees": lon[0, -1],
-            "iDirectionIncrementInDegrees": float(np.abs(np.diff(grid.longitude)).mean()) if columns > 1 else 1.0,
-            "jDirectionIncrementInDegrees": float(np.abs(np.diff(grid.latitude)).mean()) if rows > 1 else 1.0,
-        }  # fmt: skip
+        keys = _rows_and_columns(grid)
     elif name == "lambert_conformal_conic" and grid.x is not None and grid.y is not None:
         parallels = np.atleast_1d(np.asarray(grid.projection["standard_parallel"], dtype=float))
         ascending = bool(grid.y[-1] > grid.y[0])

@@ -19,6 +19,7 @@ from py4cast.grid import EARTH_RADIUS, Grid
 __all__ = [
     "NEAR",
     "HealpixOrder",
+    "gaussian_number",
     "gaussian_of",
     "gaussian_rows",
     "healpix",
@@ -42,6 +43,24 @@ def gaussian_rows(num_rows: int) -> tuple[NDArray[np.float64], NDArray[np.float6
 
     nodes, weights = roots_legendre(num_rows)
     return np.rad2deg(np.arcsin(nodes[::-1])), weights[::-1]
+
+
+def gaussian_number(latitude: NDArray[np.float64]) -> int | None:
+    """N of the Gaussian grid whose 2N rows, or neighbours among them, have these latitudes; None where even spacing fits as well."""
+    if latitude.size < 2:
+        return None
+    southward = latitude if latitude[0] > latitude[-1] else latitude[::-1]
+    spacing = float(np.abs(np.diff(southward)).mean())
+    for number in sorted({max(1, round(90.0 / spacing) + k) for k in (-1, 0, 1)}):
+        rows = gaussian_rows(2 * number)[0]
+        first = int(np.abs(rows - southward[0]).argmin())
+        near = rows[first : first + southward.size]
+        if near.size != southward.size:
+            continue
+        strays, even = (float(np.abs(southward - other).max()) for other in (near, np.linspace(southward[0], southward[-1], southward.size)))  # fmt: skip
+        if strays <= min(NEAR, even):
+            return number
+    return None
 
 
 def octahedral(n: int) -> Grid:

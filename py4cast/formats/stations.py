@@ -7,7 +7,7 @@ time dimension, as CF's time series of points do. Tables are read in pieces; the
 
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +31,8 @@ _COLUMNS = {
     "time": ("time", "valid_time", "date", "datetime"),
     "elevation": ("elevation", "altitude", "height", "height_sta", "elev"),
 }
+# how far the places of one station may lie apart [degrees]: a buoy moves about its mooring
+_DRIFT = 0.1
 _UNITS = re.compile(r"^(?P<name>.+?)\s*[\[(](?P<units>.*)[\])]\s*$")
 
 
@@ -165,7 +167,61 @@ def _times(file: Path, column: Any) -> NDArray[np.datetime64]:
         parsed = pd.to_datetime(column, utc=True)
     except (ValueError, TypeError) as error:
         raise DataError(f"{file}: a time that is none: {str(error).splitlines()[0][:200]}") from None
+    if parsed.isna().any():
+        raise DataError(
+            f"{file}: {int(parsed.isna().sum())} rows have no time, first the one numbered {parsed.index[parsed.isna()][0]}"
+        )
     return np.asarray(parsed.dt.tz_localize(None).to_numpy(), dtype="datetime64[s]")
+
+
+def _degrees(file: Path, column: Any) -> NDArray[np.float64]:
+    numbers = pd.to_numeric(column, errors="coerce")
+    texts = numbers.isna() & column.notna()
+    if texts.any():
+        raise DataError(
+            f"{file}: {column.name} {column[texts].iloc[0]!r} is no number; expected degrees, south and west below 0"
+        )
+    return np.asarray(numbers, np.float64)
+
+
+def _take_places(
+    file: Path, piece: Any, columns: Mapping[str, str], places: dict[str, tuple[float, float, float]]
+) -> None:
+    """Adds the places of stations that are new; DataError where one stands in two places."""
+    lat, lon = (_degrees(file, piece[columns[axis]]) for axis in ("latitude", "longitude"))
+    heights = piece[columns["elevation"]].to_numpy(np.float64) if "elevation" in columns else np.full(lat.size, np.nan)
+    codes, names = pd.factorize(piece[columns["station"]].astype(str))
+    for name, k in zip(names, np.unique(codes, return_index=True)[1], strict=True):
+        places.setdefault(str(name), (float(lat[k]), float(lon[k]), float(heights[k])))
+    known = np.array([places[str(name)][:2] for name in names]).reshape(-1, 2)[codes]
+    moved = (np.abs(lat - known[:, 0]) > _DRIFT) | (np.abs((lon - known[:, 1] + 180.0) % 360.0 - 180.0) > _DRIFT)
+    if moved.any():
+        k = int(np.argmax(moved))
+        raise DataError(
+            f"{file}: station {names[codes[k]]} stands at {known[k, 0]:g} N {known[k, 1]:g} E and at {lat[k]:g} N {lon[k]:g} E; expected one place of each"
+        )
+
+
+def _put(
+    file: Path, values: NDArray[np.float32], rows: Any, stations: Any, reports: NDArray[np.float32], told: Callable[[int], str]
+) -> None:  # fmt: skip
+    """Puts reports in their places; of two of one instant an empty one says nothing, and others must be the same.
+
+    Raises:
+        DataError: two that differ.
+    """
+    place = rows * values.shape[1] + stations
+    again = pd.Series(place).groupby(place).cumcount().to_numpy()
+    for turn in range(int(again.max(initial=0)) + 1):
+        here = again == turn
+        known, new = values[rows[here], stations[here]], reports[here]
+        differ = np.isfinite(known) & np.isfinite(new) & (known != new)
+        if differ.any():
+            k, column = (int(i[0]) for i in np.nonzero(differ))
+            raise DataError(
+                f"{file}: {told(int(np.flatnonzero(here)[k]))} stands twice, with {known[k, column]:g} and {new[k, column]:g}"
+            )
+        values[rows[here], stations[here]] = np.where(np.isnan(new), known, new)
 
 
 def _from_table(file: Path) -> Stations:
@@ -179,11 +235,7 @@ def _from_table(file: Path) -> Stations:
             taken = set(columns.values())
             headings = [str(c) for c in piece.columns if c not in taken and pd.api.types.is_numeric_dtype(piece[c])]
         instants.update(np.unique(_times(file, piece[columns["time"]])))
-        first = piece.drop_duplicates(columns["station"])
-        for _, row in first.iterrows():
-            height = float(row[columns["elevation"]]) if "elevation" in columns else np.nan
-            where = (float(row[columns["latitude"]]), float(row[columns["longitude"]]), height)
-            places.setdefault(str(row[columns["station"]]), where)
+        _take_places(file, piece, columns, places)
     if not places or not headings:
         raise DataError(f"{file}: holds no {'rows' if not places else 'column of numbers beside the places'}")
     times = np.array(sorted(instants), dtype="datetime64[s]")
@@ -191,15 +243,28 @@ def _from_table(file: Path) -> Stations:
     values = _room((times.size, len(names), len(headings)))
     index = {name: i for i, name in enumerate(names)}
     for piece in _pieces(file):
-        rows = np.searchsorted(times, _times(file, piece[columns["time"]]))
+        instant = _times(file, piece[columns["time"]])
         stations = piece[columns["station"]].astype(str).map(index).to_numpy()
-        values[rows, stations] = piece[headings].to_numpy(dtype=np.float32)
-    matches = [_UNITS.match(h) for h in headings]
-    units = {
-        m["name"].strip() if m else h: normalise(m["units"]) if m else ""
-        for h, m in zip(headings, matches, strict=True)
-    }
+        reports = piece[headings].to_numpy(dtype=np.float32)
+
+        def told(row: int, names: Any = piece[columns["station"]], instant: Any = instant) -> str:
+            return f"{names.iloc[row]} of {instant[row]}"
+
+        _put(file, values, np.searchsorted(times, instant), stations, reports, told)
+    units = _units_of(file, headings)
     return _checked(file, names, np.array(list(places.values())), times, units, values)
+
+
+def _units_of(file: Path, headings: Sequence[str]) -> dict[str, str]:
+    """Units by the name that stands before them; DataError for a name that has several columns."""
+    units: dict[str, str] = {}
+    for heading in headings:
+        match = _UNITS.match(heading)
+        name = match["name"].strip() if match else heading
+        if name in units:
+            raise DataError(f"{file}: {name!r} has several columns, {heading!r} the last; expected one")
+        units[name] = normalise(match["units"]) if match else ""
+    return units
 
 
 def _room(shape: tuple[int, ...]) -> NDArray[np.float32]:

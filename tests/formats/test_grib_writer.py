@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from py4cast.errors import DataError, SettingsError
 from py4cast.formats import Fields, Heading, Record, open_reader, writer_for
 from py4cast.formats.grib_writer import GribWriter, check_identity
+from py4cast.formats.reduced import gaussian_rows
 from py4cast.grid import Grid
 from py4cast.projection import inverse
 from py4cast.variables import Variable
@@ -293,3 +294,31 @@ def test_keys_are_checked_before_they_are_trained_on(caplog: pytest.LogCaptureFi
     assert "variables.t.grib: a forecast cannot be written to GRIB with these keys" in caplog.text, (
         "it may be written elsewhere"
     )
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(3, 20)], ids=["globe", "part"])
+@pytest.mark.parametrize("north_first", [True, False])
+def test_rows_of_a_gaussian_grid_are_told_as_such(tmp_path: Path, rows: slice, north_first: bool) -> None:
+    lat = gaussian_rows(64)[0][rows]
+    grid = Grid(lat if north_first else lat[::-1], np.arange(128) * 2.8125)
+    values = np.arange(lat.size * 128, dtype=float).reshape(1, lat.size, 128, 1)
+    path = write(tmp_path / "o.grib2", [T2M], values, grid=grid)
+    with open_reader(path) as reader:
+        (record,) = reader.records()
+        np.testing.assert_allclose(reader.grid(record).latitude, grid.latitude, atol=1e-6)
+        np.testing.assert_allclose(reader.read(record), values[0, ..., 0], atol=1e-3)
+    assert keys_of(path, {"gridType": "", "N": 0}) == {"gridType": "regular_gg", "N": 32}
+
+
+@pytest.mark.parametrize(
+    ("grid", "told"),
+    [
+        (Grid(np.rad2deg(np.arcsin(np.tanh(np.linspace(-1, 1, 9)))), np.arange(12.0)), "the latitudes are not evenly spaced and not those of a Gaussian"),
+        (Grid(np.arange(5.0), np.array([0.0, 1.0, 2.0, 4.0])), "the longitudes are not evenly spaced; write NetCDF"),
+    ],
+    ids=["mercator", "longitudes"],
+)  # fmt: skip
+def test_spacings_that_grib_cannot_tell_are_refused(tmp_path: Path, grid: Grid, told: str) -> None:
+    with pytest.raises(DataError, match=told):
+        write(tmp_path / "o.grib2", [T2M], grid=grid)
+    assert not (tmp_path / "o.grib2").exists()

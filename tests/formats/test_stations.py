@@ -204,3 +204,34 @@ def test_places_are_read_from_parquet_too(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     pd.DataFrame({"station": ["a"], "lat": [50.0], "lon": [1.0]}).to_parquet(tmp_path / "p.parquet")
     assert read_places(tmp_path / "p.parquet").names == ["a"]
+
+
+HEAD = "station,latitude,longitude,time,t2m [K],rh [%]"
+ROW = "s1,41,1,2020-01-01T00,282,70"
+
+
+@pytest.mark.parametrize(
+    ("head", "lines", "told"),
+    [
+        (HEAD, [ROW, "s1,41,1,2020-01-01T00,299,70"], "s1 of 2020-01-01T00:00:00 stands twice, with 282 and 299"),
+        (HEAD, [ROW, "s1,60,20,2020-01-01T06,282,70"], "station s1 stands at 41 N 1 E and at 60 N 20 E; expected one place"),
+        (HEAD, [ROW, "s2,41,3,,282,70"], "1 rows have no time, first the one numbered 1"),
+        (HEAD, [ROW, "s2,40.0N,3,2020-01-01T00,282,70"], "latitude '40.0N' is no number; expected degrees"),
+        (HEAD.replace("rh [%]", "t2m [degC]"), [ROW], r"'t2m' has several columns, 't2m \[degC\]' the last; expected one"),
+    ],
+    ids=["twice", "moved", "no time", "letters", "units"],
+)  # fmt: skip
+def test_of_two_reports_none_is_chosen(tmp_path: Path, head: str, lines: list[str], told: str) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text("\n".join([head, *lines]) + "\n")
+    with pytest.raises(DataError, match=told):
+        read_stations(path)
+
+
+def test_reports_of_one_instant_complete_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    # the same again, an empty one, what was lacking; a buoy a little away
+    lines = [ROW, ROW, "s1,41,1,2020-01-01T00,,", "s1,41.02,0.97,2020-01-01T06,,71", "s1,41,1,2020-01-01T06,283,"]
+    path.write_text("\n".join([HEAD, *lines]) + "\n")
+    stations = read_stations(path)
+    np.testing.assert_array_equal(stations.values[:, 0], [[282, 70], [283, 71]])
