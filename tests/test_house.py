@@ -68,7 +68,7 @@ ROOMS = {
     "cubes/views": [
         "base",
         "instants winds",
-        "aligned cells places variables",
+        "aligned cells places plausible variables",
         "stretched",
     ],
     "datasets": [

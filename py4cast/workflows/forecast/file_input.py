@@ -14,6 +14,7 @@ from py4cast.cubes.driver import Driver
 from py4cast.cubes.files import open_fields
 from py4cast.cubes.views import placed
 from py4cast.cubes.views.aligned import AlignedCube, Matched, match_variables
+from py4cast.cubes.views.plausible import PlausibleCube
 from py4cast.datasets.forcings import GROUPS, ComputedForcings
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.given import Given
@@ -87,13 +88,13 @@ class FileInput:
 
     def _aligned(
         self, what: str, source: CubeABC, wanted: Sequence[Variable], grid: Grid, method: Method | None
-    ) -> AlignedCube:
+    ) -> PlausibleCube:
         """The wanted variables of a source on a grid; DataError names those that it lacks."""
         words = (what, "forecaster")
         renamed = {ours: name for ours, name in self._renamed.items() if ours in _names(wanted)}
         matched = match_variables(source.variables, wanted, (), renamed, words)
         self._refuse_lacking(what, source, wanted, matched)
-        return AlignedCube(source, matched, grid, method, words=words)
+        return PlausibleCube(AlignedCube(source, matched, grid, method, words=words), f"--{what}")
 
     @staticmethod
     def _refuse_lacking(what: str, source: CubeABC, wanted: Sequence[Variable], matched: Sequence[Matched]) -> None:
@@ -110,12 +111,13 @@ class FileInput:
             if is_pressure and level is not None and level != wants:
                 raise DataError(f"--{what}: {match.name} is on level {level:g}; the Forecaster expects {_described(match.variable)}")  # fmt: skip
 
-    def _driving(self, what: str, source: CubeABC, wanted: Sequence[Variable], grid: Grid) -> AlignedCube:
+    def _driving(self, what: str, source: CubeABC, wanted: Sequence[Variable], grid: Grid) -> PlausibleCube:
         """The same of a driving model, which may lie on another grid: its fields come to this one linearly."""
         cube = self._aligned(what, source, wanted, grid, "linear")
-        border = self.info.border
-        if border is not None and grid.same_as(self.info.grid) and not cube.covered[border].all():
-            share = float(cube.covered[border].mean())
+        border, aligned = self.info.border, cube.source
+        assert isinstance(aligned, AlignedCube), "made above"
+        if border is not None and grid.same_as(self.info.grid) and not aligned.covered[border].all():
+            share = float(aligned.covered[border].mean())
             raise DataError(f"--{what}: covers {100 * share:.0f} % of the border; it is on {source.grid.describe()}")
         return cube
 

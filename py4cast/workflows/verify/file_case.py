@@ -16,6 +16,7 @@ from py4cast.cubes.files import open_fields
 from py4cast.cubes.forecasts import Analyses, Forecasts, Observations
 from py4cast.cubes.heights import height_shift, is_surface_temperature, orography_of
 from py4cast.cubes.views.aligned import AlignedCube, Matched, match_variables
+from py4cast.cubes.views.plausible import PlausibleCube
 from py4cast.errors import DataError, SettingsError
 from py4cast.formats.stations import Stations, read_stations
 from py4cast.grid import Grid
@@ -135,7 +136,8 @@ class FileCase:
             unscored = [] if asked.variables else [v.name for v in source.variables if v.name not in scored]
             if unscored:
                 logger.warning("not scored, since the truth does not have them: %s", ", ".join(unscored))
-            cube = AlignedCube(truth, [Matched(m.variable, m.variable.name) for m in matched])
+            aligned = AlignedCube(truth, [Matched(m.variable, m.variable.name) for m in matched])
+            cube = PlausibleCube(aligned, "--truth")
             self.truth, self._target, self._method = Analyses(cube, "--truth"), cube.grid, asked.regrid
             self.grid, self._elevation = cube.grid, None
         else:
