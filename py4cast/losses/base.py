@@ -59,13 +59,15 @@ class LossABC(nn.Module, ABC):
         settings_kls: its settings.
         reference: its paper.
         takes_members: whether predictions have a dimension `member` behind `batch`.
+        needs_members: whether there is nothing to score in a single one.
         is_of_cells: whether it scores every cell for itself.
     """
 
     settings_kls: ClassVar[type] = LossSettings
     reference: ClassVar[str] = ""
-    takes_members: ClassVar[bool] = False
-    is_of_cells: ClassVar[bool] = False
+    takes_members: bool = False
+    needs_members: bool = False
+    is_of_cells: bool = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -29,7 +29,7 @@ class CellLossABC(LossABC):
     """
 
     power: ClassVar[int] = 1
-    is_of_cells: ClassVar[bool] = True
+    is_of_cells = True
     full_weights: Tensor
 
     def __init__(self, info: DatasetInfo, settings: Any = None) -> None:

@@ -36,7 +36,7 @@ class CRPS(CellLossABC):
 
     settings_kls: ClassVar[type] = CRPSSettings
     reference: ClassVar[str] = "Lang et al. (2024), arXiv 2412.15832"
-    takes_members: ClassVar[bool] = True
+    takes_members = True
 
     def for_validation(self) -> LossABC:
         """The fair score, whatever the training's α: more members are not better for being more."""

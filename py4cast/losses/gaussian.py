@@ -35,7 +35,8 @@ class GaussianNLL(CellLossABC):
 
     settings_kls: ClassVar[type] = GaussianNLLSettings
     reference: ClassVar[str] = "Dawid and Sebastiani (1999), doi 10.1214/aos/1018031101"
-    takes_members: ClassVar[bool] = True
+    takes_members = True
+    needs_members = True
 
     def score(self, prediction: Tensor, target: Tensor, counted: Tensor | None) -> Tensor:
         members = prediction if prediction.ndim > target.ndim else prediction.unsqueeze(1)

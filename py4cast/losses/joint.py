@@ -59,7 +59,7 @@ class EnergySettings(Settings):
 class _CRPSOfViews(LossABC):
     """Abstract mean over views of Σ_features w/σ_Δ·⟨CRPS of the view⟩."""
 
-    takes_members: ClassVar[bool] = True
+    takes_members = True
 
     def __init__(self, info: DatasetInfo, settings: Any = None) -> None:
         super().__init__(info, settings)
@@ -129,7 +129,7 @@ class EnergyScore(LossABC):
 
     settings_kls: ClassVar[type] = EnergySettings
     reference: ClassVar[str] = "Gneiting and Raftery (2007), doi 10.1198/016214506000001437"
-    takes_members: ClassVar[bool] = True
+    takes_members = True
 
     def __init__(self, info: DatasetInfo, settings: Any = None) -> None:
         super().__init__(info, settings)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from py4cast.dataset_info import DatasetInfo
 from py4cast.errors import SettingsError
 from py4cast.losses.base import LossABC, LossTerms
+from py4cast.losses.cells import tensor_of
 from py4cast.namedtensor import NamedTensor
 from py4cast.settings import Settings, setting, settings_of
 
@@ -47,14 +48,14 @@ class SumSettings(Settings):
 class SumOfLosses(LossABC):
     """Creates ℓ = Σᵢ wᵢ·ℓᵢ; by default the CRPS per cell, of differences between neighbours and of means over boxes.
 
-    Losses of one forecast score each member and are averaged over them: a sum of these alone takes no members.
+    Losses of one forecast score each member and are averaged over them: a sum of these alone takes no members, and one
+    of losses of cells alone is of cells.
 
     Reference: S. Lang et al. (2024), arXiv 2412.15832 (the CRPS); the other terms are those of its parts.
     """
 
     settings_kls: ClassVar[type] = SumSettings
     reference: ClassVar[str] = "Lang et al. (2024), arXiv 2412.15832"
-    takes_members: ClassVar[bool] = True
 
     def __init__(self, info: DatasetInfo, settings: Any = None) -> None:
         super().__init__(info, settings)
@@ -68,6 +69,9 @@ class SumOfLosses(LossABC):
                 raise SettingsError("loss sum: a sum within a sum; write its terms into one")
             parts.append(kind(info, settings_of(kind, term.settings, f"loss.{term.loss}")))
         self.parts = nn.ModuleList(parts)
+        self.takes_members = any(part.takes_members for part in parts)
+        self.needs_members = any(part.needs_members for part in parts)
+        self.is_of_cells = all(part.is_of_cells for part in parts)
 
     def _parts(self) -> "zip[tuple[Term, LossABC]]":
         return zip(self.settings.terms, self.parts, strict=True)  # type: ignore[arg-type]
@@ -77,19 +81,39 @@ class SumOfLosses(LossABC):
     ) -> LossTerms:
         sums, weights = [], []
         for term, part in self._parts():
-            its = part.terms(prediction, target, mask)
+            its = (
+                part.terms(prediction, target, mask) if part.takes_members else _of_each(part, prediction, target, mask)
+            )
             sums.append(its.sum * term.weight)
             weights.append(its.weight)
         return LossTerms(torch.cat(sums, -1), torch.cat(weights, -1))
 
+    @property
+    def _first(self) -> LossABC:
+        """The first term, of those that take members where there are some."""
+        parts: list[LossABC] = list(self.parts)  # type: ignore[arg-type]
+        return next((part for part in parts if part.takes_members), parts[0])
+
     def for_validation(self) -> LossABC:
         """The loss of the first term for it, which for an ensemble is the fair CRPS."""
-        first: LossABC = self.parts[0]  # type: ignore[assignment]
-        return first.for_validation()
+        return self._first.for_validation()
 
     def cells(
         self, prediction: Tensor | NamedTensor, target: Tensor | NamedTensor, mask: Tensor | None = None
     ) -> Tensor:
         """The loss of each cell by the first term."""
-        first: LossABC = self.parts[0]  # type: ignore[assignment]
-        return first.cells(prediction, target, mask)
+        return self._first.cells(prediction, target, mask)
+
+
+def _of_each(
+    loss: LossABC, prediction: Tensor | NamedTensor, target: Tensor | NamedTensor, mask: Tensor | None
+) -> LossTerms:
+    """The terms of a loss of one forecast, a mean over members where there are some."""
+    y, truth = tensor_of(prediction), tensor_of(target)
+    if y.ndim == truth.ndim:
+        return loss.terms(y, truth, mask)
+    count = y.shape[1]
+    if mask is not None and mask.ndim == truth.ndim and mask.shape[0] > 1:
+        mask = mask.repeat_interleave(count, 0)
+    of_members = loss.terms(y.flatten(0, 1), truth.repeat_interleave(count, 0), mask)
+    return LossTerms(*(part.reshape(-1, count, *part.shape[1:]).mean(1) for part in of_members))

@@ -170,12 +170,13 @@ class StrategyABC(nn.Module, ABC):
         By default one that scores single forecasts where the strategy makes members by noise and is trained on them: the
         error of one random member is least where members do not differ.
         """
+        if loss.needs_members and self.num_members < 2:
+            told = f"loss {type(loss).__name__} scores the law of members, strategy {type(self).__name__} trains one"
+            raise SettingsError(f"{told}; choose a strategy that makes several, such as ensemble, or another loss")
         is_of_forecasts = type(self).training_loss is StrategyABC.training_loss
         if self.noise != "none" and is_of_forecasts and not loss.takes_members:
-            raise SettingsError(
-                f"loss {type(loss).__name__} scores one forecast, strategy {type(self).__name__} trains {self.num_members} members; "
-                f"choose one that takes members, such as crps"
-            )
+            told = f"loss {type(loss).__name__} scores one forecast, strategy {type(self).__name__} trains {self.num_members} members"
+            raise SettingsError(f"{told}; choose one that takes members, such as crps")
 
     @abstractmethod
     def advance(self, model: Network, x: Tensor, state: Tensor) -> Tensor:

@@ -85,7 +85,7 @@ class Ensemble(ScaledABC):
     def check_loss(self, loss: LossABC) -> None:
         """Refuses losses of one forecast, and that of cells alone where noise is white: it is wrong as a field."""
         super().check_loss(loss)
-        if self.noise == "cells" and type(loss).is_of_cells:
+        if self.noise == "cells" and loss.is_of_cells:
             raise SettingsError(
                 f"loss {type(loss).__name__} scores every cell for itself: with noise on the cells the members' neighbours would have "
                 f"nothing to do with each other; use the default, --loss sum, or --set strategy.noise=vector"

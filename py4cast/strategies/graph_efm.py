@@ -83,6 +83,11 @@ class GraphEFM(ScaledABC):
 
     def check_loss(self, loss: LossABC) -> None:
         """Refuses losses of one forecast; SettingsError."""
+        if loss.needs_members:
+            raise SettingsError(
+                f"loss {type(loss).__name__} scores the law of members, strategy {type(self).__name__} trains one of its posterior too; use the "
+                "default, --loss sum, or crps"
+            )
         if not loss.takes_members:
             raise SettingsError(
                 f"loss {type(loss).__name__} scores one forecast, strategy {type(self).__name__} trains {self.num_members} members; use "

@@ -223,6 +223,8 @@ class RunConfig(Settings):
             SettingsError: unknown names and wrong settings.
         """
         loss, asked = losses.get(self.train.loss), self.loss.of_loss()
+        if self.loss.sum and self.train.loss != "sum":
+            raise SettingsError(f"loss.sum: the loss is {self.train.loss!r}; ask for --loss sum, or leave the sum out")
         if asked:
             settings_of(loss, asked, "loss")
         model, strategy = (

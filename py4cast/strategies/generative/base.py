@@ -81,7 +81,7 @@ class GenerativeABC(ScaledABC):
 
     def check_loss(self, loss: LossABC) -> None:
         """Refuses what is no squared error: only its least is the mean of what noise hides."""
-        if getattr(type(loss), "power", 0) != 2 or not type(loss).is_of_cells:
+        if getattr(type(loss), "power", 0) != 2 or not loss.is_of_cells:
             raise SettingsError(
                 f"loss {type(loss).__name__}: strategy {type(self).__name__} learns the mean of what noise hides, which only the "
                 f"squared error gives; use --loss mse"

@@ -3,9 +3,11 @@
 Only what is asked for is loaded: with an exported step (`.onnx`) and `--input` files neither torch nor Lightning.
 """
 
+import filecmp
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,7 @@ def run(asked: Forecast, stepper: StepperABC, bar: Bar | None = None, writes: bo
     with ExitStack() as stack:
         first = members_of(asked, stepper, stack)
         parts = [first]
+        _check_several([asked.forecaster, *asked.others])
         for path in asked.others:
             other = open_stepper(path, asked.device, asked.precision)
             _check_alike(asked, stepper, path, other)
@@ -72,6 +75,13 @@ def run(asked: Forecast, stepper: StepperABC, bar: Bar | None = None, writes: bo
             overlay.finish()
     logger.info("forecast of %d variables from %s over %d steps", len(heading.variables), start, asked.num_steps)
     return [*outputs.written, *(overlay.written if overlay else [])]
+
+
+def _check_several(forecasters: Sequence[str]) -> None:
+    """Refuses a Forecaster that stands twice, whose members would stand twice too; SettingsError."""
+    for path, other in combinations(forecasters, 2):
+        if Path(path).is_file() and Path(other).is_file() and filecmp.cmp(path, other, shallow=False):
+            raise SettingsError(f"--forecaster {path} {other}: are the same; their members would stand twice")
 
 
 def _check_alike(asked: Forecast, stepper: StepperABC, path: str, other: StepperABC) -> None:

@@ -127,3 +127,5 @@ def test_forecasters_of_other_grids_or_variables_are_no_members(
     words = ["--init_time", start, "--num_steps", "2", "--output", str(tmp_path / "f.nc")]
     assert main(["forecast", "--forecaster", str(trained), str(other), *words]) == 2
     assert "of different grids; their forecasts are no members of one ensemble" in capsys.readouterr().err
+    assert main(["forecast", "--forecaster", str(trained), str(trained), *words]) == 2
+    assert "are the same; their members would stand twice" in capsys.readouterr().err
