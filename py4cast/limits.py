@@ -1,4 +1,7 @@
-"""Limits: bounds that forecasts keep to, and means that they keep, on every step that a network gives."""
+"""Limits: bounds that forecasts keep to, and means that they keep, on every step that a network gives.
+
+What is fed back is something that the data could be, too: of a direction a unit vector, of a root no negative number.
+"""
 
 from typing import NamedTuple
 
@@ -8,10 +11,11 @@ from torch import Tensor, nn
 from py4cast.constraint import Constraint
 from py4cast.dataset_info import DatasetInfo
 from py4cast.normalizer import Normalizer
-from py4cast.transforms import transform_of
+from py4cast.statistics import Stats
+from py4cast.transforms import TransformABC, transform_of
 from py4cast.variables import bounds_of
 
-__all__ = ["Limits", "bounded", "limits_of"]
+__all__ = ["Limits", "Reachable", "bounded", "limits_of", "reachable_of"]
 
 
 class _Kept(NamedTuple):
@@ -103,6 +107,44 @@ class Limits(nn.Module):
     def _mean(self, column: Tensor) -> Tensor:
         mean: Tensor = (column * self.cell_shares).sum((-3, -2, -1), keepdim=True)
         return mean
+
+
+class Reachable(nn.Module):
+    """Creates the map of prognostic features to what their transforms reach, T(T⁻¹(y)), as a state that is written and read again.
+
+    Args:
+        names: of the prognostic features, as they are learned.
+        transforms: of those that have one: first column, and transform.
+        stats: of what is learned.
+    """
+
+    def __init__(self, names: list[str], transforms: dict[int, TransformABC], stats: Stats) -> None:
+        super().__init__()
+        self.transforms = transforms
+        self.normalizer = Normalizer(names, stats)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Standardised states `(..., features)` → the same where they were within."""
+        learned = self.normalizer.physical(states.float())
+        columns = list(torch.split(states, 1, dim=-1))
+        std, mean = self.normalizer.std.to(learned.dtype), self.normalizer.mean.to(learned.dtype)
+        for first, transform in self.transforms.items():
+            last = first + len(transform.parts)
+            within = (transform.within(learned[..., first:last]) - mean[first:last]) / std[first:last]
+            columns[first:last] = torch.split(within.to(states.dtype), 1, dim=-1)
+        return torch.cat(columns, dim=-1)
+
+
+def reachable_of(info: DatasetInfo) -> Reachable | None:
+    """The map of data as they are learned; None where no prognostic variable has a transform."""
+    by_name, names = {v.name: v for v in info.variables}, list(info.prognostic)
+    transforms, column = {}, 0
+    while column < len(names):
+        transform = transform_of(by_name[names[column]])
+        if transform.changes:
+            transforms[column] = transform
+        column += len(transform.parts)
+    return Reachable(names, transforms, info.stats) if transforms else None
 
 
 def limits_of(info: DatasetInfo) -> Limits | None:

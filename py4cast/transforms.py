@@ -61,6 +61,10 @@ class TransformABC(ABC):
     def inverse(self, learned: Tensor) -> Tensor:
         """The x, `(..., 1)`, of T(x)."""
 
+    def within(self, learned: Tensor) -> Tensor:
+        """T(T⁻¹(y)) of any y `(..., parts)`: y itself where it is a T(x), else the nearest that is one."""
+        return learned
+
 
 class Identity(TransformABC):
     """Creates T(x) = x, for variables that are learned as they are."""
@@ -91,6 +95,9 @@ class Log(TransformABC):
     def inverse(self, learned: Tensor) -> Tensor:
         return self.scale * torch.expm1(learned.clamp_max(_LARGEST_EXPONENT))
 
+    def within(self, learned: Tensor) -> Tensor:
+        return learned.clamp(math.log(1e-6), _LARGEST_EXPONENT)
+
 
 class SquareRoot(TransformABC):
     """Creates T(x) = √x, for what is never negative."""
@@ -106,6 +113,9 @@ class SquareRoot(TransformABC):
 
     def inverse(self, learned: Tensor) -> Tensor:
         return learned.clamp_min(0.0).square()
+
+    def within(self, learned: Tensor) -> Tensor:
+        return learned.clamp_min(0.0)
 
 
 class Logit(TransformABC):
@@ -128,6 +138,10 @@ class Logit(TransformABC):
         share = torch.sigmoid(learned)
         return (share * (1 + 2 * self.scale) - self.scale) / self.unit
 
+    def within(self, learned: Tensor) -> Tensor:
+        edge = math.log((1 + self.scale) / self.scale)
+        return learned.clamp(-edge, edge)
+
 
 class Angle(TransformABC):
     """Creates T(x) = (sin x, cos x), for directions, and back to [0, 2π)."""
@@ -145,6 +159,12 @@ class Angle(TransformABC):
     def inverse(self, learned: Tensor) -> Tensor:
         angle = torch.atan2(learned[..., :1], learned[..., 1:])
         return torch.where(angle < 0, angle + 2 * math.pi, angle) / self.unit
+
+    def within(self, learned: Tensor) -> Tensor:
+        length = torch.linalg.vector_norm(learned, dim=-1, keepdim=True)
+        # of no direction atan2 makes that of (0, 1)
+        north = torch.cat([torch.zeros_like(length), torch.ones_like(length)], dim=-1)
+        return torch.where(length > 0, learned / length.clamp_min(1e-12), north)
 
 
 _KINDS: Mapping[str, type[TransformABC]] = MappingProxyType(

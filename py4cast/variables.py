@@ -204,6 +204,18 @@ class Variable:
         name = self.standard_name or (self.known.standard_name if self.known else "")
         return replace(self, units=normalise(units), standard_name=name)
 
+    @property
+    def turn(self) -> float | None:
+        """A whole turn in its units, where it is a direction, which is learned as an angle or has such a CF name; else None."""
+        name = self.standard_name or (self.known.standard_name if self.known else "")
+        is_angle = self.constraint is not None and self.constraint.transform == "angle"
+        if not (is_angle or name.endswith("_direction")):
+            return None
+        try:
+            return 360.0 * conversion("degree", self.units)[0]
+        except DataError:
+            return None
+
     def plausible_range(self) -> tuple[float, float] | None:
         """Smallest and largest value that Earth allows, in `units`, when the parameter is known."""
         if self.known is None:

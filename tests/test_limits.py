@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from py4cast.constraint import Constraint, bounded_array
-from py4cast.limits import Limits, bounded, limits_of
+from py4cast.learned import learned_info, transforms_of
+from py4cast.limits import Limits, bounded, limits_of, reachable_of
 from py4cast.normalizer import Normalizer
+from py4cast.statistics import Stats
 from py4cast.testing import make_info
 
 INFO = make_info((8, 8))
@@ -85,3 +87,19 @@ def test_a_mean_is_kept(bounds: tuple) -> None:
 def test_missing_values_stay_missing() -> None:
     values = torch.full((1, 2, 2, len(INFO.predicted)), torch.nan)
     assert bool(torch.isnan(bounded(values, INFO.predicted, {FIRST: Constraint(bounds=(0.0, 1.0))})).all())
+
+
+def test_what_is_fed_back_could_be_read_from_a_file() -> None:
+    info = make_info((3, 4))
+    name, other = info.prognostic[:2]
+    constraint = {name: Constraint(transform="angle"), other: Constraint(transform="sqrt")}
+    variables = [replace(v, units="degree" if v.name == name else v.units, constraint=constraint.get(v.name)) for v in info.variables]  # fmt: skip
+    table = {k: {"mean": 0.1, "std": 0.7, "min": -1.0, "max": 1.0, "count": 9.0} for k in (f"{name}_sin", f"{name}_cos", other)}  # fmt: skip
+    learned = learned_info(replace(info, variables=variables, learned_stats=Stats(table), learned_diff_stats=Stats(table)))  # fmt: skip
+    reachable = reachable_of(learned)
+    assert reachable is not None and reachable_of(info) is None
+    states = torch.randn(2, 3, 4, len(learned.prognostic), generator=torch.Generator().manual_seed(0))
+    fed = reachable(states)
+    normalizer = Normalizer([v.name for v in variables if v.role == "prognostic"], learned.stats, transforms_of(variables))  # fmt: skip
+    torch.testing.assert_close(fed, normalizer.standardise(normalizer.physical(states)), atol=1e-4, rtol=1e-4)
+    assert torch.equal(fed[..., 3:], states[..., 3:]), "what has no transform stays as it is"

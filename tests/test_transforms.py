@@ -98,3 +98,23 @@ def test_a_normalizer_standardises_what_is_learned() -> None:
     standardised = normalizer.standardise(x)
     torch.testing.assert_close(standardised, torch.tensor([[1.0, 0.0, -2.0, 0.0]], dtype=torch.float64))
     torch.testing.assert_close(normalizer.physical(standardised), x)
+
+
+@pytest.mark.parametrize(("transform", "units"), [("none", "K"), ("log", "mm"), ("sqrt", "mm"), ("logit", "1"), ("angle", "degree")])  # fmt: skip
+def test_within_is_there_and_back(transform: str, units: str) -> None:
+    made_of = made(transform, units)
+    learned = 4.0 * torch.randn(
+        500, len(made_of.parts), dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
+    within = made_of.within(learned)
+    torch.testing.assert_close(within, made_of.forward(made_of.inverse(learned)), atol=2e-4, rtol=2e-4)
+    torch.testing.assert_close(made_of.within(within), within)
+
+
+def test_no_direction_at_all_becomes_one() -> None:
+    made_of = made("angle", "degree")
+    nothing = torch.zeros(1, 2, requires_grad=True)
+    within = made_of.within(nothing)
+    torch.testing.assert_close(within, made_of.forward(made_of.inverse(nothing)))
+    within.sum().backward()
+    assert nothing.grad is not None and bool(torch.isfinite(nothing.grad).all())

@@ -91,8 +91,8 @@ class Aggregator:
         for i in range(target.shape[0]):
             computed = []
             for step in range(target.shape[1]):
-                forecast = prediction[i, ..., step, :, :, :]
-                normal = None if climatology is None else climatology[i, step]
+                forecast = self.layout.beside(prediction[i, ..., step, :, :, :], target[i, step])
+                normal = None if climatology is None else self.layout.beside(climatology[i, step], target[i, step])
                 computed.append(self.compute(Case(self.layout, forecast, target[i, step], normal)))
             self.add(computed, None if init_times is None else init_times[i])
 

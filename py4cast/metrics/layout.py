@@ -118,6 +118,22 @@ class Layout:
             if name not in (*self.features, *(p.name for p in self.pairs)):
                 raise SettingsError(f"thresholds: no feature {name!r}{nearest(name, self.features)}")
 
+    @cached_property
+    def _turns(self) -> list[tuple[int, float]]:
+        """Places of directions, and a whole turn in their units."""
+        return [(place, v.turn) for place, v in enumerate(self.variables) if v.turn is not None]
+
+    def beside(self, field: Tensor, target: Tensor) -> Tensor:
+        """A forecast whose directions are told as near to the truth's as they are, 361 for 1 beside 359; fields `(..., lat, lon, features)`."""
+        if not self._turns:
+            return field
+        field = field.clone()
+        for place, turn in self._turns:
+            field[..., place] = (
+                target[..., place] + (field[..., place] - target[..., place] + turn / 2) % turn - turn / 2
+            )
+        return field
+
     @classmethod
     def of(cls, info: DatasetInfo, settings: ScoreSettings | None = None, has_climatology: bool = False) -> "Layout":
         """The layout of what a Forecaster predicts."""

@@ -88,8 +88,9 @@ class Verification:
         """What some lead times of a forecast bring, from the step `first_step` on, for `finish`."""
 
         def at(step: int) -> dict[str, Computed]:
-            fields = {name: forecasts[name][..., step, :, :, :] for name in self.names}
-            normal = None if climatology is None else climatology[step]
+            beside = self._layouts[self.names[0]].beside
+            fields = {name: beside(forecasts[name][..., step, :, :, :], target[step]) for name in self.names}
+            normal = None if climatology is None else beside(climatology[step], target[step])
             # missing values show in the sums; only then are the cells looked at
             cases = {n: Case(self._layouts[n], f, target[step], normal, None, True) for n, f in fields.items()}
             computed = self._of(cases) if self._probes else {}

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from py4cast.dataset_info import DatasetInfo
 from py4cast.errors import SettingsError
 from py4cast.given import Given, Samples
-from py4cast.limits import limits_of
+from py4cast.limits import limits_of, reachable_of
 from py4cast.losses.base import LossABC
 from py4cast.models.base import GriddedNetwork
 from py4cast.noise import Noise, NoiseKind
@@ -102,7 +102,7 @@ class StrategyABC(nn.Module, ABC):
         self.register_buffer("border_mask", info.statics.border_mask.bool().clone(), persistent=False)
         self.register_buffer("valid_mask", info.statics.valid_mask.clone(), persistent=False)
         self.has_holes = not bool(info.statics.valid_mask.all())
-        self.limits = limits_of(info)
+        self.limits, self.reachable = limits_of(info), reachable_of(info)
 
     def num_input_features(self, info: DatasetInfo, num_input_steps: int) -> int:
         """Width of the network's input."""
@@ -275,7 +275,8 @@ class StrategyABC(nn.Module, ABC):
 
     def slide(self, window: Tensor, prediction: Tensor) -> Tensor:
         """The past states one step later: the oldest goes, the predicted one comes."""
-        state = prediction[..., : self.num_prognostic].unsqueeze(1).to(window.dtype)
+        state = prediction[..., : self.num_prognostic].to(window.dtype)
+        state = (state if self.reachable is None else self.reachable(state)).unsqueeze(1)
         return torch.cat([window[:, 1:], state], dim=1) if window.shape[1] > 1 else state
 
     @final

@@ -1,9 +1,12 @@
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from py4cast.constraint import Constraint
+from py4cast.grid import Grid
 from py4cast.metrics.aggregator import Aggregator
 from py4cast.metrics.case import Case
 from py4cast.metrics.categorical import CSI
@@ -143,3 +146,22 @@ def test_samples_are_kept_apart_from_rows() -> None:
     sample = aggregator.samples["lambda_t"].read("sample")
     assert sample.shape == (1, 2, 3, 2, 6) and sample[0, 0, 0, :, 0].tolist() == [2.0, 0.0]
     assert list(aggregator.pack()["rows"]) == ["", "lambda_t"]
+
+
+@pytest.mark.parametrize(
+    ("units", "angle"), [("degree", {"standard_name": "wind_from_direction"}), ("radian", {"constraint": Constraint(transform="angle")})]
+)  # fmt: skip
+def test_a_direction_errs_by_the_shorter_arc(units: str, angle: dict[str, Any]) -> None:
+    turn = 360.0 if units == "degree" else 2 * np.pi
+    variables = [Variable(name="dd", units=units, **angle), Variable(name="t", units="K")]
+    assert variables[0].turn == pytest.approx(turn) and variables[1].turn is None
+    places = Layout(variables, torch.ones(2, 2).double(), Grid(np.array([1.0, 0.0]), np.array([0.0, 1.0])), np.timedelta64(1, "h"))  # fmt: skip
+    truth = torch.tensor([0.99, 350.0], dtype=torch.float64).expand(1, 1, 2, 2, 2) * torch.tensor([turn, 1.0])
+    guess = torch.tensor([0.02, 355.0], dtype=torch.float64).expand(1, 1, 2, 2, 2) * torch.tensor([turn, 1.0])
+    torch.testing.assert_close(places.beside(guess, truth)[0, 0, 0, 0], torch.tensor([1.02 * turn, 355.0], dtype=torch.float64))  # fmt: skip
+    members = torch.stack([guess, truth], dim=1)
+    beside = places.beside(members[0, :, 0], truth[0, 0])
+    assert float(beside[..., 0].mean()) == pytest.approx(1.005 * turn), "of members about the truth"
+    aggregator = Aggregator([RMSE(places)], places)
+    aggregator.update(guess, truth)
+    assert float(aggregator.values()["rmse"].flatten()[0]) == pytest.approx(0.03 * turn)

@@ -26,6 +26,7 @@ class CalibrationFit:
         is_positive: whether a feature never is below 0.
         num_steps: lead times.
         num_members: of each forecast.
+        turns: a whole turn of features that are directions, where there is nothing to damp or to stretch; NaN of others.
     """
 
     def __init__(
@@ -36,7 +37,10 @@ class CalibrationFit:
         is_positive: NDArray[np.bool_],
         num_steps: int,
         num_members: int = 1,
+        turns: NDArray[np.float64] | None = None,
     ) -> None:
+        self._turns = np.full(len(features), np.nan) if turns is None else turns
+        self._is_direction = np.isfinite(self._turns)
         self._features, self._mean, self._weights = features, mean, weights[..., None]
         self._is_positive, self._num_members = is_positive, num_members
         count = len(features)
@@ -59,6 +63,10 @@ class CalibrationFit:
         """
         known = np.broadcast_to(self._mean, truth.shape[1:]).astype(np.float64)
         known[..., : first.shape[-1]] = first
+        for place in np.flatnonzero(self._is_direction):
+            turn, of_truth = self._turns[place], truth[..., place]
+            forecast = forecast.copy()
+            forecast[..., place] = of_truth + (forecast[..., place] - of_truth + turn / 2) % turn - turn / 2
         middle = forecast.mean(axis=0, dtype=np.float64)
         for step in range(truth.shape[0]):
             parts = np.stack([middle[step] - known, self._mean - known, truth[step] - known])
@@ -79,7 +87,7 @@ class CalibrationFit:
         change, towards_mean, stretch = np.ones((steps, count)), np.zeros((steps, count)), np.ones((steps, count))
         centred = self._centred()
         for step in range(steps):
-            for feature in range(count):
+            for feature in np.flatnonzero(~self._is_direction):
                 products = centred[step, :, :, feature]
                 # with x₀ = m there is nothing to tell damping and mean apart
                 alpha, beta = _least_squares(products)
@@ -92,6 +100,7 @@ class CalibrationFit:
                     m = self._num_members
                     stretch[step, feature] = np.sqrt(max(error, 0.0) * m / (m + 1) / spread)
         bias, share = self._bias(change, towards_mean)
+        bias[:, self._is_direction] = 0.0
         rmse = self._rmse(change, towards_mean, share[:, None] * bias[None])
         known = {"rmse": {name: rmse[:, place].tolist() for place, name in enumerate(self._features)}}
         return Calibration(

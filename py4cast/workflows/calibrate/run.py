@@ -1,5 +1,6 @@
 """calibrate: the verb. Forecasts of the validation split say what is put right in those that come."""
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ from py4cast.workflows.config import data_of
 from py4cast.workflows.verify.climatology import carried_climatology, climatology_of
 
 __all__ = ["calibrate"]
+
+logger = logging.getLogger(__name__)
 
 _BATCH = 4
 _MOST_INSTANTS = 1000  # of the training, for its mean
@@ -66,8 +69,17 @@ def calibrate(
         raise DataError(f"the validation split holds {len(valid)} forecasts of {steps} steps; expected at least 2")
     members = model.members_for(num_members)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
+    turns = np.array([model.info.variable(name).turn for name in model.info.predicted], dtype=np.float64)
+    for name in np.array(model.info.predicted)[np.isfinite(turns)]:
+        logger.warning("%s is a direction, and is left as it is", name)
     fit = CalibrationFit(
-        tuple(model.info.predicted), _mean(model, train), _weights(model.info), _is_positive(model.info), steps, members
+        tuple(model.info.predicted),
+        _mean(model, train),
+        _weights(model.info),
+        _is_positive(model.info),
+        steps,
+        members,
+        turns,
     )
     starts = _fitted(model, valid, fit, members, seed, progress)
     source = {

@@ -116,3 +116,13 @@ def test_the_errors_that_remain_are_told(num_members: int) -> None:
             squares += float((np.nan_to_num(made - truth[step])[..., 0] ** 2 * counted).sum())
             total += float(counted.sum())
         assert calibration.source["rmse"]["t"][step] == pytest.approx((squares / total) ** 0.5, rel=1e-5)
+
+
+def test_a_direction_is_left_as_it_is_and_its_error_is_the_shorter_arc() -> None:
+    fit = CalibrationFit(("dd",), MEAN, np.ones(SHAPE), np.array([False]), 2, turns=np.array([360.0]))
+    for truth in (359.0, 2.0, 180.0):
+        field = np.full((2, *SHAPE, 1), truth, dtype=np.float32)
+        fit.add((field[None] + 4.0) % 360.0, field, np.full((*SHAPE, 1), 355.0, dtype=np.float32), HOURS)
+    calibration = fit.result({"split": "valid"})
+    assert (calibration.change == 1).all() and (calibration.towards_mean == 0).all() and (calibration.bias == 0).all()
+    np.testing.assert_allclose(calibration.source["rmse"]["dd"], 4.0, rtol=1e-5)
