@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.errors import DataError, SettingsError
-from py4cast.polygons import mean_nearest, polygon_areas, voronoi_cells
+from py4cast.polygons import mean_nearest, voronoi_areas
 
 __all__ = ["EARTH_RADIUS", "Grid", "GridPart", "edges_of", "num_repeated_columns"]
 
@@ -145,8 +145,7 @@ class Grid:
         Args:
             latitude: [degrees north], `(ngrid,)`.
             longitude: [degrees east], `(ngrid,)`.
-            areas: of the cells [m²], `(ngrid,)`; by default those of the spherical Voronoi cells, or of one size where a few
-                points, or points on one circle, have none.
+            areas: of the cells [m²], `(ngrid,)`; by default of the spherical Voronoi cells, or alike where there are none.
             rows: of a reduced grid: how many points stand on each row.
             name: what to call it.
 
@@ -391,9 +390,11 @@ def _unit_vectors(latitude: Array, longitude: Array) -> Array:
 
 
 def _voronoi_areas(latitude: Array, longitude: Array) -> Array:
-    """Areas of the cells of points that are nearer to one than to any other [m²], `(points,)`."""
+    """Areas of the cells of points [m²], `(points,)`; alike where they have none."""
     try:
-        return polygon_areas(voronoi_cells(_unit_vectors(latitude, longitude))) * EARTH_RADIUS**2
-    except ValueError:
-        # fewer than four points, or points on one circle, have no cells: stations, a ship's track; they weigh alike
+        return voronoi_areas(_unit_vectors(latitude, longitude)) * EARTH_RADIUS**2
+    except ValueError as error:
+        if "uplicate" in str(error):
+            raise DataError(f"grid: the cells of {latitude.size} points cannot be made: {error}") from None
+        # fewer than four points, or points on one circle: stations, a ship's track
         return np.full(latitude.size, 1e10)

@@ -16,6 +16,7 @@ __all__ = [
     "nearest_angles",
     "polygon_areas",
     "side_points",
+    "voronoi_areas",
     "voronoi_cells",
 ]
 
@@ -51,6 +52,18 @@ def voronoi_cells(points: Array) -> Array:
         backward = regions[k][::-1]
         cells[k] = diagram.vertices[backward + [backward[-1]] * (most - len(backward))]
     return _trimmed(cells, points) if len(guards) else cells
+
+
+def voronoi_areas(points: Array) -> Array:
+    """Areas of the cells of points on the unit sphere, `(points,)`; points at one place, as a row at a pole is, share its cell.
+
+    Raises:
+        ValueError: fewer than four places, or places on one circle.
+    """
+    _, first, place, count = np.unique(np.round(points, 9), axis=0, return_index=True, return_inverse=True, return_counts=True)  # fmt: skip
+    if first.size == len(points):
+        return polygon_areas(voronoi_cells(points))
+    return np.asarray((polygon_areas(voronoi_cells(points[first])) / count)[place.reshape(-1)])
 
 
 def mean_nearest(points: Array) -> float:

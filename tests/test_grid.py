@@ -173,3 +173,22 @@ def test_points_that_are_no_grid_are_refused() -> None:
         Grid.points([10, 30, 20], [20, 5, 0], areas=[1, 0, 1])
     with pytest.raises(DataError, match="2 latitudes and 3 longitudes of points"):
         Grid.points([10, 30], [20, 5, 0])
+
+
+def test_a_row_at_a_pole_shares_one_cell() -> None:
+    lat, lon = np.meshgrid(np.linspace(90, -90, 19), np.arange(0, 360, 10.0), indexing="ij")
+    grid = Grid.points(lat.ravel(), lon.ravel())
+    assert grid.areas is not None and float(grid.areas.sum()) == pytest.approx(4 * np.pi * EARTH_RADIUS**2, rel=1e-6)
+    pole = grid.areas[0, :36]
+    np.testing.assert_allclose(pole, pole[0])
+    # a cap to half a spacing from the pole, a little more than a polygon of 36 sides
+    assert float(pole.sum()) == pytest.approx(2 * np.pi * EARTH_RADIUS**2 * (1 - np.cos(np.deg2rad(5.0))), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("lat", "lon"), [([50.0], [4.0]), ([50.0, 51.0, 52.0], [4.0, 5.0, 7.0]), ([0.0] * 5, [0.0, 1.0, 2.0, 5.0, 9.0])], ids=["one", "three", "a track"]
+)  # fmt: skip
+def test_places_without_cells_weigh_alike(lat: list[float], lon: list[float]) -> None:
+    grid = Grid.points(lat, lon)
+    assert grid.areas is not None and np.unique(grid.areas).size == 1
+    np.testing.assert_array_equal(grid.area_weights(), np.ones((1, len(lat))))

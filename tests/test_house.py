@@ -90,7 +90,7 @@ ROOMS = {
     ],
     "formats": [
         "aec base cf_time grib_fields grib_headers grib_keys icechunk icon_grid reduced stations zarr_references zip",
-        "cf_axes cf_healpix conventions grib_maps grib_packed grib_points numpy table_writer zarr_address",
+        "cf_axes cf_healpix cf_valid conventions grib_maps grib_packed grib_points numpy table_writer zarr_address",
         "grib",
         "cf_dataset",
         "cf",
@@ -99,8 +99,8 @@ ROOMS = {
     ],
     "losses": [
         "base members on_areas weights",
-        "cells sum",
-        "crps gaussian huber joint spectral weighted",
+        "cells",
+        "crps gaussian huber joint spectral sum weighted",
     ],
     "metrics": [
         "pool raster rows",
@@ -347,6 +347,7 @@ CONFINED = {
         "formats/cf_axes.py",
         "formats/cf_dataset.py",
         "formats/cf_healpix.py",
+        "formats/cf_valid.py",
         "formats/stations.py",
         "formats/icechunk.py",
         "formats/zarr.py",

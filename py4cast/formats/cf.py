@@ -20,6 +20,7 @@ from py4cast.formats.base import ReaderABC, Record
 from py4cast.formats.cf_axes import is_latitude, is_longitude, kind_of, level_type
 from py4cast.formats.cf_dataset import plain
 from py4cast.formats.cf_time import TimeDescription
+from py4cast.formats.cf_valid import without_invalid
 from py4cast.formats.reduced import gaussian_of, healpix_of
 from py4cast.grid import Grid
 from py4cast.projection import inverse
@@ -31,6 +32,8 @@ _ZERO = np.timedelta64(0, "s")
 _Beside = dict[Hashable, list[tuple[str, NDArray[Any]]]]
 _ROWS = ("projection_y_coordinate", "grid_latitude")
 _COLUMNS = ("projection_x_coordinate", "grid_longitude")
+# cells at one place: folds and halos of ocean grids have each place up to four times
+_MOST_AT_A_PLACE = 4
 
 
 class CfReader(ReaderABC):
@@ -265,6 +268,7 @@ class CfReader(ReaderABC):
         north, east = self._places(array, spatial)
         if north is not None and east is not None:
             lat, lon = _degrees(north), _degrees(east)
+            self._check_places(array, lat, lon)
         elif not projection or x is None or y is None:
             raise DataError(
                 f"{self.path}: {array.name} along {row!r} and {column!r} has neither latitude and longitude nor a grid mapping"
@@ -272,6 +276,17 @@ class CfReader(ReaderABC):
         else:
             lat, lon = inverse(projection, *np.meshgrid(x, y))
         return Grid(lat, lon, x, y, projection or {"grid_mapping_name": "unknown"})
+
+    def _check_places(self, array: xr.DataArray, lat: NDArray[np.float64], lon: NDArray[np.float64]) -> None:
+        """Refuses places that are marks of land: one that many cells share, which folds and halos do not."""
+        pairs, count = np.unique(np.stack([lat.ravel(), lon.ravel()]), axis=1, return_counts=True)
+        often = np.where(np.abs(pairs[0]) < 89.9, count, 0)
+        if often.max(initial=0) > _MOST_AT_A_PLACE:
+            k = int(often.argmax())
+            raise DataError(
+                f"{self.path}: {often[k]} of {lat.size} cells of {array.name} stand at {pairs[0, k]:g} N {pairs[1, k]:g} E, which marks cells "
+                "without a place (land of an ocean model); expected latitude and longitude of all, as the model's grid file has them"
+            )
 
     def _points(self, array: xr.DataArray, dim: Hashable) -> Grid:
         """The points along one dimension, with the areas of their cells where the file has them."""
@@ -331,39 +346,6 @@ def _plain(value: Any) -> Any:
     """A value of a coordinate as text or number."""
     item = value.item() if isinstance(value, np.generic) else value
     return item.decode(errors="replace") if isinstance(item, bytes) else item
-
-
-def without_invalid(array: xr.DataArray | xr.Variable, values: NDArray[Any]) -> NDArray[Any]:
-    """Values with NaN where they lie outside what the file calls valid: `valid_min`, `valid_max`, `valid_range`.
-
-    Limits of the type of packed numbers are packed themselves, as CF has it.
-    """
-    attrs = array.attrs
-    declared = (
-        np.ravel(attrs["valid_range"]) if "valid_range" in attrs else (attrs.get("valid_min"), attrs.get("valid_max"))
-    )
-    low, high = (_limit(array, limit) for limit in declared[:2]) if len(declared) >= 2 else (None, None)
-    if low is None and high is None:
-        return values
-    fields: NDArray[Any] = np.array(values, dtype=np.float64 if values.dtype == np.float64 else np.float32)
-    tolerance = 1e-6 * max(abs(limit) for limit in (low, high) if limit is not None)
-    with np.errstate(invalid="ignore"):
-        if low is not None:
-            fields[fields < low - tolerance] = np.nan
-        if high is not None:
-            fields[fields > high + tolerance] = np.nan
-    return fields
-
-
-def _limit(array: xr.DataArray | xr.Variable, limit: Any) -> float | None:
-    """A limit of what is valid in the units of the unpacked values; None where it is no number."""
-    number = np.asarray(limit)
-    if number.dtype.kind not in "iuf":
-        return None
-    scale, offset = float(array.encoding.get("scale_factor", 1.0)), float(array.encoding.get("add_offset", 0.0))
-    packed = array.encoding.get("dtype")
-    is_packed = (scale, offset) != (1.0, 0.0) and packed is not None and number.dtype.kind == np.dtype(packed).kind
-    return float(number) * scale + offset if is_packed else float(number)
 
 
 def _degrees(coordinate: xr.DataArray) -> NDArray[np.float64]:

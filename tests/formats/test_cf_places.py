@@ -70,3 +70,22 @@ def test_members_by_text(tmp_path: Path) -> None:
     data.isel(member=[0]).to_netcdf(tmp_path / "one.nc")
     with NetcdfReader(tmp_path / "one.nc") as reader:
         assert {record.member for record in reader.records()} == {None}
+
+
+@pytest.mark.parametrize("mark", [0.0, -1.0])
+def test_marks_of_land_are_no_places(tmp_path: Path, mark: float) -> None:
+    lat, lon = NORTH.copy(), EAST.copy()
+    lat[1:3, 2:5] = lon[1:3, 2:5] = mark
+    coords = {"time": TIME, "nav_lat": (("y", "x"), lat, {"units": "degrees_north", "standard_name": "latitude"}), "nav_lon": (("y", "x"), lon, {"units": "degrees_east", "standard_name": "longitude"})}  # fmt: skip
+    xr.Dataset({"sst": (("time", "y", "x"), np.zeros((2, 5, 7)), {"units": "K"})}, coords).to_netcdf(tmp_path / "o.nc")
+    with NetcdfReader(tmp_path / "o.nc") as reader, pytest.raises(DataError, match=f"o.nc: 6 of 35 cells of sst stand at {mark:g} N {mark:g} E, which marks cells without a place"):  # fmt: skip
+        reader.grid(reader.records()[0])
+
+
+def test_halos_and_folds_have_places_several_times(tmp_path: Path) -> None:
+    lat, lon = np.tile(NORTH[:, :5], 1), EAST[:, :5]
+    lat, lon = (np.concatenate([a, a[:, :2]], axis=1) for a in (lat, lon))
+    coords = {"time": TIME, "nav_lat": (("y", "x"), lat, {"units": "degrees_north", "standard_name": "latitude"}), "nav_lon": (("y", "x"), lon, {"units": "degrees_east", "standard_name": "longitude"})}  # fmt: skip
+    xr.Dataset({"sst": (("time", "y", "x"), np.zeros((2, 5, 7)), {"units": "K"})}, coords).to_netcdf(tmp_path / "h.nc")
+    with NetcdfReader(tmp_path / "h.nc") as reader:
+        assert reader.grid(reader.records()[0]).shape == (5, 7)
