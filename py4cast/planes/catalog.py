@@ -5,6 +5,7 @@ refused by name before anything is read.
 """
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -31,6 +32,8 @@ from py4cast.units import conversion, same_units
 from py4cast.variables import Variable
 
 __all__ = ["Catalog", "FileIndex", "expand_patterns", "scan_file", "show_paths"]
+
+logger = logging.getLogger(__name__)
 
 _ZERO = np.timedelta64(0, "s")
 
@@ -168,7 +171,7 @@ class Catalog:
     ) -> None:
         self._is_monthly = is_monthly
         self._files, self._members, self.is_series, self._arrays = files, members, is_series, arrays
-        self._time = time
+        self._time, self._seen_members = time, set[int]()
         self._wanted = list(plans)
         self.plans: list[FieldPlan] = []
         self.inputs: list[Mapping[str, Any]] = []
@@ -219,6 +222,9 @@ class Catalog:
                 on_file(index.path)
         for plan in self._wanted:
             self.plans.append(self._finished(plan, seen[plan.variable.name]))
+        if self.is_series and self._members is None and len(self._seen_members) > 1:
+            shown = ", ".join(map(str, sorted(self._seen_members)))
+            logger.warning("the files hold the members %s, of which the first is taken; choose by member", shown)
         # where every series comes from another grid, a fixed field tells which one is meant
         self.grid = self.grid or self._static_grid
 
@@ -263,6 +269,8 @@ class Catalog:
         if self._members is not None and record.member is not None and record.member not in self._members:
             return
         variable = plan.variable
+        if record.member is not None:
+            self._seen_members.add(record.member)
         self._check_units(index.path, record, variable)
         self._axes.take(index.path, record, variable, index.grids[record.grid_key])
         if variable.role == "static":

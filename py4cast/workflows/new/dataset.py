@@ -16,7 +16,7 @@ from py4cast.errors import DataError
 from py4cast.grid import Grid
 from py4cast.planes.patterns import expand_patterns
 from py4cast.progress import Progress
-from py4cast.timeline import MONTH, show_duration
+from py4cast.timeline import MONTH, month_start, show_duration
 from py4cast.units import normalise
 from py4cast.variables import GRIB_NAMES, feature_name
 from py4cast.workflows.new.look import Kind, look_into
@@ -75,9 +75,15 @@ def propose(patterns: Sequence[str], name: str = "", progress: Progress | None =
         "files": _patterns(used, root),
         "step": show_duration(step),
         "variables": _variables(chosen, statics, grid, step, remarks),
-        "periods": _periods(times, step, remarks),
+        "periods": _periods(month_start(times) if step == MONTH else times, step, remarks),
         "forcings": _forcings(times, step, grid),
     }
+    members = sorted({member for kind in chosen for member in kind.members})
+    if len(members) > 1:
+        document["member"] = members[0]
+        remarks.append(
+            f"member {members[0]}: the first of {len(members)}; a series has one, choose another or use forecasts"
+        )
     if not (grid.is_periodic or not grid.is_rectangular) and min(grid.shape) >= 12:
         document["grid"] = {"border_size": max(1, min(grid.shape) // 16)}
         remarks.append(f"grid.border_size {document['grid']['border_size']}: a limited area, in whose border truth is imposed; change it, or leave it out")  # fmt: skip

@@ -117,3 +117,26 @@ def test_the_verb_writes_it_and_tells_what_it_guessed(tmp_path: Path) -> None:
     assert again.returncode == 2 and "mine.json: exists" in again.stderr
     wrong = py4cast("new", "datset", "an.nc", cwd=tmp_path)
     assert wrong.returncode == 2 and "did you mean 'dataset'" in wrong.stderr
+
+
+def test_months_begin_with_the_month_and_of_members_one_is_named(tmp_path: Path) -> None:
+    months = np.array([f"{2018 + k // 12}-{k % 12 + 1:02}-15" for k in range(24)], dtype="datetime64[ns]")
+    coords = {"time": months, "number": [4, 7], "lat": ("lat", np.arange(50.0, 40, -1), {"units": "degrees_north"}), "lon": ("lon", np.arange(9.0), {"units": "degrees_east"})}  # fmt: skip
+    values = 280 + np.arange(24.0)[:, None, None, None] + np.zeros((24, 2, 10, 9))
+    xr.Dataset({"t2m": (("time", "number", "lat", "lon"), values, {"units": "K"})}, coords).to_netcdf(tmp_path / "m.nc")
+    document, remarks = propose([str(tmp_path / "m.nc")])
+    assert document["periods"]["train"]["start"] == "2018-01-01T00" and document["periods"]["test"]["end"] == "2019-12-01T00"  # fmt: skip
+    assert document["member"] == 4 and any(r.startswith("member 4: the first of 2") for r in remarks)
+    (tmp_path / "d.json").write_text(json.dumps(document))
+    assert prepare("gridded", tmp_path / "d.json", tmp_path / "store", num_workers=1).axis.size == 24
+
+
+def test_that_the_first_member_is_taken_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    times = np.datetime64("2020-01-01T00", "ns") + np.arange(8) * np.timedelta64(6, "h")
+    coords = {"time": times, "number": [4, 7], "lat": ("lat", [50.0, 49.0], {"units": "degrees_north"}), "lon": ("lon", [0.0, 1.0], {"units": "degrees_east"})}  # fmt: skip
+    xr.Dataset({"t2m": (("time", "number", "lat", "lon"), np.full((8, 2, 2, 2), 280.0), {"units": "K"})}, coords).to_netcdf(tmp_path / "m.nc")  # fmt: skip
+    document, _ = propose([str(tmp_path / "m.nc")])
+    del document["member"]
+    (tmp_path / "d.json").write_text(json.dumps(document))
+    prepare("gridded", tmp_path / "d.json", tmp_path / "store", num_workers=1)
+    assert "the files hold the members 4, 7, of which the first is taken; choose by member" in caplog.text
