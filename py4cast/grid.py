@@ -272,10 +272,10 @@ class Grid:
         if self.areas is not None:
             chosen = (slice(None), columns)
             whole = self.latitude[chosen].size == self.latitude.size
-            return Grid(
-                self.latitude[chosen], self.longitude[chosen], name=self.name, areas=self.areas[chosen],
-                rows=self.rows if whole else None, parts=self.parts if whole else (),
-            )  # fmt: skip
+            rows_of, parts = (self.rows, self.parts) if whole else (None, ())
+            mark = self.projection if whole and isinstance(columns, slice) else {}
+            lat, lon, areas = self.latitude[chosen], self.longitude[chosen], self.areas[chosen]
+            return Grid(lat, lon, projection=mark, name=self.name, areas=areas, rows=rows_of, parts=parts)
         if self.is_projected:
             lat, lon = self.latitude[rows, columns], self.longitude[rows, columns]
         else:

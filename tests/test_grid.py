@@ -192,3 +192,11 @@ def test_places_without_cells_weigh_alike(lat: list[float], lon: list[float]) ->
     grid = Grid.points(lat, lon)
     assert grid.areas is not None and np.unique(grid.areas).size == 1
     np.testing.assert_array_equal(grid.area_weights(), np.ones((1, len(lat))))
+
+
+def test_the_mark_of_points_stays_with_all_of_them() -> None:
+    made = Grid.points(np.arange(5.0), np.array([0.0, 3.0, 1.0, 5.0, 2.0]), np.ones(5))
+    grid = Grid(made.latitude, made.longitude, projection={"uuidOfHGrid": "ab"}, areas=made.areas)
+    assert grid.rows_columns(slice(None), slice(None)).projection == {"uuidOfHGrid": "ab"}
+    assert grid.rows_columns(slice(None), slice(0, 3)).projection == {}
+    assert grid.rows_columns(slice(None), np.arange(5)[::-1]).projection == {}, "another order is another grid"
