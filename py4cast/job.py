@@ -29,7 +29,7 @@ class Placement:
         model_ranks: with domain, how many compute one sample; None for all.
 
     Raises:
-        SettingsError: a number of ranks per sample where each has its own.
+        SettingsError: a number of ranks per sample where each has its own, or a number below 1.
     """
 
     devices: int | None = None
@@ -39,6 +39,9 @@ class Placement:
     model_ranks: int | None = None
 
     def __post_init__(self) -> None:
+        for flag, count in (("--devices", self.devices), ("--num_nodes", self.num_nodes)):
+            if count is not None and count < 1:
+                raise SettingsError(f"{flag} {count}: expected at least 1")
         if self.model_ranks is not None and self.distributed != "domain":
             raise SettingsError(
                 f"--model_ranks {self.model_ranks}: with --distributed {self.distributed} every rank has samples of its own; "

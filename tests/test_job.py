@@ -92,3 +92,9 @@ def test_how_many_ranks_compute_a_sample() -> None:
     ):
         Placement(model_ranks=2)
     assert Job.told(4, 1, 8, 2)["model_ranks"] == 2 and "model_ranks" not in Job.told(4, 1, 8)
+
+
+@pytest.mark.parametrize(("asked", "told"), [({"devices": 0}, "--devices 0"), ({"devices": -1}, "--devices -1"), ({"num_nodes": 0}, "--num_nodes 0")])  # fmt: skip
+def test_no_devices_are_no_number_of_devices(asked: dict[str, int], told: str) -> None:
+    with pytest.raises(SettingsError, match=f"{told}: expected at least 1"):
+        Placement(**asked)
