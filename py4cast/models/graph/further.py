@@ -2,8 +2,8 @@
 
     v ← IN(p → v),  p = MLP([z, k]),  with k = 1 where a value is known
 
-for each cell v and its points p: the nearest ones of a cell, and the cell nearest to each point, so that no cell is deaf
-and no point unheard. A point of which nothing is known says nothing. At first nothing changes the cells: the norm
+for the cells v nearest to each point p: no point is unheard, and what it costs grows with the points alone. The other cells
+hear of it through the mesh. A point of which nothing is known says nothing. At first nothing changes the cells: the norm
 behind the last layer begins with zeros.
 """
 
@@ -11,7 +11,6 @@ from math import prod
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
@@ -33,22 +32,15 @@ def heard(points: Grid, cells: Grid, num_nearest: int) -> Connections:
     Args:
         points: of the input; cells of any grid.
         cells: that hear them.
-        num_nearest: points that a cell hears at least, as far as there are so many.
+        num_nearest: cells that hear a point, the nearest, as far as there are so many.
     """
     from_points, to_cells = (EARTH_RADIUS * grid.xyz().reshape(-1, 3) for grid in (points, cells))
-    of_cells = _nearest(from_points, to_cells, num_nearest)
-    of_points = _nearest(to_cells, from_points, 1)[::-1]
-    receivers, senders = unique_pairs(np.concatenate([of_cells, of_points], axis=1))
+    count = min(num_nearest, len(to_cells))
+    nearest = np.asarray(cKDTree(to_cells).query(from_points, k=np.arange(1, count + 1))[1], np.int64)
+    receivers, senders = unique_pairs(np.stack([nearest.ravel(), np.repeat(np.arange(len(from_points)), count)]))
     features = on_sphere(from_points[senders], to_cells[receivers])
     median = float(np.median(features[:, 0])) or 1.0
     return Connections(senders, receivers, (features / median).astype(np.float32))
-
-
-def _nearest(senders: NDArray[np.float64], receivers: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    """Each receiver and the senders nearest to it, `(2, pairs)`."""
-    count = min(count, len(senders))
-    index = np.asarray(cKDTree(senders).query(receivers, k=np.arange(1, count + 1))[1], np.int64)
-    return np.stack([np.repeat(np.arange(len(receivers)), count), index.ravel()])
 
 
 class FurtherInput(nn.Module):
@@ -59,16 +51,20 @@ class FurtherInput(nn.Module):
         grid: whose cells hear it.
         hidden: width of cells.
         hidden_layers: of each MLP.
-        num_nearest: points that a cell hears at least.
+        num_nearest: cells that hear a point.
     """
 
     features: Tensor
+    hearing: Tensor
 
     def __init__(self, info: InputInfo, grid: Grid, hidden: int, hidden_layers: int, num_nearest: int) -> None:
         super().__init__()
         connections = heard(info.grid, grid, num_nearest)
         self._num_features = len(info.names)
-        edges = Edges(connections.senders, connections.receivers, prod(info.grid.shape), prod(grid.shape))
+        # the cells that hear anything, and each edge's place among them
+        hearing, receivers = np.unique(connections.receivers, return_inverse=True)
+        self.register_buffer("hearing", torch.from_numpy(hearing), persistent=False)
+        edges = Edges(connections.senders, receivers.reshape(-1), prod(info.grid.shape), hearing.size)
         self.register_buffer("features", torch.from_numpy(connections.features).unsqueeze(1), persistent=False)
         self.point_embedder = make_mlp(2 * self._num_features, hidden, hidden_layers)
         self.edge_embedder = make_mlp(3, hidden, hidden_layers)
@@ -98,5 +94,6 @@ class FurtherInput(nn.Module):
             sums = block.reduce(messages * known.index_select(0, block.senders()))
             return update_nodes(gnn.aggr_mlp, receivers, sums), None
 
-        table = gnn.project(embed(self.point_embedder, points))
-        return blockwise(layer, [gnn], [cells], gnn.connections, table, [term])[0]
+        table, before = gnn.project(embed(self.point_embedder, points)), cells.index_select(0, self.hearing)
+        after = blockwise(layer, [gnn], [before], gnn.connections, table, [term])[0]
+        return cells.index_add(0, self.hearing, after - before)

@@ -9,7 +9,7 @@ import torch
 
 from py4cast.dataset_info import InputInfo
 from py4cast.errors import SettingsError
-from py4cast.grid import EARTH_RADIUS, Grid
+from py4cast.grid import Grid
 from py4cast.models import GriddedNetwork, build_network
 from py4cast.models.graph.further import FurtherInput, heard
 from py4cast.statistics import Stats
@@ -44,22 +44,23 @@ def awake(made: GriddedNetwork, seed: int = 5) -> GriddedNetwork:
     return made
 
 
-def test_each_cell_hears_the_nearest_points_and_each_point_is_heard() -> None:
+def test_each_point_is_heard_by_the_cells_nearest_to_it() -> None:
     cells = Grid(np.array([1.0, 0.0]), np.array([0.0, 1.0, 2.0]))
-    # on the equator at 0.1 and 1.95 east, and one far away, which no cell would look for
+    # on the equator at 0.1 and 1.95 east, and one far away
     points = Grid.points(np.array([0.0, 0.0, 40.0]), np.array([0.1, 1.95, 0.0]), np.ones(3))
     connections = heard(points, cells, 1)
-    assert list(zip(connections.senders, connections.receivers, strict=True)) == [(0, 0), (2, 0), (0, 1), (1, 2), (0, 3), (0, 4), (1, 5)]  # fmt: skip
-    scale = np.median(np.linalg.norm(connections.features[:, 1:], axis=1))
-    assert scale == pytest.approx(1.0, rel=1e-3), "lengths over their median"
-    # from cell 4 at 1 east to the point at 0.1 east: westwards, 0.9 degrees
-    length, east, north = connections.features[5]
-    unit = EARTH_RADIUS * math.radians(0.9) / np.median([EARTH_RADIUS * a for a in _angles(points, cells, connections)])
+    assert list(zip(connections.senders, connections.receivers, strict=True)) == [(2, 0), (0, 3), (1, 5)]
+    connections = heard(points, cells, 2)
+    assert list(zip(connections.senders, connections.receivers, strict=True)) == [(2, 0), (2, 1), (0, 3), (0, 4), (1, 4), (1, 5)]  # fmt: skip
+    # from cell 4 at 1 east to the point at 0.1 east: westwards, 0.9 degrees, over the median length
+    chords = _chords(points, cells, connections)
+    length, east, north = connections.features[3]
+    unit = 2 * math.sin(math.radians(0.9) / 2) / np.median(chords)
     assert (length, east) == pytest.approx((unit, -unit), rel=1e-3) and north == pytest.approx(0.0, abs=1e-6)
     assert heard(points, cells, 9).num_edges == 18, "as many as there are"
 
 
-def _angles(points: Grid, cells: Grid, connections: Any) -> Any:
+def _chords(points: Grid, cells: Grid, connections: Any) -> Any:
     a, b = points.xyz().reshape(-1, 3)[connections.senders], cells.xyz().reshape(-1, 3)[connections.receivers]
     return np.linalg.norm(a - b, axis=1)
 
