@@ -2,6 +2,7 @@
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -141,3 +142,29 @@ def test_nouns_show_themselves_in_a_notebook() -> None:
     from tests.workflows.page.test_data import scores
 
     assert "Scores: rmse" in scores()._repr_html_() and "+1 h" in scores()._repr_html_()
+
+
+@pytest.mark.parametrize("form", ["start beside lead times", "start beside valid times", "file", "store"])
+def test_a_forecast_of_one_start_is_verified(tmp_path: Path, form: str) -> None:
+    one = made.forecasts().isel(init_time=2)
+    data: Any = one
+    if form != "start beside lead times":
+        valid = (one["init_time"] + one["lead_time"]).to_numpy()
+        data = one.drop_vars("lead_time").rename(lead_time="time").assign_coords(time=("time", valid, {"standard_name": "time"}))  # fmt: skip
+        data["init_time"].attrs["standard_name"] = "forecast_reference_time"
+    if form in ("file", "store"):
+        data = made.write(tmp_path, "one.nc" if form == "file" else "one.zarr", data)
+    scores = py4cast.verify(data, made.analyses(), metrics=["rmse"], climatology="none")
+    np.testing.assert_allclose(scores["rmse"].sel(system="forecast", variable="t2m"), made.BIAS["t2m"], rtol=1e-4)
+
+
+def test_what_the_truth_lacks_is_told_and_members_are_no_truth(caplog: pytest.LogCaptureFixture) -> None:
+    truth = made.analyses()
+    py4cast.verify(made.forecasts(), truth.drop_vars("u10"), metrics=["rmse"], climatology="none")
+    assert "not scored, since the truth does not have them: u10" in caplog.text
+    several = xr.concat([truth, truth + 5], "number").assign_coords(number=[0, 1])
+    with pytest.raises(DataError, match="fields of the members 0, 1, where one of each is wanted"):
+        py4cast.verify(made.forecasts(), several)
+    celsius = truth.assign(t2m=(truth["t2m"] - 273.15).assign_attrs(units=""))
+    with pytest.raises(DataError, match=r"truth: t2m of .* values from .* \[K\], expected within 150 to 350"):
+        py4cast.verify(made.forecasts(), celsius, metrics=["rmse"], climatology="none")
