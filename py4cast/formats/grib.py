@@ -42,6 +42,9 @@ _STEP_SECONDS = {"s": 1, "m": 60, "h": 3600, "D": 86400}
 _KEYS = (
     "stepType",
     "uvRelativeToGrid",
+    "derivedForecast",
+    "percentileValue",
+    "probabilityType",
     "stepRange",
     "dataType",
     "expver",

@@ -80,3 +80,15 @@ def test_columns_alternate_where_values_run_by_columns() -> None:
     raw = np.array([0, 1, 2, 5, 4, 3])  # two columns, the second upwards
     order = Order((3, 2), is_by_column=True, alternates=True, runs_west=False, num_repeated=0)
     np.testing.assert_array_equal(order.arrange(raw), [[0, 3], [1, 4], [2, 5]])
+
+
+def test_what_tells_products_apart_is_a_key(tmp_path: Path) -> None:
+    field = np.full((NY, NX), 280.0)
+    messages = [
+        encoded("lambert", (45.0, 2.0), field, jScansPositively=1, productDefinitionTemplateNumber=6, percentileValue=10),
+        encoded("lambert", (45.0, 2.0), field, jScansPositively=1, productDefinitionTemplateNumber=2, derivedForecast=1),
+    ]  # fmt: skip
+    (tmp_path / "p.grib2").write_bytes(b"".join(messages))
+    with open_reader(tmp_path / "p.grib2") as reader:
+        keys = [(r.keys["percentileValue"], r.keys["derivedForecast"]) for r in reader.records()]
+    assert keys == [(10, None), (None, 1)]
