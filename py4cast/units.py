@@ -29,7 +29,7 @@ _ALIASES = {
     "gpm": "m", "metres": "m", "meters": "m", "metre": "m", "meter": "m", "mb": "hPa", "mbar": "hPa",
     "millibar": "hPa", "millibars": "hPa", "hpa": "hPa", "pascals": "Pa", "pascal": "Pa", "pa": "Pa",
     "degree true": "degree", "degrees": "degree", "degrees_north": "degree", "degree_north": "degree",
-    "degrees_east": "degree", "degree_east": "degree", "octas": "1", "code": "1",
+    "degrees_east": "degree", "degree_east": "degree", "octas": "0.125", "okta": "0.125", "oktas": "0.125", "octa": "0.125", "code": "1",
 }  # fmt: skip
 # a power of ten before the unit, as in `10^-3 kg/kg` and `1e-6 m`
 _SCALE = re.compile(

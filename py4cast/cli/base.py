@@ -5,9 +5,10 @@ before a verb runs.
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from py4cast.errors import SettingsError, nearest
 from py4cast.text import visible
@@ -47,7 +48,11 @@ class Verb(NamedTuple):
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line with the nearest valid flag."""
+    """An argument parser whose errors are one line with the nearest valid flag; a place in the south, `-40,150`, is no flag."""
+
+    def __init__(self, *words: Any, **named: Any) -> None:
+        super().__init__(*words, **named)
+        self._negative_number_matcher = re.compile(r"^-\.?\d[\d.,+-]*$")
 
     def error(self, message: str) -> NoReturn:
         words = message.split(": ", 1)

@@ -115,7 +115,7 @@ class CfReader(ReaderABC):
         values = [c.values for c in array.coords.values() if c.ndim == 0 and kind_of(c) == kind]
         return values[0] if values else None
 
-    def _named_level(self, array: xr.DataArray) -> xr.DataArray | None:
+    def named_level(self, array: xr.DataArray) -> xr.DataArray | None:
         """The level that stands once for the whole array: a scalar coordinate that it names."""
         named = str(array.encoding.get("coordinates") or array.attrs.get("coordinates") or "").split()
         levels = [c for c in array.coords.values() if c.ndim == 0 and c.name in named and kind_of(c) == "level"]
@@ -141,7 +141,7 @@ class CfReader(ReaderABC):
             axes.append([(kind, dim, i, value) for i, value in enumerate(values)])
         attrs = array.attrs
         scalars = {kind: self._scalar(array, kind) for kind in ("time", "init", "lead", "member")}
-        levels, named = self.level_type_of(array, others), self._named_level(array)
+        levels, named = self.level_type_of(array, others), self.named_level(array)
         if named is not None and levels is None:
             levels = level_type(named)
         valid = self._valid_times(array, others)
@@ -264,7 +264,9 @@ class CfReader(ReaderABC):
             attrs = self.data[mapping].attrs
             projection = {str(k): np.asarray(v).tolist() for k, v in attrs.items() if k not in ("proj4", "coordinates")}
         if y is not None and x is not None:
-            y, x = _metres(y), _metres(x)
+            # numbers of rows and columns are no places of a map
+            is_map = bool(projection) or all(str(c.attrs.get("units", "")).startswith(("m", "km")) for c in (y, x))
+            y, x = (_metres(y), _metres(x)) if is_map else (None, None)
         north, east = self._places(array, spatial)
         if north is not None and east is not None:
             lat, lon = _degrees(north), _degrees(east)

@@ -281,7 +281,8 @@ def _rows_and_columns(grid: Grid) -> dict[str, Any]:
         "latitudeOfLastGridPointInDegrees": lat[-1], "longitudeOfLastGridPointInDegrees": lon[-1] % 360.0,
         "iDirectionIncrementInDegrees": float(np.abs(np.diff(lon)).mean()) if lon.size > 1 else 1.0,
     }  # fmt: skip
-    number = gaussian_number(lat) if _is_even(lon) else None
+    # what is even to the last digits is looked at no further: Gaussian rows need scipy
+    number = gaussian_number(lat) if _is_even(lon) and not _is_even(lat, 2e-4) else None
     if number is not None:
         return {"gridType": "regular_gg", **keys, "N": number}
     if _is_even(lon) and _is_even(lat):
@@ -294,10 +295,10 @@ def _rows_and_columns(grid: Grid) -> dict[str, Any]:
     )
 
 
-def _is_even(axis: NDArray[np.float64]) -> bool:
-    """Whether no place is further from even spacing than what rounding does."""
+def _is_even(axis: NDArray[np.float64], share: float = 0.012) -> bool:
+    """Whether no place is further from even spacing than a share of it, by default what rounding does."""
     strays = np.abs(axis - np.linspace(axis[0], axis[-1], axis.size))
-    return axis.size < 3 or bool(strays.max() <= 0.012 * np.abs(np.diff(axis)).mean())
+    return axis.size < 3 or bool(strays.max() <= share * np.abs(np.diff(axis)).mean())
 
 
 def _set_grid(handle: int, grid: Grid) -> None:

@@ -75,7 +75,10 @@ def display_of(variable: Variable, units: str = "") -> Display:
     if known == "geopotential" and variable.units == "m2 s-2":
         return Display(name.replace("geopotential", "geopotential height"), "m", variable, 1 / _GRAVITY, 0.0)
     target, written = _SHOWN.get(variable.units, (variable.units, variable.units))
-    if variable.units == "K" and "temperature" not in known:
+    is_difference = any(
+        word in variable.standard_name for word in ("anomaly", "difference", "tendency", "standard_error")
+    )
+    if variable.units == "K" and ("temperature" not in known or is_difference):
         target, written = "K", "K"
     if variable.units == "s-1":
         return Display(name, written, variable, 1e5, 0.0)

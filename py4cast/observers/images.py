@@ -11,16 +11,11 @@ from py4cast.grid import Grid
 from py4cast.observers.coast import coastlines
 from py4cast.observers.colours import ColourTable
 from py4cast.observers.numbers import label_of
+from py4cast.observers.raster import is_north_up
 
 __all__ = ["coast_path", "colour_bar", "field_png", "is_north_up", "proportions"]
 
 _COLOURS = 254  # of a palette of 256; one is for what is missing
-
-
-def is_north_up(grid: Grid) -> bool:
-    """Whether the first row lies in the north."""
-    latitude = grid.latitude_2d()
-    return bool(latitude[0].mean() >= latitude[-1].mean())
 
 
 def proportions(grid: Grid) -> float:

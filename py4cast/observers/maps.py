@@ -9,7 +9,7 @@ from py4cast.dataset_info import DatasetInfo
 from py4cast.grid import Grid
 from py4cast.observers.coast import coastlines, joined
 from py4cast.observers.colours import ColourTable
-from py4cast.observers.raster import as_rectangle, rectangle_of
+from py4cast.observers.raster import as_rectangle, is_north_up, rectangle_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,6 +42,9 @@ def draw_field(
     for line in joined(coastlines(grid)):
         columns, rows = (np.interp(line[:, i], np.arange(a.size), a) for i, a in enumerate((x, y)))
         axes.plot(columns, rows, color="black", linewidth=0.5, alpha=0.8)
+    if grid.is_projected and grid.y is None and is_north_up(grid):
+        # rows by number, the first of them in the north
+        axes.yaxis.set_inverted(True)
     axes.set_aspect(aspect)
     axes.tick_params(labelsize=6)
     return mesh
@@ -54,7 +57,8 @@ def _places(grid: Grid) -> tuple[NDArray[Any], NDArray[Any], float]:
     if grid.is_projected:
         return np.arange(float(grid.shape[1])), np.arange(float(grid.shape[0])), 1.0
     middle = np.cos(np.deg2rad(np.clip(np.mean(grid.latitude), -75, 75)))
-    return grid.longitude, grid.latitude, 1.0 if grid.is_periodic else 1.0 / float(middle)
+    # longitudes run on over the date line
+    return np.unwrap(grid.longitude, period=360.0), grid.latitude, 1.0 if grid.is_periodic else 1.0 / float(middle)
 
 
 def draw_map(

@@ -33,7 +33,11 @@ class Course(NamedTuple):
 
 
 def draw_meteogram(
-    courses: Sequence[Course], times: NDArray[np.datetime64], title: str, wind: NDArray[np.float64] | None = None
+    courses: Sequence[Course],
+    times: NDArray[np.datetime64],
+    title: str,
+    wind: NDArray[np.float64] | None = None,
+    south: bool = False,
 ) -> "Figure":
     """The figure of some variables, one below the other, under one axis of time.
 
@@ -42,6 +46,7 @@ def draw_meteogram(
         times: of their values, UTC.
         title: above all.
         wind: both components of the mean wind at the place, `(2, time)` [m s-1], drawn as barbs below.
+        south: whether the place is in the southern hemisphere, where barbs stand on the other side.
     """
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure
@@ -55,7 +60,7 @@ def draw_meteogram(
     for place, course in zip(axes, courses, strict=False):
         _draw_course(place, days, course)
     if wind is not None:
-        _draw_barbs(axes[-1], days, wind)
+        _draw_barbs(axes[-1], days, wind, south)
     locator = AutoDateLocator()  # type: ignore[no-untyped-call]
     axes[-1].xaxis.set_major_locator(locator)
     axes[-1].xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
@@ -86,10 +91,12 @@ def _draw_course(axes: "Axes", days: NDArray[np.object_], course: Course) -> Non
     axes.set_axisbelow(True)
 
 
-def _draw_barbs(axes: "Axes", days: NDArray[np.object_], wind: NDArray[np.float64]) -> None:
+def _draw_barbs(axes: "Axes", days: NDArray[np.object_], wind: NDArray[np.float64], south: bool) -> None:
     every = max(1, -(-days.size // _MOST_BARBS))
     u, v = KNOTS * wind[:, ::every]
-    axes.barbs(days[::every], np.zeros(u.size), u, v, length=5, linewidth=0.5, sizes={"emptybarb": 0.12})
+    axes.barbs(
+        days[::every], np.zeros(u.size), u, v, length=5, linewidth=0.5, sizes={"emptybarb": 0.12}, flip_barb=south
+    )
     axes.set_ylim(-1, 1)
     axes.set_yticks([])
     axes.set_ylabel("wind\n[kn]", fontsize=7)

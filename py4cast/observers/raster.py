@@ -9,7 +9,7 @@ from py4cast.grid import EARTH_RADIUS, Grid
 from py4cast.observers.kept import KeptByGrid
 from py4cast.over_points import pixels, sides_of
 
-__all__ = ["as_rectangle", "rectangle_of"]
+__all__ = ["as_rectangle", "is_north_up", "rectangle_of"]
 
 _FINENESS = 1.5  # pixels per mean distance between points
 _MOST_COLUMNS = 1440
@@ -49,3 +49,9 @@ def _made(grid: Grid) -> tuple[Grid, NDArray[np.int64]]:
     chord, places = cKDTree(grid.xyz()[0]).query(picture.xyz().reshape(-1, 3))
     is_far = chord > _FAR * distance / EARTH_RADIUS
     return picture, np.where(is_far, grid.shape[1], places).reshape(picture.shape)
+
+
+def is_north_up(grid: Grid) -> bool:
+    """Whether the first row lies in the north."""
+    latitude = grid.latitude_2d()
+    return bool(latitude[0].mean() >= latitude[-1].mean())

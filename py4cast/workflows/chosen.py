@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 from py4cast.axis import TimeAxis
 from py4cast.cubes.base import CubeABC
 from py4cast.cubes.files import FieldFiles, open_fields
-from py4cast.errors import SettingsError, nearest
+from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.timeline import duration, instant
+from py4cast.units import conversion
 from py4cast.variables import Variable
 from py4cast.vectors import mate_of
 
@@ -155,6 +157,23 @@ def _is_of_ground(variable: Variable, name: str) -> bool:
     if name == "air_pressure":
         return (variable.type_of_level, variable.level) not in (("heightAboveSea", 0), ("meanSea", 0))
     return variable.type_of_level in ("surface", "heightAboveGround")
+
+
+def in_metres_per_second(part: Variable, field: NDArray[Any]) -> NDArray[Any]:
+    """A component of a wind [m s-1]; one without units is taken as it is.
+
+    Raises:
+        SettingsError: units of no speed.
+    """
+    if not part.units:
+        return field
+    try:
+        scale, _ = conversion(part.units, "m s-1")
+    except DataError:
+        raise SettingsError(
+            f"wind: {part.name} is in [{part.units}], which is no speed; leave it out, --wind none"
+        ) from None
+    return field if scale == 1.0 else np.asarray(field * np.float32(scale))
 
 
 def wind_of(cube: CubeABC, asked: str) -> tuple[Variable, Variable] | None:

@@ -17,7 +17,15 @@ from py4cast.observers.display import display_of
 from py4cast.observers.sheet import Row, draw_sheet
 from py4cast.regrid import Method
 from py4cast.variables import Variable
-from py4cast.workflows.chosen import check_units, chosen_variables, isolines_of, members_at, open_shown, wind_of
+from py4cast.workflows.chosen import (
+    check_units,
+    chosen_variables,
+    in_metres_per_second,
+    isolines_of,
+    members_at,
+    open_shown,
+    wind_of,
+)
 from py4cast.workflows.counterpart import Counterpart
 from py4cast.workflows.view.moments import Moment, chosen_moments
 
@@ -141,5 +149,6 @@ def _over(
         isolines = [Isolines(lines, _field(cube, lines, panel), units.get(lines.name, "")) for panel in panels]
     if barbs is not None:
         first, second = barbs
-        winds = [Wind(first, _field(cube, first, p), _field(cube, second, p), wind_style) for p in panels]
+        parts = [[in_metres_per_second(v, _field(cube, v, p)) for v in (first, second)] for p in panels]
+        winds = [Wind(first, u, v, wind_style) for u, v in parts]
     return isolines, winds

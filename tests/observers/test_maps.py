@@ -86,3 +86,18 @@ def test_the_side_of_a_land_sea_mask_is_drawn(name: str) -> None:
     assert len(sides) == (name == "lsm")
     for side in sides:
         np.testing.assert_allclose(np.concatenate([p.vertices for p in side.get_paths()])[:, 0], 3.5)
+
+
+@pytest.mark.parametrize("north_first", [True, False])
+def test_rows_by_number_are_drawn_with_the_north_up(north_first: bool) -> None:
+    lat, lon = np.meshgrid(np.array([52.0, 51.0, 50.0]), np.arange(4.0), indexing="ij")
+    rows = slice(None) if north_first else slice(None, None, -1)
+    axes = panel()
+    draw_field(axes, Grid(lat[rows], lon, projection={"grid_mapping_name": "unknown"}), lat[rows], TABLE)
+    low, high = axes.get_ylim()
+    assert (low > high) == north_first
+
+
+def test_longitudes_run_on_over_the_date_line() -> None:
+    x, _, _ = maps._places(Grid(np.array([1.0, 0.0]), np.array([179.0, -180.0, -179.0])))
+    assert x.tolist() == [179.0, 180.0, 181.0]

@@ -21,6 +21,7 @@ from py4cast.cubes.foreign.base import ForeignCube
 from py4cast.errors import DataError
 from py4cast.formats import open_reader
 from py4cast.formats.cf import CfReader, kind_of, without_invalid
+from py4cast.formats.cf_axes import level_type
 from py4cast.formats.zarr import is_zarr
 from py4cast.remote import is_remote
 from py4cast.timeline import is_even, month_start
@@ -197,9 +198,12 @@ class CfCube(ForeignCube):
         short = str(array.attrs.get("short_name") or array.attrs.get("GRIB_shortName") or name)
         if dim is None:
             self._arrays[name] = (name, None, 0)
+            level, kind = self._level_beside(array)
             self.variables.append(
-                Variable(name=name, short_name=short, units=units, standard_name=standard, nan="mask")
-            )
+                Variable(
+                    name=name, short_name=short, units=units, standard_name=standard, level=level, type_of_level=kind, nan="mask"
+                )
+            )  # fmt: skip
             return
         coordinate = self._reader.coordinate(dim)
         assert coordinate is not None, "it has a kind"
@@ -218,6 +222,15 @@ class CfCube(ForeignCube):
                     type_of_level=kind, nan="mask",
                 )
             )  # fmt: skip
+
+    def _level_beside(self, array: xr.DataArray) -> tuple[float | None, str | None]:
+        """The level that an attribute or a scalar coordinate tells of a whole array."""
+        named = self._reader.named_level(array)
+        level = array.attrs.get("GRIB_level", array.attrs.get("level_hPa", None if named is None else named.values))
+        if level is None:
+            return None, None
+        kind = self._reader.level_type_of(array, []) or (None if named is None else level_type(named))
+        return float(level), kind
 
     def _plan(self, name: str) -> _Plan:
         """How a feature is read, found out once."""

@@ -23,6 +23,7 @@ from py4cast.variables import KNOWN, Variable
 
 __all__ = ["AlignedCube", "Matched", "match_variables"]
 
+_NEAR = 20.0  # [m]; screens at 1.5 and 2 m, and masts of 10 m, are near the surface
 logger = logging.getLogger(__name__)
 WORDS = ("forecast", "truth")
 
@@ -50,8 +51,18 @@ def _standard_name(variable: Variable) -> str:
 
 
 def _level(variable: Variable) -> float | None:
-    """Its pressure level or depth; what is near the surface has none that sources agree on."""
-    return None if variable.type_of_level in ("surface", "meanSea", "heightAboveGround", None) else variable.level
+    """Its pressure level, depth or height; what is near the surface has none that sources agree on."""
+    if variable.type_of_level == "heightAboveGround":
+        return variable.level if (variable.level or 0.0) > _NEAR else None
+    return None if variable.type_of_level in ("surface", "meanSea", None) else variable.level
+
+
+def _are_apart(first: Variable, second: Variable) -> bool:
+    """Whether two of one name stand at levels that are known, and are others."""
+    levels = _level(first), _level(second)
+    return levels[0] != levels[1] and (
+        None not in levels or "heightAboveGround" in (first.type_of_level, second.type_of_level)
+    )
 
 
 def _same(first: Variable, second: Variable) -> bool:
@@ -93,7 +104,9 @@ def match_variables(
     for variable in second:
         if wanted and variable.name not in wanted:
             continue
-        name: str | None = renames.get(variable.name) or (variable.name if variable.name in by_name else None)
+        alike_named = by_name.get(variable.name)
+        is_here = alike_named is not None and not _are_apart(alike_named, variable)
+        name: str | None = renames.get(variable.name) or (variable.name if is_here else None)
         if name is None:
             alike = [v.name for v in first if _same(v, variable)]
             name = alike[0] if len(alike) == 1 else None

@@ -16,7 +16,7 @@ from py4cast.observers.profile import Profile, dew_point, dew_point_of_relative,
 from py4cast.observers.raster import as_rectangle, rectangle_of
 from py4cast.variables import Variable
 from py4cast.workflows.charts.asked import Asked, Place
-from py4cast.workflows.chosen import members_at, wind_of
+from py4cast.workflows.chosen import in_metres_per_second, members_at, wind_of
 from py4cast.workflows.view.moments import Moment
 
 __all__ = ["KINDS", "Kind"]
@@ -74,7 +74,7 @@ def _hovmoller(asked: Asked) -> Any:
         if asked.other is not None:
             shown = of_difference(shown)
         bands.append(Band(shown, values * shown.scale + shown.offset, None if asked.other is None else DIFFERENCES))
-    places = grid.longitude if asked.along == "longitude" else grid.latitude
+    places = np.unwrap(grid.longitude, period=360.0) if asked.along == "longitude" else grid.latitude
     ylabel, times = _hours(asked.times)
     return draw_hovmoller(bands, places, asked.along, times, ylabel, asked.title)
 
@@ -95,9 +95,16 @@ def _meteogram(asked: Asked) -> Any:
     pair = wind_of(asked.cube, "auto")
     wind = None
     if pair is not None and pair[0].axes == "earth":
-        wind = np.array([[float(_at(asked, part.name, time).mean()) for time in asked.times] for part in pair])
+        wind = np.array(
+            [
+                [float(in_metres_per_second(part, _at(asked, part.name, time)).mean()) for time in asked.times]
+                for part in pair
+            ]
+        )
     title = f"{_place(asked).name}, {asked.title}"
-    return draw_meteogram(courses, np.array([time.valid for time in asked.times]), title, wind)
+    place = _place(asked)
+    south = bool(asked.cube.grid.latitude_2d()[place.row, place.column] < 0)
+    return draw_meteogram(courses, np.array([time.valid for time in asked.times]), title, wind, south)
 
 
 def _place(asked: Asked) -> Place:

@@ -19,7 +19,7 @@ from py4cast.observers.raster import as_rectangle, rectangle_of
 from py4cast.units import conversion
 from py4cast.variables import Variable
 from py4cast.vectors import VectorTurn
-from py4cast.workflows.chosen import members_at
+from py4cast.workflows.chosen import in_metres_per_second, members_at
 from py4cast.workflows.page.numbers import rounded
 from py4cast.workflows.terminal import Bar
 from py4cast.workflows.view.cells import cells_of
@@ -214,7 +214,8 @@ class Scene:
         every = max(1, round(max(rows, columns) / _BARBS_ACROSS))
         components = []
         for moment in self._moments:
-            u, v = (members_at(self._cube, each.name, moment.instants).mean(0) for each in pair)
+            means = ((each, members_at(self._cube, each.name, moment.instants).mean(0)) for each in pair)
+            u, v = (in_metres_per_second(each, mean) for each, mean in means)
             if pair[0].axes == "earth" and grid.is_projected and grid.is_rectangular:
                 u, v = VectorTurn(grid, "earth", grid, "grid")(u, v)
             if self._down_is_up():
@@ -223,8 +224,14 @@ class Scene:
         u, v = (np.stack([each[i] for each in components]) for i in range(2))
         return {
             "title": f"{display_of(pair[0]).name.replace('eastward ', '').replace('x ', '')}", "every": every,
-            "first": every // 2, "rows": u.shape[1], "columns": u.shape[2], **_held(encoded_vectors(u, v), layers),
+            "first": every // 2, "rows": u.shape[1], "columns": u.shape[2], "south": self._is_south(every),
+            **_held(encoded_vectors(u, v), layers),
         }  # fmt: skip
+
+    def _is_south(self, every: int) -> list[bool]:
+        """Whether the barbs of each row stand in the southern hemisphere, by the middle of the row."""
+        latitude = self.grid.latitude_2d()[::-1] if self._flips else self.grid.latitude_2d()
+        return [bool(row.mean() < 0) for row in latitude[every // 2 :: every]]
 
     def _down_is_up(self) -> bool:
         """Whether y runs down the picture, as on a map of the southern hemisphere whose north is up."""
@@ -240,7 +247,6 @@ class Scene:
         document: dict[str, Any] = {
             "rows": rows, "columns": columns, "proportions": round(proportions(grid), 4), "coast": coast_path(grid),
             "graticule": lines, "grid": self._cube.grid.describe(), "periodic": bool(grid.is_periodic),
-            "south": bool(np.mean(grid.latitude) < 0),
         }  # fmt: skip
         if not grid.is_projected:
             lat = grid.latitude[::-1] if self._flips else grid.latitude

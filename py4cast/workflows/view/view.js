@@ -229,7 +229,7 @@
       const x = (wind.first + c * wind.every + 0.5) * v.sx + v.tx, y = (wind.first + r * wind.every + 0.5) * v.sy + v.ty;
       if (x < -20 || y < -20 || x > map.width + 20 || y > map.height + 20) continue;
       const uv = windAt(q, wind, gap, r * wind.columns + c);
-      if (uv) (kind === "barbs" ? barb : arrow)(x, y, uv[0], uv[1], dpr);
+      if (uv) (kind === "barbs" ? barb : arrow)(x, y, uv[0], uv[1], dpr, wind.south[r]);
     }
   };
   const arrow = (x, y, u, w, dpr) => {
@@ -241,10 +241,10 @@
     pen.stroke();
   };
   // a half barb for 5 kn, a whole one for 10, a flag for 50; on the left of the wind, in the south on its right
-  const barb = (x, y, u, w, dpr) => {
+  const barb = (x, y, u, w, dpr, south) => {
     let knots = Math.round((Math.hypot(u, w) * 1.943844) / 5) * 5;
     if (knots < 5) { pen.beginPath(); pen.arc(x, y, 2 * dpr, 0, 7); pen.stroke(); return; }
-    const speed = Math.hypot(u, w), ex = -u / speed, ey = w / speed, length = 18 * dpr, side = data.south ? -1 : 1, nx = -ey * side, ny = ex * side;
+    const speed = Math.hypot(u, w), ex = -u / speed, ey = w / speed, length = 18 * dpr, side = south ? -1 : 1, nx = -ey * side, ny = ex * side;
     pen.beginPath(); pen.moveTo(x, y); pen.lineTo(x + ex * length, y + ey * length);
     let at = length;
     const mark = (out, back) => { pen.moveTo(x + ex * at, y + ey * at); pen.lineTo(x + ex * (at + back) + nx * out, y + ey * (at + back) + ny * out); };

@@ -34,7 +34,8 @@ def handed(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def test_a_meteogram_is_the_members_at_the_nearest_cell(tmp_path: Path, handed: dict[str, Any]) -> None:
     chart("meteogram", [written(tmp_path)], tmp_path / "m.png", ["t2m", "tp"], at="49.9,5.1", units={"t2m": "degF"})
-    courses, times, title, wind = handed["draw_meteogram"]
+    courses, times, title, wind, south = handed["draw_meteogram"]
+    assert not south
     data = forecast().sel(latitude=50, longitude=5, method="nearest").isel(init_time=0)
     np.testing.assert_allclose(courses[0].values, (data["t2m"] - 273.15) * 1.8 + 32, rtol=1e-4)
     assert courses[0].shown.title == "air temperature [°F]" and [c.is_amount for c in courses] == [False, True]
@@ -127,3 +128,18 @@ def test_the_verb_draws_a_kind(tmp_path: Path) -> None:
     assert done.returncode == 0 and done.stdout == "m.png\n", done.stderr
     done = py4cast("plot", "msl_t2m_u10_v10_tp0.nc", "--at", "50,5", "--output", "m.png", cwd=tmp_path)
     assert done.returncode == 2 and "--at: of --kind meteogram, profile and skewt" in done.stderr
+
+
+def test_barbs_are_in_knots_whatever_the_units_and_stand_on_the_other_side_in_the_south(
+    tmp_path: Path, handed: dict[str, Any]
+) -> None:
+    data = forecast()
+    data = data.assign_coords(latitude=data["latitude"] - 100)
+    for name, units, factor in (("u10", "km h-1", 3.6), ("v10", "knots", 3600 / 1852)):
+        data[name] = (data[name] * factor).assign_attrs({**data[name].attrs, "units": units})
+    data.to_netcdf(tmp_path / "s.nc")
+    chart("meteogram", [tmp_path / "s.nc"], tmp_path / "m.png", ["t2m"], at="-50.1,5.1")
+    *_, wind, south = handed["draw_meteogram"]
+    there = forecast().sel(latitude=50, longitude=5, method="nearest").isel(init_time=0)
+    np.testing.assert_allclose(wind, [there["u10"].mean("member"), there["v10"].mean("member")], rtol=1e-3)
+    assert south
