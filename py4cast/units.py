@@ -29,7 +29,7 @@ _ALIASES = {
     "gpm": "m", "metres": "m", "meters": "m", "metre": "m", "meter": "m", "mb": "hPa", "mbar": "hPa",
     "millibar": "hPa", "millibars": "hPa", "hpa": "hPa", "pascals": "Pa", "pascal": "Pa", "pa": "Pa",
     "degree true": "degree", "degrees": "degree", "degrees_north": "degree", "degree_north": "degree",
-    "degrees_east": "degree", "degree_east": "degree", "octas": "0.125", "okta": "0.125", "oktas": "0.125", "octa": "0.125", "code": "1",
+    "degrees_east": "degree", "degree_east": "degree", "octas": "okta", "oktas": "okta", "octa": "okta", "code": "1",
 }  # fmt: skip
 # a power of ten before the unit, as in `10^-3 kg/kg` and `1e-6 m`
 _SCALE = re.compile(
@@ -148,6 +148,8 @@ def _converted(first: str, second: str) -> tuple[float, float]:
 
 
 def _scaled(units: str) -> tuple[float, str]:
-    """The power of ten before a unit, and the unit."""
+    """The number before a unit, and the unit: a power of ten, or an eighth of the sky."""
+    if units == "okta":
+        return 0.125, "1"
     match = re.match(r"1e(-?\d+)(?: |$)", units)
     return (10.0 ** int(match[1]), units[match.end() :] or "1") if match else (1.0, units)

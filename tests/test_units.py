@@ -29,3 +29,10 @@ def test_other_dimensions_are_refused() -> None:
     with pytest.raises(DataError, match="'parsnips'"):
         conversion("parsnips", "K")
     assert not same_units("K", "degC") and same_units("m2 s-2", "J kg**-1") and not same_units("K", "Pa")
+
+
+def test_octas_are_eighths() -> None:
+    assert conversion("octas", "1") == (pytest.approx(0.125), 0.0) and conversion("okta", "%") == (
+        pytest.approx(12.5),
+        0.0,
+    )

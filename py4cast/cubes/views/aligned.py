@@ -202,6 +202,21 @@ class AlignedCube(ViewCube):
     def available(self, names: Sequence[str]) -> NDArray[np.bool_]:
         return self.source.available(self._winds.with_mates([self._matched[n].name for n in names]))
 
+    def _brought(self, plane: NDArray[np.float32], match: Matched) -> NDArray[np.float32]:
+        """A plane on the target; of a direction the mean of unit vectors."""
+        assert self._regridder is not None, "asked for where grids differ"
+        turn = self._turn_of(match)
+        if turn is None:
+            return self._regridder(plane)
+        angle = plane.astype(np.float64) * (2 * np.pi / turn)
+        east, north = (self._regridder(part.astype(np.float32)) for part in (np.sin(angle), np.cos(angle)))
+        return np.asarray(np.arctan2(east, north) % (2 * np.pi) * (turn / (2 * np.pi)), dtype=np.float32)
+
+    def _turn_of(self, match: Matched) -> float | None:
+        """A whole turn in the source's units, of a direction."""
+        turn = match.variable.turn
+        return None if turn is None else turn / match.scale
+
     def read(self, names: Sequence[str], start: int, stop: int, out: Planes) -> None:
         matched = [self._matched[n] for n in names]
         if self._regridder is None:
@@ -211,8 +226,9 @@ class AlignedCube(ViewCube):
         else:
             planes = np.empty((len(names), stop - start, *self.source.shape), dtype=np.float32)
             self.source.read([m.name for m in matched], start, stop, planes)
-            for index in np.ndindex(planes.shape[:2]):
-                out[index] = self._regridder(planes[index])
+            for row, match in enumerate(matched):
+                for column in range(stop - start):
+                    out[row, column] = self._brought(planes[row, column], match)
         self._winds.turn([m.name for m in matched], start, stop, out, self._is_turned)
         for row, match in enumerate(matched):
             if (match.scale, match.offset) != (1.0, 0.0):

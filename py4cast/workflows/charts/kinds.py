@@ -1,5 +1,6 @@
 """The kinds of charts beside maps: each is a function from what is asked to a figure."""
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -21,7 +22,9 @@ from py4cast.workflows.view.moments import Moment
 
 __all__ = ["KINDS", "Kind"]
 
-_MOST_LINES = 6
+logger = logging.getLogger(__name__)
+
+_MOST_LINES, _MOST_COLUMNS = 6, 4
 
 
 class Kind(NamedTuple):
@@ -131,7 +134,12 @@ def _profile(asked: Asked) -> Any:
         raise DataError("--kind profile: no variable stands on two pressure levels or more")
     times = _few(asked.times)
     profiles = []
-    for column in list(columns.values())[:4]:
+    if len(columns) > _MOST_COLUMNS:
+        told = (
+            "--kind profile: %d variables stand on pressure levels, of which %s are drawn; name others by --variables"
+        )
+        logger.warning(told, len(columns), ", ".join(c[0].short_name or c[0].name for c in list(columns.values())[:_MOST_COLUMNS]))  # fmt: skip
+    for column in list(columns.values())[:_MOST_COLUMNS]:
         # one name for all levels
         shown = _shown(asked, column[0])
         shown = shown._replace(name=shown.name.rsplit(" at ", 1)[0])
@@ -139,7 +147,12 @@ def _profile(asked: Asked) -> Any:
         levels = np.array([v.level for v in column], dtype=np.float64)
         profiles.append(Profile(shown, levels, values * shown.scale + shown.offset))
     titles = [time.title.split(", valid")[0].split("UTC ")[-1] for time in times]
-    return draw_profiles(profiles, titles, f"{_place(asked).name}, {asked.title}")
+    return draw_profiles(profiles, titles, f"{_place(asked).name}, {_of_mean(asked)}")
+
+
+def _of_mean(asked: Asked) -> str:
+    """The title of what shows members by their mean."""
+    return f"{asked.title}, their mean" if asked.cube.axis.num_members > 1 else asked.title
 
 
 def _few(times: Sequence[Moment]) -> list[Moment]:
@@ -175,7 +188,8 @@ def _skewt(asked: Asked) -> Any:
         dew_points = dew_point_of_relative(along(relative, "%"), along(warmth, "degC"))
     pair = [_named(columns, f"{way}_wind") for way in ("eastward", "northward")]
     wind = np.stack([along(part, "m s-1") for part in pair]) if all(pair) and pair[0][0].axes == "earth" else None
-    title = f"{_place(asked).name}, {time.title}"
+    members = ", mean of the members" if asked.cube.axis.num_members > 1 else ""
+    title = f"{_place(asked).name}, {time.title}{members}"
     try:
         return draw_skewt(levels, along(warmth, "degC"), dew_points, wind, title)
     except ImportError:

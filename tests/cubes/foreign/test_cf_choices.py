@@ -104,3 +104,13 @@ def test_of_members_no_series_is_made(tmp_path: Path) -> None:
     path = write(tmp_path / "m.nc", ("time", "number", "lat", "lon"), coords)
     with pytest.raises(DataError, match="fields of the members 0, 1, where one of each is wanted; give files of one"):
         open_fields([path], series=True)
+
+
+def test_a_level_that_is_told_beside_a_field_is_its_level(tmp_path: Path) -> None:
+    path = write(tmp_path / "l.nc", ("time", "lat", "lon"), {"time": ("time", START + np.arange(3) * HOUR)})
+    with xr.open_dataset(path) as data:
+        data = data.load().assign_coords(level=((), 850.0, {"units": "hPa", "standard_name": "air_pressure"}))
+    data["t"].encoding["coordinates"] = "level"
+    data.to_netcdf(path)
+    (variable,) = CfCube(path).variables
+    assert (variable.level, variable.type_of_level) == (850.0, "isobaricInhPa")

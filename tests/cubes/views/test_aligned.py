@@ -1,9 +1,11 @@
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 
+from py4cast.axis import TimeAxis
 from py4cast.cubes.memory import MemoryCube
 from py4cast.cubes.views.aligned import AlignedCube, Matched, match_variables
 from py4cast.errors import DataError, SettingsError
@@ -191,3 +193,32 @@ def test_the_same_points_in_another_order_are_found() -> None:
     moved = Grid.points(turned.latitude[0] + 0.5, turned.longitude[0], turned.areas[0])
     with pytest.raises(DataError, match="grids differ: the .* is on 360 points"):
         AlignedCube(source, [matched()], moved)
+
+
+def _one(name: str, level: float | None = None, kind: str | None = None, **more: Any) -> Variable:
+    return Variable(name=name, level=level, type_of_level=kind, **more)
+
+
+def test_fields_of_one_name_at_other_levels_are_others() -> None:
+    at_850, at_500, nowhere = (_one("t", level, None if level is None else "isobaricInhPa") for level in (850.0, 500.0, None))  # fmt: skip
+    with pytest.raises(DataError, match="no variable in common"):
+        match_variables([at_850], [at_500])
+    assert [m.name for m in match_variables([at_850], [nowhere])] == ["t"], "one of them does not say"
+    high, low = (_one("u", level, "heightAboveGround", standard_name="eastward_wind") for level in (100.0, 10.0))
+    with pytest.raises(DataError, match="no variable in common"):
+        match_variables([high], [low])
+    assert match_variables([_one("t2m", 2.0, "heightAboveGround")], [_one("t2m", 1.5, "heightAboveGround")])
+
+
+@pytest.mark.parametrize("units", ["degree", "radian"])
+def test_a_direction_between_two_is_that_of_their_unit_vectors(units: str) -> None:
+    turn = 360.0 if units == "degree" else 2 * np.pi
+    variable = _one("dd", units=units, standard_name="wind_from_direction")
+    source = Grid(np.array([50.0, 49.0]), np.array([0.0, 1.0]))
+    values = np.array([[355.0, 5.0], [355.0, 5.0]]) * (turn / 360.0)
+    cube = MemoryCube([variable], TimeAxis.series(np.array(["2020-01-01"], "datetime64[s]")), source, values[None, None].astype(np.float32))  # fmt: skip
+    target = _one("dd", units="degree", standard_name="wind_from_direction")
+    view = AlignedCube(cube, match_variables([variable], [target]), Grid(np.array([49.5]), np.array([0.5])), "linear")
+    out = np.empty((1, 1, 1, 1), np.float32)
+    view.read(["dd"], 0, 1, out)
+    assert min(out.item(), 360 - out.item()) < 1e-3
