@@ -6,7 +6,8 @@ one pass and keeps them (`KeptCube`).
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +36,12 @@ class CubeABC(ABC):
     Attributes:
         variables: what it holds; roles are the dataset's to give.
         axis: its instants.
+        spans: how long the sums of a variable run, by name, where the source says so; several where they grow from the start on.
     """
 
     variables: Sequence[Variable]
     axis: TimeAxis
+    spans: Mapping[str, frozenset[np.timedelta64]] = MappingProxyType({})
 
     @property
     def names(self) -> list[str]:

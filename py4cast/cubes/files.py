@@ -7,7 +7,7 @@ is asked for. For verification and comparison; training wants a prepared store.
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,6 +122,7 @@ class FieldFiles(KeptCube):
         whole = (slice(0, self._grid.shape[0]), slice(0, self._grid.shape[1]))
         self._reader = self._catalog.planes(self._grid, whole)
         self.variables = self._reader.stored
+        self.spans = _spans(indices, dict.fromkeys(accumulated, self.axis.step))
 
     def _make_axis(self, leads: set[np.timedelta64], is_series: bool) -> TimeAxis:
         if is_series:
@@ -152,6 +153,15 @@ class FieldFiles(KeptCube):
 
     def close(self) -> None:
         self._reader.close()
+
+
+def _spans(indices: Sequence[FileIndex], known: Mapping[str, np.timedelta64]) -> dict[str, frozenset[np.timedelta64]]:
+    """How long the sums of variables run as the messages of files say; `known` are those that are made per step."""
+    spans: dict[str, set[np.timedelta64]] = {}
+    for name, record in (pair for index in indices for pair in index.records):
+        if record.keys.get("stepType") == "accum" and "since" in record.keys:
+            spans.setdefault(name, set()).add(record.lead_time - record.keys["since"])
+    return {name: frozenset([known[name]] if name in known else lengths) for name, lengths in spans.items()}
 
 
 def _index(path: Path) -> FileIndex:

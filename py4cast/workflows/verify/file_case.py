@@ -23,6 +23,7 @@ from py4cast.grid import Grid
 from py4cast.metrics.climatology import Climatology
 from py4cast.metrics.layout import Layout, ScoreSettings, areas_of, raster_of
 from py4cast.regrid import Method, Regridder
+from py4cast.timeline import show_duration
 from py4cast.variables import Variable
 from py4cast.workflows.verify.normals import FileNormals, normals_of
 
@@ -132,6 +133,7 @@ class FileCase:
         if asked.stations is None:
             truth = self._cube(asked.truth, series=True)
             matched = match_variables(source.variables, truth.variables, asked.variables, asked.renamed)
+            _check_spans(source, truth, matched)
             scored = {m.name for m in matched}
             unscored = [] if asked.variables else [v.name for v in source.variables if v.name not in scored]
             if unscored:
@@ -315,3 +317,18 @@ def _span(times: NDArray[np.datetime64]) -> str:
 def _hours(leads: NDArray[np.timedelta64]) -> str:
     hours = leads / np.timedelta64(3600, "s")
     return ", ".join(f"{h:g}" for h in hours[:6]) + (" ... " if hours.size > 6 else " ") + "h"
+
+
+def _check_spans(source: CubeABC, truth: CubeABC, matched: Sequence[Matched]) -> None:
+    """Refuses sums over other times than the truth's; DataError names both."""
+    for match in matched:
+        mine, theirs = source.spans.get(match.name, frozenset()), truth.spans.get(match.variable.name, frozenset())
+        if len(mine) > 1:
+            raise DataError(
+                f"--forecast: {match.name} holds sums since the start of the forecast; add --accumulated {match.name}"
+            )
+        if len(mine) == len(theirs) == 1 and mine != theirs:
+            (span,), (of_truth,) = mine, theirs
+            raise DataError(
+                f"{match.variable.name}: sums over {show_duration(span)} in the forecast, over {show_duration(of_truth)} in the truth; expected the same"
+            )
