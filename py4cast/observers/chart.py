@@ -189,6 +189,9 @@ def _stipple(axes: "Axes", grid: Grid, marks: NDArray[np.bool_]) -> None:
 
 
 def _draw_lines(axes: "Axes", grid: Grid, isolines: Isolines) -> None:
+    # through cells of one row or column there are no lines
+    if min(rectangle_of(grid).shape) < 2:
+        return
     shown = display_of(isolines.variable, isolines.units)
     values = smoothed(as_rectangle(grid, shown.values(isolines.field)), rectangle_of(grid))
     x, y, _ = places_of(rectangle_of(grid))
@@ -224,9 +227,10 @@ def _thinned(u: NDArray[Any]) -> tuple[slice, slice]:
 
 def _barbs(axes: "Axes", x: Any, y: Any, u: NDArray[Any], v: NDArray[Any], grid: Grid) -> None:
     rows, columns = _thinned(u)
-    south = grid.latitude_2d()[rows, columns] < 0
+    south = grid.latitude_2d()[rows, columns].ravel() < 0
+    along, across = (places.ravel() for places in np.meshgrid(x[columns], y[rows]))
     axes.barbs(
-        x[columns], y[rows], KNOTS * u[rows, columns], KNOTS * v[rows, columns], length=4, linewidth=0.4, flip_barb=south,
+        along, across, KNOTS * u[rows, columns].ravel(), KNOTS * v[rows, columns].ravel(), length=4, linewidth=0.4, flip_barb=south,
         sizes={"emptybarb": 0.12},
     )  # fmt: skip
 

@@ -77,6 +77,7 @@ def _hovmoller(asked: Asked) -> Any:
         if asked.other is not None:
             shown = of_difference(shown)
         bands.append(Band(shown, values * shown.scale + shown.offset, None if asked.other is None else DIFFERENCES))
+    _check_any(asked, *(band.values for band in bands))
     places = np.unwrap(grid.longitude, period=360.0) if asked.along == "longitude" else grid.latitude
     ylabel, times = _hours(asked.times)
     return draw_hovmoller(bands, places, asked.along, times, ylabel, asked.title)
@@ -95,6 +96,7 @@ def _meteogram(asked: Asked) -> Any:
         shown = _shown(asked, variable)
         values = np.stack([_at(asked, variable.name, time) for time in asked.times])
         courses.append(Course(shown, shown.values(values), is_rain(variable)))
+    _check_any(asked, *(course.values for course in courses))
     pair = wind_of(asked.cube, "auto")
     wind = None
     if pair is not None and pair[0].axes == "earth":
@@ -148,6 +150,12 @@ def _profile(asked: Asked) -> Any:
         profiles.append(Profile(shown, levels, values * shown.scale + shown.offset))
     titles = [time.title.split(", valid")[0].split("UTC ")[-1] for time in times]
     return draw_profiles(profiles, titles, f"{_place(asked).name}, {_of_mean(asked)}")
+
+
+def _check_any(asked: Asked, *values: NDArray[Any]) -> None:
+    """Refuses a chart of nothing but missing values; DataError."""
+    if not any(np.isfinite(each).any() for each in values):
+        raise DataError(f"{', '.join(v.name for v in asked.variables)}: all values are missing, there or then")
 
 
 def _of_mean(asked: Asked) -> str:

@@ -13,6 +13,7 @@ from py4cast.observers.profile import dew_point, dew_point_of_relative
 from py4cast.workflows.charts import kinds
 from py4cast.workflows.charts.asked import place_on
 from py4cast.workflows.charts.run import chart
+from py4cast.workflows.plot import plot
 from tests import forecast_files as made
 from tests.command import py4cast
 from tests.picture_files import forecast, written
@@ -143,3 +144,23 @@ def test_barbs_are_in_knots_whatever_the_units_and_stand_on_the_other_side_in_th
     there = forecast().sel(latitude=50, longitude=5, method="nearest").isel(init_time=0)
     np.testing.assert_allclose(wind, [there["u10"].mean("member"), there["v10"].mean("member")], rtol=1e-3)
     assert south
+
+
+@pytest.mark.parametrize("kind", ["meteogram", "hovmoller"])
+def test_a_chart_of_nothing_is_refused(tmp_path: Path, kind: str) -> None:
+    data = forecast()
+    data["t2m"] = data["t2m"] * np.nan
+    data.to_netcdf(tmp_path / "n.nc")
+    with pytest.raises(DataError, match="t2m: all values are missing"):
+        chart(kind, [tmp_path / "n.nc"], tmp_path / "n.png", ["t2m"], at="50,5" if kind == "meteogram" else None)
+    assert not (tmp_path / "n.png").exists()
+
+
+@pytest.mark.parametrize("cells", [{"longitude": [3]}, {"latitude": [2], "longitude": [3]}], ids=["a column", "a cell"])
+def test_few_cells_and_dollars_are_drawn(tmp_path: Path, cells: dict[str, list[int]]) -> None:
+    data = forecast().isel(cells)
+    data["x"] = data["t2m"].assign_attrs(units="$\\celsius$", standard_name="")
+    data.isel(init_time=0).to_netcdf(tmp_path / "c.nc")
+    for name in ("t2m", "x"):
+        plot([tmp_path / "c.nc"], tmp_path / f"{name}.png", variables=[name], lead_times=["6h"])
+        assert (tmp_path / f"{name}.png").stat().st_size > 1000
