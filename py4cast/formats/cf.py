@@ -281,12 +281,16 @@ class CfReader(ReaderABC):
 
     def _check_places(self, array: xr.DataArray, lat: NDArray[np.float64], lon: NDArray[np.float64]) -> None:
         """Refuses places that are marks of land: one that many cells share, which folds and halos do not."""
-        pairs, count = np.unique(np.stack([lat.ravel(), lon.ravel()]), axis=1, return_counts=True)
-        often = np.where(np.abs(pairs[0]) < 89.9, count, 0)
-        if often.max(initial=0) > _MOST_AT_A_PLACE:
-            k = int(often.argmax())
+        # cells of land are beside each other: few cells are looked at, and of most grids none
+        beside = (lat[:, 1:] == lat[:, :-1]) & (lon[:, 1:] == lon[:, :-1])
+        if not beside.any():
+            return
+        pairs, count = np.unique(np.stack([lat[:, 1:][beside], lon[:, 1:][beside]]), axis=1, return_counts=True)
+        k = int(np.where(np.abs(pairs[0]) < 89.9, count, 0).argmax())
+        there = int(((lat == pairs[0, k]) & (lon == pairs[1, k])).sum())
+        if there > _MOST_AT_A_PLACE and abs(pairs[0, k]) < 89.9:
             raise DataError(
-                f"{self.path}: {often[k]} of {lat.size} cells of {array.name} stand at {pairs[0, k]:g} N {pairs[1, k]:g} E, which marks cells "
+                f"{self.path}: {there} of {lat.size} cells of {array.name} stand at {pairs[0, k]:g} N {pairs[1, k]:g} E, which marks cells "
                 "without a place (land of an ocean model); expected latitude and longitude of all, as the model's grid file has them"
             )
 

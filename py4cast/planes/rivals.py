@@ -85,7 +85,7 @@ def _advice(key: str, value: Any) -> str:
     if key == "level":
         return "choose by level or levels"
     if key == "member":
-        return 'choose by "members", or by "grib" what the one without member has'
+        return 'choose by "member", or by "grib" what the one without member has'
     if key == "type_of_level":
         return f'choose by "type_of_level": "{value}"'
     if key == "short_name":

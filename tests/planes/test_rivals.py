@@ -78,6 +78,6 @@ def test_a_mean_is_not_the_first_of_the_members() -> None:
     for known, other in ((mean, first), (first, mean)):
         assert preferred(known, other, T, wants_members=False) is None
         assert preferred(known, other, T, wants_members=True) is first
-    with pytest.raises(DataError, match='differ in member: none in .*choose by "members", or by "grib"'):
+    with pytest.raises(DataError, match='differ in member: none in .*choose by "member", or by "grib"'):
         merged(mean, first, T)
     assert preferred(place(lead=6), place(lead=3, member=1), T, False).record.member == 1, "a shorter lead time is better"  # type: ignore[union-attr]  # fmt: skip
