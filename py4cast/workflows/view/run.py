@@ -6,7 +6,8 @@ from pathlib import Path
 
 from py4cast.atomic import write_text
 from py4cast.cubes.base import CubeABC
-from py4cast.errors import SettingsError
+from py4cast.cubes.views.aligned import AlignedCube, match_variables
+from py4cast.errors import DataError, SettingsError
 from py4cast.observers.colours import table_of
 from py4cast.observers.images import field_png
 from py4cast.observers.raster import as_rectangle, rectangle_of
@@ -85,7 +86,10 @@ def view_text(
         if against:
             other = open_shown(against)
             members = f", mean of {other.axis.num_members} members" if other.axis.num_members > 1 else ""
-            held = Other(_name(against) + members, other, counterparts(moments, other))
+            told = _in_words_of(cube, other)
+            if not {v.name for v in chosen} & set(told.names):
+                raise DataError(f"--with {_name(against)}: has none of {', '.join(v.name for v in chosen)}")
+            held = Other(_name(against) + members, told, counterparts(moments, told))
             if not any(held.instants):
                 raise SettingsError(
                     f"--with {held.name}: nothing is valid at the times of the forecast, {moments[0].valid} to {moments[-1].valid}"
@@ -100,6 +104,19 @@ def view_text(
         cube.close()
         if other is not None:
             other.close()
+
+
+def _in_words_of(cube: CubeABC, other: CubeABC) -> CubeABC:
+    """Another forecast or analysis in the names and the order of rows of the first, where nothing else differs."""
+    words = ("--with", "first")
+    try:
+        matched = match_variables(other.variables, cube.variables, words=words)
+        if other.grid.same_as(cube.grid) and all(m.name == m.variable.name for m in matched):
+            return other
+        return AlignedCube(other, matched, cube.grid, words=words)
+    except DataError:
+        # what differs is told where it is drawn
+        return other
 
 
 def _name(files: Files) -> str:

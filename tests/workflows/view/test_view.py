@@ -411,3 +411,16 @@ def test_the_direction_of_a_wind_is_that_on_earth_on_a_map_too(browser: Any, tmp
         assert abs(int(told[2]) - 270) <= 2, (
             f"north is {np.rad2deg(np.arctan2(x[column], 6e6)):.0f} degrees from upward"
         )
+
+
+def test_what_it_is_held_against_may_have_other_names_and_rows(tmp_path: Path) -> None:
+    truth = made.analyses()
+    renamed = truth.rename(t2m="2t").isel(latitude=slice(None, None, -1)) - xr.zeros_like(truth["u10"]).isel(latitude=slice(None, None, -1))  # fmt: skip
+    for name in renamed:
+        renamed[name].attrs = truth["t2m" if name == "2t" else name].attrs
+    path = view([write(tmp_path)], tmp_path / "fc.html", variables=["t2m"], init_time=START, against=[made.write(tmp_path, "an.nc", renamed)])  # fmt: skip
+    document = json.loads(re.search(r'id="data">(.*?)</script>', path.read_text(), re.S)[1])  # type: ignore[index]
+    assert "other" in document["variables"][0], "its difference is shown"
+    nothing = made.write(tmp_path, "no.nc", truth[["u10"]])
+    with pytest.raises(DataError, match="--with no.nc: has none of t2m"):
+        view([write(tmp_path)], tmp_path / "fc.html", variables=["t2m"], init_time=START, against=[nothing])
