@@ -119,12 +119,29 @@ def instants_of(axis: TimeAxis, start: np.datetime64, step: int) -> tuple[int, .
 
 
 def members_at(cube: CubeABC, name: str, instants: Sequence[int]) -> NDArray[np.float32]:
-    """A variable at some instants, `(member, lat, lon)`."""
+    """A variable at some instants, `(member, lat, lon)`; directions beside each other, 359 and 361 for 1."""
     planes = np.empty((1, len(instants), *cube.shape), np.float32)
     for row, index in enumerate(instants):
         cube.read([name], index, index + 1, planes[:, row : row + 1])
     members: NDArray[np.float32] = planes[0]
-    return members
+    turn = cube.variable(name).turn
+    if turn is None or len(members) < 2:
+        return members
+    angle = members.astype(np.float64) * (2 * np.pi / turn)
+    middle = np.arctan2(np.sin(angle).mean(0), np.cos(angle).mean(0)) % (2 * np.pi) * (turn / (2 * np.pi))
+    return np.asarray(middle + (members - middle + turn / 2) % turn - turn / 2, dtype=np.float32)
+
+
+def mean_of(variable: Variable, members: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean over members of `members_at`, `(lat, lon)`; of a direction within a turn."""
+    mean = members.mean(0)
+    return np.asarray(mean if variable.turn is None else mean % np.float32(variable.turn), dtype=np.float32)
+
+
+def difference_of(variable: Variable, first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
+    """One field less another; of directions the shorter arc."""
+    apart, turn = first - second, variable.turn
+    return np.asarray(apart if turn is None else (apart + turn / 2) % turn - turn / 2)
 
 
 def _known_name(variable: Variable) -> str:

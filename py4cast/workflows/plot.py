@@ -20,8 +20,10 @@ from py4cast.variables import Variable
 from py4cast.workflows.chosen import (
     check_units,
     chosen_variables,
+    difference_of,
     in_metres_per_second,
     isolines_of,
+    mean_of,
     members_at,
     open_shown,
     wind_of,
@@ -114,7 +116,7 @@ def _evenly(count: int) -> list[int]:
 
 def _field(cube: CubeABC, variable: Variable, panel: Moment) -> NDArray[np.float32]:
     """The mean over members, `(lat, lon)`."""
-    return np.asarray(members_at(cube, variable.name, panel.instants).mean(0), dtype=np.float32)
+    return mean_of(variable, members_at(cube, variable.name, panel.instants))
 
 
 def _row(cube: CubeABC, variable: Variable, panels: Sequence[Moment], units: str, other: Counterpart | None) -> Row:
@@ -123,7 +125,7 @@ def _row(cube: CubeABC, variable: Variable, panels: Sequence[Moment], units: str
     if other is not None:
         ours = [members_at(cube, variable.name, panel.instants) for panel in panels]
         pairs = [(members, other.members(variable.name, place)) for place, members in enumerate(ours)]
-        fields = [np.asarray(a.mean(0) - b.mean(0), dtype=np.float32) for a, b in pairs]
+        fields = [np.asarray(difference_of(variable, a.mean(0), b.mean(0)), dtype=np.float32) for a, b in pairs]
         return Row(variable, fields, of_difference(shown), DIFFERENCES, [stands_out(a, b) for a, b in pairs])
     return Row(variable, [_field(cube, variable, panel) for panel in panels], shown)
 

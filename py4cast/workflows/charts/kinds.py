@@ -17,7 +17,7 @@ from py4cast.observers.profile import Profile, dew_point, dew_point_of_relative,
 from py4cast.observers.raster import as_rectangle, rectangle_of
 from py4cast.variables import Variable
 from py4cast.workflows.charts.asked import Asked, Place
-from py4cast.workflows.chosen import in_metres_per_second, members_at, wind_of
+from py4cast.workflows.chosen import difference_of, in_metres_per_second, members_at, wind_of
 from py4cast.workflows.view.moments import Moment
 
 __all__ = ["KINDS", "Kind"]
@@ -67,7 +67,7 @@ def _hovmoller(asked: Asked) -> Any:
         for place, time in enumerate(asked.times):
             field = members_at(asked.cube, variable.name, time.instants).mean(0)
             if asked.other is not None:
-                field = field - asked.other.members(variable.name, place).mean(0)
+                field = difference_of(variable, field, asked.other.members(variable.name, place).mean(0))
             flat = as_rectangle(asked.cube.grid, field)
             held = np.isfinite(flat)
             total = (weights * held).sum(axis)

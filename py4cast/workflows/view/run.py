@@ -11,7 +11,15 @@ from py4cast.errors import DataError, SettingsError
 from py4cast.observers.colours import table_of
 from py4cast.observers.images import field_png
 from py4cast.observers.raster import as_rectangle, rectangle_of
-from py4cast.workflows.chosen import check_units, chosen_variables, isolines_of, members_at, open_shown, wind_of
+from py4cast.workflows.chosen import (
+    check_units,
+    chosen_variables,
+    isolines_of,
+    mean_of,
+    members_at,
+    open_shown,
+    wind_of,
+)
 from py4cast.workflows.terminal import Bar
 from py4cast.workflows.view.moments import Moment, counterparts, moments_of
 from py4cast.workflows.view.page import check_size, page_of
@@ -138,6 +146,6 @@ def _still(cube: CubeABC, moment: Moment, shown: Shown) -> str:
     """The first field at the first time as a picture, of members their mean."""
     variable = shown.variables[0]
     words = shown.display(variable)
-    field = words.values(members_at(cube, variable.name, moment.instants).mean(0))
+    field = words.values(mean_of(variable, members_at(cube, variable.name, moment.instants)))
     table = table_of(words.variable)
     return field_png(as_rectangle(cube.grid, field), rectangle_of(cube.grid), table, table.span(field))

@@ -19,7 +19,7 @@ from py4cast.observers.raster import as_rectangle, rectangle_of
 from py4cast.units import conversion
 from py4cast.variables import Variable
 from py4cast.vectors import VectorTurn
-from py4cast.workflows.chosen import in_metres_per_second, members_at
+from py4cast.workflows.chosen import in_metres_per_second, mean_of, members_at
 from py4cast.workflows.page.numbers import rounded
 from py4cast.workflows.terminal import Bar
 from py4cast.workflows.view.cells import cells_of
@@ -142,7 +142,7 @@ class Scene:
     def _variable(self, variable: Variable, layers: list[Layer]) -> dict[str, Any]:
         shown = self._shown.display(variable)
         members = [members_at(self._cube, variable.name, m.instants) for m in self._moments]
-        means = [shown.values(each.mean(0)) for each in members]
+        means = [shown.values(mean_of(variable, each)) for each in members]
         if not any(np.isfinite(mean).any() for mean in means):
             raise DataError(f"{variable.name}: all values are missing, there is nothing to show")
         table = table_of(shown.variable)
