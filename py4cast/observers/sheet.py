@@ -80,10 +80,17 @@ def draw_sheet(
         bar.set_label(shown.title, fontsize=8)
         bar.ax.tick_params(labelsize=7)
     legend = [f"lines: {display_of(isolines[0].variable, isolines[0].units).title}"] if isolines else []
-    legend += [LEGENDS[winds[0].style]] if winds else []
+    legend += [_of_wind(winds[0])] if winds else []
     legend += (
         ["dots: more than what members differ by"] if any(m is not None for row in rows for m in row.marks) else []
     )
     if legend:
         figure.supxlabel("; ".join(legend), fontsize=7)
     return figure
+
+
+def _of_wind(wind: Wind) -> str:
+    """What is said of a wind below: its level too, where it is none near the ground."""
+    level = display_of(wind.variable).name.partition(" at ")[2]
+    is_aloft = wind.variable.type_of_level == "isobaricInhPa" and level
+    return LEGENDS[wind.style].replace("wind", f"wind at {level}", 1) if is_aloft else LEGENDS[wind.style]

@@ -193,8 +193,8 @@ def in_metres_per_second(part: Variable, field: NDArray[Any]) -> NDArray[Any]:
     return field if scale == 1.0 else np.asarray(field * np.float32(scale))
 
 
-def wind_of(cube: CubeABC, asked: str) -> tuple[Variable, Variable] | None:
-    """Both components: of `auto` those of the lowest level."""
+def wind_of(cube: CubeABC, asked: str, beside: Sequence[Variable] = ()) -> tuple[Variable, Variable] | None:
+    """Both components: of `auto` those of the level that all variables `beside` are on, else of the lowest level."""
     if asked == "none":
         return None
     if asked not in ("auto", *cube.names):
@@ -206,5 +206,7 @@ def wind_of(cube: CubeABC, asked: str) -> tuple[Variable, Variable] | None:
             pairs.append((variable, mate[0]) if mate[1] else (mate[0], variable))
     if not pairs and asked != "auto":
         raise SettingsError(f"--wind {asked}: its other component is not in the files, or it is no wind")
+    levels = {(v.type_of_level, v.level) for v in beside}
+    there = [p for p in pairs if levels == {(p[0].type_of_level, p[0].level)}]
     near = [p for p in pairs if p[0].type_of_level == "heightAboveGround"]
-    return next(iter(near or pairs), None)
+    return next(iter(there or near or pairs), None)

@@ -82,7 +82,7 @@ def plot(
         chosen = chosen_variables(cube, variables, _MAX_VARIABLES)
         check_units(cube, units or {})
         panels = _panels(cube, init_time, lead_times, times)
-        lines, barbs = isolines_of(cube, isolines), wind_of(cube, wind)
+        lines, barbs = isolines_of(cube, isolines), wind_of(cube, wind, chosen)
         if against:
             moments = [(panel.valid, panel.start) for panel in panels]
             other = Counterpart(against, cube, [v.name for v in chosen], moments, regrid)

@@ -97,7 +97,7 @@ def _meteogram(asked: Asked) -> Any:
         values = np.stack([_at(asked, variable.name, time) for time in asked.times])
         courses.append(Course(shown, shown.values(values), is_rain(variable)))
     _check_any(asked, *(course.values for course in courses))
-    pair = wind_of(asked.cube, "auto")
+    pair = wind_of(asked.cube, "auto", asked.variables)
     wind = None
     if pair is not None and pair[0].axes == "earth":
         wind = np.array(

@@ -89,7 +89,7 @@ def view_text(
         moments = moments_of(cube, init_time, lead_times)
         check_units(cube, units or {})
         chosen = chosen_variables(cube, variables, _MAX_VARIABLES)
-        shown = Shown(chosen, isolines_of(cube, isolines), wind_of(cube, wind), units or {})
+        shown = Shown(chosen, isolines_of(cube, isolines), wind_of(cube, wind, chosen), units or {})
         held = None
         if against:
             other = open_shown(against)
