@@ -171,7 +171,7 @@ class Variable:
     @property
     def axes(self) -> Axes:
         """Along which axes it runs where it is a component of a vector: `earth`, `grid`; else empty."""
-        return axes_of(self.standard_name or (self.known.standard_name if self.known else ""))
+        return axes_of(self.cf_name)
 
     @property
     def grib_name(self) -> str:
@@ -199,17 +199,20 @@ class Variable:
         name = self.short_name or self.name
         return KNOWN.get(name) or KNOWN.get(GRIB_NAMES.get(name, ""))
 
+    @property
+    def cf_name(self) -> str:
+        """Its CF name, as the files say or as is known of the parameter; else empty."""
+        return self.standard_name or (self.known.standard_name if self.known else "")
+
     def with_units(self, units: str) -> Self:
         """The same variable in `units`, with the CF name that is known of it."""
-        name = self.standard_name or (self.known.standard_name if self.known else "")
-        return replace(self, units=normalise(units), standard_name=name)
+        return replace(self, units=normalise(units), standard_name=self.cf_name)
 
     @property
     def turn(self) -> float | None:
         """A whole turn in its units, where it is a direction, which is learned as an angle or has such a CF name; else None."""
-        name = self.standard_name or (self.known.standard_name if self.known else "")
         is_angle = self.constraint is not None and self.constraint.transform == "angle"
-        if not (is_angle or name.endswith("_direction")):
+        if not (is_angle or self.cf_name.endswith("_direction")):
             return None
         try:
             return 360.0 * conversion("degree", self.units)[0]

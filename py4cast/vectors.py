@@ -23,14 +23,13 @@ _MATES = {"eastward": "northward", "northward": "eastward", "x_": "y_", "y_": "x
 
 def mate_of(variable: Variable, others: Sequence[Variable]) -> tuple[Variable, bool] | None:
     """The other component of a vector, at the same level, and whether the variable is the first one; None where it is not there."""
-    name = variable.standard_name or (variable.known.standard_name if variable.known else "")
+    name = variable.cf_name
     part = next((p for p in _MATES if p in name), None)
     if not variable.axes or part is None:
         return None
     wanted = name.replace(part, _MATES[part])
     for other in others:
-        held = other.standard_name or (other.known.standard_name if other.known else "")
-        if held == wanted and (other.level, other.type_of_level) == (variable.level, variable.type_of_level):
+        if other.cf_name == wanted and (other.level, other.type_of_level) == (variable.level, variable.type_of_level):
             return other, part in ("eastward", "x_")
     return None
 

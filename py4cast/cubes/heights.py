@@ -34,9 +34,7 @@ _GEOPOTENTIALS = ("z", "surface_geopotential", "geopotential", "geopotential_at_
 
 def is_surface_temperature(variable: Variable) -> bool:
     """Whether it is the temperature of the air near the ground."""
-    known = variable.known
-    name = variable.standard_name or (known.standard_name if known else "")
-    return name == "air_temperature" and variable.type_of_level in (None, "heightAboveGround", "surface")
+    return variable.cf_name == "air_temperature" and variable.type_of_level in (None, "heightAboveGround", "surface")
 
 
 def orography_of(cube: CubeABC, path: str | None = None) -> tuple[NDArray[np.float32], Grid] | None:

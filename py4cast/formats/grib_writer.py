@@ -282,13 +282,14 @@ def _rows_and_columns(grid: Grid) -> dict[str, Any]:
         "iDirectionIncrementInDegrees": float(np.abs(np.diff(lon)).mean()) if lon.size > 1 else 1.0,
     }  # fmt: skip
     # what is even to the last digits is looked at no further: Gaussian rows need scipy
-    number = gaussian_number(lat) if _is_even(lon) and not _is_even(lat, 2e-4) else None
+    is_lon_even = _is_even(lon)
+    number = gaussian_number(lat) if is_lon_even and not _is_even(lat, 2e-4) else None
     if number is not None:
         return {"gridType": "regular_gg", **keys, "N": number}
-    if _is_even(lon) and _is_even(lat):
+    if is_lon_even and _is_even(lat):
         step = float(np.abs(np.diff(lat)).mean()) if lat.size > 1 else 1.0
         return {"gridType": "regular_ll", **keys, "jDirectionIncrementInDegrees": step}
-    uneven = "latitudes" if _is_even(lon) else "longitudes"
+    uneven = "latitudes" if is_lon_even else "longitudes"
     raise DataError(
         f"GRIB output: the {uneven} are not evenly spaced{' and not those of a Gaussian grid' if uneven == 'latitudes' else ''}; write "
         "NetCDF instead (--output forecast.nc)"

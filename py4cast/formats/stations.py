@@ -7,7 +7,7 @@ time dimension, as CF's time series of points do. Tables are read in pieces; the
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -203,7 +203,7 @@ def _take_places(
 
 
 def _put(
-    file: Path, values: NDArray[np.float32], rows: Any, stations: Any, reports: NDArray[np.float32], told: Callable[[int], str]
+    file: Path, values: NDArray[np.float32], rows: Any, stations: Any, reports: NDArray[np.float32], names: list[str], times: Any
 ) -> None:  # fmt: skip
     """Puts reports in their places; of two of one instant an empty one says nothing, and others must be the same.
 
@@ -219,7 +219,7 @@ def _put(
         if differ.any():
             k, column = (int(i[0]) for i in np.nonzero(differ))
             raise DataError(
-                f"{file}: {told(int(np.flatnonzero(here)[k]))} stands twice, with {known[k, column]:g} and {new[k, column]:g}"
+                f"{file}: {names[stations[here][k]]} of {times[rows[here][k]]} stands twice, with {known[k, column]:g} and {new[k, column]:g}"
             )
         values[rows[here], stations[here]] = np.where(np.isnan(new), known, new)
 
@@ -246,11 +246,7 @@ def _from_table(file: Path) -> Stations:
         instant = _times(file, piece[columns["time"]])
         stations = piece[columns["station"]].astype(str).map(index).to_numpy()
         reports = piece[headings].to_numpy(dtype=np.float32)
-
-        def told(row: int, names: Any = piece[columns["station"]], instant: Any = instant) -> str:
-            return f"{names.iloc[row]} of {instant[row]}"
-
-        _put(file, values, np.searchsorted(times, instant), stations, reports, told)
+        _put(file, values, np.searchsorted(times, instant), stations, reports, names, times)
     units = _units_of(file, headings)
     return _checked(file, names, np.array(list(places.values())), times, units, values)
 

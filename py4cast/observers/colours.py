@@ -99,8 +99,7 @@ class ColourTable:
 
 def table_of(variable: Variable) -> ColourTable:
     """The colour table of a variable, by its CF name and units."""
-    known = variable.known
-    name = variable.standard_name or (known.standard_name if known else "")
+    name = variable.cf_name
     if "temperature" in name and "sea" not in name:
         return ColourTable("temperature", _TEMPERATURE)
     if "sea_surface_temperature" in name or "sea_water_temperature" in name:

@@ -64,7 +64,7 @@ def display_of(variable: Variable, units: str = "") -> Display:
     Raises:
         SettingsError: units that its own cannot be converted to.
     """
-    known = variable.standard_name or (variable.known.standard_name if variable.known else "")
+    known = variable.cf_name
     name = known.replace("_", " ") or variable.name
     if variable.level is not None and (variable.level or variable.type_of_level == "isobaricInhPa"):
         name += (

@@ -144,10 +144,6 @@ def difference_of(variable: Variable, first: NDArray[Any], second: NDArray[Any])
     return np.asarray(apart if turn is None else (apart + turn / 2) % turn - turn / 2)
 
 
-def _known_name(variable: Variable) -> str:
-    return variable.standard_name or (variable.known.standard_name if variable.known else "")
-
-
 def isolines_of(cube: CubeABC, asked: str) -> Variable | None:
     """The variable that is drawn as lines: by name, `auto` for pressure at the sea or geopotential, `none`."""
     if asked == "none":
@@ -164,7 +160,7 @@ def isolines_of(cube: CubeABC, asked: str) -> Variable | None:
         "geopotential",
     ):
         for variable in cube.variables:
-            if _known_name(variable) == wanted and not _is_of_ground(variable, wanted):
+            if variable.cf_name == wanted and not _is_of_ground(variable, wanted):
                 return variable
     return None
 
@@ -202,7 +198,7 @@ def wind_of(cube: CubeABC, asked: str, beside: Sequence[Variable] = ()) -> tuple
     pairs = []
     for variable in cube.variables if asked == "auto" else [cube.variable(asked)]:
         mate = mate_of(variable, cube.variables)
-        if mate is not None and "wind" in _known_name(variable):
+        if mate is not None and "wind" in variable.cf_name:
             pairs.append((variable, mate[0]) if mate[1] else (mate[0], variable))
     if not pairs and asked != "auto":
         raise SettingsError(f"--wind {asked}: its other component is not in the files, or it is no wind")

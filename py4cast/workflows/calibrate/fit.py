@@ -63,9 +63,10 @@ class CalibrationFit:
         """
         known = np.broadcast_to(self._mean, truth.shape[1:]).astype(np.float64)
         known[..., : first.shape[-1]] = first
+        if self._is_direction.any():
+            forecast = forecast.copy()
         for place in np.flatnonzero(self._is_direction):
             turn, of_truth = self._turns[place], truth[..., place]
-            forecast = forecast.copy()
             forecast[..., place] = of_truth + (forecast[..., place] - of_truth + turn / 2) % turn - turn / 2
         middle = forecast.mean(axis=0, dtype=np.float64)
         for step in range(truth.shape[0]):

@@ -170,8 +170,7 @@ def _few(times: Sequence[Moment]) -> list[Moment]:
 
 def _named(columns: dict[str, list[Variable]], standard_name: str) -> list[Variable]:
     for column in columns.values():
-        known = column[0].standard_name or (column[0].known.standard_name if column[0].known else "")
-        if known == standard_name:
+        if column[0].cf_name == standard_name:
             return column
     return []
 
