@@ -25,6 +25,8 @@ __all__ = ["LEGENDS", "WINDS", "Isolines", "Wind", "centres_of", "draw_chart", "
 
 _ACROSS = 22  # barbs along the longer side
 _DOTS_ACROSS = 60
+# a light ground behind letters: an outline of each would be drawn as paths, which takes thrice as long
+_GROUND = {"facecolor": "white", "alpha": 0.6, "linewidth": 0, "pad": 0.4}
 _LONGEST_TITLE = 56
 _SMOOTHED_M = 25_000.0
 _STEPS = (1.0, 2.0, 2.5, 4.0, 5.0)
@@ -132,9 +134,6 @@ def draw_chart(
     if marks is not None:
         _stipple(axes, grid, marks)
     _draw_towns(axes, rectangle_of(grid))
-    # what stands within the map takes no part in the layout around it, which would measure every letter
-    for artist in (*axes.lines, *axes.texts, *axes.collections, *axes.images):
-        artist.set_in_layout(False)
     return mesh
 
 
@@ -162,10 +161,8 @@ def _draw_graticule(axes: "Axes", grid: Grid) -> None:
 
 def _draw_towns(axes: "Axes", grid: Grid) -> None:
     """A dot and the name of the largest towns, readable over any colour; the limits of the map stay."""
-    from matplotlib.patheffects import withStroke
-
     x, y, _ = places_of(grid)
-    towns, halo = towns_on(grid), [withStroke(linewidth=1.2, foreground="white", alpha=0.8)]
+    towns = towns_on(grid)
     at = [(np.interp(t.column, np.arange(x.size), x), np.interp(t.row, np.arange(y.size), y)) for t in towns]
     if at:
         axes.plot(*zip(*at, strict=True), "o", color="black", markersize=1.5, markeredgewidth=0, scalex=False, scaley=False)  # fmt: skip
@@ -174,7 +171,7 @@ def _draw_towns(axes: "Axes", grid: Grid) -> None:
         is_left = town.column > 0.75 * grid.shape[1]
         axes.annotate(
             town.name, place, (-2, 1) if is_left else (2, 1), textcoords="offset points", fontsize=4.5, color="black",
-            ha="right" if is_left else "left", path_effects=halo,
+            ha="right" if is_left else "left", bbox=_GROUND,
         )  # fmt: skip
 
 
@@ -202,11 +199,12 @@ def _draw_lines(axes: "Axes", grid: Grid, isolines: Isolines) -> None:
     axes.clabel(drawn, fontsize=5, fmt=lambda v: label_of(float(v), 0.0), inline_spacing=2)
     for row, column, letter in centres_of(values, max(4, min(values.shape) // 8)):
         colour = "#b2182b" if letter == "L" else "#2166ac"
-        axes.text(x[column], y[row], letter, color=colour, fontsize=10, fontweight="bold", ha="center", va="center")
+        axes.text(x[column], y[row], letter, color=colour, fontsize=10, fontweight="bold", ha="center", va="center", zorder=4)  # fmt: skip
         number = label_of(float(values[row, column]), float(np.nanmax(values) - np.nanmin(values)))
         axes.annotate(
-            number, (x[column], y[row]), (0, -9), textcoords="offset points", fontsize=5, color=colour, ha="center"
-        )
+            number, (x[column], y[row]), (0, -9), textcoords="offset points", fontsize=5, color=colour, ha="center",
+            bbox=_GROUND, zorder=4,
+        )  # fmt: skip
 
 
 def _draw_wind(axes: "Axes", grid: Grid, wind: Wind) -> None:

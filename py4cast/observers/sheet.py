@@ -1,6 +1,7 @@
 """A sheet of charts: a row per variable, a column per time, a colour bar at the end of each row."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,11 +16,23 @@ from py4cast.observers.raster import rectangle_of
 from py4cast.variables import Variable
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["Row", "draw_sheet"]
 
 _COLUMNS = 3  # of a single variable; the rest goes below
+# around each map, for its title and the numbers beside it [inch]
+_LEFT, _RIGHT, _TITLE, _BELOW, _LEGEND = 0.48, 0.12, 0.36, 0.22, 0.2
+# of a square as large as a map [inch]
+_SIDE = 3.2
+# the colour bar of a row with its numbers and its title [inch]
+_BAR, _BAR_WIDTH, _BAR_GAP, _BAR_SHARE = 0.95, 0.14, 0.14, 0.85
+# letters of one point in an inch
+_LETTERS = 120.0
+
+# left, bottom, width and height, in shares of the figure
+Slot = tuple[float, float, float, float]
 
 
 class Row(NamedTuple):
@@ -60,33 +73,74 @@ def draw_sheet(
 
     wide = min(2.2, max(0.6, proportions(rectangle_of(grid))))
     shape = (len(rows), len(titles)) if len(rows) > 1 else (-(-len(titles) // _COLUMNS), min(_COLUMNS, len(titles)))
-    size = (4.2 * shape[1] * wide**0.5 + 0.9, 3.6 * shape[0] / wide**0.5 + 0.3)
-    figure = Figure(figsize=size, layout="constrained")
-    places = figure.subplots(*shape, squeeze=False)
-    for row, line in zip(rows, places if len(rows) > 1 else places.reshape(1, -1), strict=True):
+    width, height = _SIDE * wide**0.5 + _LEFT + _RIGHT, _SIDE / wide**0.5 + _TITLE + _BELOW
+    legend = wrap(_legend_of(rows, isolines, winds), int(_LETTERS / 7 * (width * shape[1] + _BAR)))
+    size = (width * shape[1] + _BAR, height * shape[0] + _LEGEND * len(legend))
+    figure = Figure(figsize=size)
+    slots = _slots(*shape, size, (width, height))
+    for row, line in zip(rows, slots if len(rows) > 1 else [[slot for part in slots for slot in part]], strict=True):
         shown = row.shown or display_of(row.variable)
         table = row.table or table_of(shown.variable)
         span = table.span(*(shown.values(f) for f in row.fields))
         mesh: Any = None
-        for i, (axes, title, field) in enumerate(zip(line, titles, row.fields, strict=False)):
+        maps = []
+        for i, (slot, title, field) in enumerate(zip(line, titles, row.fields, strict=False)):
+            axes = figure.add_axes(slot)
             over = (None if isolines is None else isolines[i], None if winds is None else winds[i])
             marks = row.marks[i] if row.marks else None
             mesh = draw_chart(
                 axes, grid, row.variable, field, title, span, *over, shown=shown, table=table, marks=marks
             )
-        for axes in line[len(titles) :]:
-            axes.set_visible(False)
-        bar = figure.colorbar(mesh, ax=list(line), shrink=0.85)
-        bar.set_label(shown.title, fontsize=8)
+            maps.append(axes)
+        bar = figure.colorbar(mesh, cax=_beside(figure, maps))
+        bar.set_label(_wrapped(shown.title, bar.ax.get_position().height * size[1]), fontsize=8)
         bar.ax.tick_params(labelsize=7)
+    if legend:
+        figure.text(0.5, 0.06 / size[1], "\n".join(legend), fontsize=7, ha="center", va="bottom")
+    return figure
+
+
+def _slots(rows: int, columns: int, size: tuple[float, float], each: tuple[float, float]) -> list[list[Slot]]:
+    """Where each map may lie, the first row above.
+
+    The margins are known beforehand; to measure every letter for them costs a quarter of a chart.
+    """
+    width, height = each
+    return [
+        [
+            (
+                (width * column + _LEFT) / size[0], (size[1] - height * (row + 1) + _BELOW) / size[1],
+                (width - _LEFT - _RIGHT) / size[0], (height - _TITLE - _BELOW) / size[1],
+            )
+            for column in range(columns)
+        ]
+        for row in range(rows)
+    ]  # fmt: skip
+
+
+def _beside(figure: "Figure", maps: Sequence["Axes"]) -> "Axes":
+    """Where the colour bar goes: to the right of some maps, as tall as they are together."""
+    for axes in maps:
+        axes.apply_aspect()
+    places = [axes.get_position() for axes in maps]
+    bottom, top = min(p.y0 for p in places), max(p.y1 for p in places)
+    width, height = figure.get_size_inches()
+    tall = min(top - bottom, 2 * _SIDE / height) * _BAR_SHARE
+    left = max(p.x1 for p in places) + _BAR_GAP / width
+    return figure.add_axes((left, (bottom + top - tall) / 2, _BAR_WIDTH / width, tall))
+
+
+def _wrapped(title: str, tall: float) -> str:
+    """A title in lines that are no longer than the colour bar beside them [inch]."""
+    return "\n".join(wrap(title, max(12, int(_LETTERS / 8 * tall)), break_long_words=False))
+
+
+def _legend_of(rows: Sequence[Row], isolines: Sequence[Isolines] | None, winds: Sequence[Wind] | None) -> str:
+    """What is said below of lines, wind and dots."""
     legend = [f"lines: {display_of(isolines[0].variable, isolines[0].units).title}"] if isolines else []
     legend += [_of_wind(winds[0])] if winds else []
-    legend += (
-        ["dots: more than what members differ by"] if any(m is not None for row in rows for m in row.marks) else []
-    )
-    if legend:
-        figure.supxlabel("; ".join(legend), fontsize=7)
-    return figure
+    has_marks = any(m is not None for row in rows for m in row.marks)
+    return "; ".join(legend + (["dots: more than what members differ by"] if has_marks else []))
 
 
 def _of_wind(wind: Wind) -> str:
