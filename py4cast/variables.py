@@ -26,6 +26,7 @@ __all__ = [
     "axes_of",
     "feature_name",
     "role_of",
+    "shorter_arc",
     "towards",
 ]
 
@@ -242,6 +243,16 @@ class Variable:
     def from_dict(cls, document: Mapping[str, Any]) -> "Variable":
         """The variable of plain JSON values: the inverse of `to_dict`."""
         return decode(cls, dict(document), where="variable")
+
+
+def shorter_arc(difference: Any, turn: float) -> Any:
+    """Differences of directions the short way round, from −turn/2 to turn/2; arrays or tensors.
+
+    Args:
+        difference: of two directions, in their units.
+        turn: a whole one, in the same units.
+    """
+    return (difference + turn / 2) % turn - turn / 2
 
 
 def bounds_of(variables: Sequence[Variable]) -> dict[str, Constraint]:

@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
+import torch
 
 from py4cast.errors import SettingsError
-from py4cast.variables import Variable, feature_name, names_of, role_of
+from py4cast.variables import Variable, feature_name, names_of, role_of, shorter_arc
 
 
 def test_feature_names() -> None:
@@ -41,3 +43,10 @@ def test_round_trip_and_order() -> None:
     assert Variable.from_dict(variable.to_dict()) == variable
     others = [Variable(name="f", role="forcing"), variable, Variable(name="p")]
     assert names_of(others, "prognostic", "diagnostic") == ["p", "u10"]
+
+
+def test_directions_differ_by_the_shorter_arc_in_arrays_and_tensors() -> None:
+    differences = [2.0, 358.0, -358.0, 180.0, 181.0, 721.0]
+    assert shorter_arc(np.array(differences), 360.0).tolist() == [2.0, -2.0, 2.0, -180.0, -179.0, 1.0]
+    assert shorter_arc(torch.tensor(differences), 360.0).tolist() == [2.0, -2.0, 2.0, -180.0, -179.0, 1.0]
+    assert shorter_arc(6.0, 2 * np.pi) == pytest.approx(6.0 - 2 * np.pi)

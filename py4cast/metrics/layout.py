@@ -15,7 +15,7 @@ from py4cast.errors import SettingsError, nearest
 from py4cast.grid import Grid
 from py4cast.metrics.raster import Raster
 from py4cast.settings import Settings, setting
-from py4cast.variables import Variable
+from py4cast.variables import Variable, shorter_arc
 
 __all__ = ["Layout", "RainClimate", "ScoreSettings", "WindPair", "areas_of", "is_rain", "raster_of"]
 
@@ -129,9 +129,7 @@ class Layout:
             return field
         field = field.clone()
         for place, turn in self._turns:
-            field[..., place] = (
-                target[..., place] + (field[..., place] - target[..., place] + turn / 2) % turn - turn / 2
-            )
+            field[..., place] = target[..., place] + shorter_arc(field[..., place] - target[..., place], turn)
         return field
 
     @classmethod

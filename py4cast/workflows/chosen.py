@@ -15,7 +15,7 @@ from py4cast.cubes.files import FieldFiles, open_fields
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.timeline import duration, instant
 from py4cast.units import conversion
-from py4cast.variables import Variable
+from py4cast.variables import Variable, shorter_arc
 from py4cast.vectors import mate_of
 
 __all__ = [
@@ -129,7 +129,7 @@ def members_at(cube: CubeABC, name: str, instants: Sequence[int]) -> NDArray[np.
         return members
     angle = members.astype(np.float64) * (2 * np.pi / turn)
     middle = np.arctan2(np.sin(angle).mean(0), np.cos(angle).mean(0)) % (2 * np.pi) * (turn / (2 * np.pi))
-    return np.asarray(middle + (members - middle + turn / 2) % turn - turn / 2, dtype=np.float32)
+    return np.asarray(middle + shorter_arc(members - middle, turn), dtype=np.float32)
 
 
 def mean_of(variable: Variable, members: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -141,7 +141,7 @@ def mean_of(variable: Variable, members: NDArray[np.float32]) -> NDArray[np.floa
 def difference_of(variable: Variable, first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
     """One field less another; of directions the shorter arc."""
     apart, turn = first - second, variable.turn
-    return np.asarray(apart if turn is None else (apart + turn / 2) % turn - turn / 2)
+    return np.asarray(apart if turn is None else shorter_arc(apart, turn))
 
 
 def isolines_of(cube: CubeABC, asked: str) -> Variable | None:

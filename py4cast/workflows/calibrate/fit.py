@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.calibration import Calibration
+from py4cast.variables import shorter_arc
 
 __all__ = ["CalibrationFit"]
 
@@ -67,7 +68,7 @@ class CalibrationFit:
             forecast = forecast.copy()
         for place in np.flatnonzero(self._is_direction):
             turn, of_truth = self._turns[place], truth[..., place]
-            forecast[..., place] = of_truth + (forecast[..., place] - of_truth + turn / 2) % turn - turn / 2
+            forecast[..., place] = of_truth + shorter_arc(forecast[..., place] - of_truth, turn)
         middle = forecast.mean(axis=0, dtype=np.float64)
         for step in range(truth.shape[0]):
             parts = np.stack([middle[step] - known, self._mean - known, truth[step] - known])
