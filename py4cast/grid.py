@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.errors import DataError, SettingsError
-from py4cast.polygons import mean_nearest, voronoi_areas
+from py4cast.polygons import NoCells, mean_nearest, voronoi_areas
 
 __all__ = ["EARTH_RADIUS", "Grid", "GridPart", "edges_of", "num_repeated_columns"]
 
@@ -393,8 +393,7 @@ def _voronoi_areas(latitude: Array, longitude: Array) -> Array:
     """Areas of the cells of points [m²], `(points,)`; alike where they have none."""
     try:
         return voronoi_areas(_unit_vectors(latitude, longitude)) * EARTH_RADIUS**2
-    except ValueError as error:
-        if "uplicate" in str(error):
-            raise DataError(f"grid: the cells of {latitude.size} points cannot be made: {error}") from None
-        # fewer than four points, or points on one circle: stations, a ship's track
+    except NoCells:  # stations, a ship's track
         return np.full(latitude.size, 1e10)
+    except ValueError as error:
+        raise DataError(f"grid: the cells of {latitude.size} points cannot be made: {error}") from None

@@ -120,18 +120,20 @@ class Reachable(nn.Module):
 
     def __init__(self, names: list[str], transforms: dict[int, TransformABC], stats: Stats) -> None:
         super().__init__()
-        self.transforms = transforms
-        self.normalizer = Normalizer(names, stats)
+        self.transforms = list(transforms.values())
+        # of what has a transform alone: other features are not touched
+        self.places = [i for first, t in transforms.items() for i in range(first, first + len(t.parts))]
+        self.normalizer = Normalizer([names[i] for i in self.places], stats)
 
     def forward(self, states: Tensor) -> Tensor:
         """Standardised states `(..., features)` → the same where they were within."""
-        learned = self.normalizer.physical(states.float())
         columns = list(torch.split(states, 1, dim=-1))
-        std, mean = self.normalizer.std.to(learned.dtype), self.normalizer.mean.to(learned.dtype)
-        for first, transform in self.transforms.items():
-            last = first + len(transform.parts)
-            within = (transform.within(learned[..., first:last]) - mean[first:last]) / std[first:last]
-            columns[first:last] = torch.split(within.to(states.dtype), 1, dim=-1)
+        learned = self.normalizer.physical(torch.cat([columns[i] for i in self.places], dim=-1).float())
+        parts = torch.split(learned, [len(t.parts) for t in self.transforms], dim=-1)
+        reached = [t.within(part) for t, part in zip(self.transforms, parts, strict=True)]
+        within = self.normalizer.standardise(torch.cat(reached, dim=-1)).to(states.dtype)
+        for i, column in zip(self.places, torch.split(within, 1, dim=-1), strict=True):
+            columns[i] = column
         return torch.cat(columns, dim=-1)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "NoCells",
     "covers_sphere",
     "cut",
     "cut_areas",
@@ -26,6 +27,10 @@ _REACH = 0.75  # of that distance: more than half a diagonal of squares
 _BEYOND = 5.0  # times as wide as half of the circles are
 
 
+class NoCells(ValueError):
+    """Raised where points have no cells: fewer than four of them, or all on one circle."""
+
+
 def voronoi_cells(points: Array) -> Array:
     """The corners of every point's cell, counter-clockwise from outside, `(points, corners, 3)`, the last one repeated.
 
@@ -35,15 +40,22 @@ def voronoi_cells(points: Array) -> Array:
         points: unit vectors, `(points, 3)`.
 
     Raises:
-        ValueError: fewer than four points, or points on one circle.
+        NoCells: fewer than four points, or points on one circle.
+        ValueError: several points at one place.
     """
     from scipy.spatial import QhullError, SphericalVoronoi
 
     try:
         guards = np.zeros((0, 3)) if covers_sphere(points) else _guards(points)
     except QhullError as error:
-        raise ValueError(str(error).strip().splitlines()[0]) from None
-    diagram = SphericalVoronoi(np.concatenate([points, guards]))
+        raise NoCells(str(error).strip().splitlines()[0]) from None
+    generators = np.concatenate([points, guards])
+    try:
+        diagram = SphericalVoronoi(generators)
+    except ValueError as error:
+        if len(generators) < 4 or np.linalg.matrix_rank(generators - generators[0], tol=1e-6) < 3:
+            raise NoCells(str(error)) from None
+        raise
     diagram.sort_vertices_of_regions()
     regions = diagram.regions[: len(points)]
     most = max(len(region) for region in regions)
@@ -58,7 +70,8 @@ def voronoi_areas(points: Array) -> Array:
     """Areas of the cells of points on the unit sphere, `(points,)`; points at one place, as a row at a pole is, share its cell.
 
     Raises:
-        ValueError: fewer than four places, or places on one circle.
+        NoCells: fewer than four places, or places on one circle.
+        ValueError: places that are all but one.
     """
     _, first, place, count = np.unique(np.round(points, 9), axis=0, return_index=True, return_inverse=True, return_counts=True)  # fmt: skip
     if first.size == len(points):

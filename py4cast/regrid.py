@@ -29,6 +29,7 @@ from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.grid import EARTH_RADIUS, Grid, edges_of
 from py4cast.kept_weights import kept_weights
 from py4cast.overlap import overlap_areas
+from py4cast.polygons import NoCells
 from py4cast.projection import forward
 
 __all__ = ["Method", "Regridder", "are_permuted"]
@@ -131,7 +132,7 @@ class Regridder:
 
     Raises:
         SettingsError: an unknown method, or `mean` of a plane, which is nowhere on the globe.
-        DataError: no target cell lies on the source grid.
+        DataError: no target cell lies on the source grid, or points have no cells.
     """
 
     def __init__(self, source: Grid, target: Grid, method: Method = "linear") -> None:
@@ -285,11 +286,21 @@ class Regridder:
 
     def _made(self) -> tuple[Any, NDArray[np.bool_]]:
         """The weights of points, or of cells' overlaps, and which target cells are covered."""
-        if self.method == "mean":
-            self.covered = self._overlaps()
-        else:
-            kinds = {"nearest": self._by_tree, "linear": self._by_rows if self.source.rows else self._by_triangles}
+        from scipy.spatial import QhullError
+
+        kinds = {
+            "mean": self._overlaps,
+            "nearest": self._by_tree,
+            "linear": self._by_rows if self.source.rows else self._by_triangles,
+        }
+        try:
             self.covered = kinds[self.method]()
+        except (NoCells, QhullError):
+            which = " or ".join(g.describe() for g in (self.source, self.target) if not g.is_rectangular)
+            raise DataError(
+                f"regrid {self.method}: fewer than four points, or points on one circle, have no cells and no triangles"
+                f" between them ({which}); use nearest"
+            ) from None
         return self._cells, self.covered
 
     def _overlaps(self) -> NDArray[np.bool_]:

@@ -198,3 +198,19 @@ def test_the_date_line_and_the_first_meridian_are_no_sides() -> None:
             target = Grid(row, lon) if method == "linear" else Grid(row, np.array([lon[0], lon[0] + 1.0]))
             expected = np.cos(np.deg2rad(2 * target.longitude_2d()))
             np.testing.assert_allclose(Regridder(source, target, method)(wave), expected, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    "stations",
+    [Grid.points([50, 51, 52], [0, 1, 0.5]), Grid.points([0.0] * 6, [-5.0, -3, -1, 1, 3, 5])],
+    ids=["three", "one circle"],
+)
+def test_points_without_cells_or_triangles_go_to_the_nearest_alone(stations: Grid) -> None:
+    plain = Grid(np.linspace(60, -10, 71), np.linspace(-10, 10, 21))
+    for source, target, method in ((stations, plain, "mean"), (plain, stations, "mean"), (stations, plain, "linear")):
+        with pytest.raises(DataError, match=rf"regrid {method}: .*points on one circle.*use nearest"):
+            Regridder(source, target, method)
+    nearest = Regridder(stations, plain, "nearest")
+    index = np.unravel_index(np.flatnonzero(nearest.covered)[0], plain.shape)
+    values = np.arange(float(stations.shape[1]), dtype=np.float32)[None]
+    assert nearest(values)[index] in values

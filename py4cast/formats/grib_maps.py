@@ -46,7 +46,7 @@ def map_grid(handle: int, kind: str, order: Order, path: Path) -> Grid:
         DataError: an order of its values in which nobody tells where they lie.
     """
     runs_south = not get_key(handle, "jScansPositively", int)
-    projection, steps = _projection(handle, kind)
+    projection, steps = _projection(handle, kind, runs_south=runs_south)
     rows, columns = order.shape
     # ecCodes tells places as if no rows alternated, and as if maps ran east and north
     is_turned = order.runs_west or order.is_by_column
@@ -72,10 +72,10 @@ def map_grid(handle: int, kind: str, order: Order, path: Path) -> Grid:
     return Grid(lat2, lon2, x + x0, y + y0, projection)
 
 
-def _projection(handle: int, kind: str) -> tuple[dict[str, Any], tuple[float, float] | None]:
+def _projection(handle: int, kind: str, *, runs_south: bool) -> tuple[dict[str, Any], tuple[float, float] | None]:
     """CF grid-mapping attributes and the signed steps along x and y [m]."""
     radius = get_key(handle, "radius", float) or 6_367_470.0
-    sign = 1.0 if get_key(handle, "jScansPositively", int) else -1.0
+    sign = -1.0 if runs_south else 1.0
     steps = (get_key(handle, "DxInMetres", float), get_key(handle, "DyInMetres", float))
     if kind == "lambert":
         return {

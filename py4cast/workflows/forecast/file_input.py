@@ -89,12 +89,18 @@ class FileInput:
     def _aligned(
         self, what: str, source: CubeABC, wanted: Sequence[Variable], grid: Grid, method: Method | None
     ) -> PlausibleCube:
+        """The wanted variables of a source on a grid, looked at as they are read; DataError names those that it lacks."""
+        return PlausibleCube(self._matched(what, source, wanted, grid, method), f"--{what}")
+
+    def _matched(
+        self, what: str, source: CubeABC, wanted: Sequence[Variable], grid: Grid, method: Method | None
+    ) -> AlignedCube:
         """The wanted variables of a source on a grid; DataError names those that it lacks."""
         words = (what, "forecaster")
         renamed = {ours: name for ours, name in self._renamed.items() if ours in _names(wanted)}
         matched = match_variables(source.variables, wanted, (), renamed, words)
         self._refuse_lacking(what, source, wanted, matched)
-        return PlausibleCube(AlignedCube(source, matched, grid, method, words=words), f"--{what}")
+        return AlignedCube(source, matched, grid, method, words=words)
 
     @staticmethod
     def _refuse_lacking(what: str, source: CubeABC, wanted: Sequence[Variable], matched: Sequence[Matched]) -> None:
@@ -113,13 +119,12 @@ class FileInput:
 
     def _driving(self, what: str, source: CubeABC, wanted: Sequence[Variable], grid: Grid) -> PlausibleCube:
         """The same of a driving model, which may lie on another grid: its fields come to this one linearly."""
-        cube = self._aligned(what, source, wanted, grid, "linear")
-        border, aligned = self.info.border, cube.source
-        assert isinstance(aligned, AlignedCube), "made above"
+        aligned = self._matched(what, source, wanted, grid, "linear")
+        border = self.info.border
         if border is not None and grid.same_as(self.info.grid) and not aligned.covered[border].all():
             share = float(aligned.covered[border].mean())
             raise DataError(f"--{what}: covers {100 * share:.0f} % of the border; it is on {source.grid.describe()}")
-        return cube
+        return PlausibleCube(aligned, f"--{what}")
 
     def _set_forcings(self, source: CubeABC, driving: CubeABC | None, regrid: Method | None) -> None:
         """Forcings that are computed, and those that are read: from the driving model, else from the input."""
