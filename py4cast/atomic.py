@@ -25,6 +25,7 @@ from py4cast.errors import BusyError, Py4castError, SettingsError, SpaceError
 __all__ = [
     "atomic_path",
     "check_name",
+    "check_place",
     "check_space",
     "flush",
     "lock",
@@ -42,6 +43,7 @@ _TEMPORARY = re.compile(
 )
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _SWEPT: set[Path] = set()
+_OF_ZARR = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -56,6 +58,19 @@ def check_name(name: str, what: str, error: type[Py4castError] = SettingsError) 
     if not isinstance(name, str) or not _NAME.fullmatch(name) or ".." in name:
         raise error(f"{what} {name!r}: expected letters, digits, '.', '_', '-' (at most 128), no '..'")
     return name
+
+
+def check_place(path: str | os.PathLike[str]) -> None:
+    """Refuses to write where a folder stands that is no Zarr store: all that it holds would be lost.
+
+    Raises:
+        SettingsError: names the folder.
+    """
+    target = Path(path)
+    if not target.is_dir() or target.is_symlink() or any((target / name).is_file() for name in _OF_ZARR):
+        return
+    if target.suffix != ".zarr" or any(target.iterdir()):
+        raise SettingsError(f"{target}: a folder stands there; nothing is written in its place, give another name")
 
 
 def _host() -> str:
@@ -100,8 +115,10 @@ def atomic_path(path: str | os.PathLike[str], suffix: str = "") -> Iterator[Path
 
     Raises:
         SpaceError: the disk is full; what stood at `path` still stands.
+        SettingsError: a folder stands there which is no Zarr store, or is to be replaced by a file.
     """
     target = Path(path)
+    check_place(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.parent / f".{target.name}.{_host()}.{os.getpid()}.{uuid.uuid4().hex[:8]}.part{suffix}"
     try:
@@ -119,10 +136,13 @@ def atomic_path(path: str | os.PathLike[str], suffix: str = "") -> Iterator[Path
 
 
 def _take_place(temporary: Path, target: Path) -> None:
-    """Renames; a folder that stands in the way is moved aside first and removed after."""
+    """Renames; a store that stands in the way of another is moved aside first and removed after."""
     if not target.is_dir() or target.is_symlink():
         os.replace(temporary, target)
         return
+    check_place(target)
+    if not temporary.is_dir():
+        raise SettingsError(f"{target}: a Zarr store stands there; no file is written in its place, give another name")
     aside = target.parent / f".{target.name}.{_host()}.{os.getpid()}.{uuid.uuid4().hex[:8]}.part"
     os.replace(target, aside)
     try:

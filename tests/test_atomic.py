@@ -11,7 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from py4cast.atomic import atomic_path, check_name, check_space, lock, sweep, without_nan, write_bytes, write_json
+from py4cast.atomic import (
+    atomic_path,
+    check_name,
+    check_space,
+    lock,
+    sweep,
+    without_nan,
+    write_bytes,
+    write_json,
+    write_text,
+)
 from py4cast.errors import BusyError, SettingsError, SpaceError
 
 
@@ -130,3 +140,27 @@ def test_sweep_takes_folders_too(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "c").touch()
     assert sweep(tmp_path) == [folder] and not folder.exists()
+
+
+def test_no_folder_that_is_no_store_is_replaced(tmp_path: Path) -> None:
+    for name in ("out", "page.html", "x.zarr"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "precious.txt").write_text("kept")
+        with pytest.raises(SettingsError, match=rf"{name}: a folder stands there"):
+            write_text(folder, "new")
+        assert (folder / "precious.txt").read_text() == "kept"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "page.html", "x.zarr"]
+
+
+def test_a_store_takes_the_place_of_a_store_and_no_file_does(tmp_path: Path) -> None:
+    store = tmp_path / "x.zarr"
+    store.mkdir()
+    (store / "zarr.json").write_text("{}")
+    with pytest.raises(SettingsError, match="a Zarr store stands there; no file is written in its place"):
+        write_text(store, "new")
+    assert (store / "zarr.json").is_file()
+    with atomic_path(store) as temporary:
+        temporary.mkdir()
+        (temporary / "new").touch()
+    assert [p.name for p in store.iterdir()] == ["new"]

@@ -138,8 +138,9 @@ ROOMS = {
         "base clock colours display ensembles graph kept mapping numbers titles turbulence",
         "coast difference hovmoller meteogram profile raster",
         "graticule images maps spectra spread state_error towns",
-        "animation chart cube error prediction spatial_error",
+        "chart cube error prediction spatial_error",
         "sheet",
+        "animation",
     ],
     "physics": [
         "base transforms",

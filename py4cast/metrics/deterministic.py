@@ -189,6 +189,15 @@ class TargetSquare(CellStatisticABC):
         return case.target.square()
 
 
+class Target(CellStatisticABC):
+    """The truth of a cell itself, y."""
+
+    name = "target"
+
+    def cells(self, case: Case) -> Tensor:
+        return case.target
+
+
 class NormalisedRMSE(StatisticABC):
     """r = RMSE/RMS(y) of one forecast over its cells, and r², `(features, 2)`; every forecast counts alike."""
 
@@ -212,7 +221,8 @@ class Mu(MetricABC):
 
     def __init__(self, layout: Layout) -> None:
         super().__init__(layout)
-        self.statistics = (SquaredError(layout), TargetSquare(layout))
+        # the mean of the truth is no part of it: with that of its square it tells truths apart when runs are compared
+        self.statistics = (SquaredError(layout), TargetSquare(layout), Target(layout))
 
     def units(self, feature: str) -> str:
         return "1"

@@ -44,6 +44,7 @@ class Row(NamedTuple):
         shown: how it is shown; by default as forecasters do.
         table: its colours; by default those of its kind.
         marks: cells that are stippled at each time, `(lat, lon)`; None for none.
+        span: limits of the colours, in the units that are shown; by default those of the fields.
     """
 
     variable: Variable
@@ -51,6 +52,7 @@ class Row(NamedTuple):
     shown: Display | None = None
     table: ColourTable | None = None
     marks: Sequence[NDArray[np.bool_] | None] = ()
+    span: tuple[float, float] | None = None
 
 
 def draw_sheet(
@@ -59,6 +61,7 @@ def draw_sheet(
     titles: Sequence[str],
     isolines: Sequence[Isolines] | None,
     winds: Sequence[Wind] | None,
+    note: str = "",
 ) -> "Figure":
     """The figure of some variables at some times, each variable under one span of colours.
 
@@ -68,20 +71,24 @@ def draw_sheet(
         titles: of the times.
         isolines: of each time, over every chart.
         winds: of each time, over every chart.
+        note: a line below.
     """
     from matplotlib.figure import Figure
 
     wide = min(2.2, max(0.6, proportions(rectangle_of(grid))))
     shape = (len(rows), len(titles)) if len(rows) > 1 else (-(-len(titles) // _COLUMNS), min(_COLUMNS, len(titles)))
     width, height = _SIDE * wide**0.5 + _LEFT + _RIGHT, _SIDE / wide**0.5 + _TITLE + _BELOW
-    legend = wrap(_legend_of(rows, isolines, winds), int(_LETTERS / 7 * (width * shape[1] + _BAR)))
+    legend = wrap(
+        "; ".join(filter(None, [note, *_legend_of(rows, isolines, winds)])),
+        int(_LETTERS / 7 * (width * shape[1] + _BAR)),
+    )
     size = (width * shape[1] + _BAR, height * shape[0] + _LEGEND * len(legend))
     figure = Figure(figsize=size)
     slots = _slots(*shape, size, (width, height))
     for row, line in zip(rows, slots if len(rows) > 1 else [[slot for part in slots for slot in part]], strict=True):
         shown = row.shown or display_of(row.variable)
         table = row.table or table_of(shown.variable)
-        span = table.span(*(shown.values(f) for f in row.fields))
+        span = row.span or table.span(*(shown.values(f) for f in row.fields))
         mesh: Any = None
         maps = []
         for i, (slot, title, field) in enumerate(zip(line, titles, row.fields, strict=False)):
@@ -135,12 +142,12 @@ def _wrapped(title: str, tall: float) -> str:
     return "\n".join(wrap(title, max(12, int(_LETTERS / 8 * tall)), break_long_words=False))
 
 
-def _legend_of(rows: Sequence[Row], isolines: Sequence[Isolines] | None, winds: Sequence[Wind] | None) -> str:
+def _legend_of(rows: Sequence[Row], isolines: Sequence[Isolines] | None, winds: Sequence[Wind] | None) -> list[str]:
     """What is said below of lines, wind and dots."""
     legend = [f"lines: {display_of(isolines[0].variable, isolines[0].units).title}"] if isolines else []
     legend += [_of_wind(winds[0])] if winds else []
     has_marks = any(m is not None for row in rows for m in row.marks)
-    return "; ".join(legend + (["dots: more than what members differ by"] if has_marks else []))
+    return legend + (["dots: more than what members differ by"] if has_marks else [])
 
 
 def _of_wind(wind: Wind) -> str:

@@ -92,6 +92,8 @@ class Cycle:
         self.asked, self.schedule, self._now, self._sleep = asked, schedule, now, sleep
         self._stepper: StepperABC = open_stepper(asked.forecaster, asked.device, asked.precision)
         self._state = Path(schedule.state).absolute()
+        if self._state.is_dir():
+            raise SettingsError(f"--state {schedule.state}: a folder; expected a file, such as cycle.json")
 
     def due(self) -> np.datetime64:
         """The start whose input can be there now."""

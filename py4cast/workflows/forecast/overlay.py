@@ -49,7 +49,7 @@ class Overlay:
             of_variable = self._stats[variable.name]
             reach = _SPREAD * (of_variable["std"] or 1.0)
             span = of_variable["mean"] - reach, of_variable["mean"] + reach
-            figure = draw_case({when: fields[..., index]}, variable, self.heading.grid, variable.name, span)
+            figure = draw_case({when: fields[..., index]}, variable, self.heading.grid, "", span)
             path = self.folder / check_name(f"{variable.name}_{hours:03g}.png", "the map")
             write_figure(path, figure)
             self.written.append(path)

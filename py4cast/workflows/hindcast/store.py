@@ -10,7 +10,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from py4cast.atomic import check_name, write_json
+from py4cast.atomic import check_name, check_place, write_json
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.formats import conventions
 from py4cast.formats.base import Heading
@@ -41,8 +41,9 @@ def begin_store(
         document: what they are made by and of, as plain JSON values; work goes on only where it is the same.
 
     Raises:
-        SettingsError: a folder of other hindcasts lies there.
+        SettingsError: a folder of other hindcasts lies there, or at its name one that is no Zarr store.
     """
+    check_place(path)
     folder = folder_of(path)
     told = folder / _DOCUMENT
     if not told.is_file():

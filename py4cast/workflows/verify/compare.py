@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from py4cast.atomic import check_name, write_text
-from py4cast.errors import DataError, Py4castError, SettingsError
+from py4cast.errors import DataError, Py4castError, SettingsError, nearest
 from py4cast.grid import Grid
 from py4cast.metrics import ScoreSettings
 from py4cast.metrics.score_set import ScoreSet
@@ -97,14 +97,22 @@ def named_runs(texts: Sequence[str]) -> dict[str, str]:
     """Runs by name, from `NAME=PATH` or a path, whose last part that tells them apart is the name."""
     folders: dict[str, str] = {}
     for text in texts:
-        name, _, path = text.partition("=") if "=" in text else ("", "", text)
-        name = name or _short_name(path, [t.partition("=")[2] or t for t in texts])
+        name, path = _named(text)
+        name = name or _short_name(path, [_named(t)[1] for t in texts])
         if name in folders:
             raise SettingsError(f"compare: two runs are called {name!r}; name them by NAME=PATH")
         folders[name] = path
     if len(folders) < 2:
         raise SettingsError("compare needs at least two runs; see py4cast compare --help")
     return folders
+
+
+def _named(text: str) -> tuple[str, str]:
+    """The name, empty where none is given, and the path; an `=` of a path's own is no mark of a name."""
+    name, mark, path = text.partition("=")
+    if not mark or os.sep in name or Path(text).expanduser().exists():
+        return "", text
+    return name, path
 
 
 def _short_name(path: str, others: Sequence[str]) -> str:
@@ -122,6 +130,7 @@ def compare(asked: Compare, output: str | os.PathLike[str]) -> ScoreSet:
         DataError: runs that cannot be compared; names what differs.
     """
     scores = merged({name: _scored(asked, name, path, Path(output)) for name, path in asked.runs.items()})
+    _check(asked, scores)
     folder = write_scores(output, scores)
     write_text(folder / "leaderboard.md", leaderboard(scores))
     sources = _sources(scores)
@@ -178,20 +187,31 @@ def _draw(asked: Compare, scores: ScoreSet, sources: Mapping[str, CaseSource], f
     if grid is None:
         return
     features = scores.variables[: scores.num_features]
-    for name in asked.variables:
-        if name not in features:
-            raise SettingsError(f"--variables {name}: not among {', '.join(features)}")
-    if asked.init_time is not None and asked.init_time not in scores.init_times:
-        span = f"{scores.init_times[0]} to {scores.init_times[-1]}"
-        raise SettingsError(f"--init_time {asked.init_time}: no common forecast; they start from {span}")
     described = {v["name"]: Variable.from_dict(v) for v in scores.document.get("variables", [])}
     start = asked.init_time if asked.init_time is not None else scores.init_times[len(scores.init_times) // 2]
     pairs = {name: source.fields(start) for name, source in sources.items()}
     for name in asked.variables or features[:2]:
         place = features.index(name)
         fields = {"truth": next(iter(pairs.values()))[1][..., place].numpy()}
-        fields |= {run: forecast[..., place].numpy() for run, (forecast, _) in pairs.items()}
+        fields |= {_titled(run, scores): forecast[..., place].numpy() for run, (forecast, _) in pairs.items()}
         _animate(fields, described.get(name, Variable(name=name)), grid, scores, start, folder)
+
+
+def _titled(run: str, scores: ScoreSet) -> str:
+    """What stands above the map of a run."""
+    members = int(scores.document["runs"][run].get("num_members", 1))
+    return run if members < 2 else f"{run}, mean of {members} members"
+
+
+def _check(asked: Compare, scores: ScoreSet) -> None:
+    """Refuses a case that cannot be drawn, before anything is written."""
+    features = scores.variables[: scores.num_features]
+    for name in asked.variables:
+        if name not in features:
+            raise SettingsError(f"--variables {name}: not among {', '.join(features)}{nearest(name, features)}")
+    if asked.init_time is not None and asked.init_time not in scores.init_times:
+        span = f"{scores.init_times[0]} to {scores.init_times[-1]}"
+        raise SettingsError(f"--init_time {asked.init_time}: no common forecast; they start from {span}")
 
 
 def _animate(
@@ -201,8 +221,8 @@ def _animate(
     span = table_of(variable).span(*fields.values())
     figures = []
     for step in range(len(scores.lead_times)):
-        title = f"{variable.name}, {of_case(start, scores.lead_times[step])}"
-        figures.append(draw_case({n: f[step] for n, f in fields.items()}, variable, grid, title, span))
+        when = of_case(start, scores.lead_times[step])
+        figures.append(draw_case({n: f[step] for n, f in fields.items()}, variable, grid, when, span))
     case = check_name(f"case_{variable.name}", "the maps of", DataError)
     write_figure(folder / f"{case}.png", figures[-1])
     write_gif(folder / f"{case}.gif", figures)

@@ -1,7 +1,7 @@
 """Several verifications as one: the same metrics of every run over the forecasts that all have, and their differences."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +18,10 @@ from py4cast.settings import decode
 from py4cast.variables import Variable
 
 __all__ = ["merged"]
+
+# of the truth's deviation over cells: what packing to 16 bits and means over few cells do
+_PACKED = 2e-3
+_ROUNDED = 1e-6
 
 
 def merged(runs: Mapping[str, ScoreSet]) -> ScoreSet:
@@ -58,6 +62,7 @@ def merged(runs: Mapping[str, ScoreSet]) -> ScoreSet:
             part in first.arrays
             and features == first.variables[: first.num_features]
             and len(leads) == len(first.lead_times)
+            and np.array_equal(starts, first.init_times)
         ):
             scores.arrays[part] = first.arrays[part]
     return scores
@@ -153,24 +158,68 @@ def _check(first_name: str, first: ScoreSet, name: str, other: ScoreSet) -> None
         )
 
 
+class _Truth(NamedTuple):
+    """What a run was scored against, by start `(forecast,)`, of a variable at a lead time.
+
+    Args:
+        run: its name.
+        mean: of its cells; zero where scores of an older release do not tell it.
+        square: mean of the squares.
+    """
+
+    run: str
+    mean: NDArray[np.float64]
+    square: NDArray[np.float64]
+
+    @property
+    def deviation(self) -> NDArray[np.float64]:
+        return np.sqrt(np.maximum(self.square - self.mean**2, 0.0))
+
+    def differs(self, other: "_Truth") -> NDArray[np.bool_]:
+        """Starts of which the other's mean or deviation is another, by more than what packing and rounding do."""
+        ours, theirs = self, other
+        if not (self.mean.any() and other.mean.any()):
+            ours, theirs = (t._replace(mean=np.zeros_like(t.mean)) for t in (self, other))
+        known = np.isfinite(ours.square) & np.isfinite(theirs.square)
+        if not known.any():
+            return known
+        most = _PACKED * np.median(ours.deviation[known]) + _ROUNDED * np.sqrt(np.median(ours.square[known]))
+        apart = np.maximum(np.abs(ours.mean - theirs.mean), np.abs(ours.deviation - theirs.deviation))
+        return np.asarray(known & (apart > most))
+
+
+def _truths(run: str, scores: ScoreSet, starts: NDArray[np.datetime64]) -> dict[tuple[str, float], _Truth]:
+    """What a run was scored against, by variable and lead time [h]."""
+    rows = scores.rows[scores.systems[0]]
+    if "target_square.sum" not in rows.shapes:
+        return {}
+    place = np.searchsorted(rows.init_times, starts)
+
+    def mean_of(name: str) -> NDArray[np.float64]:
+        return np.asarray((rows.read(f"{name}.sum", place) / rows.read(f"{name}.weight", place)).numpy())
+
+    square = mean_of("target_square")
+    mean = mean_of("target") if "target.sum" in rows.shapes else np.zeros_like(square)
+    return {
+        (variable, hour): _Truth(run, mean[:, i, v], square[:, i, v])
+        for v, variable in enumerate(scores.variables[: scores.num_features])
+        for i, hour in enumerate(scores.lead_hours)
+    }
+
+
 def _check_truth(runs: Mapping[str, ScoreSet], starts: NDArray[np.datetime64]) -> None:
-    """Scores against different truths are not compared: the mean square of the truth tells them apart."""
-    known: dict[tuple[str, float], tuple[str, Any]] = {}
-    for name, scores in runs.items():
-        rows = scores.rows[scores.systems[0]]
-        if "target_square.sum" not in rows.shapes:
-            continue
-        place = np.searchsorted(rows.init_times, starts)
-        mean = (rows.read("target_square.sum", place).sum(0) / rows.read("target_square.weight", place).sum(0)).numpy()
-        hours = {h: i for i, h in enumerate(scores.lead_hours)}
-        for v, variable in enumerate(scores.variables[: scores.num_features]):
-            for hour, i in hours.items():
-                before = known.setdefault((variable, hour), (name, mean[i, v]))
-                if np.isfinite([before[1], mean[i, v]]).all() and not np.isclose(before[1], mean[i, v], rtol=1e-3):
-                    raise DataError(
-                        f"{before[0]} and {name} were scored against different truths, or on different cells: the mean square of "
-                        f"{variable} at +{hour:g} h is {before[1]:.6g} and {mean[i, v]:.6g}"
-                    )
+    """Scores against different truths are not compared: mean and deviation of the truth of each forecast tell them apart."""
+    known: dict[tuple[str, float], _Truth] = {}
+    for run, scores in runs.items():
+        for (variable, hour), truth in _truths(run, scores, starts).items():
+            before = known.setdefault((variable, hour), truth)
+            place = np.flatnonzero(before.differs(truth))
+            if place.size:
+                shown = [f"{t.mean[place[0]]:.6g} ± {t.deviation[place[0]]:.4g}" for t in (before, truth)]
+                raise DataError(
+                    f"{before.run} and {run} were scored against different truths, or on different cells: {variable} of "
+                    f"{starts[place[0]]} +{hour:g} h is {shown[0]} and {shown[1]} there"
+                )
 
 
 def _span(times: NDArray[np.datetime64]) -> str:

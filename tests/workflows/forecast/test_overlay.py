@@ -28,10 +28,10 @@ class Drawn:
         monkeypatch.setattr(module, "draw_case", self.draw)
         monkeypatch.setattr(module, "write_figure", self.write)
 
-    def draw(self, fields: dict[str, np.ndarray], variable: Variable, grid: Grid, title: str, span: tuple[float, float]) -> int:  # fmt: skip
+    def draw(self, fields: dict[str, np.ndarray], variable: Variable, grid: Grid, note: str, span: tuple[float, float]) -> int:  # fmt: skip
         ((when, field),) = fields.items()
-        assert field.shape == grid.shape and title == variable.name
-        self.calls.append((when, float(field.mean()), title, span))
+        assert field.shape == grid.shape and not note
+        self.calls.append((when, float(field.mean()), variable.name, span))
         return len(self.calls)
 
     def write(self, path: Path, number: int) -> None:

@@ -54,7 +54,20 @@ def test_a_score_that_is_not_there_counts_for_nothing() -> None:
     rmse[0, 1, 1] = np.nan
     rows = {r["run"]: r for r in cells(leaderboard(scores(rmse)))}
     assert rows["a"]["u10 RMSE +12 h [m s-1]"] == "-"
-    assert rows["a"]["gain"] == f"{100 * (1 - 16 ** (1 / 3) / 64**0.25):.1f} %"
+    # over what all have: u10 at the second lead time counts for none
+    assert rows["a"]["gain"] == f"{100 * (1 - 16 ** (1 / 3) / 64 ** (1 / 3)):.1f} %"
+    assert "over the 3 of 4 pairs of a variable and a lead time of which all runs have a score" in leaderboard(
+        scores(rmse)
+    )
+
+
+def test_a_run_gains_nothing_by_scores_that_it_lacks() -> None:
+    # the same run twice, once without the variable of large numbers
+    rmse = np.array([[[np.nan, 0.1], [np.nan, 0.2]], [[500.0, 0.1], [700.0, 0.2]]])
+    assert [r["gain"] for r in cells(leaderboard(scores(rmse)))] == ["0.0 %", "0.0 %"]
+    rmse[0] = np.nan
+    text = leaderboard(scores(rmse))
+    assert [r["gain"] for r in cells(text)] == ["-", "-"] and "over nothing: there is no variable" in text
 
 
 def test_four_variables_at_most_have_a_column() -> None:

@@ -31,6 +31,7 @@ def scored(
     hours: tuple[int, ...] = (6, 12),
     first_day: int = 0,
     target: float | None = None,
+    mean: float | None = None,
     samples: int = 0,
     **changes: Any,
 ) -> ScoreSet:
@@ -44,6 +45,8 @@ def scored(
         values = {"squared_error.sum": torch.from_numpy(square) * weight, "squared_error.weight": weight}
         if target is not None:
             values |= {"target_square.sum": target * weight, "target_square.weight": weight}
+        if mean is not None:
+            values |= {"target.sum": mean * weight, "target.weight": weight}
         rows.append(START + day * 24 * HOUR, values)
     document = {"variables": [v.to_dict() for v in variables], "settings": encode(settings), "truth": "analyses"}
     scores = ScoreSet(
@@ -163,16 +166,27 @@ def test_runs_that_do_not_fit_are_refused(other: ScoreSet, text: str) -> None:
         merged({"new": scored(SQUARES, "a"), "old": other})
 
 
-def test_truths_are_told_apart_by_their_mean_square() -> None:
-    new = scored(SQUARES, "a", target=80000.0)
-    near, far = (scored(SQUARES, "a", (12, 18), target=80000.0 * share) for share in (1.0009, 1.002))
-    assert merged({"new": new, "old": near}).lead_hours == [12.0]
-    with pytest.raises(
-        DataError,
-        match=r"new and old were scored against different truths, or on different cells: the mean square of a at "
-        r"\+12 h is 80000 and 80160",
-    ):
-        merged({"new": new, "old": far})
+def test_truths_are_told_apart_by_mean_and_deviation_of_each_forecast() -> None:
+    # pressure: 101000 Pa on the mean, 1500 Pa of deviation
+    def truth(mean: float, deviation: float, hours: tuple[int, ...] = (6, 12)) -> ScoreSet:
+        return scored(SQUARES, "a", hours, target=mean**2 + deviation**2, mean=mean)
+
+    new = truth(101000.0, 1500.0)
+    assert merged({"new": new, "old": truth(101001.0, 1501.0, (12, 18))}).lead_hours == [12.0]
+    for other in (truth(101040.0, 1500.0), truth(101000.0, 1552.0)):
+        with pytest.raises(
+            DataError,
+            match=r"new and old were scored against different truths, or on different cells: a of 2020-01-01T00:00:00 \+6 h is "
+            r"101000 ± 1500 and 1010\d\d ± 15\d\d there",
+        ):
+            merged({"new": new, "old": other})
     assert merged({"new": new, "old": scored(SQUARES, "a")}).num_forecasts == 2, "one that does not say is trusted"
     unknown = scored(SQUARES, "a", target=float("nan"))
     assert merged({"new": new, "old": unknown}).num_forecasts == 2
+
+
+def test_scores_of_older_releases_tell_truths_apart_by_the_mean_square() -> None:
+    new = scored(SQUARES, "a", target=80000.0)
+    assert merged({"new": new, "old": scored(SQUARES, "a", target=80000.0 * 1.0009)}).num_forecasts == 2
+    with pytest.raises(DataError, match="different truths"):
+        merged({"new": new, "old": scored(SQUARES, "a", target=80000.0 * 1.005)})
