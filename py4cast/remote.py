@@ -36,6 +36,10 @@ logger = logging.getLogger(__name__)
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):/+")
 _ATTEMPTS, _FIRST_WAIT_S, _BLOCK, _WAIT_LOCK_S = 5, 0.5, 1 << 20, 3600.0
 _TIMEOUT_S = 60.0
+# what file systems tell of a file that tells one version of it from another, however they spell it
+_MARKS = frozenset(
+    {"etag", "mtime", "lastmodified", "generation", "crc", "md5", "contentmd5", "digest", "md5hash", "versionid"}
+)
 _progress: list[Callable[[], Any]] = []
 
 
@@ -120,7 +124,7 @@ def find_remote(url: str) -> list[str]:
 
 
 def fetch(url: str) -> Path:
-    """The file at an address, in the cache; fetched where it is not there, or has changed.
+    """The file at an address, in the cache; fetched where it is not there, has changed, or nothing tells whether it has.
 
     Raises:
         DataError: nothing is there, it is refused, it cannot be reached, or it changes while it is read.
@@ -139,11 +143,15 @@ def fetch(url: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with lock(folder / ".lock", wait_s=_WAIT_LOCK_S), disk_errors(target):
         version = _tried(url, lambda: _version(fs, path))
-        if target.exists() and told.exists() and read_json(told).get("version") == version:
+        if version["size"] == 0:
+            raise DataError(f"{url}: it is empty")
+        # a size alone tells no version from another
+        is_known = len(version) > 1
+        if is_known and target.exists() and told.exists() and read_json(told).get("version") == version:
             return target
         part = folder / check_name(f"{name}.part", "the file", DataError)
         marker = folder / "part.json"
-        if not (part.exists() and marker.exists() and read_json(marker).get("version") == version):
+        if not (is_known and part.exists() and marker.exists() and read_json(marker).get("version") == version):
             part.unlink(missing_ok=True)
             write_json(marker, {"version": version})
         _download(fs, path, url, part, version["size"])
@@ -198,7 +206,7 @@ def put_files(paths: Sequence[Path], url: str) -> None:
 def _version(fs: Any, path: str) -> dict[str, Any]:
     """What tells one version of a file from another."""
     info = fs.info(path)
-    known = {key: str(info[key]) for key in ("ETag", "etag", "mtime", "LastModified", "last_modified", "generation", "CRC") if info.get(key)}  # fmt: skip
+    known = {key: str(value) for key, value in info.items() if value and re.sub(r"[-_]", "", key).lower() in _MARKS}
     size = info.get("size")
     return {"size": None if size is None else int(size), **known}
 

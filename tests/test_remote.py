@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -118,6 +119,27 @@ def test_a_server_that_is_busy_is_asked_again(server: tuple[Path, str, Faults]) 
     faults.refuses = 503
     with pytest.raises(DataError, match=r"b\.bin: cannot be read, after 5 attempts"):
         fetch(f"{url}/b.bin")
+
+
+@pytest.mark.parametrize("mark", ["ETag", "Last-Modified", "Content-MD5", ""])
+def test_another_file_of_the_same_size_is_another_version(server: tuple[Path, str, Faults], mark: str) -> None:
+    folder, url, faults = server
+    faults.mark = mark
+    (folder / "latest.bin").write_bytes(b"one")
+    assert fetch(f"{url}/latest.bin").read_bytes() == b"one"
+    faults.asked.clear()
+    assert fetch(f"{url}/latest.bin").read_bytes() == b"one"
+    assert ("GET" in {method for method, _, _ in faults.asked}) == (not mark), "what has a mark is read once"
+    (folder / "latest.bin").write_bytes(b"two")
+    os.utime(folder / "latest.bin", (2_000_000_000, 2_000_000_000))
+    assert fetch(f"{url}/latest.bin").read_bytes() == b"two"
+
+
+def test_an_empty_file_is_told(server: tuple[Path, str, Faults]) -> None:
+    folder, url, _ = server
+    (folder / "p.nc").touch()
+    with pytest.raises(DataError, match=rf"{url}/p.nc: it is empty"):
+        fetch(f"{url}/p.nc")
 
 
 @pytest.mark.parametrize(

@@ -29,12 +29,20 @@ _PLACES = ("init_time", "lead_time")
 
 
 def check_pattern(text: str, flag: str) -> None:
-    """SettingsError when a path has a place for something else than `{init_time}` and `{lead_time}`."""
+    """SettingsError when a path has a place for something else than `{init_time}` and `{lead_time}`, as they are written here."""
     try:
-        places = [place for _, place, _, _ in string.Formatter().parse(text) if place is not None]
+        fields = [
+            (place, form, conversion)
+            for _, place, form, conversion in string.Formatter().parse(text)
+            if place is not None
+        ]
     except ValueError as error:
         raise SettingsError(f"{flag} {text!r}: {error}") from None
-    for place in places:
+    for place, form, conversion in fields:
+        if form or conversion:
+            raise SettingsError(
+                f"{flag} {text!r}: expected {{{place}}} alone; times are written as 20190330T00 and 006"
+            )
         if place not in _PLACES:
             raise SettingsError(f"{flag} {text!r}: unknown place {{{place}}}{nearest(place, _PLACES)}")
 

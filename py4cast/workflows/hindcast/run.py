@@ -5,10 +5,11 @@ A start whose states are missing is left out and counted; work that was killed g
 
 import logging
 import os
+import re
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import as_completed
+from concurrent.futures import BrokenExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
@@ -18,12 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from py4cast.atomic import lock, sha256_of
+from py4cast.atomic import lock, sha256_of, write_json
 from py4cast.errors import DataError, SettingsError
 from py4cast.formats import Heading
 from py4cast.progress import Progress
 from py4cast.saved import file_of
-from py4cast.settings import encode
+from py4cast.settings import encode, read_json
 from py4cast.steppers import StepperABC, open_stepper
 from py4cast.workflows.forecast.made import members_from, open_source
 from py4cast.workflows.forecast.outputs import Outputs, path_of
@@ -31,7 +32,7 @@ from py4cast.workflows.forecast.request import Forecast
 from py4cast.workflows.forecast.run import heading_of
 from py4cast.workflows.forecast.sources import SourceABC
 from py4cast.workflows.hindcast.starts import Starts
-from py4cast.workflows.hindcast.store import MADE, MISSING, HindcastStore, begin_store, heading_of_variables
+from py4cast.workflows.hindcast.store import MADE, HindcastStore, begin_store, heading_of_variables
 from py4cast.workflows.workers import workers
 
 __all__ = ["Hindcast", "hindcast"]
@@ -90,10 +91,6 @@ class _SinkABC(ABC):
     def put(self, place: int, heading: Heading, steps: Iterator[NDArray[np.float32]]) -> None:
         """Writes the forecast of the start at a place among all."""
 
-    @abstractmethod
-    def miss(self, place: int) -> None:
-        """Notes that a start cannot be made."""
-
 
 class _StoreSink(_SinkABC):
     """Creates the sink of one store."""
@@ -104,10 +101,7 @@ class _StoreSink(_SinkABC):
     def put(self, place: int, heading: Heading, steps: Iterator[NDArray[np.float32]]) -> None:
         for step, values in enumerate(steps):
             self._store.put(place, step, values)
-        self._store.mark(place, MADE)
-
-    def miss(self, place: int) -> None:
-        self._store.mark(place, MISSING)
+        self._store.mark(place)
 
 
 class _FileSink(_SinkABC):
@@ -120,9 +114,6 @@ class _FileSink(_SinkABC):
         with Outputs(self._asked.output, heading, None, self._asked.part) as outputs:
             for values in steps:
                 outputs.put(values)
-
-    def miss(self, place: int) -> None:
-        """Leaves the file of the start out."""
 
 
 def hindcast(
@@ -165,7 +156,8 @@ def hindcast(
     path = Path(output).absolute()
     with lock(path.with_name(f".{path.name}.lock")):
         store = _begun(spread, path)
-        missing = spread.run(path, np.flatnonzero(store.state == 0))
+        # what was missing before may have come since
+        missing = spread.run(path, np.flatnonzero(store.state != MADE))
         made = store.state == MADE
         _tell(starts, made, missing)
         return Hindcast([store.finish()], int(made.sum()), missing)
@@ -198,9 +190,15 @@ class _Spread:
             shares = [places[i : i + _SHARE] for i in range(0, places.size, _SHARE)]
             job = (self.asked, self.starts, self.variables, path)
             futures = {executor.submit(_share, *job, share, self.num_workers): share.size for share in shares}
-            for future in as_completed(futures):
-                missing |= future.result()
-                self._step(futures[future])
+            try:
+                for future in as_completed(futures):
+                    missing |= future.result()
+                    self._step(futures[future])
+            except BrokenExecutor:
+                raise DataError(
+                    f"a process that makes forecasts was killed, perhaps for its memory; the same command goes on where it "
+                    f"stopped, with fewer than {self.num_workers} --num_workers if need be"
+                ) from None
         return dict(sorted(missing.items()))
 
     def _step(self, count: int) -> None:
@@ -243,7 +241,6 @@ def _made(
         try:
             heading, steps = maker.steps(start)
         except DataError as error:
-            sink.miss(place)
             yield {str(start): str(error)}
             continue
         sink.put(place, heading, steps)
@@ -268,16 +265,39 @@ def _begun(spread: _Spread, path: Path) -> HindcastStore:
 
 
 def _files(spread: _Spread) -> Hindcast:
-    """A file of each start; those that stand are not made again."""
+    """A file of each start; those that stand of the same hindcasts are not made again.
+
+    Raises:
+        SettingsError: files stand there that are of others.
+    """
     asked, starts = spread.asked, spread.starts
     stepper_step = _maker_of(asked, spread.variables, starts.times[0]).stepper.info.step_duration
     last = np.timedelta64(stepper_step * asked.num_steps, "s")
     paths = [path_of(asked.output[0], start, last) for start in starts.times]
     stood = np.array([path.exists() for path in paths])
+    _check_files(spread, [path for path, is_there in zip(paths, stood, strict=True) if is_there])
     missing = spread.run(None, np.flatnonzero(~stood))
     made = np.array([path.exists() for path in paths])
     _tell(starts, made, missing)
     return Hindcast([path for path, is_made in zip(paths, made, strict=True) if is_made], int(made.sum()), missing)
+
+
+def _check_files(spread: _Spread, stood: Sequence[Path]) -> None:
+    """Refuses files that stand and are of other hindcasts; what these are made by and of is kept in a file beside them."""
+    output = Path(spread.asked.output[0])
+    fixed = next(folder for folder in output.absolute().parents if "{" not in str(folder))
+    kept = fixed / f".{re.sub(r'[^A-Za-z0-9._-]+', '_', output.name)}.hindcasts.json"
+    document = _document(spread.asked, spread.starts, spread.variables)
+    document.pop("init_times")
+    before = read_json(kept) if kept.is_file() else {}
+    others = [key for key in document if before.get(key) != document[key]]
+    if stood and others:
+        told = f"of other hindcasts ({', '.join(others)})" if before else "of which nothing is known"
+        raise SettingsError(
+            f"--output {output}: {len(stood)} files stand there {told}, the first {stood[0].name}; remove them, or choose another --output"
+        )
+    if others:
+        write_json(kept, document)
 
 
 def _tell(starts: Starts, made: NDArray[np.bool_], missing: Mapping[str, str]) -> None:
@@ -286,7 +306,7 @@ def _tell(starts: Starts, made: NDArray[np.bool_], missing: Mapping[str, str]) -
         raise DataError(f"none of {len(starts.times)} starts can be made: {next(iter(missing.values()), 'all are missing')}")  # fmt: skip
     count = int((~made).sum())
     if count:
-        first, reason = next(iter(missing.items()), (str(starts.times[~made][0]), "found missing before"))
+        first, reason = next(iter(missing.items()))
         logger.warning("%d of %d starts are missing and left out, the first %s: %s", count, made.size, first, reason)
 
 

@@ -1,5 +1,6 @@
 """HindcastStore: one Zarr of many forecasts, a chunk per start and lead time, written in any order and resumable."""
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,16 +11,16 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from py4cast.atomic import check_name, check_place, write_json
+from py4cast.atomic import atomic_path, check_name, check_place, write_json
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.formats import conventions
 from py4cast.formats.base import Heading
 from py4cast.formats.zarr_writer import begin_group, gather_metadata, plain_attributes
 from py4cast.settings import read_json
 
-__all__ = ["MADE", "MISSING", "HindcastStore", "begin_store", "heading_of_variables"]
+__all__ = ["MADE", "HindcastStore", "begin_store", "heading_of_variables"]
 
-MADE, MISSING = 1, 2
+MADE = 1
 _SINCE = {"units": "seconds since 1970-01-01", "calendar": "proleptic_gregorian"}
 _STATE, _DOCUMENT = "state", "hindcasts.json"
 
@@ -104,7 +105,7 @@ class HindcastStore:
 
     @property
     def state(self) -> NDArray[np.int8]:
-        """Of every start: 0 not yet, 1 made, 2 missing."""
+        """Of every start: 0 not yet, 1 made."""
         return np.asarray(self._array(_STATE)[...])
 
     def _array(self, name: str) -> Any:
@@ -116,50 +117,64 @@ class HindcastStore:
             array = self._array(name)
             array[place, step] = values[..., index].reshape(array.shape[2:])
 
-    def mark(self, place: int, state: int) -> None:
-        """Notes that a start is made, or missing; after all that was put of it."""
-        self._array(_STATE)[place] = np.int8(state)
+    def mark(self, place: int) -> None:
+        """Notes that a start is made, after all that was put of it."""
+        self._array(_STATE)[place] = np.int8(MADE)
 
     def finish(self) -> Path:
-        """Leaves out the starts that are missing, and puts the store at its name."""
-        state = self.state
-        kept = np.flatnonzero(state == MADE)
-        if kept.size < state.size:
-            self._close_gaps(kept)
-        shutil.rmtree(self.folder / _STATE)
-        (self.folder / _DOCUMENT).unlink()
-        gather_metadata(zarr.open_group(self.folder, mode="r+", zarr_format=3))
-        if self.path.is_dir():
-            shutil.rmtree(self.path)
-        self.folder.replace(self.path)
+        """Puts a store of the starts that are made at its name; the others are left out.
+
+        It is made of links beside what was written, which goes last: a process that is killed meanwhile has lost nothing.
+        """
+        kept = np.flatnonzero(self.state == MADE)
+        with atomic_path(self.path) as whole:
+            self._link(whole, kept)
+            group: Any = zarr.open_group(whole, mode="r+", zarr_format=3)
+            if kept.size < self.state.size:
+                self._shorten(group, kept)
+            gather_metadata(group)
+        shutil.rmtree(self.folder)
         return self.path
 
-    def _close_gaps(self, kept: NDArray[np.int64]) -> None:
-        """Moves the chunks of the starts that are made together; none is read."""
+    def _link(self, whole: Path, kept: NDArray[np.int64]) -> None:
+        """All but the states, with the chunks of the starts that are kept one after another; none is read."""
+        shutil.copytree(self.folder, whole, ignore=lambda _, names: {*self._names, _STATE, _DOCUMENT} & set(names))
         for name in self._names:
-            chunks = self.folder / check_name(name, "variable", DataError) / "c"
-            for target, place in enumerate(kept.tolist()):
-                if target != place:
-                    shutil.rmtree(chunks / str(target), ignore_errors=True)
-                    if (chunks / str(place)).is_dir():
-                        (chunks / str(place)).rename(chunks / str(target))
-            array = self._array(name)
-            array.resize((kept.size, *array.shape[1:]))
+            source, target = (folder / check_name(name, "variable", DataError) for folder in (self.folder, whole))
+            target.mkdir()
+            shutil.copy(source / "zarr.json", target)
+            for place, before in enumerate(kept.tolist()):
+                chunks = source / "c" / str(before)
+                if chunks.is_dir():
+                    shutil.copytree(chunks, target / "c" / str(place), copy_function=_link_or_copy)
+
+    def _shorten(self, group: Any, kept: NDArray[np.int64]) -> None:
+        for name in self._names:
+            group[name].resize((kept.size, *group[name].shape[1:]))
         for name in ("init_time", "valid_time"):
-            array = self._array(name)
-            values = array[...][kept]
-            array.resize(values.shape)
-            array[...] = values
+            values = group[name][...][kept]
+            group[name].resize(values.shape)
+            group[name][...] = values
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    """Some file systems have no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def heading_of_variables(heading: Heading, names: Sequence[str]) -> tuple[Heading, list[int]]:
     """The heading of some of the variables, and their places among all; of all where no name is given.
 
     Raises:
-        SettingsError: a name that is not forecast.
+        SettingsError: a name that is not forecast, or stands twice.
     """
     held = [v.name for v in heading.variables]
     for name in names:
+        if list(names).count(name) > 1:
+            raise SettingsError(f"--variables: {name} stands twice")
         if name not in held:
             raise SettingsError(f"--variables {name}: it is not forecast{nearest(name, held)}")
     places = [held.index(name) for name in names] if names else list(range(len(held)))

@@ -49,6 +49,9 @@ def test_times_in_a_path(start: str, lead: np.timedelta64, name: str) -> None:
         ("a_{}.nc", r"unknown place \{\}"),
         ("a_{init_time.nc", "expected '}' before end of string"),
         ("a_}.nc", "Single '}' encountered"),
+        ("a_{lead_time:03d}.nc", r"expected \{lead_time\} alone; times are written as 20190330T00 and 006"),
+        ("a_{init_time:%Y}.nc", r"expected \{init_time\} alone"),
+        ("a_{lead_time!r}.nc", r"expected \{lead_time\} alone"),
     ],
 )
 def test_other_places_in_a_path_are_refused(text: str, message: str) -> None:

@@ -3,6 +3,10 @@
 import json
 import time
 import warnings
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +19,7 @@ from py4cast.formats import open_reader
 from py4cast.workflows.forecast.request import Forecast
 from py4cast.workflows.forecast.run import forecast
 from py4cast.workflows.hindcast import run as hindcasts
+from py4cast.workflows.hindcast import store as stores
 from py4cast.workflows.hindcast.run import hindcast
 from py4cast.workflows.hindcast.starts import Starts
 from tests import forecast_files as made
@@ -230,3 +235,78 @@ def test_they_are_scored_on_the_way_as_a_split_is(tmp_path: Path) -> None:
         score_hindcasts(asked(tmp_path), starts, tmp_path / "s")
     with pytest.raises(DataError, match="none of 1 starts can be scored"):
         score_hindcasts(wanted, Starts.of("2031-01-01T00"), tmp_path / "s")
+
+
+GAPPY = made.analyses().isel(time=[k for k in range(len(TIMES)) if k != 4])
+
+
+@pytest.mark.parametrize(("name", "count"), [("_link_or_copy", 1), ("_link_or_copy", 30), ("gather_metadata", 1)])
+def test_interrupted_while_it_is_finished_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, count: int
+) -> None:
+    hindcast(asked(tmp_path, "whole.zarr", GAPPY), WHOLE)
+    wanted, real, calls = asked(tmp_path), getattr(stores, name), []
+
+    def interrupted(*words: object) -> None:
+        calls.append(words)
+        if len(calls) == count:
+            raise KeyboardInterrupt
+        real(*words)
+
+    monkeypatch.setattr(stores, name, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        hindcast(wanted, WHOLE)
+    assert not (tmp_path / "h.zarr").exists()
+    monkeypatch.setattr(stores, name, real)
+    result = hindcast(wanted, WHOLE)
+    whole = opened(tmp_path / "whole.zarr")
+    assert result.num_made == whole.sizes["init_time"] < 8 and result.missing
+    xr.testing.assert_equal(opened(tmp_path / "h.zarr"), whole)
+    assert not (tmp_path / ".h.zarr.partial").exists()
+
+
+def test_what_was_missing_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = asked(tmp_path, data=GAPPY)
+    monkeypatch.setattr(stores.HindcastStore, "finish", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        hindcast(wanted, WHOLE)
+    monkeypatch.undo()
+    again = hindcast(wanted, WHOLE)
+    assert again.missing and "no state at" in next(iter(again.missing.values())), "the reason is told again"
+    with pytest.raises(KeyboardInterrupt), monkeypatch.context() as patched:
+        patched.setattr(stores.HindcastStore, "finish", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        hindcast(wanted, WHOLE)
+    hindcasts._OPEN.clear()
+    made.write(tmp_path / "in", "an.nc", made.analyses())
+    result = hindcast(wanted, WHOLE)
+    assert not result.missing and result.num_made == 8, "it has come since"
+
+
+def test_files_of_other_hindcasts_are_not_taken_for_these(tmp_path: Path) -> None:
+    starts = Starts(TIMES[1:3], True)
+    wanted = asked(tmp_path, "fe/f_{init_time}.nc")
+    hindcast(wanted, starts)
+    hindcast(wanted, Starts(TIMES[1:4], True))  # further starts of the same
+    with pytest.raises(SettingsError, match=r"2 files stand there of other hindcasts \(num_steps\)"):
+        hindcast(replace(wanted, num_steps=2), starts)
+    (unknown,) = [path for path in (tmp_path / "fe").iterdir() if path.name.endswith(".hindcasts.json")]
+    unknown.unlink()
+    with pytest.raises(SettingsError, match="2 files stand there of which nothing is known"):
+        hindcast(wanted, starts)
+
+
+def test_a_variable_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="--variables: t2m stands twice"):
+        hindcast(asked(tmp_path), WHOLE, ["t2m", "t2m"])
+
+
+def test_a_process_that_is_killed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def submit(self, *_: object) -> Future[object]:
+            future: Future[object] = Future()
+            future.set_exception(BrokenProcessPool())
+            return future
+
+    monkeypatch.setattr(hindcasts, "workers", lambda *_: nullcontext((Broken(), 2)))
+    with pytest.raises(DataError, match="killed, perhaps for its memory; the same command goes on"):
+        hindcast(asked(tmp_path), WHOLE, num_workers=2)
