@@ -24,6 +24,7 @@ __all__ = [
     "Role",
     "Variable",
     "axes_of",
+    "cf_name_in",
     "feature_name",
     "role_of",
     "shorter_arc",
@@ -130,6 +131,12 @@ def feature_name(short_name: str, level: float | None, type_of_level: str | None
     return "_".join(parts)
 
 
+def cf_name_in(text: object) -> str:
+    """The CF name that an attribute holds; empty where it says that there is none."""
+    name = str(text or "").strip()
+    return "" if name.lower() in ("unknown", "~", "none", "-") else name
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
     """One field that a dataset holds and a model sees.
@@ -163,6 +170,10 @@ class Variable:
     nan: NanPolicy = "forbid"
     file_name: str = ""
     constraint: Constraint | None = None
+
+    def __post_init__(self) -> None:
+        # what ecCodes and cfgrib write where they know no CF name is none
+        object.__setattr__(self, "standard_name", cf_name_in(self.standard_name))
 
     @property
     def sought(self) -> str:

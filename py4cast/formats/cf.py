@@ -24,6 +24,7 @@ from py4cast.formats.cf_valid import without_invalid
 from py4cast.formats.reduced import gaussian_of, healpix_of
 from py4cast.grid import Grid
 from py4cast.projection import inverse
+from py4cast.variables import cf_name_in
 
 __all__ = ["CfReader", "kind_of", "without_invalid"]
 
@@ -111,7 +112,8 @@ class CfReader(ReaderABC):
         }
         return both.pop() if len(both) == 1 else None
 
-    def _scalar(self, array: xr.DataArray, kind: str) -> Any:
+    def scalar(self, array: xr.DataArray, kind: str) -> Any:
+        """The time, lead time or member that stands once for the whole array; None where none does."""
         values = [c.values for c in array.coords.values() if c.ndim == 0 and kind_of(c) == kind]
         return values[0] if values else None
 
@@ -140,7 +142,7 @@ class CfReader(ReaderABC):
             values = np.arange(array.sizes[dim]) if coordinate is None else coordinate.values
             axes.append([(kind, dim, i, value) for i, value in enumerate(values)])
         attrs = array.attrs
-        scalars = {kind: self._scalar(array, kind) for kind in ("time", "init", "lead", "member")}
+        scalars = {kind: self.scalar(array, kind) for kind in ("time", "init", "lead", "member")}
         levels, named = self.level_type_of(array, others), self.named_level(array)
         if named is not None and levels is None:
             levels = level_type(named)
@@ -169,7 +171,7 @@ class CfReader(ReaderABC):
                     units=str(attrs.get("units", "")),
                     locator=(name, places),
                     grid_key=grid_key,
-                    standard_name=str(attrs.get("standard_name", "")),
+                    standard_name=cf_name_in(attrs.get("standard_name")),
                     keys=keys | {key: _plain(values[i]) for dim, i in places for key, values in beside[dim]},
                 )
             )

@@ -27,6 +27,7 @@ from py4cast.formats.grib_maps import Order, map_grid
 from py4cast.formats.grib_packed import packed_values
 from py4cast.formats.grib_points import POINT_TYPES, mark_of, points_of
 from py4cast.grid import Grid
+from py4cast.variables import cf_name_in
 
 __all__ = ["GribReader"]
 
@@ -190,7 +191,7 @@ class GribReader(ReaderABC):
             units=get_key(handle, "units", str) or "",
             locator=place,
             grid_key=hashlib.sha256(geometry.encode()).hexdigest()[:16],
-            standard_name=get_key(handle, "cfName", str) or "",
+            standard_name=cf_name_in(get_key(handle, "cfName", str)),
             keys=keys,
         )
 

@@ -26,7 +26,7 @@ from py4cast.formats.zarr import is_zarr
 from py4cast.remote import is_remote
 from py4cast.timeline import is_even, month_start
 from py4cast.units import normalise
-from py4cast.variables import Variable, feature_name
+from py4cast.variables import Variable, cf_name_in, feature_name
 
 __all__ = ["CfCube"]
 
@@ -177,13 +177,16 @@ class CfCube(ForeignCube):
             raise DataError(
                 f"{self.path}: {twice[0]} stands twice along {kinds['init' if 'init' in kinds else 'time']!r}"
             )
-        if "lead" not in kinds and "member" not in kinds:
+        lead = None if "lead" in kinds else self._reader.scalar(array, "lead")
+        beside = np.array([0 if lead is None else lead], dtype="timedelta64[s]")
+        if "lead" not in kinds and "member" not in kinds and not beside.any():
             starts = _months(starts)
             if starts.size > 1 and not is_even(starts):
                 raise DataError(f"{self.path}: its times are not evenly spaced; prepare it through gridded")
             self.axis = TimeAxis.series(starts)
             return
-        leads = self._leads(array, kinds["lead"]) if "lead" in kinds else np.array([0], dtype="timedelta64[s]")
+        # beside a lead time, `time` is the start of the forecast, as cfgrib has it
+        leads = self._leads(array, kinds["lead"]) if "lead" in kinds else beside
         assert leads is not None, "they are told, or follow from the start"
         if leads.size > 1 and np.unique(np.diff(leads)).size > 1:
             raise DataError(f"{self.path}: its lead times are not evenly spaced")
@@ -194,7 +197,7 @@ class CfCube(ForeignCube):
         self, name: str, array: xr.DataArray, kinds: dict[str, Hashable], spatial: tuple[Hashable, Hashable]
     ) -> None:
         dim, units = kinds.get("level"), normalise(str(array.attrs["units"])) if array.attrs.get("units") else ""
-        standard = str(array.attrs.get("standard_name", ""))
+        standard = cf_name_in(array.attrs.get("standard_name"))
         short = str(array.attrs.get("short_name") or array.attrs.get("GRIB_shortName") or name)
         if dim is None:
             self._arrays[name] = (name, None, 0)

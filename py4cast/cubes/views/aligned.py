@@ -17,11 +17,11 @@ from py4cast.cubes.views.instants import digest
 from py4cast.cubes.views.winds import AlignedWinds
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.grid import Grid
-from py4cast.regrid import Method, Regridder, are_permuted
+from py4cast.regrid import Method, Regridder, are_permuted, are_rolled
 from py4cast.units import conversion, same_units
 from py4cast.variables import KNOWN, Variable
 
-__all__ = ["AlignedCube", "Matched", "match_variables"]
+__all__ = ["AlignedCube", "Matched", "match_variables", "why_unmatched"]
 
 _NEAR = 20.0  # [m]; screens at 1.5 and 2 m, and masts of 10 m, are near the surface
 logger = logging.getLogger(__name__)
@@ -122,6 +122,19 @@ def match_variables(
     return matches
 
 
+def why_unmatched(first: Sequence[Variable], variable: Variable) -> str:
+    """Why a source has no match of a variable, where it has several, or one at another level; empty where it has none."""
+    alike = [v.name for v in first if _same(v, variable)]
+    if len(alike) > 1:
+        return f"; {' and '.join(alike)} both are such"
+    for other in first:
+        is_alike = other.name == variable.name or (bool(other.cf_name) and other.cf_name == variable.cf_name)
+        if is_alike and _are_apart(other, variable):
+            level = "no level" if other.level is None else f"{other.level:g} ({other.type_of_level or 'of no type'})"
+            return f"; its {other.name} is at {level}"
+    return ""
+
+
 def _converted(source: Variable, target: Variable, words: tuple[str, str]) -> Matched:
     units = target.units or source.units
     named = replace(target, units=units, standard_name=_standard_name(target) or _standard_name(source))
@@ -171,8 +184,8 @@ class AlignedCube(ViewCube):
 
     def _regridder_to(self, target: Grid, method: Method | None, words: tuple[str, str]) -> Regridder:
         source = self.source
-        if are_permuted(source.grid, target):
-            # the same points in another order: each is the nearest to itself
+        if are_permuted(source.grid, target) or are_rolled(source.grid, target):
+            # the same cells in another order: each is the nearest to itself
             return Regridder(source.grid, target, "nearest")
         if method is None:
             raise DataError(
@@ -202,10 +215,9 @@ class AlignedCube(ViewCube):
     def available(self, names: Sequence[str]) -> NDArray[np.bool_]:
         return self.source.available(self._winds.with_mates([self._matched[n].name for n in names]))
 
-    def _brought(self, plane: NDArray[np.float32], match: Matched) -> NDArray[np.float32]:
-        """A plane on the target; of a direction the mean of unit vectors."""
+    def _brought(self, plane: NDArray[np.float32], turn: float | None) -> NDArray[np.float32]:
+        """A plane on the target; of a direction, which has a whole turn, the mean of unit vectors."""
         assert self._regridder is not None, "asked for where grids differ"
-        turn = self._turn_of(match)
         if turn is None:
             return self._regridder(plane)
         angle = plane.astype(np.float64) * (2 * np.pi / turn)
@@ -227,8 +239,9 @@ class AlignedCube(ViewCube):
             planes = np.empty((len(names), stop - start, *self.source.shape), dtype=np.float32)
             self.source.read([m.name for m in matched], start, stop, planes)
             for row, match in enumerate(matched):
+                turn = self._turn_of(match)
                 for column in range(stop - start):
-                    out[row, column] = self._brought(planes[row, column], match)
+                    out[row, column] = self._brought(planes[row, column], turn)
         self._winds.turn([m.name for m in matched], start, stop, out, self._is_turned)
         for row, match in enumerate(matched):
             if (match.scale, match.offset) != (1.0, 0.0):

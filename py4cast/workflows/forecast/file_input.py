@@ -13,7 +13,7 @@ from py4cast.cubes.base import CubeABC
 from py4cast.cubes.driver import Driver
 from py4cast.cubes.files import open_fields
 from py4cast.cubes.views import placed
-from py4cast.cubes.views.aligned import AlignedCube, Matched, match_variables
+from py4cast.cubes.views.aligned import AlignedCube, Matched, match_variables, why_unmatched
 from py4cast.cubes.views.plausible import PlausibleCube
 from py4cast.datasets.forcings import GROUPS, ComputedForcings
 from py4cast.errors import DataError, SettingsError, nearest
@@ -108,7 +108,7 @@ class FileInput:
         lacking = [v for v in wanted if v.name not in held_names]
         if lacking:
             shown = ", ".join(_described(v) for v in lacking)
-            near = nearest(lacking[0].name, source.names)
+            near = why_unmatched(source.variables, lacking[0]) or nearest(lacking[0].name, source.names)
             raise DataError(f"--{what}: lacks {shown}{near}; use --rename INPUT=FORECASTER")
         held = {v.name: v for v in source.variables}
         for match in matched:

@@ -134,7 +134,8 @@ def dataset_of(heading: Heading, fields: Any) -> xr.Dataset:
     leads = np.array(heading.lead_times, dtype="timedelta64[s]")
     coords: dict[str, Any] = {}
     for name, (coordinate_dims, values, attrs) in conventions.forecast_coordinates(heading).items():
-        if name not in ("time", "lead_time", "init_time"):
+        # a level that stands once would be that of every variable; their attributes say which have one
+        if name not in ("time", "lead_time", "init_time") and coordinate_dims:
             coords[name] = (coordinate_dims, values, dict(attrs))
     start = np.asarray(heading.init_time).astype("datetime64[ns]")
     told = {"standard_name": "forecast_period", "long_name": "lead time"}

@@ -46,6 +46,20 @@ def test_analyses_that_tell_when_they_were_made_stay_a_series(tmp_path: Path) ->
     assert open_fields([path]).axis.is_series
 
 
+@pytest.mark.parametrize("lead", [0, 3])
+def test_a_lead_time_that_stands_once_beside_starts_counts(tmp_path: Path, lead: int) -> None:
+    # as cfgrib gives every file of one step: first guesses are no analyses of the time that they started from
+    times = (
+        "time",
+        START + np.arange(3) * 6 * HOUR,
+        {"standard_name": "time", "long_name": "initial time of forecast"},
+    )
+    path = write(tmp_path / "g.nc", ("time", "lat", "lon"), {"time": times, "step": ((), lead * HOUR)})
+    axis = open_fields([path]).axis
+    assert axis.is_series == (lead == 0)
+    np.testing.assert_array_equal(axis.times, (START + (np.arange(3) * 6 + lead) * HOUR).astype("datetime64[s]"))
+
+
 def test_lead_times_without_a_start_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "x.nc", ("lead_time", "lat", "lon"), {"lead_time": ("lead_time", np.arange(3) * HOUR)})
     with pytest.raises(DataError, match="t has lead times and no start"):

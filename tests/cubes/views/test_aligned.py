@@ -7,7 +7,7 @@ import pytest
 
 from py4cast.axis import TimeAxis
 from py4cast.cubes.memory import MemoryCube
-from py4cast.cubes.views.aligned import AlignedCube, Matched, match_variables
+from py4cast.cubes.views.aligned import AlignedCube, Matched, match_variables, why_unmatched
 from py4cast.errors import DataError, SettingsError
 from py4cast.formats.reduced import octahedral
 from py4cast.grid import Grid
@@ -222,3 +222,39 @@ def test_a_direction_between_two_is_that_of_their_unit_vectors(units: str) -> No
     out = np.empty((1, 1, 1, 1), np.float32)
     view.read(["dd"], 0, 1, out)
     assert min(out.item(), 360 - out.item()) < 1e-3
+
+
+@pytest.mark.parametrize("word", ["unknown", "~", " ", "Unknown"])
+def test_a_cf_name_that_says_that_there_is_none_is_none(word: str) -> None:
+    # what ecCodes and cfgrib write of parameters that CF does not know
+    dew, skin = var("d2m", standard=word, short="2d"), var("skt", standard=word)
+    assert dew.standard_name == "" and skin.standard_name == ""
+    with pytest.raises(DataError, match="no variable in common"):
+        pairs([dew, skin], [var("t2m", standard=word)])
+
+
+def test_why_there_is_no_match_is_told() -> None:
+    wanted = var("vo", level=850.0, kind="isobaricInhPa", standard="atmosphere_relative_vorticity")
+    elsewhere = var("vo", level=500.0, kind="isobaricInhPa", standard="atmosphere_relative_vorticity")
+    assert why_unmatched([elsewhere], wanted) == "; its vo is at 500 (isobaricInhPa)"
+    msl = var("msl", standard="air_pressure_at_mean_sea_level")
+    both = [var(name, standard="air_pressure_at_mean_sea_level") for name in "ab"]
+    assert why_unmatched(both, msl) == "; a and b both are such"
+    assert why_unmatched([var("x")], msl) == ""
+
+
+@pytest.mark.parametrize("is_turned", [False, True])
+def test_the_same_globe_from_another_meridian_on_is_the_same_grid(is_turned: bool) -> None:
+    lat, lon = np.linspace(90, -90, 7), np.arange(0, 360, 30.0)
+    order = np.argsort((lon + 180) % 360 - 180)
+    rows = slice(None, None, -1) if is_turned else slice(None)
+    values = np.random.default_rng(0).normal(size=(1, 7, 12)).astype(np.float32)
+    source = MemoryCube(
+        [var("a", "K")], TimeAxis.series(np.array(["2020-01-01"], "datetime64[s]")), Grid(lat, lon), values[None]
+    )
+    target = Grid(lat[rows], ((lon + 180) % 360 - 180)[order])
+    out = np.empty((1, 1, 7, 12), np.float32)
+    AlignedCube(source, [Matched(var("a", "K"), "a")], target).read(["a"], 0, 1, out)
+    np.testing.assert_array_equal(out[0, 0], values[0][rows][:, order])
+    with pytest.raises(DataError, match="grids differ"):
+        AlignedCube(source, [Matched(var("a", "K"), "a")], Grid(lat, lon + 15))

@@ -115,3 +115,13 @@ def test_a_border_that_is_imposed_comes_from_a_driving_model() -> None:
     assert not np.allclose(free["t2m"], driven["t2m"])
     place = int((START - made.START) / forecasters.STEP) + 1
     np.testing.assert_allclose(driven["t2m"].values[0, 0], made.truth_of("t2m")[place, 0], atol=1e-4)
+
+
+def test_its_variables_stand_each_at_its_own_level_also_in_a_file(tmp_path: Path) -> None:
+    data = forecasters.forecaster().forecast(made.analyses(), num_steps=2, init_time=[made.TIMES[4], made.TIMES[5]])
+    assert not [name for name, c in data.coords.items() if c.ndim == 0 and "Ground" in str(name)]
+    data.to_netcdf(tmp_path / "f.nc")
+    from py4cast.cubes.files import open_fields
+
+    levels = {v.name: v.level for v in open_fields([tmp_path / "f.nc"]).variables}
+    assert levels["t2m"] == 2.0 and levels["tp"] is None
