@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from py4cast.edges import edges_of, row_edges
 from py4cast.errors import DataError, SettingsError
 from py4cast.polygons import NoCells, mean_nearest, voronoi_areas
 
-__all__ = ["EARTH_RADIUS", "Grid", "GridPart", "edges_of", "num_repeated_columns"]
+__all__ = ["EARTH_RADIUS", "Grid", "GridPart"]
 
 EARTH_RADIUS = 6_371_229.0  # [m], the sphere of GRIB2 shape 6
 _PLANE = "doubly_periodic_plane"
@@ -193,6 +194,10 @@ class Grid:
         """Unit vectors to the cells' centres, `(lat, lon, 3)`."""
         return _unit_vectors(self.latitude_2d(), self.longitude_2d())
 
+    def row_edges(self) -> Array:
+        """The edges of the rows of latitudes and longitudes [degrees north], `(lat + 1,)`; those of a globe end at the poles."""
+        return row_edges(self.latitude, self.is_periodic)
+
     def cell_areas(self) -> Array:
         """Area of every cell [m²], `(lat, lon)`.
 
@@ -207,7 +212,7 @@ class Grid:
                 return np.ones(self.shape)
             cross = np.cross(np.gradient(r, axis=0), np.gradient(r, axis=1))
             return EARTH_RADIUS**2 * np.asarray(np.linalg.norm(cross, axis=-1))
-        bands = np.abs(np.diff(np.sin(np.deg2rad(np.clip(edges_of(self.latitude), -90, 90)))))
+        bands = np.abs(np.diff(np.sin(np.deg2rad(self.row_edges()))))
         widths = np.abs(np.diff(np.deg2rad(edges_of(np.unwrap(self.longitude, period=360.0)))))
         return EARTH_RADIUS**2 * bands[:, None] * widths[None, :]
 
@@ -246,7 +251,8 @@ class Grid:
         """True in the ring of `border_size` cells along the sides, `(lat, lon)`.
 
         Raises:
-            SettingsError: the ring leaves no interior, or the grid goes round the globe or is of points and has no side.
+            SettingsError: the ring leaves no interior, or the grid has no side: it is of points, or goes round the globe from
+                pole to pole. A band round the globe has one in the south, in the north or both.
         """
         if not self.is_rectangular:
             if border_size:
@@ -257,10 +263,15 @@ class Grid:
             raise SettingsError(
                 f"border_size {border_size}: the grid of {self.shape[0]} x {self.shape[1]} cells leaves no interior; at most {widest}"
             )
-        if border_size and self.periodicity[1]:
-            where = "is doubly periodic" if self.is_plane else "goes round the globe"
-            raise SettingsError(f"border_size {border_size}: the grid {where} and has no border; expected 0")
         mask = np.ones(self.shape, dtype=bool)
+        if border_size and self.periodicity[1]:
+            edges = [90.0] if self.is_plane else np.abs(self.row_edges())
+            if min(edges[0], edges[-1]) >= 90.0:
+                where = "is doubly periodic" if self.is_plane else "goes round the globe"
+                raise SettingsError(f"border_size {border_size}: the grid {where} and has no border; expected 0")
+            first, last = (border_size if edge < 90.0 else 0 for edge in (edges[0], edges[-1]))
+            mask[first : self.shape[0] - last] = False
+            return mask
         mask[border_size : self.shape[0] - border_size, border_size : self.shape[1] - border_size] = False
         return mask
 
@@ -363,24 +374,6 @@ class Grid:
         parts = tuple(GridPart(n, size, s and (s[0], s[1])) for n, size, s in meta.get("parts", ()))
         coordinates = {key: arrays[key] for key in _ARRAYS if key in arrays or key in _ARRAYS[:2]}
         return cls(**coordinates, projection=dict(meta["projection"]), name=str(meta["name"]), rows=rows, parts=parts)
-
-
-def num_repeated_columns(longitude: Array) -> int:
-    """How many longitudes at the end are the first ones again, 360 degrees further: cyclic columns, for drawing."""
-    for count in range(min(longitude.size // 2, 16), 0, -1):
-        beyond = np.abs(longitude[-count:] - longitude[:count])
-        if np.abs(beyond - 360.0).max() <= _TOLERANCE:
-            return count
-    return 0
-
-
-def edges_of(centres: Array) -> Array:
-    """The edges half-way between the centres of intervals along an axis, those at the ends as far out as inside."""
-    if centres.size == 1:
-        return np.array([centres[0] - 0.5, centres[0] + 0.5])
-    middles = (centres[1:] + centres[:-1]) / 2
-    first, last = 2 * centres[0] - middles[0], 2 * centres[-1] - middles[-1]
-    return np.concatenate([[first], middles, [last]])
 
 
 def _unit_vectors(latitude: Array, longitude: Array) -> Array:

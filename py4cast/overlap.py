@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from py4cast.edges import edges_of
 from py4cast.errors import SettingsError
-from py4cast.grid import Grid, edges_of
+from py4cast.grid import Grid
 from py4cast.polygons import cut_areas, polygon_areas, voronoi_cells
 
 __all__ = ["overlap_areas"]
@@ -56,7 +57,7 @@ def _has_boxes(grid: Grid) -> bool:
 def _rows_of(grid: Grid) -> list[tuple[float, float, Array, int]]:
     """Of every row: the sines of its edges, the longitudes of its cells' edges [degrees], and its first cell."""
     if grid.rows is None:
-        edges = np.sin(np.deg2rad(np.clip(edges_of(grid.latitude), -90, 90)))
+        edges = np.sin(np.deg2rad(grid.row_edges()))
         longitudes = edges_of(np.unwrap(grid.longitude, period=360.0))
         longitudes = longitudes if longitudes[-1] > longitudes[0] else longitudes[::-1]
         pairs = enumerate(itertools.pairwise(edges.tolist()))
@@ -146,7 +147,7 @@ def _polygons(grid: Grid) -> Array:
 def _corners(grid: Grid) -> Array:
     """Unit vectors to where four cells meet, those of the sides as far out as inside, `(lat + 1, lon + 1, 3)`."""
     if not grid.is_projected:
-        lat, lon = np.clip(edges_of(grid.latitude), -90, 90), edges_of(np.unwrap(grid.longitude, period=360.0))
+        lat, lon = grid.row_edges(), edges_of(np.unwrap(grid.longitude, period=360.0))
         phi, lam = np.deg2rad(lat)[:, None], np.deg2rad(lon)[None]
         return np.stack(np.broadcast_arrays(np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)), axis=-1)
     r = grid.xyz()

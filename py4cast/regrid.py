@@ -25,8 +25,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from py4cast.edges import edges_of
 from py4cast.errors import DataError, SettingsError, nearest
-from py4cast.grid import EARTH_RADIUS, Grid, edges_of
+from py4cast.grid import EARTH_RADIUS, Grid
 from py4cast.kept_weights import kept_weights
 from py4cast.overlap import overlap_areas
 from py4cast.polygons import NoCells
@@ -128,6 +129,23 @@ def are_rolled(first: Grid, second: Grid) -> bool:
     return first.is_periodic and all(bool(np.abs(a - b).max() <= 1e-4) for a, b in (lat, lon))
 
 
+def _walked(
+    triangles: NDArray[np.int64], shares: Array, wanted: Array, inverse: Array, neighbours: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], Array]:
+    """From triangles that do not hold their places, over the side that a place is most beyond, to those that do.
+
+    Beside small triangles a large or a thin one holds places whose nearest middles are all of others.
+    """
+    triangles, shares = triangles.copy(), shares.copy()
+    for _ in range(len(neighbours)):
+        outside = np.flatnonzero(shares.min(1) < -1e-9)
+        if not outside.size:
+            break
+        triangles[outside] = neighbours[triangles[outside], shares[outside].argmin(1)]
+        shares[outside] = np.einsum("nij,nj->ni", inverse[triangles[outside]], wanted[outside])
+    return triangles, shares
+
+
 class Regridder:
     """Creates the map from one grid to another.
 
@@ -172,7 +190,7 @@ class Regridder:
                 index, weights = self._around(positions, size)
             positions_of = np.broadcast_to(np.arange(positions.size), index.shape)
             setattr(self, name, _sparse(weights, positions_of, index, (positions.size, size)))
-        return self._on(rows, source.shape[0])[:, None] & self._on_columns(columns)[None, :]
+        return self._on_rows(rows, target.latitude)[:, None] & self._on_columns(columns)[None, :]
 
     def _longitudes(self, wanted: Array) -> Array:
         """Fractional columns of longitudes, whichever turn they are counted in."""
@@ -193,6 +211,14 @@ class Regridder:
     def _on(positions: Array, size: int) -> NDArray[np.bool_]:
         return np.asarray((positions >= -_EDGE) & (positions <= size - 1 + _EDGE))
 
+    def _on_rows(self, positions: Array, latitude: Array) -> NDArray[np.bool_]:
+        """Places within half a spacing of the rows, or between the last one and the pole that its cells reach."""
+        is_on = self._on(positions, self.source.shape[0])
+        if not self.source.is_periodic:
+            return is_on
+        edges = self.source.row_edges()
+        return np.asarray(is_on | ((latitude >= edges.min()) & (latitude <= edges.max())))
+
     def _on_columns(self, positions: Array) -> NDArray[np.bool_]:
         if self.source.is_periodic:
             return np.ones(positions.shape, dtype=bool)
@@ -208,7 +234,7 @@ class Regridder:
             rows, columns = _fraction(source.y, np.asarray(y)), _fraction(source.x, np.asarray(x))
         else:
             return self._by_tree()
-        inside = self._on(rows, source.shape[0]) & self._on_columns(columns)
+        inside = self._on_rows(rows, lat) & self._on_columns(columns)
         row_index, row_weights = _along(rows, source.shape[0], self.method)
         column_index, column_weights = _along(columns, source.shape[1], self.method)
         if source.is_periodic:
@@ -272,7 +298,8 @@ class Regridder:
 
         points, wanted = self.source.xyz()[0], self.target.xyz().reshape(-1, 3)
         # on a sphere the faces of the convex hull are the Delaunay triangles
-        corners = np.asarray(ConvexHull(points).simplices)
+        hull = ConvexHull(points)
+        corners, neighbours = np.asarray(hull.simplices), np.asarray(hull.neighbors)
         middles = points[corners].mean(1)
         middles /= np.linalg.norm(middles, axis=1, keepdims=True)
         count = min(_NUM_TRIANGLES, len(corners))
@@ -285,8 +312,9 @@ class Regridder:
             shares = np.einsum("nkij,nj->nki", inverse[near[part]], wanted[part])
             best = shares.min(2).argmax(1)
             rows = np.arange(best.size)
-            chosen = np.maximum(shares[rows, best], 0.0)
-            index[part], weights[part] = corners[near[part][rows, best]], chosen / chosen.sum(1, keepdims=True)
+            triangles, chosen = _walked(near[part][rows, best], shares[rows, best], wanted[part], inverse, neighbours)
+            chosen = np.maximum(chosen, 0.0)
+            index[part], weights[part] = corners[triangles], chosen / chosen.sum(1, keepdims=True)
         places = np.broadcast_to(np.arange(len(wanted)), (3, len(wanted)))
         self._cells = _sparse(weights.T, places, index.T, (len(wanted), len(points)))
         distance = KDTree(points).query(wanted)[0]
@@ -326,7 +354,7 @@ class Regridder:
 
     def _mean(self) -> NDArray[np.bool_]:
         source, target = self.source, self.target
-        pairs = [np.sin(np.deg2rad(np.clip(edges_of(g.latitude), -90, 90))) for g in (source, target)]
+        pairs = [np.sin(np.deg2rad(g.row_edges())) for g in (source, target)]
         self._rows = _overlap(pairs[0], pairs[1], None)
         lon = [edges_of(np.unwrap(g.longitude, period=360.0)) for g in (source, target)]
         self._columns = _overlap(lon[0], lon[1], 360.0)

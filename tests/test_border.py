@@ -60,3 +60,12 @@ def test_the_globe_round_a_region_is_its_border() -> None:
 def test_borders_that_a_grid_cannot_have(grid: Grid, border: Border, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         border_mask(grid, border)
+
+
+@pytest.mark.parametrize(("first", "last"), [(60.0, -60.0), (87.5, 2.5), (-2.5, -87.5)])
+def test_a_band_round_the_globe_has_its_sides(first: float, last: float) -> None:
+    grid = Grid(np.arange(first, last - 1, -5.0), np.arange(0, 360, 5.0))
+    near, ring = border_mask(grid, Border(km=600.0)), border_mask(grid, 1)
+    sides = [k for k, lat in ((0, first), (-1, last)) if abs(lat) < 87]
+    assert ring.sum() == 72 * len(sides) and ring[sides].all()
+    assert near[sides].all() and near.sum() == 2 * ring.sum(), "5 degrees are 556 km"

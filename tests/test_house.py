@@ -11,7 +11,7 @@ PACKAGE = ROOT / "py4cast"
 
 # a module imports only from rows above its own; siblings of a row do not import each other
 ROWS = [
-    "door errors process version progress former text checksums polygons shipped",
+    "door errors process version progress former text checksums polygons edges shipped",
     "calibration html job settings registry atomic units projection given noise",
     "namedtensor remote",
     "constraint",

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from py4cast.errors import DataError, SettingsError
-from py4cast.formats.reduced import healpix, octahedral
-from py4cast.grid import Grid
+from py4cast.formats.reduced import gaussian_rows, healpix, octahedral
+from py4cast.grid import EARTH_RADIUS, Grid
 from py4cast.regrid import Regridder
+from py4cast.stretched import stretched
 
 
 def region() -> Grid:
@@ -214,3 +215,36 @@ def test_points_without_cells_or_triangles_go_to_the_nearest_alone(stations: Gri
     index = np.unravel_index(np.flatnonzero(nearest.covered)[0], plain.shape)
     values = np.arange(float(stations.shape[1]), dtype=np.float32)[None]
     assert nearest(values)[index] in values
+
+
+@pytest.mark.parametrize("spacing", [0.05, 0.25])
+def test_linear_takes_the_triangle_that_holds_a_place_also_beside_far_smaller_ones(spacing: float) -> None:
+    region = Grid(np.arange(52, 49.9, -spacing), np.arange(0, 3.01, spacing))
+    globe = Grid(np.arange(88.75, -89, -2.5), np.arange(0, 360, 2.5))
+    source, _ = stretched([region, globe], 10.0)
+    target = Grid(np.arange(90, -91, -2.0), np.arange(0, 360, 2.0))
+
+    def field(grid: Grid) -> np.ndarray:
+        return np.asarray((grid.xyz() @ [0.3, -0.5, 0.8] + 2).reshape(grid.shape), np.float32)
+
+    error = np.abs(Regridder(source, target, "linear")(field(source)) - field(target))
+    # of a chord of 2.5 degrees the sagitta, 1 - cos(1.77 degrees)
+    assert error.max() < 6e-4
+
+
+@pytest.mark.parametrize("method", ["nearest", "linear", "mean"])
+def test_a_gaussian_grid_reaches_the_poles(method: str) -> None:
+    gaussian = Grid(gaussian_rows(94)[0], np.arange(192) * 1.875)
+    target = Grid(np.linspace(90, -90, 73), np.arange(0, 360, 2.5))
+    assert gaussian.cell_areas().sum() == pytest.approx(4 * np.pi * EARTH_RADIUS**2, rel=1e-12)
+    regridder = Regridder(gaussian, target, method)
+    assert regridder.covered.all()
+    np.testing.assert_allclose(regridder(np.ones(gaussian.shape, np.float32)), 1.0, rtol=1e-6)
+    source = octahedral(16)
+    squares = (source.xyz()[..., 2] ** 2).astype(np.float32)
+    total = (Regridder(source, gaussian, "mean")(squares) * gaussian.cell_areas()).sum()
+    assert total == pytest.approx((squares * source.cell_areas()).sum(), rel=1e-5)
+    # a grid that stops where its cells do not reach a pole does not
+    band = Grid(np.arange(60, -61, -5.0), np.arange(0, 360, 5.0))
+    assert band.row_edges()[[0, -1]].tolist() == [62.5, -62.5]
+    assert not Regridder(band, target, "nearest").covered[[0, -1]].any()

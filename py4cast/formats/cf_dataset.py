@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from py4cast.edges import num_repeated_columns
 from py4cast.errors import DataError
 from py4cast.formats.cf_axes import is_latitude, is_longitude, kind_of, pressure_factor, time_kind
 from py4cast.formats.cf_healpix import with_healpix
@@ -21,7 +22,6 @@ from py4cast.formats.cf_time import (
     is_reference,
     parse_instants,
 )
-from py4cast.grid import num_repeated_columns
 
 __all__ = ["plain"]
 

@@ -79,8 +79,10 @@ class _Template:
 
     def __init__(self, bare: int, variable: Variable, num_members: int, handle: int | None = None) -> None:
         self._variable, self._num_members = variable, num_members
-        self._is_sum = variable.accumulated
         self._handle = _identified(bare, variable, num_members) if handle is None else handle
+        # what GRIB itself has as a sum, a mean or an extreme is one over the last step, too
+        step_type = get_key(self._handle, "stepType", str) or "instant"
+        self._is_over_step = variable.accumulated or step_type != "instant"
         units = get_key(self._handle, "units", str) or variable.units
         try:
             is_bare = not variable.units or units in _NO_UNITS
@@ -119,13 +121,13 @@ class _Template:
         return _Template(handle, variable, self._num_members, handle)
 
     def set_steps(self, before: np.timedelta64, lead_time: np.timedelta64) -> None:
-        """The lead time; a sum runs from the lead time before."""
+        """The lead time; a sum, a mean or an extreme is over the step from the lead time before."""
         start, end = (int(t / np.timedelta64(1, "s")) for t in (before, lead_time))
         whole = next((u, n) for u, n in (("h", 3600), ("m", 60), ("s", 1)) if start % n == 0 and end % n == 0)
         if whole[0] != self._step_units:
             eccodes.codes_set(self._handle, "stepUnits", whole[0])
             self._step_units = whole[0]
-        if self._is_sum:
+        if self._is_over_step:
             eccodes.codes_set(self._handle, "stepRange", f"{start // whole[1]}-{end // whole[1]}")
         else:
             eccodes.codes_set(self._handle, "step", end // whole[1])

@@ -29,13 +29,17 @@ def icon_grid(path: Path, mark: str, num_cells: int) -> Grid:
         num_cells: of the fields.
 
     Raises:
-        DataError: no file has it; says where it was looked for.
+        DataError: no file has it, and says where it was looked for; or several have it with other coordinates.
     """
     others: list[str] = []
-    for candidate in _candidates(path):
-        grid = _read(candidate, mark, num_cells, others)
-        if grid is not None:
-            return grid
+    fitting = [(c, g) for c in _candidates(path) if (g := _read(c, mark, num_cells, others)) is not None]
+    for candidate, grid in fitting[1:]:
+        if not grid.same_as(fitting[0][1]):
+            raise DataError(
+                f"{path}: {fitting[0][0]} and {candidate} are both ICON's grid {mark} of {num_cells} cells, with other coordinates"
+            )
+    if fitting:
+        return fitting[0][1]
     seen = f"; other grids: {', '.join(others[:3])}" if others else ""
     raise DataError(
         f"{path}: ICON's grid {mark} of {num_cells} cells, whose coordinates stand in a file of their own (NetCDF with clat and "

@@ -170,7 +170,9 @@ class LossAreas(Settings):
     """Settings of the training objective, and where it is taken."""
 
     settings: dict[str, Any] = setting(factory=dict, help="of the loss that train.loss names")
-    sum: tuple[Term, ...] = setting((), "losses to add up, each by name with weight and settings; for train.loss sum")
+    sum: tuple[Term, ...] | None = setting(
+        None, "losses to add up, each by name with weight and settings; for train.loss sum"
+    )
     variables: dict[str, float] = setting(factory=dict, help="name -> factor of its weight in the loss (default: 1)")
     lead_weights: tuple[float, ...] = setting((), "of the lead times in training; those beyond have the last one's")
 
@@ -192,12 +194,13 @@ class LossAreas(Settings):
             self.lead_weights and not any(self.lead_weights)
         ):
             raise ValueError(f"lead_weights {list(self.lead_weights)}: expected numbers of 0 or more, not all 0")
-        if self.sum and "terms" in self.settings:
+        if self.sum is not None and "terms" in self.settings:
             raise ValueError("sum and settings.terms say the same; give one of them")
 
     def of_loss(self) -> dict[str, Any]:
         """The settings of the loss."""
-        return {**self.settings, "terms": [term.to_dict() for term in self.sum]} if self.sum else dict(self.settings)
+        terms = {} if self.sum is None else {"terms": [term.to_dict() for term in self.sum]}
+        return {**self.settings, **terms}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +226,7 @@ class RunConfig(Settings):
             SettingsError: unknown names and wrong settings.
         """
         loss, asked = losses.get(self.train.loss), self.loss.of_loss()
-        if self.loss.sum and self.train.loss != "sum":
+        if self.loss.sum is not None and self.train.loss != "sum":
             raise SettingsError(f"loss.sum: the loss is {self.train.loss!r}; ask for --loss sum, or leave the sum out")
         if asked:
             settings_of(loss, asked, "loss")

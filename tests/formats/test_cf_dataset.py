@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from py4cast.edges import num_repeated_columns
 from py4cast.errors import DataError
 from py4cast.formats import open_reader
 from py4cast.formats.cf_axes import kind_of, pressure_factor
 from py4cast.formats.cf_dataset import plain
 from py4cast.formats.cf_time import TimeDescription
-from py4cast.grid import num_repeated_columns
 
 PATH = Path("made.nc")
 LAT, LON = np.array([50.0, 49.0, 48.0]), np.array([0.0, 1.0, 2.0, 3.0])

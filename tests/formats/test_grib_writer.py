@@ -322,3 +322,22 @@ def test_spacings_that_grib_cannot_tell_are_refused(tmp_path: Path, grid: Grid, 
     with pytest.raises(DataError, match=told):
         write(tmp_path / "o.grib2", [T2M], grid=grid)
     assert not (tmp_path / "o.grib2").exists()
+
+
+@pytest.mark.parametrize(
+    ("short", "units", "step_type"),
+    [("tp", "kg m-2", "accum"), ("ssrd", "J m-2", "accum"), ("sf", "kg m-2", "accum"), ("2t", "K", "instant")],
+)  # fmt: skip
+def test_what_grib_has_over_a_period_is_over_the_last_step(
+    tmp_path: Path, short: str, units: str, step_type: str
+) -> None:
+    # a variable of hourly amounts, whose files held no sums since a start
+    variable = Variable(name=short, short_name=short, units=units)
+    path = write(tmp_path / "x.grib2", [variable], minutes=(60, 120, 180))
+    ranges = []
+    with path.open("rb") as stream:
+        while (handle := eccodes.codes_grib_new_from_file(stream)) is not None:
+            assert eccodes.codes_get(handle, "stepType", str) == step_type
+            ranges.append(eccodes.codes_get(handle, "stepRange", str))
+            eccodes.codes_release(handle)
+    assert ranges == (["1", "2", "3"] if step_type == "instant" else ["0-1", "1-2", "2-3"])

@@ -103,3 +103,23 @@ def test_the_mark_is_written_again(tmp_path: Path) -> None:
         put(VALUES.astype(np.float32).reshape(1, 80, 1))
     with open_reader(tmp_path / "b.nc") as reader:
         assert reader.grid(reader.records()[0]).same_as(grid)
+
+
+def test_two_files_of_one_mark_must_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from py4cast.formats import grib
+
+    monkeypatch.setattr(grib, "_GRIDS", type(grib._GRIDS)())
+    grid_file(tmp_path / "icon_grid_a.nc")
+    grid_file(tmp_path / "icon_grid_b.nc")
+    with open_reader(fields(tmp_path / "a.grib2")) as reader:
+        assert reader.grid(reader.records()[0]).shape == (1, 80)
+    monkeypatch.setattr(grib, "_GRIDS", type(grib._GRIDS)())
+    with netCDF4.Dataset(tmp_path / "icon_grid_b.nc", "a") as file:
+        file["clat"][:] = LATITUDE[::-1]
+    with (
+        open_reader(tmp_path / "a.grib2") as reader,
+        pytest.raises(
+            DataError, match=r"icon_grid_a\.nc and .*icon_grid_b\.nc are both ICON's grid .* other coordinates"
+        ),
+    ):
+        reader.grid(reader.records()[0])

@@ -89,3 +89,10 @@ def test_a_sum_is_asked_for_with_its_loss() -> None:
     with pytest.raises(SettingsError, match=r"loss\.sum: the loss is 'mse'; ask for --loss sum"):
         build_config({}, ['loss.sum=[{"loss": "mae"}]']).check()
     build_config({}, ['loss.sum=[{"loss": "mae"}]', "train.loss=sum"]).check()
+
+
+def test_a_sum_of_nothing_is_refused() -> None:
+    config = build_config({}, ["loss.sum=[]", "train.loss=sum"])
+    assert config.loss.of_loss() == {"terms": []} and build_config({}, []).loss.of_loss() == {}
+    with pytest.raises(SettingsError, match="terms: expected at least one loss"):
+        config.check()

@@ -28,6 +28,7 @@ class CalibrationFit:
         num_steps: lead times.
         num_members: of each forecast.
         turns: a whole turn of features that are directions, where there is nothing to damp or to stretch; NaN of others.
+        is_left: features that are left as they are, directions too; by default directions alone.
     """
 
     def __init__(
@@ -39,9 +40,11 @@ class CalibrationFit:
         num_steps: int,
         num_members: int = 1,
         turns: NDArray[np.float64] | None = None,
+        is_left: NDArray[np.bool_] | None = None,
     ) -> None:
         self._turns = np.full(len(features), np.nan) if turns is None else turns
         self._is_direction = np.isfinite(self._turns)
+        self._is_left = self._is_direction if is_left is None else self._is_direction | is_left
         self._features, self._mean, self._weights = features, mean, weights[..., None]
         self._is_positive, self._num_members = is_positive, num_members
         count = len(features)
@@ -89,7 +92,7 @@ class CalibrationFit:
         change, towards_mean, stretch = np.ones((steps, count)), np.zeros((steps, count)), np.ones((steps, count))
         centred = self._centred()
         for step in range(steps):
-            for feature in np.flatnonzero(~self._is_direction):
+            for feature in np.flatnonzero(~self._is_left):
                 products = centred[step, :, :, feature]
                 # with x₀ = m there is nothing to tell damping and mean apart
                 alpha, beta = _least_squares(products)
@@ -102,7 +105,7 @@ class CalibrationFit:
                     m = self._num_members
                     stretch[step, feature] = np.sqrt(max(error, 0.0) * m / (m + 1) / spread)
         bias, share = self._bias(change, towards_mean)
-        bias[:, self._is_direction] = 0.0
+        bias[:, self._is_left] = 0.0
         rmse = self._rmse(change, towards_mean, share[:, None] * bias[None])
         known = {"rmse": {name: rmse[:, place].tolist() for place, name in enumerate(self._features)}}
         return Calibration(

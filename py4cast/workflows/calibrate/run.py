@@ -56,6 +56,8 @@ def calibrate(
         SettingsError: wrong settings.
         DataError: the data do not fit the Forecaster, or hold no forecast to learn from.
     """
+    if Path(output).suffix != ".safetensors":
+        raise SettingsError(f"--output {output}: expected a name that ends in .safetensors")
     model = Forecaster.load(forecaster)
     model.calibration = None
     trained = model.lineage.get("config", {}).get("train", {})
@@ -68,19 +70,10 @@ def calibrate(
     if len(valid) < 2:
         raise DataError(f"the validation split holds {len(valid)} forecasts of {steps} steps; expected at least 2")
     members = model.members_for(num_members)
+    if members == 1 and num_members is not None and model.members_for(None) > 1:
+        logger.warning("--num_members 1: of one member there is no spread to stretch")
     model.to("cuda" if torch.cuda.is_available() else "cpu")
-    turns = np.array([model.info.variable(name).turn for name in model.info.predicted], dtype=np.float64)
-    for name in np.array(model.info.predicted)[np.isfinite(turns)]:
-        logger.warning("%s is a direction, and is left as it is", name)
-    fit = CalibrationFit(
-        tuple(model.info.predicted),
-        _mean(model, train),
-        _weights(model.info),
-        _is_positive(model.info),
-        steps,
-        members,
-        turns,
-    )
+    fit = _fit_of(model, train, steps, members)
     starts = _fitted(model, valid, fit, members, seed, progress)
     source = {
         "split": "valid", "num_forecasts": fit.num_forecasts, "num_members": members, "first": str(min(starts)), "last": str(max(starts)),
@@ -88,6 +81,20 @@ def calibrate(
     model.calibration = fit.result(source)
     model.to("cpu").save(Path(output))
     return model.calibration
+
+
+def _fit_of(model: Forecaster, train: DatasetABC, steps: int, members: int) -> CalibrationFit:
+    """The fit of what a Forecaster predicts; directions and what keeps its mean are left as they are."""
+    predicted = [model.info.variable(name) for name in model.info.predicted]
+    is_kept = np.array([v.constraint is not None and v.constraint.conserve for v in predicted])
+    for variable, is_conserved in zip(predicted, is_kept, strict=True):
+        if variable.turn is not None or is_conserved:
+            why = "its mean is kept" if is_conserved else "it is a direction"
+            logger.warning("%s: %s, and it is left as it is", variable.name, why)
+    return CalibrationFit(
+        tuple(model.info.predicted), _mean(model, train), _weights(model.info), _is_positive(model.info), steps, members,
+        np.array([v.turn for v in predicted], dtype=np.float64), is_kept,
+    )  # fmt: skip
 
 
 def _fitted(

@@ -80,8 +80,9 @@ def members_of(
 def members_from(source: SourceABC, asked: Forecast, stepper: StepperABC, start: np.datetime64) -> MadeMembers:
     """The same from a source that is open already, for any of its starts."""
     chosen, states, given = source.read(start)
+    each = stepper.info.num_members if asked.num_members is None else asked.num_members
+    check_room(stepper.info, max(1, len(chosen)) * max(1, each))
     members = Members(stepper.info, start, chosen, asked.num_members, asked.seed, bool(asked.perturb))
-    check_room(stepper.info, max(1, len(members.numbers)))
     past = members.states(states)
     if asked.perturb:
         if len(past) < 2:

@@ -126,3 +126,13 @@ def test_a_direction_is_left_as_it_is_and_its_error_is_the_shorter_arc() -> None
     calibration = fit.result({"split": "valid"})
     assert (calibration.change == 1).all() and (calibration.towards_mean == 0).all() and (calibration.bias == 0).all()
     np.testing.assert_allclose(calibration.source["rmse"]["dd"], 4.0, rtol=1e-5)
+
+
+def test_what_keeps_its_mean_is_left_as_it_is() -> None:
+    fit = CalibrationFit(("t",), MEAN, np.ones(SHAPE), np.array([False]), 2, 1, None, np.array([True]))
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        truth = rng.normal(0, 1, (2, *SHAPE, 1)).astype(np.float32)
+        fit.add((0.5 * truth + 1)[None], truth, np.zeros((*SHAPE, 1), np.float32), HOURS)
+    calibration = fit.result({"split": "valid"})
+    assert (calibration.change == 1).all() and (calibration.towards_mean == 0).all() and (calibration.bias == 0).all()

@@ -129,3 +129,8 @@ def test_forecasters_of_other_grids_or_variables_are_no_members(
     assert "of different grids; their forecasts are no members of one ensemble" in capsys.readouterr().err
     assert main(["forecast", "--forecaster", str(trained), str(trained), *words]) == 2
     assert "are the same; their members would stand twice" in capsys.readouterr().err
+
+
+def test_another_ending_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"--output .*out\.nc: expected a name that ends in \.safetensors"):
+        calibrate(tmp_path / "nowhere", tmp_path / "out.nc")

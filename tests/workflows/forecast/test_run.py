@@ -332,3 +332,11 @@ def test_half_precision_on_the_cpu_is_near(tmp_path: Path) -> None:
     assert 0 < difference.max() < 0.5
     with pytest.raises(SettingsError, match="--precision 'fp8'"):
         forecast(Forecast(forecaster=path, input=asked.input, num_steps=1, precision="fp8", output=asked.output))
+
+
+def test_members_beyond_all_memory_are_told_before_they_are_counted_out(tmp_path: Path) -> None:
+    _, path = saved(tmp_path)
+    files = analyses(tmp_path, "NetCDF")
+    asked = Forecast(forecaster=path, input=[files], num_steps=1, num_members=10**12, output=[str(tmp_path / "m.nc")])
+    with pytest.raises(SettingsError, match="1000000000000 members need at least .* fit"):
+        forecast(asked)

@@ -1,0 +1,44 @@
+"""Edges between the centres of cells along an axis, and those of the rows of a grid, which may end at the poles."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["edges_of", "num_repeated_columns", "row_edges"]
+
+Array = NDArray[np.float64]
+_TOLERANCE = 1e-4  # [degrees]
+# of the spacing; the last rows of a Gaussian grid stand .77 of it from the poles
+_NEAR_POLE = 0.9
+
+
+def edges_of(centres: Array) -> Array:
+    """The edges half-way between the centres of intervals along an axis, those at the ends as far out as inside."""
+    if centres.size == 1:
+        return np.array([centres[0] - 0.5, centres[0] + 0.5])
+    middles = (centres[1:] + centres[:-1]) / 2
+    first, last = 2 * centres[0] - middles[0], 2 * centres[-1] - middles[-1]
+    return np.concatenate([[first], middles, [last]])
+
+
+def row_edges(latitude: Array, is_round: bool) -> Array:
+    """The edges of rows [degrees north], none beyond a pole.
+
+    Args:
+        latitude: of the rows.
+        is_round: whether they go round the globe; then those next to a pole reach it, as those of Gaussian grids do.
+    """
+    edges = np.clip(edges_of(latitude), -90.0, 90.0)
+    if is_round and latitude.size > 1:
+        for end, inner in ((0, 1), (-1, -2)):
+            if 90.0 - abs(latitude[end]) < _NEAR_POLE * abs(latitude[end] - latitude[inner]):
+                edges[end] = np.copysign(90.0, latitude[end])
+    return edges
+
+
+def num_repeated_columns(longitude: Array) -> int:
+    """How many longitudes at the end are the first ones again, 360 degrees further: cyclic columns, for drawing."""
+    for count in range(min(longitude.size // 2, 16), 0, -1):
+        beyond = np.abs(longitude[-count:] - longitude[:count])
+        if np.abs(beyond - 360.0).max() <= _TOLERANCE:
+            return count
+    return 0
