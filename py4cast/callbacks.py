@@ -54,8 +54,10 @@ class _Stop(BaseException):
 
 
 @contextlib.contextmanager
-def stopped_at_once(last: Path) -> Iterator[None]:
+def stopped_at_once(last: Path) -> Iterator[Callable[[], None]]:
     """Within, SIGTERM and SIGUSR1 end the work at once, tidily; while batches are trained `Preemption` answers them.
+
+    It gives what takes the signals over again, where Lightning has set its own answer, which asks all ranks for an answer.
 
     Args:
         last: where the state lies, if there is one.
@@ -71,13 +73,20 @@ def stopped_at_once(last: Path) -> Iterator[None]:
         received.append(number)
         raise _Stop
 
+    numbers = (signal.SIGTERM, signal.SIGUSR1)
+
+    def take() -> None:
+        for number in numbers:
+            signal.signal(number, receive)
+
     if threading.current_thread() is not threading.main_thread():
         # signals come to the main thread only
-        yield
+        yield lambda: None
         return
-    before = {number: signal.signal(number, receive) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    before = {number: signal.getsignal(number) for number in numbers}
+    take()
     try:
-        yield
+        yield take
     except _Stop:
         name = signal.Signals(received[0]).name
         hint = f"the state is in {last}; go on with --resume" if last.exists() else "start it again"
@@ -206,10 +215,14 @@ class Preemption(Callback):
     """Creates the answer to SIGTERM, SIGINT and SIGUSR1 while it trains: finish the batch, save, leave with status 143.
 
     A second signal leaves at once.
+
+    Args:
+        keeper: of the state.
+        take_at_once: takes the signals over in a test, which is left at once.
     """
 
-    def __init__(self, keeper: CheckpointKeeper) -> None:
-        self._keeper = keeper
+    def __init__(self, keeper: CheckpointKeeper, take_at_once: Callable[[], None] | None = None) -> None:
+        self._keeper, self._take_at_once = keeper, take_at_once
         keeper.stop_asked = lambda: self._received or 0
         self._received: int | None = None
         self._before: dict[int, Any] = {}
@@ -218,6 +231,11 @@ class Preemption(Callback):
         """Takes over the signals; Lightning has set its own by now."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             self._before[number] = signal.signal(number, self._receive)
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Gives the signals to what leaves at once."""
+        if self._take_at_once is not None:
+            self._take_at_once()
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self._received is not None:

@@ -18,10 +18,11 @@ import torch
 from py4cast.errors import Py4castError
 from py4cast.ranks import is_shared
 
-__all__ = ["Heartbeat", "RankLost", "lost_ranks"]
+__all__ = ["Heartbeat", "RankLost", "hint_of", "kill_children", "lost_ranks"]
 
 _BEAT_S = 2.0
-_END = "end"
+# what a rank says last: that it has ended, or that it was asked to stop where no other rank learns of it
+_END, _STOPPED = "end", "stopped"
 
 
 class RankLost(Py4castError):
@@ -44,6 +45,8 @@ class Heartbeat:
         self._rank = self._world = 0
         self._heard: dict[int, tuple[bytes, float]] = {}
         self._beating: threading.Thread | None = None
+        self._last_word = _END
+        self._left: int | None = None  # a rank that was asked to stop
         self._answered = time.monotonic()
 
     def start(self) -> None:
@@ -58,8 +61,9 @@ class Heartbeat:
         self._beating.start()
         watching.start()
 
-    def stop(self) -> None:
+    def stop(self, word: str = _END) -> None:
         """Ends the beat and the watch, and says so to the others, who may still be at work."""
+        self._last_word = word
         self._stopped.set()
         if self._beating is not None:
             self._beating.join(timeout=2 * _BEAT_S)
@@ -88,7 +92,7 @@ class Heartbeat:
                 return  # whoever keeps the store is gone, which the watch tells
             self._answered = time.monotonic()
         with contextlib.suppress(RuntimeError, OSError):
-            store.set(self._key(self._rank), _END)
+            store.set(self._key(self._rank), self._last_word)
 
     def _key(self, rank: int) -> str:
         return f"py4cast/beat/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}/{rank}"
@@ -99,12 +103,18 @@ class Heartbeat:
         if beat == _END.encode():
             self._heard.pop(rank, None)
             return
+        if beat == _STOPPED.encode():
+            self._heard.pop(rank, None)
+            self._left = rank
+            return
         before = self._heard.get(rank)
         if before is None or before[0] != beat:
             self._heard[rank] = (beat, now)
 
     def _watch(self) -> None:
         while not self._stopped.wait(_BEAT_S):
+            if self._left is not None:
+                self._end(f"rank {self._left} of {self._world} was asked to stop", 143)
             lost = self.silent(self._silent_s)
             if lost:
                 self._end(
@@ -115,14 +125,15 @@ class Heartbeat:
                     f"the store of the job, kept by rank 0 or its launcher, has not answered for {self._silent_s:g} s"
                 )
 
-    def _end(self, why: str) -> None:
+    def _end(self, why: str, status: int = RankLost.status) -> None:
         # the main thread may wait in a collective for ever: nothing else ends it
-        os.write(2, f"py4cast train: error: {why}; {hint_of(self._last)}\n".encode())
-        _kill_children()
-        os._exit(RankLost.status)
+        if status == RankLost.status or self._rank == 0:
+            os.write(2, f"py4cast train: error: {why}; {hint_of(self._last)}\n".encode())
+        kill_children()
+        os._exit(status)
 
 
-def _kill_children() -> None:
+def kill_children() -> None:
     """Ends the ranks that this process started: one that is stopped hears no other signal."""
     for children in Path("/proc/self/task").glob("*/children"):
         with contextlib.suppress(OSError, ValueError):
@@ -155,5 +166,11 @@ def lost_ranks(heartbeat: Heartbeat, last: Path) -> Iterator[None]:
         lost = heartbeat.silent(2 * _BEAT_S)
         who = f"rank {', '.join(map(str, lost))}" if lost else "another rank"
         raise RankLost(f"{who} of {torch.distributed.get_world_size()} is gone; {hint_of(last)}") from error
+    except Exception:
+        raise
+    except BaseException:
+        # a signal, which came to this rank alone: the others may wait for it
+        heartbeat.stop(_STOPPED)
+        raise
     finally:
         heartbeat.stop()

@@ -34,7 +34,7 @@ ROWS = [
     "steppers",
     "observers optim averaging ranks rollout_length",
     "alike checkpoint_io epoch heartbeat meter seeding shards",
-    "cost diagnosis guards splitting",
+    "children cost diagnosis guards splitting",
     "profiling",
     "observer callbacks lightning tracking",
     "workflows testing",

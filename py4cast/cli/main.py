@@ -23,6 +23,8 @@ from py4cast.text import visible
 __all__ = ["main"]
 
 _PATIENCE_S = 5.0
+# exit status of work that was asked to stop
+_STOPPED = 143
 # one file of this package each
 _VERBS = (
     "train",
@@ -124,9 +126,8 @@ def _run(verb: str, words: Sequence[str]) -> int:
         with show_fetching(_bar):
             _verb(verb).run(arguments)
     except Py4castError as error:
-        if isinstance(error, SettingsError):
-            _let_the_first_rank_speak()
-        sys.stderr.write(f"py4cast {verb}: error: {visible(' '.join(str(error).split()))}\n")
+        if _speaks(error):
+            sys.stderr.write(f"py4cast {verb}: error: {visible(' '.join(str(error).split()))}\n")
         return error.status
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("py4cast"):
@@ -147,11 +148,24 @@ def _run(verb: str, words: Sequence[str]) -> int:
     return 0
 
 
-def _let_the_first_rank_speak() -> None:
-    """A rank of several waits: the first one has the same settings, says the same, and its launcher then ends the others."""
-    rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or "0"
-    if rank.isdigit() and int(rank) > 0:
-        time.sleep(_PATIENCE_S)
+def _speaks(error: Py4castError) -> bool:
+    """Whether this process tells of an error, which the first of several ranks does of what is true of all.
+
+    Of wrong settings another one waits: the first has the same, and its launcher then ends the others.
+    """
+    told = [os.environ.get(name, "") for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK")]
+    rank = int(next((text for text in told if text.isdigit()), "0"))
+    if rank == 0 or (error.status != _STOPPED and not isinstance(error, SettingsError)):
+        return True
+    if error.status == _STOPPED:
+        return False
+    # a rank that Lightning started goes with who started it
+    parent, until = os.getppid(), time.monotonic() + _PATIENCE_S
+    while time.monotonic() < until:
+        if os.getppid() != parent:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -20,6 +20,7 @@ from py4cast.callbacks import (
     CheckpointKeeper,
     stopped_at_once,
 )
+from py4cast.children import watched_children
 from py4cast.dataset_info import DatasetInfo
 from py4cast.datasets import DatasetABC, registry
 from py4cast.datasets.loader import Loader, LoaderSettings
@@ -178,7 +179,7 @@ def train(
     loggers = loggers_of(folder, not t.no_log, t.mlflow, campaign, run_name) if is_first else []
     last = folder / "checkpoints" / "last.ckpt"
     with (
-        stopped_at_once(last),
+        stopped_at_once(last) as take_at_once,
         restored_determinism(),
         without_empty_folder(folder) if is_first else nullcontext(),
         disk_errors(folder),
@@ -195,10 +196,10 @@ def train(
             raise
         keeper = CheckpointKeeper(folder / "checkpoints", every_n_steps=config.train.save_every_n_steps)
         heartbeat = Heartbeat(keeper.last_path, config.train.silent_s)
-        around = [*make_callbacks(t, folder, keeper, heartbeat), *callbacks]
+        around = [*make_callbacks(t, folder, keeper, heartbeat, take_at_once), *callbacks]
         trainer = make_trainer(config, folder, around, loggers, job, placement.accelerator, placement.distributed)
         share_samples(module, placement, trainer)
-        with lost_ranks(heartbeat, keeper.last_path), out_of_memory(t):
+        with lost_ranks(heartbeat, keeper.last_path), watched_children(keeper.last_path), out_of_memory(t):
             return _fit(config, folder, datasets, module, checkpoint, keeper, trainer)
 
 

@@ -62,14 +62,16 @@ def _guard(t: TrainSettings, keeper: CheckpointKeeper) -> GuardABC:
     return guards[t.on_nan]()
 
 
-def make_callbacks(t: TrainSettings, folder: Path, keeper: CheckpointKeeper, heartbeat: Heartbeat) -> list[Any]:
+def make_callbacks(
+    t: TrainSettings, folder: Path, keeper: CheckpointKeeper, heartbeat: Heartbeat, take_at_once: Callable[[], None]
+) -> list[Any]:
     """What surrounds the training; the average first, since the others save what it is after a step."""
     return [
         *([] if t.ema is None else [WeightAverage(t.ema)]),
         Heart(heartbeat),
         *([Profile(folder / "profile")] if t.profile else []),
         keeper,
-        Preemption(keeper),
+        Preemption(keeper, take_at_once),
         _guard(t, keeper),
         RunLog(folder / "metrics.csv"),
         TrainingProgress()

@@ -152,6 +152,31 @@ def test_a_signal_to_one_rank_stops_all_and_the_run_goes_on_alone(tmp_path: Path
     assert end["job"] == {"world_size": 1, "num_nodes": 1, "samples_done": 24 * config["train"]["epochs"]}
 
 
+@pytest.mark.slow
+def test_a_signal_to_one_rank_in_the_test_ends_all(tmp_path: Path) -> None:
+    # sent by the rank to itself, so that it comes while batches are tested
+    code = (
+        "import os, signal, sys\n"
+        "from py4cast.lightning import AutoRegressiveLightning as Module\n"
+        "whole = Module.test_step\n"
+        "def signalled(self, *words):\n"
+        "    if os.environ.get('LOCAL_RANK') == '1':\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    return whole(self, *words)\n"
+        "Module.test_step = signalled\n"
+        "from py4cast.cli import main\n"
+        "sys.exit(main(['train', *sys.argv[1:]]))\n"
+    )
+    (tmp_path / "signalled.py").write_text(code)
+    words = [*words_of(epochs=1, batch_size=2, run_name="t"), "--devices", "2", "--accelerator", "cpu"]
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "signalled.py"), *words], env=environment(tmp_path), capture_output=True, text=True, timeout=150
+    )  # fmt: skip
+    assert done.returncode == 143, done.stderr[-3000:]
+    told = [line for line in done.stderr.splitlines() if "py4cast train: error" in line]
+    assert len(told) == 1 and "rank 1 of 2 was asked to stop; the state is in" in told[0]
+
+
 def until(is_so: Callable[[], bool], most_s: float = 120.0) -> None:
     begun = time.monotonic()
     while not is_so() and time.monotonic() - begun < most_s:
