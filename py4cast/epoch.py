@@ -14,7 +14,7 @@ from py4cast.errors import DataError, SettingsError
 from py4cast.job import Job
 from py4cast.ranks import summed
 
-__all__ = ["Epoch", "LossMeans", "Shared", "epoch_values", "go_on", "progress_of", "values_at_end"]
+__all__ = ["Epoch", "LossMeans", "Shared", "epoch_values", "go_on", "loss_of", "progress_of", "values_at_end"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,11 +40,12 @@ class Epoch:
         """The epoch, and the batch in it, that come next."""
         return (self.number + 1, 0) if self.is_complete else (self.number, self.done)
 
-    def begin(self) -> None:
-        """Begins the next epoch where this one is complete; one that was stopped within goes on."""
+    def begin(self) -> bool:
+        """Begins the next epoch where this one is complete; one that was stopped within goes on, and is not new."""
         if self.is_complete:
             self.number, self.done, self.is_complete = self.number + 1, 0, False
             self._loss, self._weight = _nothing()
+        return self.done == 0
 
     def add(self, loss: Tensor | None, num_samples: int, world_size: int) -> None:
         """Counts a batch of every rank (or group of ranks, as it has its own samples); the loss is that of this one, its mean over samples; one that is not finite, or None, is left out of the mean."""
@@ -140,7 +141,8 @@ def epoch_values(trainer: Any, module: Any, names: Sequence[str] | None = None) 
     Lightning hands what a module logs at an epoch's end to callbacks at the end of the next one, and keeps what an older
     validation gave.
     """
-    values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    # train_loss is that of single steps, the last of which may be of an older epoch
+    values = {name: float(value) for name, value in trainer.callback_metrics.items() if name != "train_loss"}
     if getattr(module, "validated_epoch", trainer.current_epoch + 1) != trainer.current_epoch + 1:
         values = {n: v for n, v in values.items() if not n.startswith(("val_", "timestep_losses/"))}
     values |= values_at_end(module)
@@ -174,6 +176,12 @@ def progress_of(epoch: Epoch, world_size: int, num_nodes: int) -> dict[str, Any]
     """What a checkpoint says of the epoch, and of the job that wrote it; all ranks ask for it together."""
     job = Job.told(world_size, num_nodes, epoch.samples_done, epoch.model_ranks)
     return {"epoch": epoch.state(), "job": job}
+
+
+def loss_of(checkpoint: dict[str, Any]) -> float:
+    """The mean loss of the epoch that a checkpoint is of, so far; that of a complete one is told when the run goes on."""
+    total, weight = checkpoint["py4cast"].get("epoch", {}).get("loss", (0.0, 0.0))
+    return total / weight if weight else float("nan")
 
 
 def go_on(epoch: Epoch, checkpoint: dict[str, Any], shared: Shared | None) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from py4cast.batch import ItemBatch
 from py4cast.datasets.loader import Loader
 from py4cast.diagnosis import answer_loss
-from py4cast.epoch import Epoch, LossMeans, Shared, go_on, progress_of, values_at_end
+from py4cast.epoch import Epoch, LossMeans, Shared, go_on, loss_of, progress_of, values_at_end
 from py4cast.errors import DataError
 from py4cast.forecaster import Forecaster
 from py4cast.late import watch_of
@@ -103,8 +103,7 @@ class AutoRegressiveLightning(pl.LightningModule):
     @property
     def grid_shape(self) -> tuple[int, int]:
         """The shape of a field, `(lat, lon)`."""
-        shape: tuple[int, int] = self.forecaster.info.grid.shape
-        return shape
+        return self.forecaster.info.grid.shape
 
     def loss(
         self,
@@ -137,8 +136,7 @@ class AutoRegressiveLightning(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         self.watch = watch_of(self.device)
         self.clock.start()
-        self.epoch.begin()
-        self.meter.begin()
+        self.meter.begin(is_new=self.epoch.begin())
         self._epoch_began, self._epoch_samples, self._waited_before = time.perf_counter(), 0, self._waited_s()
 
     def on_train_batch_start(self, batch: ItemBatch, batch_idx: int) -> None:
@@ -238,12 +236,14 @@ class AutoRegressiveLightning(pl.LightningModule):
         finish_epoch(self.test_plotters, self, gather)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        names = ("batches_done", "validated_epoch", "validation_rmse")
         checkpoint["py4cast"] = {
-            **{name: getattr(self, name) for name in names},
+            **{name: getattr(self, name) for name in ("batches_done", "validated_epoch", "validation_rmse")},
+            "meter": self.meter.state(),
             **progress_of(self.epoch, self.trainer.world_size, self.trainer.num_nodes),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.batches_done, self.validated_epoch = go_on(self.epoch, checkpoint, self.learning)
         self.validation_rmse = checkpoint["py4cast"].get("validation_rmse", {})
+        self.train_loss_epoch = loss_of(checkpoint)
+        self.meter.load(checkpoint["py4cast"].get("meter", {}))

@@ -2,7 +2,9 @@
 
 import resource
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -52,9 +54,20 @@ class Meter:
         self.flops_per_s = self.peak_flops_per_s = 0.0
         self._norms, self._count = torch.zeros(()), 0
 
-    def begin(self) -> None:
-        """Begins an epoch: its gradients are counted from here on."""
-        self._norms, self._count = torch.zeros(()), 0
+    def begin(self, *, is_new: bool = True) -> None:
+        """Begins an epoch: its gradients are counted from here on, or where it was stopped."""
+        if is_new:
+            self._norms, self._count = torch.zeros(()), 0
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps of the epoch and the training so far."""
+        counts = {"skipped": self.num_skipped, "rolled_back": self.num_rolled_back}
+        return {"norms": float(self._norms), "count": self._count, **counts}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Takes over a state; of an older release, which kept none, nothing."""
+        self._norms, self._count = torch.tensor(float(state.get("norms", 0.0))), int(state.get("count", 0))
+        self.num_skipped, self.num_rolled_back = int(state.get("skipped", 0)), int(state.get("rolled_back", 0))
 
     def see_gradient(self, norm: Tensor) -> None:
         """Adds the norm of a step's gradient."""

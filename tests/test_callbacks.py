@@ -1,3 +1,4 @@
+import csv
 import json
 import os
 import random
@@ -38,10 +39,19 @@ def same_weights(a: dict, b: dict) -> bool:
     return all(torch.equal(x, y) for x, y in zip(a["state_dict"].values(), b["state_dict"].values(), strict=True))
 
 
+def epochs_of(folder: Path) -> dict[tuple[str, str], float]:
+    """What metrics.csv says of every epoch and does not measure by a clock."""
+    with (folder / "metrics.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    names = ("train_loss_epoch", "gradient_norm", "val_mean_loss", "learning_rate")
+    return {(row["epoch"], row["name"]): float(row["value"]) for row in rows if row["name"] in names}
+
+
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_stopped_after_any_step_it_goes_on_exactly(monkeypatch: pytest.MonkeyPatch, accumulate: int) -> None:
     config = tiny(accumulate_grad_batches=accumulate)
-    whole = last(train(config, run_name="whole"))
+    uninterrupted = train(config, run_name="whole")
+    whole, logged = last(uninterrupted), epochs_of(uninterrupted)
     assert whole["py4cast"]["batches_done"] == 21
     step = AutoRegressiveLightning.training_step
     # an epoch has 7 steps: the first ones, the last ones, and those about where epochs meet
@@ -61,8 +71,10 @@ def test_stopped_after_any_step_it_goes_on_exactly(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(AutoRegressiveLightning, "training_step", step)
         saved = last(run_folder(config, "default", f"stop{stop}"))["py4cast"]["batches_done"]
         assert saved == stop if accumulate == 1 else stop <= saved <= stop + 1, "at most the rest of an update later"
-        resumed = last(train(config, run_name=f"stop{stop}", resume=True))
+        folder = train(config, run_name=f"stop{stop}", resume=True)
+        resumed = last(folder)
         assert same_weights(resumed, whole) and resumed["py4cast"] == whole["py4cast"], stop
+        assert epochs_of(folder) == logged, stop
         assert resumed["callbacks"] == whole["callbacks"], "the best one is the same too"
 
 
@@ -195,7 +207,8 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path) -> None:
 
 def test_stopped_in_a_validation_it_goes_on_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
     config = tiny()
-    whole = last(train(config, run_name="whole"))
+    uninterrupted = train(config, run_name="whole")
+    whole, logged = last(uninterrupted), epochs_of(uninterrupted)
     step = AutoRegressiveLightning.validation_step
     for epoch, index in ((0, 0), (1, 1)):
 
@@ -211,8 +224,10 @@ def test_stopped_in_a_validation_it_goes_on_exactly(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(AutoRegressiveLightning, "validation_step", step)
         saved = last(run_folder(config, "default", name))["py4cast"]
         assert saved["batches_done"] == 7 * (epoch + 1) and saved["validated_epoch"] == epoch
-        resumed = last(train(config, run_name=name, resume=True))
+        folder = train(config, run_name=name, resume=True)
+        resumed = last(folder)
         assert same_weights(resumed, whole) and resumed["py4cast"] == whole["py4cast"], (epoch, index)
+        assert epochs_of(folder) == logged, (epoch, index)
         assert resumed["callbacks"] == whole["callbacks"], "the validation was made anew"
 
 

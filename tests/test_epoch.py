@@ -117,7 +117,6 @@ def test_what_an_older_validation_gave_is_not_told_again() -> None:
         "Module", (), {"validated_epoch": 4, "train_loss_epoch": 2.0, "samples_per_s": 5.0, "waiting_share": 0.1}
     )
     assert epoch_values(trainer, module) == {
-        "train_loss": 1.0,
         "train_loss_epoch": 2.0,
         "samples/s": 5.0,
         "waiting_percent": 10.0,

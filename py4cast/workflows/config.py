@@ -122,6 +122,10 @@ class TrainSettings(Settings):
             number = getattr(self, name)
             if number is not None and number < 1:
                 raise ValueError(f"{name} must be at least 1, found {number}")
+        if self.early_stopping is not None and self.epochs < self.val_interval:
+            raise ValueError(
+                f"early_stopping {self.early_stopping}: {self.epochs} epochs have no validation with a val_interval of {self.val_interval}"
+            )
         if self.on_nan != "stop" and self.precision == "16-mixed":
             raise ValueError(f"on_nan {self.on_nan}: 16-mixed leaves out such steps by itself; expected stop")
         if not 10 <= self.silent_s < float("inf"):

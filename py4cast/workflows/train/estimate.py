@@ -24,6 +24,7 @@ from py4cast.job import Job, Placement
 from py4cast.lightning import AutoRegressiveLightning
 from py4cast.meter import forget_peak_memory, peak_memory_bytes
 from py4cast.process import available_memory_bytes
+from py4cast.rollout_length import RolloutLength
 from py4cast.workflows.config import Decoded, RunConfig, TrainSettings
 from py4cast.workflows.train.limits import out_of_memory, restored_determinism
 from py4cast.workflows.train.run import _make, _quiet
@@ -139,6 +140,8 @@ def estimate(config: RunConfig, decoded: Decoded | None = None, placement: Place
         raise SettingsError("estimate runs in one process; leave --devices and the launcher out")
     with tempfile.TemporaryDirectory(prefix="py4cast-estimate-") as name, restored_determinism():
         module, datasets = _make(config, Path(name), None, decoded)
+        # what a schedule or chance shortens is timed at its longest
+        module.rollout = RolloutLength()
         with out_of_memory(config.train):
             return _measured(config, Path(name), module, datasets, job, (placement or Placement()).accelerator)
 

@@ -95,13 +95,23 @@ def last_checkpoint(folder: Path, resume: bool) -> Path | None:
 
 @contextmanager
 def without_empty_folder(folder: Path) -> Iterator[None]:
-    """Where a run is refused, the folders go that were made for it and hold nothing."""
-    made = [f for f in (folder, *folder.parents) if not f.exists()]
+    """Makes the folder of a run; where the run is refused, the folders go that were made for it and hold nothing.
+
+    Raises:
+        SettingsError: it cannot be made.
+    """
+    made = [f for f in (folder, *folder.parents) if not os.path.lexists(f)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"{folder}: the folder of the run cannot be made: {error.strerror}; set PY4CAST_ROOTDIR to a folder that can be written in"
+        ) from None
     try:
         yield
     except BaseException:
-        if folder in made and [p.name for p in folder.iterdir()] == [".lock"]:
-            (folder / ".lock").unlink()
+        if folder in made and {p.name for p in folder.iterdir()} <= {".lock"}:
+            (folder / ".lock").unlink(missing_ok=True)
             with suppress(OSError):
                 for place in made:
                     place.rmdir()

@@ -95,6 +95,10 @@ def _loaders(
             f"expected a batch for each: lower --batch_size, or start fewer"
         )
     module.learning = Shared(train.num_batches(), size, rank, t.limit_train_batches, t.accumulate_grad_batches)
+    if t.accumulate_grad_batches > module.learning.per_rank:
+        raise SettingsError(
+            f"--accumulate {t.accumulate_grad_batches}: an epoch has {module.learning.per_rank} batches per rank; expected at most as many"
+        )
     loaders = [train]
     for name, dataset in zip(("valid", "test"), datasets[1:], strict=True):
         if len(dataset) < size:

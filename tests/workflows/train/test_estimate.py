@@ -76,3 +76,12 @@ def test_the_verb_takes_the_flags_of_train(tmp_path: Path) -> None:
 def test_ranks_that_share_a_sample_are_not_estimated() -> None:
     done = py4cast("estimate", "--distributed", "domain")
     assert done.returncode == 2 and "estimate --distributed domain: it runs in one process" in done.stderr
+
+
+def test_a_schedule_is_timed_at_its_longest(monkeypatch: pytest.MonkeyPatch) -> None:
+    from py4cast.workflows.train import estimate as room
+
+    seen = []
+    monkeypatch.setattr(room, "_measured", lambda config, folder, module, *_: seen.append(module.rollout.of(0, 0, 3)))
+    estimate(tiny(num_pred_steps_train=1, rollout_schedule=[[0, 1], [1, 3]]))
+    assert seen == [3]

@@ -160,3 +160,17 @@ def test_gpus_that_nobody_uses_are_told(
     monkeypatch.setattr(trainer.pl, "Trainer", lambda **named: made)
     trainer.make_trainer(build_config({}, []), tmp_path, [], [], Job(launcher, 0, 1, 1), "auto")
     assert ("3 GPUs of this node stay idle: slurm started one process" in caplog.text) is is_told
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PY4CAST_ROOTDIR", str(tmp_path / "file"))
+    with pytest.raises(SettingsError, match="folder of the run cannot be made: Not a directory; set PY4CAST_ROOTDIR"):
+        train(tiny(), run_name="x")
+
+
+def test_settings_that_never_come_to_bear_are_refused() -> None:
+    with pytest.raises(SettingsError, match="early_stopping 3: 1 epochs have no validation with a val_interval of 5"):
+        tiny(epochs=1, early_stopping=3, val_interval=5)
+    with pytest.raises(SettingsError, match="--accumulate 20: an epoch has 7 batches per rank"):
+        train(tiny(accumulate_grad_batches=20), run_name="x")
