@@ -51,7 +51,7 @@ def open_fields(
     """
     if len(patterns) == 1 and is_remote(patterns[0]) and is_remote_zarr(patterns[0]):
         return open_cube(Path(patterns[0]))
-    patterns = [path for p in patterns for path in (expand_patterns(Path.cwd(), [str(p)]) if is_remote(p) else [p])]
+    patterns = [path for p in patterns for path in (expand_patterns(Path.cwd(), [str(p)], "") if is_remote(p) else [p])]
     # what a person types may go up; what a settings file says may not
     texts = [os.path.normpath(Path(p).expanduser().absolute()) for p in patterns]
     single = Path(texts[0]) if len(texts) == 1 else None
@@ -60,7 +60,7 @@ def open_fields(
     # a folder that no pattern describes is a store, or is missing
     if single is not None and not any(c in texts[0] for c in "*?[%") and (not single.exists() or is_zarr(single) or single.is_dir()):  # fmt: skip
         return open_cube(single)
-    paths = expand_patterns(Path.cwd(), [str(Path(t).absolute()) for t in texts])
+    paths = expand_patterns(Path.cwd(), [str(Path(t).absolute()) for t in texts], "")
     if len(paths) == 1 and not accumulated:
         cube = _as_one(paths[0])
         if cube is not None and (cube.axis.is_series or not series):

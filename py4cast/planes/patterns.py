@@ -20,8 +20,15 @@ _CODES = {
 }
 
 
-def expand_patterns(root: Path, patterns: Sequence[str]) -> list[Path]:
+def expand_patterns(
+    root: Path, patterns: Sequence[str], advice: str = "; give the folder by --set dataset.root=DIR"
+) -> list[Path]:
     """The files under `root` that match the patterns, sorted; `%Y %m %d %H %M %j` stand for digits.
+
+    Args:
+        root: where patterns begin that are not absolute.
+        patterns: of the files; addresses too.
+        advice: at the end of the message where nothing matches.
 
     Raises:
         SettingsError: a pattern that leaves `root` by `..`.
@@ -34,14 +41,15 @@ def expand_patterns(root: Path, patterns: Sequence[str]) -> list[Path]:
             continue
         if ".." in Path(pattern).parts:
             raise SettingsError(f"files {pattern!r}: '..' is refused; give the folder as dataset.root")
-        text = _with_digits(pattern)
+        text, where = _with_digits(pattern), f" under {root}"
         if Path(text).is_absolute():
+            where = ""
             base, text = Path(Path(text).anchor), str(Path(text).relative_to(Path(text).anchor))
         else:
             base = root
         matches = sorted(p for p in base.glob(text) if p.is_file() or is_zarr(p)) if base.is_dir() else []
         if not matches:
-            raise DataError(f"no file matches {pattern!r} under {base}; give the folder by --set dataset.root=DIR")
+            raise DataError(f"no file matches {pattern!r}{where}{advice}")
         files += matches
     return list(dict.fromkeys(files))
 

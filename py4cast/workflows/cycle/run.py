@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from py4cast.atomic import lock, write_json
+from py4cast.atomic import lock, sha256_of, write_json
 from py4cast.errors import DataError, Py4castError, SettingsError
+from py4cast.saved import file_of
 from py4cast.steppers import StepperABC, open_stepper
 from py4cast.timeline import later, show_duration, steps_between
 from py4cast.workflows.forecast.file_input import FileInput
@@ -31,6 +32,7 @@ _POLL_S = 10.0
 _DAY = np.timedelta64(86400, "s")
 _HOUR = np.timedelta64(3600, "s")
 _KEPT = 200
+_WILD = "*?["
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,7 @@ class Cycle:
                 raise SettingsError(f"{flag} {text}: a cycle needs {{init_time}} in it")
         self.asked, self.schedule, self._now, self._sleep = asked, schedule, now, sleep
         self._stepper: StepperABC = open_stepper(asked.forecaster, asked.device, asked.precision)
+        self._digest = sha256_of(file_of(Path(asked.forecaster)))
         self._state = Path(schedule.state).absolute()
         if self._state.is_dir():
             raise SettingsError(f"--state {schedule.state}: a folder; expected a file, such as cycle.json")
@@ -104,11 +107,16 @@ class Cycle:
 
     def forever(self) -> Iterator[list[Path]]:
         """Yields the files of one cycle after the other; a cycle that fails is told, and the next one is waited for."""
+        before: np.datetime64 | None = None
         while True:
             start = self.due()
+            if before is not None and start > before + self.schedule.every:
+                passed = steps_between(before, start, self.schedule.every) - 1
+                logger.warning("%d cycles after that of %s were passed over: it took too long", passed, before)
+            before = start
             try:
                 yield self.run(start)
-            except Py4castError as error:
+            except (Py4castError, OSError) as error:
                 logger.error("cycle of %s: %s", start, error)
                 yield []
             ahead = (start + self.schedule.every + self.schedule.delay - self._now()) / np.timedelta64(1, "s")
@@ -123,7 +131,7 @@ class Cycle:
         """
         with lock(self._state.with_suffix(".lock")):
             done = self._done()
-            if done.get(str(start), {}).get("is_fresh"):
+            if self._is_made(done.get(str(start), {})):
                 logger.info("cycle of %s: done already", start)
                 return []
             start_found = self._start(start)
@@ -136,6 +144,7 @@ class Cycle:
             record = {
                 "init_time": str(start_found),
                 "is_fresh": bool(start_found == start),
+                **self._what(),
                 "files": [str(f) for f in files],
                 "at": f"{self._now()}Z",
             }
@@ -149,9 +158,25 @@ class Cycle:
             return {}
         try:
             state: dict[str, Any] = json.loads(self._state.read_text())
-        except ValueError:
+            if not all(isinstance(record, dict) for record in state.values()):
+                raise ValueError("records are expected")
+        except (ValueError, AttributeError):
             raise DataError(f"{self._state}: damaged; remove it to begin anew") from None
+        for record in state.values():
+            if record.get("output", list(self.asked.output)) != list(self.asked.output):
+                raise SettingsError(
+                    f"{self._state} is of another cycle, whose --output is {' '.join(record['output'])}; give each a --state of its own"
+                )
         return state
+
+    def _what(self) -> dict[str, Any]:
+        """What tells this forecast from another one of the same start."""
+        return {"output": list(self.asked.output), "forecaster": self._digest, "num_steps": self.asked.num_steps}
+
+    def _is_made(self, record: dict[str, Any]) -> bool:
+        """Whether a record says that this forecast was made from its own start, and its files are still there."""
+        is_same = all(record.get(key, value) == value for key, value in self._what().items())
+        return bool(record.get("is_fresh")) and is_same and all(Path(f).exists() for f in record.get("files", []))
 
     def _start(self, start: np.datetime64) -> np.datetime64:
         """The start to forecast from: the one that is due, or one before whose input is there."""
@@ -168,14 +193,19 @@ class Cycle:
                 logger.warning("cycle of %s: %s; the forecast starts from %s instead", start, reason, earlier)
                 return earlier
         raise DataError(
-            f"cycle of {start}: {reason}; nor is there the input of the {self.schedule.max_fallbacks} cycles before"
+            f"cycle of {start}: {reason}"
+            + (
+                f"; nor is there the input of the {self.schedule.max_fallbacks} cycles before"
+                if self.schedule.max_fallbacks
+                else ""
+            )
         )
 
     def _lacking(self, start: np.datetime64) -> str:
         """Why a forecast cannot start there, empty when it can."""
         asked, info = self._forecast_from(start, start), self._stepper.info
         for path in asked.input:
-            if not any(c in path for c in "*?[") and not Path(path).exists():
+            if not any(c in path for c in _WILD) and not Path(path).exists():
                 return f"no {path}"
         try:
             source = FileInput(
@@ -227,8 +257,8 @@ class Cycle:
 
         try:
             verify_last(self.asked.output, self.asked.input, start - self.schedule.verify_last, folder)
-        except Py4castError as error:
-            logger.warning("verification: %s", error)
+        except (Py4castError, OSError) as error:
+            logger.warning("verification into %s: %s", folder, error)
 
 
 def _filled(text: str, when: np.datetime64) -> str:
@@ -241,4 +271,12 @@ def _freshest(text: str, start: np.datetime64, most: int = 48) -> str:
     if "%" not in text:
         return text
     tried = [_filled(text, start - i * _HOUR) for i in range(most + 1)]
-    return next((path for path in tried if Path(path).exists()), tried[0])
+    return next((path for path in tried if _is_there(path)), tried[0])
+
+
+def _is_there(path: str) -> bool:
+    """Whether there is a file at a path, or one that a pattern means."""
+    whole = Path(path).absolute()
+    if not any(c in path for c in _WILD):
+        return whole.exists()
+    return any(Path(whole.anchor).glob(str(whole.relative_to(whole.anchor))))

@@ -16,6 +16,7 @@ from py4cast.errors import DataError
 from py4cast.grid import Grid
 from py4cast.planes.patterns import expand_patterns
 from py4cast.progress import Progress
+from py4cast.remote import is_remote, url_of
 from py4cast.timeline import MONTH, month_start, show_duration
 from py4cast.units import normalise
 from py4cast.variables import GRIB_NAMES, feature_name
@@ -52,7 +53,10 @@ def propose(patterns: Sequence[str], name: str = "", progress: Progress | None =
     Raises:
         DataError: no file, none that can be read, or nothing over time in them.
     """
-    paths = expand_patterns(Path.cwd(), [os.path.normpath(Path(p).expanduser().absolute()) for p in patterns])
+    for pattern in patterns:
+        if is_remote(pattern):
+            raise DataError(f"{url_of(pattern)}: new dataset looks into files that lie here; fetch it first")
+    paths = expand_patterns(Path.cwd(), [os.path.normpath(Path(p).expanduser().absolute()) for p in patterns], "")
     look, remarks = look_into(paths, progress), list[str]()
     for path, reason in look.unreadable.items():
         remarks.append(f"{path.name}: left out, it cannot be read: {reason}")

@@ -28,7 +28,7 @@ def check_size(
         size_mb: how large it is; by default the least that so many values have been seen to take.
     """
     size = _LEAST_BYTES * num_variables * num_frames * shape[0] * shape[1] / 1e6 if size_mb is None else size_mb
-    if size > most_mb:
+    if not size <= most_mb:
         raise SettingsError(
             f"the page would hold {'at least ' if size_mb is None else ''}{size:.1f} MB, {num_variables} variables at {num_frames} times of "
             f"{shape[0]} x {shape[1]} cells; at most {most_mb:g} (--max_mb): leave variables out (--variables), or times "
@@ -50,10 +50,6 @@ def page_of(document: dict[str, Any], layers: list[Layer], title: str, summary: 
     Raises:
         SettingsError: it would be larger.
     """
-    size = sum(len(layer.data) for layer in layers) / 1e6
-    check_size(
-        len(document["variables"]), len(document["frames"]), (document["rows"], document["columns"]), most_mb, size
-    )
     first = document["variables"][0]
     parts = {
         "title": html.escape(title),
@@ -66,4 +62,7 @@ def page_of(document: dict[str, Any], layers: list[Layer], title: str, summary: 
             for i, layer in enumerate(layers)
         ),
     }
-    return filled(_FOLDER / "view.html", _STYLES, _FOLDER / "view.js", parts)
+    text = filled(_FOLDER / "view.html", _STYLES, _FOLDER / "view.js", parts)
+    shape = (document["rows"], document["columns"])
+    check_size(len(document["variables"]), len(document["frames"]), shape, most_mb, len(text.encode()) / 1e6)
+    return text

@@ -1,6 +1,8 @@
 """serve: a folder of forecasts in a browser, read-only: a list, and a page of each that is made when it is asked for."""
 
+import contextlib
 import html
+import os
 import threading
 import urllib.parse
 from collections import OrderedDict
@@ -12,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
+from py4cast.cubes.files import open_fields
 from py4cast.errors import DataError, Py4castError, SettingsError
 from py4cast.version import __version__
 from py4cast.workflows.view.run import MAX_MB, view_text
@@ -20,6 +23,7 @@ __all__ = ["Folder", "PageSettings", "make_server"]
 
 _ENDINGS = (".nc", ".nc4", ".grib", ".grib2", ".grb", ".grb2", ".zarr")
 _KEPT_PAGES = 4
+_TRIED = 20  # of the newest, for one that can be shown
 _LISTED = 500
 _STYLE = Path(__file__).parent.parent / "page" / "report.css"
 
@@ -89,9 +93,37 @@ class Folder:
                 state = path.stat()
             except OSError:  # cleared away since it was listed
                 continue
-            if not path.name.startswith(".") and path.resolve().is_relative_to(self.path):
-                entries.append(Entry(inner.as_posix(), state.st_mtime, 0 if path.is_dir() else state.st_size, path))
+            # scores of forecasts, such as a cycle's, are none themselves
+            is_scores = path.name == "scores.nc" and (path.parent / "report.html").is_file()
+            if not path.name.startswith(".") and not is_scores and path.resolve().is_relative_to(self.path):
+                written = _written(path) if path.is_dir() else state.st_mtime
+                entries.append(Entry(inner.as_posix(), written, 0 if path.is_dir() else state.st_size, path))
         return sorted(entries, key=lambda entry: (-entry.written, entry.name))
+
+    def newest(self) -> str | None:
+        """The name of the newest forecast that can be shown; the first of all where none can, None where there is none."""
+        entries = self.entries()
+        for entry in entries[:_TRIED]:
+            try:
+                self.page(entry.name)
+            except SettingsError:  # several starts, or too large: its page says what to do
+                return entry.name
+            except (Py4castError, OSError):
+                continue
+            return entry.name
+        return entries[0].name if entries else None
+
+    def starts(self, name: str) -> list[str]:
+        """The starts of a forecast's file, the newest first; of one alone, or of analyses, none."""
+        entry = next((e for e in self.entries() if e.name == name), None)
+        if entry is None:
+            return []
+        cube = open_fields([entry.path])
+        try:
+            times = [] if cube.axis.is_series else [str(t.astype("datetime64[m]")) for t in cube.axis.init_times]
+        finally:
+            cube.close()
+        return times[::-1] if len(times) > 1 else []
 
     def page(self, name: str, init_time: str | None = None) -> str:
         """The page of a forecast as it is now.
@@ -132,7 +164,7 @@ class Folder:
         """The list as a page."""
         entries = self.entries()
         rows = "".join(
-            f'<tr><th scope="row"><a href="/view/{urllib.parse.quote(e.name)}">{html.escape(e.name)}</a></th>'
+            f'<tr><th scope="row"><a href="/view/{_quoted(e.name)}">{html.escape(_shown(e.name))}</a></th>'
             f"<td>{datetime.fromtimestamp(e.written, UTC):%Y-%m-%d %H:%M:%S} UTC</td><td>{_size(e.size)}</td></tr>"
             for e in entries[:_LISTED]
         )
@@ -143,6 +175,22 @@ class Folder:
             f'<th scope="col">size</th></tr>{rows}</table></div>{more}'
         )
         return _plain(f"Forecasts in {self.path.name}", body, refreshes=True)
+
+
+def _written(folder: Path) -> float:
+    """When anything in a folder was last replaced; files are, by names that their folders note."""
+    with contextlib.suppress(OSError):
+        return max(Path(place).stat().st_mtime for place, _, _ in os.walk(folder))
+    return 0.0
+
+
+def _quoted(name: str) -> str:
+    """A name in an address, whatever bytes it is made of."""
+    return urllib.parse.quote(name, errors="surrogateescape")
+
+
+def _shown(name: str) -> str:
+    return name.encode("utf-8", "replace").decode()
 
 
 def _size(size: int) -> str:
@@ -176,8 +224,13 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(with_body=True)
 
     def _answer(self, with_body: bool) -> None:
-        status, text, further = self._page()
-        body = text.encode()
+        try:
+            self._send(*self._page(), with_body)
+        except ConnectionError:  # whoever asked is gone
+            self.close_connection = True
+
+    def _send(self, status: HTTPStatus, text: str, further: dict[str, str], with_body: bool) -> None:
+        body = text.encode("utf-8", "replace")
         self.send_response(status)
         headers = {
             "Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(body)), "Cache-Control": "no-cache",
@@ -191,27 +244,40 @@ class _Handler(BaseHTTPRequestHandler):
         if with_body:
             self.wfile.write(body)
 
+    def _host(self) -> str | None:
+        """The host that was asked; None where it is none."""
+        try:
+            return urllib.parse.urlsplit(f"//{self.headers.get('Host', '')}").hostname or ""
+        except ValueError:
+            return None
+
     def _page(self) -> tuple[HTTPStatus, str, dict[str, str]]:
         # a page elsewhere may let its own name lead here, and read what the browser gets
-        host = urllib.parse.urlsplit(f"//{self.headers.get('Host', '')}").hostname or ""
-        if self.hosts and host not in self.hosts:
+        host = self._host()
+        if host is None or (self.hosts and host not in self.hosts):
             return (
                 HTTPStatus.FORBIDDEN,
                 _plain("Not this host", "<p>Open it by the address that py4cast serve told.</p>"),
                 {},
             )
-        address = urllib.parse.urlsplit(self.path)
-        place, query = urllib.parse.unquote(address.path), urllib.parse.parse_qs(address.query)
+        try:
+            address = urllib.parse.urlsplit(self.path)
+        except ValueError:
+            return HTTPStatus.BAD_REQUEST, _plain("No address", '<p><a href="/">The list</a></p>'), {}
+        place = urllib.parse.unquote(address.path, errors="surrogateescape")
+        query = urllib.parse.parse_qs(address.query)
+        name, chosen = place.removeprefix("/view/"), query.get("init_time", [None])[0]
         try:
             if place == "/":
                 return HTTPStatus.OK, self.folder.index(), {}
             if place == "/newest":
-                newest = self.folder.entries()
-                target = f"/view/{urllib.parse.quote(newest[0].name)}" if newest else "/"
+                newest = self.folder.newest()
+                target = f"/view/{_quoted(newest)}" if newest else "/"
                 return HTTPStatus.SEE_OTHER, "", {"Location": target}
             if place.startswith("/view/"):
-                chosen = query["init_time"][0] if "init_time" in query else None
-                return HTTPStatus.OK, self.folder.page(place.removeprefix("/view/"), chosen), {}
+                starts = [] if chosen else self.folder.starts(name)
+                page = _choice(name, starts) if starts else self.folder.page(name, chosen)
+                return HTTPStatus.OK, page, {}
         except SettingsError as error:
             return HTTPStatus.UNPROCESSABLE_ENTITY, _told(error), {}
         except (Py4castError, OSError) as error:
@@ -220,6 +286,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: what is asked for is nobody's business."""
+
+
+def _choice(name: str, starts: Sequence[str]) -> str:
+    """The starts of a file that holds several, each a link."""
+    links = "".join(f'<li><a href="/view/{_quoted(name)}?init_time={start}">{start} UTC</a></li>' for start in starts)
+    return _plain(f"Starts of {_shown(name)}", f'<ul>{links}</ul><p><a href="/">The list</a></p>')
 
 
 def _told(error: BaseException) -> str:
@@ -242,6 +314,8 @@ def make_server(folder: Folder, host: str, port: int) -> ThreadingHTTPServer:
     handler = type("Handler", (_Handler,), {"folder": folder, "hosts": names})
     try:
         server = ThreadingHTTPServer((host, port), handler)
+    except OverflowError:
+        raise SettingsError(f"--port {port}: expected 0 to 65535") from None
     except OSError as error:
         raise SettingsError(
             f"--host {host} --port {port}: {error.strerror or error}; choose another port, or 0 for any"

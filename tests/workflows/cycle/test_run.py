@@ -1,5 +1,6 @@
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -173,3 +174,60 @@ def test_the_freshest_run_of_the_driving_model(tmp_path: Path) -> None:
         Cycle(
             Forecast(forecaster="x", output=["{init_time}.nc"], num_steps=1, init_time="2020"), Schedule(every=6 * HOUR)
         )
+    (tmp_path / "2020010203").mkdir()
+    (tmp_path / "2020010203" / "a.nc").touch()
+    assert _freshest(str(tmp_path / "%Y%m%d%H" / "*.nc"), start) == str(tmp_path / "2020010203" / "*.nc")
+
+
+def test_a_cycle_is_done_where_the_same_forecast_was_made_and_stands(tmp_path: Path) -> None:
+    for i in (4, 5):
+        analysis(tmp_path / "an", i)
+    clock = Clock(made.TIMES[5] + 2 * HOUR)
+    (path,) = cycle_of(tmp_path, clock).run(made.TIMES[5])
+    running = cycle_of(tmp_path, clock)
+    running._digest = "of other weights"
+    assert running.run(made.TIMES[5]) == [path], "another Forecaster makes it anew"
+    assert running.run(made.TIMES[5]) == []
+    path.unlink()
+    assert running.run(made.TIMES[5]) == [path], "the file was gone"
+    other = cycle_of(tmp_path, clock)
+    other.asked = replace(other.asked, output=[str(tmp_path / "B_{init_time}.nc")])
+    with pytest.raises(
+        SettingsError, match=r"state.json is of another cycle, whose --output is .*fc_\{init_time\}.nc; give"
+    ):
+        other.run(made.TIMES[5])
+
+
+@pytest.mark.parametrize("text", ["[]", "null", '{"2020-01-02T06:00:00": 5}', "{"])
+def test_a_damaged_state_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "state.json").write_text(text)
+    with pytest.raises(DataError, match=r"state\.json: damaged; remove it to begin anew"):
+        cycle_of(tmp_path, Clock(made.TIMES[5])).run(made.TIMES[5])
+
+
+def test_a_state_that_is_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"--state .*: a folder; expected a file"):
+        cycle_of(tmp_path, Clock(made.TIMES[5]), state=str(tmp_path))
+
+
+def test_scores_that_cannot_be_written_do_not_fail_the_cycle(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for i in (4, 5, 6):
+        analysis(tmp_path / "an", i)
+    (tmp_path / "file").touch()
+    running = cycle_of(tmp_path, Clock(made.TIMES[5] + 2 * HOUR), verify=str(tmp_path / "file" / "scores"))
+    assert len(running.run(made.TIMES[5])) == 1
+    assert f"verification into {tmp_path / 'file' / 'scores'}: " in caplog.text
+
+
+def test_cycles_that_are_passed_over_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for i in range(4, 9):
+        analysis(tmp_path / "an", i)
+    clock = Clock(made.TIMES[5] + 2 * HOUR)
+    cycle = cycle_of(tmp_path, clock)
+    running = cycle.forever()
+    next(running)
+    assert "passed over" not in caplog.text
+    # suspended for longer than it should have slept
+    cycle._sleep = lambda seconds: setattr(clock, "at", clock.at + np.timedelta64(round(seconds), "s") + 12 * HOUR)
+    next(running)
+    assert "2 cycles after that of 2020-01-02T06:00:00 were passed over" in caplog.text

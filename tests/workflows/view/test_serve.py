@@ -1,7 +1,9 @@
 """A folder of forecasts that is served, while it changes."""
 
 import http.client
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -66,7 +68,7 @@ def test_a_page_is_made_when_it_is_asked_for(port: int, folder: Path) -> None:
     assert status == 200 and 'id="layer0"' in text
     assert asked(port, "/view/a/one.nc", "HEAD")[1] == ""
     status, text, _ = asked(port, "/view/many.nc")
-    assert status == 422 and "10 forecasts" in text
+    assert status == 200 and len(re.findall(r'href="/view/many.nc\?init_time=', text)) == 10
     assert asked(port, "/view/many.nc?init_time=2020-01-02T00")[0] == 200
     (folder / "a" / "one.nc").unlink()
     status, text, _ = asked(port, "/view/a/one.nc")
@@ -105,6 +107,42 @@ def test_what_cannot_be_served_is_told(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="choose another port"):
         make_server(empty, "127.0.0.1", server.server_address[1])
     server.server_close()
+
+
+def test_names_of_any_bytes_and_hosts_of_any_form_are_answered(port: int, folder: Path) -> None:
+    odd = os.fsencode(folder) + b"/pr\xe9vision.nc"
+    shutil.copy(folder / "a" / "one.nc", odd)
+    status, text, _ = asked(port, "/")
+    assert status == 200 and "/view/pr%E9vision.nc" in text
+    # the NetCDF library may not open it, which is told
+    assert asked(port, "/view/pr%E9vision.nc")[0] in (200, 404)
+    assert asked(port, "/", host="[")[0] == 403 and asked(port, "/view/[", host="[::1")[0] == 403
+
+
+def test_scores_are_no_forecast_and_the_newest_is_one_that_can_be_shown(port: int, folder: Path) -> None:
+    (folder / "scores").mkdir()
+    shutil.copy(folder / "a" / "one.nc", folder / "scores" / "scores.nc")
+    (folder / "scores" / "report.html").touch()
+    for number, name in enumerate(("many.nc", "a/one.nc", "broken.grib2", "scores/scores.nc")):
+        os.utime(folder / name, (2_000_000_000 + number,) * 2)
+    assert "scores.nc" not in asked(port, "/")[1]
+    assert asked(port, "/newest")[2]["Location"] == "/view/a/one.nc"
+
+
+def test_a_store_that_changes_within_is_shown_anew(folder: Path) -> None:
+    data = made.forecasts().isel(init_time=0)
+    data.to_zarr(folder / "z.zarr", consolidated=False)
+    served = Folder(folder, PageSettings())
+    before = served.page("z.zarr", None)
+    assert served.page("z.zarr", None) is before
+    data["t2m"] = data["t2m"] + 20
+    data.to_zarr(folder / "z.zarr", mode="r+", consolidated=False)
+    assert served.page("z.zarr", None) != before
+
+
+def test_a_port_that_there_is_not_is_told(folder: Path) -> None:
+    with pytest.raises(SettingsError, match="--port 99999: expected 0 to 65535"):
+        make_server(Folder(folder, PageSettings()), "127.0.0.1", 99999)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["interrupted", "terminated"])
