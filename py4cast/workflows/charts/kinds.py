@@ -17,7 +17,7 @@ from py4cast.observers.profile import Profile, dew_point, dew_point_of_relative,
 from py4cast.observers.raster import as_rectangle, rectangle_of
 from py4cast.variables import Variable
 from py4cast.workflows.charts.asked import Asked, Place
-from py4cast.workflows.chosen import difference_of, in_metres_per_second, members_at, wind_of
+from py4cast.workflows.chosen import difference_of, in_metres_per_second, mean_of, members_at, wind_of
 from py4cast.workflows.view.moments import Moment
 
 __all__ = ["KINDS", "Kind"]
@@ -65,14 +65,12 @@ def _hovmoller(asked: Asked) -> Any:
     for variable in asked.variables:
         shown, rows = _shown(asked, variable), []
         for place, time in enumerate(asked.times):
-            field = members_at(asked.cube, variable.name, time.instants).mean(0)
+            field = mean_of(variable, members_at(asked.cube, variable.name, time.instants))
             if asked.other is not None:
-                field = difference_of(variable, field, asked.other.members(variable.name, place).mean(0))
-            flat = as_rectangle(asked.cube.grid, field)
-            held = np.isfinite(flat)
-            total = (weights * held).sum(axis)
-            mean = np.where(held, flat, 0.0).astype(np.float64) * weights
-            rows.append(np.where(total > 0, mean.sum(axis) / np.where(total > 0, total, 1.0), np.nan))
+                other = mean_of(variable, asked.other.members(variable.name, place))
+                field = difference_of(variable, field, other)
+            turn = None if asked.other is not None else variable.turn
+            rows.append(_mean_along(as_rectangle(asked.cube.grid, field), weights, axis, turn))
         values = np.stack(rows)
         if asked.other is not None:
             shown = of_difference(shown)
@@ -81,6 +79,21 @@ def _hovmoller(asked: Asked) -> Any:
     places = np.unwrap(grid.longitude, period=360.0) if asked.along == "longitude" else grid.latitude
     ylabel, times = _hours(asked.times)
     return draw_hovmoller(bands, places, asked.along, times, ylabel, asked.title)
+
+
+def _mean_along(field: NDArray[Any], weights: NDArray[np.float64], axis: int, turn: float | None) -> NDArray[Any]:
+    """The weighted mean over rows or columns of what is not missing; of a direction that of unit vectors."""
+    held = np.isfinite(field)
+    total = (weights * held).sum(axis)
+
+    def mean(values: NDArray[Any]) -> NDArray[Any]:
+        summed = (np.where(held, values, 0.0).astype(np.float64) * weights).sum(axis)
+        return np.asarray(np.where(total > 0, summed / np.where(total > 0, total, 1.0), np.nan))
+
+    if turn is None:
+        return mean(field)
+    angle = field * (2 * np.pi / turn)
+    return np.asarray(np.arctan2(mean(np.sin(angle)), mean(np.cos(angle))) % (2 * np.pi) * (turn / (2 * np.pi)))
 
 
 def _hours(times: Sequence[Moment]) -> tuple[str, NDArray[np.float64]]:

@@ -264,7 +264,7 @@ class FileCase:
     def fields(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
         """Forecast (the mean of its members) and truth from a start, `(timestep, lat, lon, features)` each."""
         members, truth = self.members(init_time)
-        return members.mean(0), truth
+        return self.layout.beside(members, truth).mean(0), truth
 
     def members(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
         """The members `(member, timestep, lat, lon, features)` from a start, one of a single forecast, and the truth."""

@@ -17,7 +17,7 @@ from py4cast.observers.graticule import graticule
 from py4cast.observers.images import coast_path, colour_bar, is_north_up, proportions
 from py4cast.observers.raster import as_rectangle, rectangle_of
 from py4cast.units import conversion
-from py4cast.variables import Variable
+from py4cast.variables import Variable, shorter_arc
 from py4cast.vectors import VectorTurn
 from py4cast.workflows.chosen import in_metres_per_second, mean_of, members_at
 from py4cast.workflows.page.numbers import rounded
@@ -152,6 +152,8 @@ class Scene:
             "name": variable.name, "title": shown.title, "label": shown.name, "units": shown.units,
             "table": _table(table, span), "main": _held(encoded(pictures), layers),
         }  # fmt: skip
+        if variable.turn is not None:
+            entry["turn"] = variable.turn * shown.scale
         if len(self._moments[0].instants) > 1:
             entry["quantiles"] = self._quantiles(shown, members, layers)
         if variable == self._shown.isolines:
@@ -191,13 +193,15 @@ class Scene:
         frames = []
         for instants in self._other.instants:
             empty = np.full(self._cube.shape, np.nan, np.float32)
-            mean = members_at(self._other.cube, variable.name, instants).mean(0) if instants else empty
+            mean = mean_of(theirs, members_at(self._other.cube, variable.name, instants)) if instants else empty
             frames.append(self._kept(shown.values(np.float32(scale) * mean + np.float32(offset))))
         stacked = np.stack(frames)
         difference = ColourTable(DIFFERENCE, is_symmetric=True)
+        apart = pictures - stacked
+        apart = apart if variable.turn is None else shorter_arc(apart, variable.turn * shown.scale)
         return {
             "other": _held(encoded(stacked), layers),
-            "difference": _table(difference, difference.span(pictures - stacked)),
+            "difference": _table(difference, difference.span(apart)),
         }
 
     def _centres(self, mean: NDArray[np.float64]) -> list[list[Any]]:

@@ -64,7 +64,9 @@
     const main = await field(state.variable, "main"), other = await field(state.variable, "other"), t = state.frame;
     if (state.source === "other" && other) return { f: other, error: other.scales[t][1] / 2, at: (i) => valueOf(other, t, i) };
     if (state.source === "difference" && other) {
-      return { f: null, error: (main.scales[t][1] + other.scales[t][1]) / 2, at: (i) => valueOf(main, t, i) - valueOf(other, t, i) };
+      const turn = data.variables[state.variable].turn;  // of directions the shorter arc
+      const apart = (x) => turn ? x - turn * Math.floor(x / turn + 0.5) : x;
+      return { f: null, error: (main.scales[t][1] + other.scales[t][1]) / 2, at: (i) => apart(valueOf(main, t, i) - valueOf(other, t, i)) };
     }
     return { f: main, error: main.scales[t][1] / 2, at: (i) => valueOf(main, t, i) };
   };

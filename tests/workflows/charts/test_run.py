@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from py4cast.errors import DataError, SettingsError
 from py4cast.formats.reduced import octahedral
@@ -164,3 +165,23 @@ def test_few_cells_and_dollars_are_drawn(tmp_path: Path, cells: dict[str, list[i
     for name in ("t2m", "x"):
         plot([tmp_path / "c.nc"], tmp_path / f"{name}.png", variables=[name], lead_times=["6h"])
         assert (tmp_path / f"{name}.png").stat().st_size > 1000
+
+
+def direction(path: Path, *degrees: float, name: str = "wind_from_direction") -> Path:
+    """A field of directions, one per row in turn, of one instant."""
+    rows = np.resize(np.array(degrees, np.float32), 8)
+    values = np.broadcast_to(rows[:, None], (8, 6))
+    coords = {"time": np.array(["2020-01-01T00"], "datetime64[ns]"), "latitude": np.arange(8.0) - 3.5, "longitude": np.arange(6.0)}  # fmt: skip
+    attrs = {"units": "degree", "standard_name": name}
+    xr.Dataset({"wdir": (("time", "latitude", "longitude"), values[None], attrs)}, coords).to_netcdf(path)
+    return path
+
+
+def test_the_mean_of_directions_along_a_band_is_that_of_unit_vectors(tmp_path: Path, handed: dict[str, Any]) -> None:
+    chart("hovmoller", [direction(tmp_path / "w.nc", 350.0, 10.0)], tmp_path / "h.png", ["wdir"])
+    (band,), *_ = handed.pop("draw_hovmoller")
+    np.testing.assert_allclose((band.values + 180) % 360 - 180, 0.0, atol=1e-3)
+    other = direction(tmp_path / "o.nc", 2.0)
+    chart("hovmoller", [direction(tmp_path / "v.nc", 358.0)], tmp_path / "e.png", ["wdir"], against=[other])
+    (band,), *_ = handed["draw_hovmoller"]
+    np.testing.assert_allclose(band.values, -4.0, atol=1e-3)

@@ -424,3 +424,27 @@ def test_what_it_is_held_against_may_have_other_names_and_rows(tmp_path: Path) -
     nothing = made.write(tmp_path, "no.nc", truth[["u10"]])
     with pytest.raises(DataError, match="--with no.nc: has none of t2m"):
         view([write(tmp_path)], tmp_path / "fc.html", variables=["t2m"], init_time=START, against=[nothing])
+
+
+def test_directions_differ_by_the_shorter_arc(browser: Any, tmp_path: Path) -> None:
+    coords = {
+        "time": np.array(["2020-01-01T00"], "datetime64[ns]"),
+        "latitude": np.arange(8.0),
+        "longitude": np.arange(9.0),
+    }
+    for name, value in (("a", 358.0), ("b", 2.0)):
+        field = (("time", "latitude", "longitude"), np.full((1, 8, 9), value, np.float32))
+        attrs = {"units": "degree", "standard_name": "wind_from_direction"}
+        xr.Dataset({"wdir": (*field, attrs)}, coords).to_netcdf(tmp_path / f"{name}.nc")
+    view([tmp_path / "a.nc"], tmp_path / "w.html", against=[tmp_path / "b.nc"])
+    browser.get((tmp_path / "w.html").as_uri())
+    wait(browser, "document.querySelectorAll('#source option').length === 3")
+    browser.execute_script(
+        "const s = document.getElementById('source'); s.value = 'difference'; s.dispatchEvent(new Event('change'))"
+    )
+    for name, value in (("lat", 4), ("lon", 4)):
+        find(browser, f"#{name}").clear()
+        find(browser, f"#{name}").send_keys(str(value))
+    find(browser, "#go button").click()
+    wait(browser, "document.getElementById('readout').textContent.includes('difference')")
+    assert re.search(r"[-−]4(\.0+)? ± ", find(browser, "#readout").text), find(browser, "#readout").text
