@@ -120,7 +120,8 @@ class SkippingGuard(GuardABC):
             )
         if (meter := _meter(pl_module)) is not None:
             meter.num_skipped += 1
-        logger.warning("the gradient is not finite at step %d: left out (--on_nan skip)", step)
+        if trainer.is_global_zero:
+            logger.warning("the gradient is not finite at step %d: left out (--on_nan skip)", step)
 
 
 class RollingBackGuard(GuardABC):
@@ -167,10 +168,11 @@ class RollingBackGuard(GuardABC):
         _drop_gradient(pl_module)  # where the next step is queued already, it is of weights that are no more
         if (meter := _meter(pl_module)) is not None:
             meter.num_rolled_back += 1
-        logger.warning(
-            "the gradient is not finite at step %d: back to %s, on with the next samples (--on_nan rollback)",
-            step, self._last if written else "the beginning",
-        )  # fmt: skip
+        if trainer.is_global_zero:
+            logger.warning(
+                "the gradient is not finite at step %d: back to %s, on with the next samples (--on_nan rollback)",
+                step, self._last if written else "the beginning",
+            )  # fmt: skip
 
     @staticmethod
     def _roll_average_back(trainer: pl.Trainer, pl_module: pl.LightningModule, state: dict[str, Any]) -> None:

@@ -71,6 +71,8 @@ def forecast_dataset(
         DataError: a variable, time or level that the Dataset lacks, ambiguous units, another grid.
         SettingsError: wrong settings.
     """
+    if isinstance(num_steps, bool) or not isinstance(num_steps, int | np.integer):
+        raise SettingsError(f"num_steps {num_steps!r}: expected a whole number of at least 1")
     starts = None if init_time is None else _starts(init_time)
     is_many = starts is not None and np.ndim(init_time) > 0
     was_training = forecaster.training

@@ -7,7 +7,7 @@ from typing import Any
 
 import xarray as xr
 
-from py4cast.errors import DataError
+from py4cast.errors import DataError, SettingsError
 from py4cast.regrid import Method
 from py4cast.workflows.python.copies import as_file, in_words_of_python
 from py4cast.workflows.verify.file_case import VerifyFiles
@@ -23,6 +23,7 @@ _WORDS = {
     "--reference": "references",
     "--regrid": "regrid",
     "--rename": "rename",
+    "--variables": "variables",
 }
 Fields = xr.Dataset | str | os.PathLike[str]
 
@@ -58,9 +59,12 @@ def verify(
         DataError: a Dataset that lacks a time, a variable, or fits the other nowhere.
         SettingsError: names that are not there.
     """
+    # one name stands for itself
+    metrics, variables, accumulated = ([v] if isinstance(v, str) else v for v in (metrics, variables, accumulated))
     asked = [f"metrics={list(metrics)!r}".replace("'", '"')] if metrics else []
     with ExitStack() as stack:
-        files = {name: _file(data, name, stack) for name, data in {"forecast": forecast, "truth": truth}.items()}
+        given = {"forecast": forecast, "truth": truth}
+        files = {name: _file(data, name, stack) for name, data in given.items()}
         others = {name: [_file(data, name, stack)] for name, data in (references or {}).items()}
         try:
             wanted = VerifyFiles(
@@ -70,8 +74,10 @@ def verify(
             )  # fmt: skip
             scores, case = verify_files(wanted, num_workers=1)
             case.close()
-        except DataError as error:
-            raise DataError(in_words_of_python(str(error), _WORDS, files)) from None
+        except (DataError, SettingsError) as error:
+            # a path of the user's own stays as it is
+            made = {n: files[n] for n, data in given.items() if not isinstance(data, str | os.PathLike)}
+            raise type(error)(in_words_of_python(str(error), _WORDS, made)) from None
     arrays, coordinates, attributes = netcdf_parts(scores, has_rows=False)
     return xr.Dataset(arrays, coordinates, attributes)
 

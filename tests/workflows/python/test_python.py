@@ -168,3 +168,20 @@ def test_what_the_truth_lacks_is_told_and_members_are_no_truth(caplog: pytest.Lo
     celsius = truth.assign(t2m=(truth["t2m"] - 273.15).assign_attrs(units=""))
     with pytest.raises(DataError, match=r"truth: t2m of .* values from .* \[K\], expected within 150 to 350"):
         py4cast.verify(made.forecasts(), celsius, metrics=["rmse"], climatology="none")
+
+
+def test_one_name_stands_for_itself_and_paths_stay_as_they_are(tmp_path: Path) -> None:
+    scores = py4cast.verify(
+        made.forecasts(), made.analyses(), metrics="rmse", variables="t2m", climatology="none"  # type: ignore[arg-type]
+    )  # fmt: skip
+    assert list(scores["variable"].values) == ["t2m"] and "rmse" in scores and "mae" not in scores
+    with pytest.raises(DataError, match=rf"{tmp_path}/nowhere\.nc"):
+        py4cast.verify(made.forecasts(), tmp_path / "nowhere.nc")
+    with pytest.raises(SettingsError, match="variables x: not in both"):
+        py4cast.verify(made.forecasts(), made.analyses(), variables=["x"])
+
+
+@pytest.mark.parametrize("steps", [None, "2", 1.5, True])
+def test_steps_that_are_no_whole_number_are_refused(steps: Any) -> None:
+    with pytest.raises(SettingsError, match=r"num_steps .*: expected a whole number of at least 1"):
+        forecasters.forecaster().forecast(made.analyses(), num_steps=steps)
