@@ -22,9 +22,10 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-_NUM_NEIGHBOURS = 6  # the farthest of which tells how far points stand from each other
-_REACH = 0.75  # of that distance: more than half a diagonal of squares
-_BEYOND = 5.0  # times as wide as half of the circles are
+_REACH = 1.06  # spacings: more than half a diagonal of squares
+# of the spacing at all three corners of a triangle, or at most of them where one beside it is beyond: how wide its circle is
+_FAR_WIDER, _WIDER = 5.0, 1.1
+_NEARER = 0.3  # share of the neighbours that tells the spacing, since those across a gap are neighbours too
 
 
 class NoCells(ValueError):
@@ -34,7 +35,7 @@ class NoCells(ValueError):
 def voronoi_cells(points: Array) -> Array:
     """The corners of every point's cell, counter-clockwise from outside, `(points, corners, 3)`, the last one repeated.
 
-    Cells at the sides of a region end about half a spacing beyond their points.
+    Cells at the sides of a region, and of large holes in it, end about half a spacing beyond their points.
 
     Args:
         points: unit vectors, `(points, 3)`.
@@ -46,7 +47,7 @@ def voronoi_cells(points: Array) -> Array:
     from scipy.spatial import QhullError, SphericalVoronoi
 
     try:
-        guards = np.zeros((0, 3)) if covers_sphere(points) else _guards(points)
+        guards = _guards(points)
     except QhullError as error:
         raise NoCells(str(error).strip().splitlines()[0]) from None
     generators = np.concatenate([points, guards])
@@ -112,28 +113,64 @@ def covers_sphere(points: Array) -> bool:
 
 def side_points(points: Array) -> NDArray[np.bool_]:
     """Which points stand at the sides of the region that they cover, `(points,)`."""
-    corners, is_beyond = _triangles(points)
+    corners, is_beyond, _ = _triangles(points)
     of_side = np.zeros(len(points), dtype=bool)
     of_side[corners[is_beyond]] = True
     return of_side
 
 
-def _triangles(points: Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Triangles between the points, and which are beyond their region: those whose circle is far wider than most."""
+def _triangles(points: Array) -> tuple[NDArray[np.int64], NDArray[np.bool_], Array]:
+    """Triangles between the points, which of them are beyond what the points cover, and the spacing at each point.
+
+    Beyond is a triangle whose circle is far wider than the spacing at all of its corners, or wider than 60 degrees; and next
+    to such a one, a triangle whose circle is wider than the spacing at most of its corners. Where points stand ever closer,
+    as in a stretched grid, no circle is far wider than the spacing on its coarser side.
+    """
     from scipy.spatial import ConvexHull
 
     hull = ConvexHull(points)
+    corners, beside = np.asarray(hull.simplices, np.int64), np.asarray(hull.neighbors)
     # the plane of a face is as far from the centre as the cosine of its circle's radius; the far side holds no point
     radius = np.arccos(np.clip(-hull.equations[:, 3], -1, 1))
-    return np.asarray(hull.simplices, np.int64), np.asarray(radius > _BEYOND * np.median(radius))
+    spacing = _spacings(points, corners, beside, hull.equations[:, :3])
+    is_beyond = (radius > np.pi / 3) | (radius > _FAR_WIDER * spacing[corners].max(axis=1))
+    is_wide = radius > _WIDER * np.median(spacing[corners], axis=1)
+    while (reached := is_wide & ~is_beyond & is_beyond[beside].any(axis=1)).any():
+        is_beyond |= reached
+    return corners, is_beyond, spacing
+
+
+def _spacings(points: Array, corners: NDArray[np.int64], beside: NDArray[np.int64], centres: Array) -> Array:
+    """How far the nearer neighbours of each point stand, those whose cells have a side in common with its own.
+
+    It is the third one's distance at least: along the rows of a grid near a pole two neighbours stand close.
+    """
+    here, there = np.repeat(np.arange(len(corners)), 3), beside.ravel()
+    # the side between two triangles lies opposite to the corner that the neighbour is numbered by
+    ends = corners[:, [[1, 2], [2, 0], [0, 1]]].reshape(-1, 2)
+    lengths = np.linalg.norm(points[ends[:, 0]] - points[ends[:, 1]], axis=1)
+    # cells that meet at a corner alone, as those of a square do, are no neighbours
+    is_side = np.linalg.norm(centres[here] - centres[there], axis=1) > 1e-4 * lengths
+    owners, values = ends[is_side].T.ravel(), np.tile(lengths[is_side], 2)
+    order = np.lexsort((values, owners))
+    counts = np.bincount(owners, minlength=len(points))
+    firsts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    # every side is met from both triangles
+    chosen = np.minimum(np.maximum((counts - 1) * _NEARER, 4).astype(np.int64), counts - 1)
+    spacing, has_any = np.full(len(points), np.inf), counts > 0
+    spacing[has_any] = values[order][(firsts + chosen)[has_any]]
+    return spacing
 
 
 def _guards(points: Array) -> Array:
     """Points beyond a region's sides: what stands beside a point of a side, mirrored at it, where nothing is."""
     from scipy.spatial import cKDTree
 
-    corners, is_beyond = _triangles(points)
-    of_side = side_points(points)
+    corners, is_beyond, _ = _triangles(points)
+    if not is_beyond.any():
+        return np.zeros((0, 3))
+    of_side = np.zeros(len(points), dtype=bool)
+    of_side[corners[is_beyond]] = True
     pairs = corners[~is_beyond][:, [[0, 1], [1, 2], [2, 0], [1, 0], [2, 1], [0, 2]]].reshape(-1, 2)
     here, beside = np.unique(pairs[of_side[pairs[:, 0]]], axis=0).T
     mirrored = 2 * points[here] - points[beside]
@@ -149,17 +186,18 @@ def _guards(points: Array) -> Array:
     centre = -points.mean(0)
     norm = float(np.linalg.norm(centre))
     # one on the other side of the sphere, without which the cells of few guards would reach round it
-    far = (centre / norm)[None] if norm > 1e-6 else np.zeros((0, 3))
+    far = np.zeros((0, 3)) if norm <= 1e-6 or covers_sphere(points) else (centre / norm)[None]
     return np.concatenate([guards[is_kept], far])
 
 
 def _trimmed(cells: Array, points: Array) -> Array:
     """The cells, those at ragged sides cut to an octagon that reaches as far as neighbours stand."""
-    from scipy.spatial import cKDTree
-
-    count = min(_NUM_NEIGHBOURS + 1, len(points))
-    reach = _REACH * cKDTree(points).query(points, k=[count])[0][:, 0]
-    wide = np.flatnonzero(np.linalg.norm(cells - points[:, None], axis=2).max(1) > 1.5 * reach)
+    corners, is_beyond, spacing = _triangles(points)
+    reach = _REACH * spacing
+    is_wide = np.linalg.norm(cells - points[:, None], axis=2).max(1) > 1.5 * reach
+    is_beside = np.zeros(len(points), dtype=bool)
+    is_beside[corners[is_beyond]] = True
+    wide = np.flatnonzero(is_wide & is_beside)
     if not wide.size:
         return cells
     p, parts = points[wide], cells[wide]

@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
+from py4cast.formats.reduced import octahedral
+from py4cast.grid import EARTH_RADIUS, Grid
 from py4cast.polygons import covers_sphere, polygon_areas, voronoi_cells
+from py4cast.stretched import stretched
 
 
 def directions(count: int, seed: int = 0) -> np.ndarray:
@@ -47,3 +50,27 @@ def test_points_on_a_circle_have_no_cells() -> None:
     angle = np.linspace(0, 6, 8)
     with pytest.raises(ValueError, match="not enough points"):
         voronoi_cells(np.stack([np.cos(angle), np.sin(angle), np.zeros(8)], 1)[:2])
+
+
+def test_cells_beside_a_large_hole_end_half_a_spacing_beyond_their_points() -> None:
+    grid = octahedral(32)
+    lat, lon = grid.latitude[0], grid.longitude[0]
+    is_hole = (np.abs(lat - 45) < 25) & (np.abs((lon - 90 + 180) % 360 - 180) < 45)
+    kept = grid.xyz()[0][~is_hole]
+    areas, true = polygon_areas(voronoi_cells(kept)), grid.cell_areas()[0][~is_hole] / EARTH_RADIUS**2
+    assert (areas / true).max() < 2.5 and areas.sum() == pytest.approx(true.sum(), rel=0.01)
+
+
+def test_a_band_round_the_sphere_is_as_large_as_its_rows() -> None:
+    lat, lon = np.meshgrid(np.arange(60, -61, -5.0), np.arange(0, 360, 5.0), indexing="ij")
+    band = Grid(np.arange(60, -61, -5.0), np.arange(0, 360, 5.0))
+    points = Grid.points(lat.ravel(), lon.ravel())
+    assert points.cell_areas().sum() == pytest.approx(band.cell_areas().sum(), rel=1e-3)
+
+
+@pytest.mark.parametrize("apart_km", [1.0, 10.0, 100.0])
+def test_a_stretched_grid_has_no_holes(apart_km: float) -> None:
+    region = Grid(np.arange(60, 49.9, -0.25), np.arange(-10, 5.1, 0.25))
+    for globe in (octahedral(32), Grid(np.arange(88.75, -89, -2.5), np.arange(0, 360, 2.5))):
+        areas = stretched([region, globe], apart_km)[0].cell_areas()
+        assert areas.sum() == pytest.approx(4 * np.pi * EARTH_RADIUS**2, rel=1e-9)
