@@ -21,6 +21,7 @@ from py4cast.settings import cache_dir, read_json
 
 __all__ = [
     "as_local",
+    "by_address",
     "exists",
     "fetch",
     "fetch_parts",
@@ -40,6 +41,8 @@ _TIMEOUT_S = 60.0
 _MARKS = frozenset(
     {"etag", "mtime", "lastmodified", "generation", "crc", "md5", "contentmd5", "digest", "md5hash", "versionid"}
 )
+# where the files of addresses lie, for messages
+_FETCHED: dict[str, str] = {}
 _progress: list[Callable[[], Any]] = []
 
 
@@ -58,6 +61,13 @@ def url_of(path: object) -> str:
 def as_local(path: str | os.PathLike[str]) -> Path:
     """A path as it is, or the fetched file of an address; raises what `fetch` does."""
     return fetch(url_of(path)) if is_remote(path) else Path(path)
+
+
+def by_address(text: str) -> str:
+    """A message in which the files that were fetched are called by their addresses."""
+    for path, url in _FETCHED.items():
+        text = text.replace(path, url)
+    return text
 
 
 @contextmanager
@@ -141,6 +151,7 @@ def fetch(url: str) -> Path:
     name = name.replace("..", "_")
     target, told = folder / check_name(name, "the file", DataError), folder / "source.json"
     folder.mkdir(parents=True, exist_ok=True)
+    _FETCHED[str(target)] = url
     with lock(folder / ".lock", wait_s=_WAIT_LOCK_S), disk_errors(target):
         version = _tried(url, lambda: _version(fs, path))
         if version["size"] == 0:

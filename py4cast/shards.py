@@ -7,6 +7,7 @@ Reference: S. Rajbhandari et al. (2020), ZeRO: memory optimizations toward train
 arXiv 1910.02054; torch's `fully_shard`.
 """
 
+import warnings
 from typing import Any
 
 import pytorch_lightning as pl
@@ -29,6 +30,8 @@ def shard(network: GriddedNetwork) -> None:
     """Lays the weights of a network out in pieces; once, when ranks have met."""
     if lies_in_pieces(network):
         return
+    # a network's fields are a view of its rows, which nothing changes in place: losses are those of whole weights to the digit
+    warnings.filterwarnings("ignore", r"FSDP2-wrapped module .* returned a view tensor", UserWarning)
     for part in network.shards():
         fully_shard(part)
     fully_shard(network)

@@ -255,3 +255,10 @@ def test_an_s3_server_is_read_like_a_folder(tmp_path: Path, monkeypatch: pytest.
             fetch("s3://bucket/none.nc")
     finally:
         server.stop()
+
+
+def test_a_damaged_file_is_called_by_its_address(server: tuple[Path, str, Faults], tmp_path: Path) -> None:
+    folder, url, _ = server
+    (folder / "page.nc").write_text("<html>no data here</html>")
+    done = py4cast("plot", f"{url}/page.nc", "--output", "x.png", cwd=tmp_path, PY4CAST_ROOTDIR=str(tmp_path / "r"))
+    assert done.returncode == 3 and f"{url}/page.nc" in done.stderr and "remote" not in done.stderr, done.stderr

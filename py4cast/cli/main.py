@@ -120,14 +120,14 @@ def _run(verb: str, words: Sequence[str]) -> int:
     _show_messages()
     level = logging.DEBUG if arguments.verbose else logging.WARNING if arguments.quiet else logging.INFO
     logging.getLogger("py4cast").setLevel(level)
-    from py4cast.remote import show_fetching
+    from py4cast.remote import by_address, show_fetching
 
     try:
         with show_fetching(_bar):
             _verb(verb).run(arguments)
     except Py4castError as error:
         if _speaks(error):
-            sys.stderr.write(f"py4cast {verb}: error: {visible(' '.join(str(error).split()))}\n")
+            sys.stderr.write(f"py4cast {verb}: error: {visible(' '.join(by_address(str(error)).split()))}\n")
         return error.status
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("py4cast"):
