@@ -43,7 +43,7 @@ _TEMPORARY = re.compile(
 )
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _SWEPT: set[Path] = set()
-_OF_ZARR = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
+_OF_ZARR = frozenset({"zarr.json", ".zgroup", ".zarray", ".zmetadata"})
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -67,9 +67,10 @@ def check_place(path: str | os.PathLike[str]) -> None:
         SettingsError: names the folder.
     """
     target = Path(path)
-    if not target.is_dir() or target.is_symlink() or any((target / name).is_file() for name in _OF_ZARR):
+    if not target.is_dir() or target.is_symlink():
         return
-    if target.suffix != ".zarr" or any(target.iterdir()):
+    held = {path.name for path in target.iterdir()}
+    if not held & _OF_ZARR and (held or target.suffix != ".zarr"):
         raise SettingsError(f"{target}: a folder stands there; nothing is written in its place, give another name")
 
 

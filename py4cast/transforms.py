@@ -185,6 +185,8 @@ def transform_of(variable: Variable) -> TransformABC:
     kind, unit = _KINDS[constraint.transform], 1.0
     if kind.units:
         told = f"variables.{variable.name}: transform {constraint.transform}"
+        if not variable.units and kind.units != "1":
+            raise SettingsError(f"{told}: it has no units; give them, such as {kind.units} or degree")
         try:
             unit, offset = conversion(variable.units or "1", kind.units)
         except DataError as error:

@@ -138,8 +138,9 @@ ROOMS = {
         "base clock colours display ensembles graph kept mapping numbers titles turbulence",
         "coast difference hovmoller meteogram profile raster",
         "graticule images maps spectra spread state_error towns",
-        "chart cube error prediction spatial_error",
-        "sheet",
+        "chart cube",
+        "learned sheet",
+        "error prediction spatial_error",
         "animation",
     ],
     "physics": [
@@ -297,7 +298,7 @@ ROOMS = {
         "run",
     ],
     "workflows/train": [
-        "channels constrained folder limits lineage precision sharing",
+        "channels constrained folder limits lineage overlap precision sharing",
         "trainer",
         "transfer",
         "run",

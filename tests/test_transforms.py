@@ -66,6 +66,10 @@ def test_units_that_are_no_fraction_are_refused() -> None:
         made("logit", "K")
     with pytest.raises(SettingsError, match=r"variables.x: transform angle: units 'm s-1'"):
         made("angle", "m s-1")
+    with pytest.raises(
+        SettingsError, match=r"variables.x: transform angle: it has no units; give them, such as radian or degree"
+    ):
+        made("angle", "")
 
 
 @pytest.mark.parametrize(

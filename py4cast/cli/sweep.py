@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from py4cast.cli.base import Verb, add_experiment, whole
+from py4cast.errors import DataError
 
 __all__ = ["VERB"]
 
@@ -45,6 +46,11 @@ def _run(a: argparse.Namespace) -> None:
     ]  # fmt: skip
     show(table_of("combinations, best first", [*places, "objective", "state"], [rows]))
     sys.stdout.write(f"{output}\n")
+    failed = [c for c in combinations if c["state"] == "failed"]
+    if failed and len(failed) == len(combinations):
+        raise DataError(
+            f"all {len(failed)} trials failed; {output}/sweep.md says why, the same command tries them again"
+        )
 
 
 VERB = Verb("train over a space of settings, and tell which are best", _HELP, _arguments, _run)

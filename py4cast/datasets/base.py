@@ -222,8 +222,12 @@ class WindowDataset(DatasetABC):
     @property
     def used(self) -> NDArray[np.int64]:
         """Indices in the series of the instants that its samples use, each once."""
-        window = np.arange(1 - self._num_input_steps, self._num_pred_steps + 1)
-        return np.unique(self._inits[:, None] + window[None, :])
+        return np.unique(self._inits[:, None] + np.arange(1 - self._num_input_steps, self._num_pred_steps + 1))
+
+    @property
+    def instants(self) -> NDArray[np.datetime64]:
+        """Valid times that its samples use, each once."""
+        return np.unique(self.cube.times[self.used])
 
     def __len__(self) -> int:
         return int(self._inits.size)

@@ -72,7 +72,12 @@ def require_samples(
         what = "the data hold" if axis.is_series else "the forecasts start from"
         span = f"{what} {have[0]} to {have[-1]}" if have.size else "the data hold nothing"
         raise DataError(f"period {split} ({period.start} to {period.end}) holds no data; {span}")
-    step = show_duration(axis.step) if axis.length > 1 else "?"
+    if axis.length == 1:
+        raise DataError(
+            f"period {split} ({period.start} to {period.end}) holds {held} starts of one lead time each, of which no forecast can be "
+            f"learned; choose one of the members, if they are analyses"
+        )
+    step = show_duration(axis.step)
     raise DataError(
         f"period {split} ({period.start} to {period.end}) holds {held} instants of {step}, no {length} of them in a row; "
         f"{length} are needed (input steps + predicted steps); ask for fewer steps or a longer period"

@@ -7,8 +7,10 @@ import numpy as np
 from py4cast.namedtensor import NamedTensor
 from py4cast.observers.base import ErrorObserver, emit
 from py4cast.observers.colours import DIFFERENCE, ColourTable
-from py4cast.observers.maps import draw_map
+from py4cast.observers.display import display_of
+from py4cast.observers.learned import draw_learned
 from py4cast.observers.titles import shown_time, times_of
+from py4cast.variables import shorter_arc
 
 __all__ = ["ErrorPlot"]
 
@@ -41,15 +43,17 @@ class ErrorPlot(ErrorObserver):
         axes = figure.subplots(len(names), len(steps), squeeze=False)
         table = ColourTable(DIFFERENCE, is_symmetric=True)
         for row, name in enumerate(names):
+            variable = obj.info.variable(name)
+            shown = display_of(variable)._replace(offset=0.0)
             fields = error[name].squeeze(-1).float().numpy()
-            span = table.span(*fields[steps])
+            fields = fields if variable.turn is None else shorter_arc(fields, variable.turn)
+            span = table.span(*shown.values(fields[steps]))
             for column, step in enumerate(steps):
-                mesh = draw_map(axes[row, column], obj.info, fields[step], table, span)
                 hours = (step + 1) * obj.info.step_duration / np.timedelta64(3600, "s")
-                axes[row, column].set_title(f"{name} +{hours:g} h", fontsize=8)
-                axes[row, column].set_axis_off()
+                title = f"{shown.name}, +{hours:g} h"
+                mesh = draw_learned(axes[row, column], obj.info, variable, fields[step], title, span, shown, table)
             bar = figure.colorbar(mesh, ax=list(axes[row]), shrink=0.85)
-            bar.set_label(f"[{obj.info.units[name]}]", fontsize=7)
+            bar.set_label(shown.units, fontsize=7)
             bar.ax.tick_params(labelsize=6)
         figure.suptitle(f"forecast - truth{self._when}", fontsize=9)
         emit(obj, f"{self.prefix}_error", figure)

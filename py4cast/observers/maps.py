@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from py4cast.dataset_info import DatasetInfo
 from py4cast.grid import Grid
 from py4cast.observers.coast import coastlines, joined
 from py4cast.observers.colours import ColourTable
@@ -14,9 +13,7 @@ from py4cast.observers.raster import as_rectangle, is_north_up, rectangle_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw_field", "draw_map"]
-
-_MASKS = ("lsm", "land_sea_mask", "landsea")
+__all__ = ["draw_field"]
 
 
 def draw_field(
@@ -59,23 +56,3 @@ def _places(grid: Grid) -> tuple[NDArray[Any], NDArray[Any], float]:
     middle = np.cos(np.deg2rad(np.clip(np.mean(grid.latitude), -75, 75)))
     # longitudes run on over the date line
     return np.unwrap(grid.longitude, period=360.0), grid.latitude, 1.0 if grid.is_periodic else 1.0 / float(middle)
-
-
-def draw_map(
-    axes: "Axes", info: DatasetInfo, field: NDArray[Any], table: ColourTable, span: tuple[float, float] | None = None
-) -> Any:
-    """The same of a dataset's field, with the side of its land-sea mask where it has one."""
-    mesh = draw_field(axes, info.grid, field, table, span)
-    x, y, _ = _places(rectangle_of(info.grid))
-    statics = info.statics.grid_static_features
-    for name in _MASKS:
-        if name in statics.feature_names:
-            axes.contour(
-                x,
-                y,
-                as_rectangle(info.grid, statics[name].squeeze(-1).numpy()),
-                levels=[0.5],
-                colors="black",
-                linewidths=0.4,
-            )
-    return mesh

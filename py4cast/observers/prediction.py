@@ -7,8 +7,10 @@ import numpy as np
 from py4cast.namedtensor import NamedTensor
 from py4cast.observers.base import ErrorObserver, emit
 from py4cast.observers.colours import DIFFERENCE, ColourTable, table_of
-from py4cast.observers.maps import draw_map
+from py4cast.observers.display import display_of
+from py4cast.observers.learned import draw_learned
 from py4cast.observers.titles import of_case, times_of
+from py4cast.variables import shorter_arc
 
 __all__ = ["PredictionPlot"]
 
@@ -48,17 +50,24 @@ class PredictionPlot(ErrorObserver):
             for row, name in enumerate(names):
                 forecast = prediction[name].squeeze(-1).float().numpy()
                 truth = target[name].squeeze(-1).float().numpy()
-                table, error = table_of(obj.info.variable(name)), np.asarray(forecast - truth)
-                span = table.span(truth)
+                variable = obj.info.variable(name)
+                shown, error = display_of(variable), np.asarray(forecast - truth)
+                error = error if variable.turn is None else shorter_arc(error, variable.turn)
+                table, of_error = table_of(shown.variable), shown._replace(offset=0.0)
+                span = table.span(shown.values(truth))
                 columns = (
-                    ("truth", truth, table, span),
-                    ("forecast", forecast, table, span),
-                    ("forecast - truth", error, difference, None),
+                    ("truth", truth, shown, table, span),
+                    ("forecast", forecast, shown, table, span),
+                    ("forecast - truth", error, of_error, difference, None),
                 )
-                for column, (title, field, colours, limits) in enumerate(columns):
-                    mesh = draw_map(axes[row, column], obj.info, field, colours, limits)
-                    axes[row, column].set_title(f"{name} {title} [{obj.info.units[name]}]", fontsize=9)
-                    figure.colorbar(mesh, ax=axes[row, column], shrink=0.85).ax.tick_params(labelsize=6)
+                for column, (title, field, how, colours, limits) in enumerate(columns):
+                    panel = axes[row, column]
+                    mesh = draw_learned(
+                        panel, obj.info, variable, field, f"{shown.name}: {title}", limits, how, colours
+                    )
+                    bar = figure.colorbar(mesh, ax=panel, shrink=0.85)
+                    bar.set_label(shown.units, fontsize=7)
+                    bar.ax.tick_params(labelsize=6)
             figure.suptitle(when, fontsize=9)
             emit(obj, f"{self.prefix}_prediction_{number}", figure)
         self._samples.clear()

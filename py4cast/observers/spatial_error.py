@@ -9,11 +9,13 @@ import torch
 from py4cast.namedtensor import NamedTensor
 from py4cast.observers.base import ErrorObserver, emit
 from py4cast.observers.colours import ColourTable
-from py4cast.observers.maps import draw_map
+from py4cast.observers.learned import draw_learned
 from py4cast.observers.titles import Starts
+from py4cast.variables import Variable
 
 __all__ = ["SpatialErrorPlot"]
 
+_LOSS = Variable(name="loss")
 _MAX_MAPS = 6
 
 
@@ -61,8 +63,8 @@ class SpatialErrorPlot(ErrorObserver):
         top = float(np.nanquantile(fields[steps], 0.99)) or 1.0
         for axis, step in zip(axes, steps, strict=True):
             hours = (step + 1) * obj.info.step_duration / np.timedelta64(3600, "s")
-            mesh = draw_map(axis, obj.info, np.where(fields[step] > 0, fields[step], np.nan), table, (0.0, top))
-            axis.set_title(f"mean loss at +{hours:g} h", fontsize=9)
-            figure.colorbar(mesh, ax=axis, shrink=0.85)
+            field, title = np.where(fields[step] > 0, fields[step], np.nan), f"mean loss at +{hours:g} h"
+            mesh = draw_learned(axis, obj.info, _LOSS, field, title, (0.0, top), table=table)
+            figure.colorbar(mesh, ax=axis, shrink=0.85).ax.tick_params(labelsize=6)
         figure.suptitle(self._starts.title("mean loss"), fontsize=9)
         emit(obj, f"{self.prefix}_spatial_error", figure)

@@ -9,6 +9,7 @@ from py4cast.metrics import Aggregator, Layout, MetricABC, make_metrics
 from py4cast.metrics.spectral import Spectrum
 from py4cast.namedtensor import NamedTensor
 from py4cast.observers.base import ErrorObserver, emit
+from py4cast.observers.display import display_of
 from py4cast.observers.titles import Starts, of_case
 
 __all__ = ["SpectraPlot"]
@@ -70,8 +71,9 @@ class SpectraPlot(ErrorObserver):
         panels = list(np.ravel(figure.subplots(rows, columns, squeeze=False)))
         parts = (("forecast", "tab:blue", "-"), ("truth", "black", "-"), ("error", "tab:orange", "--"))
         for axes, name in zip(panels, names, strict=False):
+            shown = display_of(obj.info.variable(name))
             for i, (label, colour, style) in enumerate(parts):
-                held = power[obj.info.predicted.index(name), :, i]
+                held = shown.scale**2 * power[obj.info.predicted.index(name), :, i]
                 axes.loglog(
                     wavelengths, np.where(held > 0, held, np.nan), style, color=colour, label=label, linewidth=1.2
                 )
@@ -79,7 +81,7 @@ class SpectraPlot(ErrorObserver):
             axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axes.xaxis.set_major_formatter(ScalarFormatter())
             axes.xaxis.set_minor_formatter(NullFormatter())
-            axes.set_title(f"{name} [({obj.info.units[name]})²]", fontsize=8)
+            axes.set_title(f"{shown.name} [({shown.units})²]", fontsize=8)
             axes.set_xlabel("wavelength [km]", fontsize=7)
             axes.tick_params(labelsize=6)
         panels[0].legend(fontsize=7)

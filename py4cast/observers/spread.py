@@ -8,6 +8,7 @@ import numpy as np
 from py4cast.metrics import Aggregator, Layout, make_metrics
 from py4cast.namedtensor import NamedTensor
 from py4cast.observers.base import ErrorObserver, emit
+from py4cast.observers.display import display_of
 from py4cast.observers.titles import Starts
 
 __all__ = ["SpreadPlot"]
@@ -64,11 +65,20 @@ class SpreadPlot(ErrorObserver):
         figure = Figure(figsize=(3.6 * columns, 2.7 * rows), layout="constrained")
         panels = list(np.ravel(figure.subplots(rows, columns, squeeze=False)))
         for axes, name in zip(panels, names, strict=False):
-            place = obj.info.predicted.index(name)
-            axes.plot(hours, values["rmse"][:, place], "o-", color="tab:orange", label="RMSE of the mean", markersize=3)
-            axes.plot(hours, values["spread"][:, place], "o-", color="tab:blue", label="spread", markersize=3)
+            place, shown = obj.info.predicted.index(name), display_of(obj.info.variable(name))
+            axes.plot(
+                hours,
+                shown.scale * values["rmse"][:, place],
+                "o-",
+                color="tab:orange",
+                label="RMSE of the mean",
+                markersize=3,
+            )
+            axes.plot(
+                hours, shown.scale * values["spread"][:, place], "o-", color="tab:blue", label="spread", markersize=3
+            )
             axes.set_ylim(bottom=0)
-            axes.set_title(f"{name} [{obj.info.units[name]}]", fontsize=8)
+            axes.set_title(shown.title, fontsize=8)
             axes.set_xlabel("lead time [h]", fontsize=7)
             axes.tick_params(labelsize=6)
         panels[0].legend(fontsize=7)

@@ -9,6 +9,7 @@ from py4cast.metrics import Aggregator, Layout, make_metrics
 from py4cast.namedtensor import NamedTensor
 from py4cast.observers.base import ErrorObserver, emit
 from py4cast.observers.colours import ink_on
+from py4cast.observers.display import display_of
 from py4cast.observers.titles import Starts
 
 __all__ = ["StateErrorPlot"]
@@ -52,6 +53,9 @@ class StateErrorPlot(ErrorObserver):
         values = self._aggregator.values()[self._metric].cpu().numpy()
         self._aggregator = None
         names = obj.info.predicted
+        # errors are in the units of their variables
+        shown = [display_of(obj.info.variable(name)) for name in names]
+        values = values * np.array([how.scale for how in shown])
         hours = (np.arange(1, len(values) + 1) * obj.info.step_duration) / np.timedelta64(3600, "s")
         figure = Figure(figsize=(2 + 0.75 * len(hours), 1.2 + 0.4 * len(names)), layout="constrained")
         axes = figure.subplots()
@@ -61,7 +65,7 @@ class StateErrorPlot(ErrorObserver):
             for index, value in enumerate(row):
                 shade = image.cmap(image.norm(relative[step, index]))
                 axes.text(step, index, f"{value:.3g}", ha="center", va="center", fontsize=7, color=ink_on(shade))
-        axes.set_yticks(range(len(names)), [f"{n} [{obj.info.units[n]}]" for n in names], fontsize=8)
+        axes.set_yticks(range(len(names)), [f"{how.name} [{how.units}]" for how in shown], fontsize=8)
         axes.set_xticks(range(len(hours)), [f"{h:g}" for h in hours], fontsize=8)
         axes.set_xlabel("lead time [h]", fontsize=8)
         axes.set_title(self._metric.upper(), fontsize=9)

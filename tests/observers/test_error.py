@@ -15,7 +15,7 @@ def test_a_row_shows_the_error_of_the_first_sample_over_lead_time(monkeypatch: p
     observer.on_step_end(seen)
     panels = [axes for axes in figures["test_error"].axes if axes.get_title()]
     hours = (1, 3, 5, 7)
-    assert [axes.get_title() for axes in panels] == [f"{name} +{h} h" for name in "abd" for h in hours]
+    assert [axes.get_title() for axes in panels] == [f"{name}, +{h} h" for name in "abd" for h in hours]
     error = (forecast.tensor - truth.tensor)[0].numpy()
     for place, axes in enumerate(panels):
         expected = error[hours[place % 4] - 1, ..., place // 4]

@@ -1,20 +1,15 @@
 """Fields on their grid: where cells lie, proportions, limits, coasts."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from matplotlib.figure import Figure
 
-from py4cast.batch import Statics
 from py4cast.grid import Grid
-from py4cast.namedtensor import NamedTensor
 from py4cast.observers import maps
 from py4cast.observers.colours import ColourTable
-from py4cast.observers.maps import draw_field, draw_map
-from py4cast.testing import make_info
+from py4cast.observers.maps import draw_field
 from tests.observers.watching import limits_of, mesh_of
 
 TABLE = ColourTable("viridis")
@@ -73,19 +68,6 @@ def test_the_coast_lies_between_the_cells(monkeypatch: pytest.MonkeyPatch) -> No
     draw_field(axes, LAT_LON, FIELD, TABLE)
     (line,) = axes.lines
     np.testing.assert_allclose(line.get_xydata(), [[2.5, 61.0], [5.0, 59.5]])
-
-
-@pytest.mark.parametrize("name", ["lsm", "orography"])
-def test_the_side_of_a_land_sea_mask_is_drawn(name: str) -> None:
-    land = torch.zeros(3, 4, 1)
-    land[:, 2:] = 1.0
-    statics = Statics.build(LAT_LON, NamedTensor(land, ["lat", "lon", "features"], [name]))
-    axes = panel()
-    draw_map(axes, replace(make_info((3, 4)), grid=LAT_LON, statics=statics), FIELD, TABLE)
-    sides = [c for c in axes.collections if type(c).__name__ == "QuadContourSet"]
-    assert len(sides) == (name == "lsm")
-    for side in sides:
-        np.testing.assert_allclose(np.concatenate([p.vertices for p in side.get_paths()])[:, 0], 3.5)
 
 
 @pytest.mark.parametrize("north_first", [True, False])

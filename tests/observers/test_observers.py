@@ -71,7 +71,7 @@ def test_the_error_card_shows_the_metric(tmp_path: Path) -> None:
     figure, _ = board.figures["test_state_error_rmse"]
     texts = [t.get_text() for t in figure.axes[0].texts]
     assert texts == ["2"] * 9 and figure.axes[0].get_xlabel() == "lead time [h]"
-    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["a [K]", "b [m s-1]", "d [kg m-2]"]
+    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["a [K]", "b [m s⁻¹]", "d [mm]"]
 
 
 def test_without_logger_and_folder_nothing_is_written(tmp_path: Path) -> None:

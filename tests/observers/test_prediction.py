@@ -15,7 +15,7 @@ def test_a_row_shows_truth_forecast_and_their_difference(monkeypatch: pytest.Mon
     observer.on_step_end(seen)
     panels = [axes for axes in figures["test_prediction_0"].axes if axes.get_title()]
     assert [axes.get_title() for axes in panels[3:6]] == [
-        "b truth [m s-1]", "b forecast [m s-1]", "b forecast - truth [m s-1]",
+        "b: truth", "b: forecast", "b: forecast - truth",
     ]  # fmt: skip
     field = truth.tensor[0, -1, ..., 1].numpy()
     for axes, factor in zip(panels[3:6], (1, 3, 2), strict=True):
@@ -40,7 +40,7 @@ def test_samples_are_the_first_of_the_epoch_over_batches(
     observer.on_step_end(seen)
     assert list(figures) == [f"valid_prediction_{k}" for k in range(len(expected))]
     assert [float(mesh_of(figure.axes[0]).mean()) for figure in figures.values()] == expected
-    assert all(titles(figure)[0] == "a truth [K]" and len(titles(figure)) == 3 for figure in figures.values())
+    assert all(titles(figure)[0] == "a: truth" and len(titles(figure)) == 3 for figure in figures.values())
     figures.clear()
     observer.on_step_end(seen)
     assert not figures

@@ -28,7 +28,7 @@ def test_a_forecast_of_half_the_truth_has_a_quarter_of_its_power(monkeypatch: py
     assert list(shown) == ["forecast", "truth", "error"]
     np.testing.assert_allclose(shown["forecast"], shown["truth"] / 4, rtol=1e-5)
     np.testing.assert_allclose(shown["error"], shown["truth"] / 4, rtol=1e-5)
-    assert titles(figures["test_spectra"]) == ["a [(K)²]", "b [(m s-1)²]", "d [(kg m-2)²]"]
+    assert titles(figures["test_spectra"]) == ["a [(K)²]", "b [(m s⁻¹)²]", "d [(mm)²]"]
 
 
 def test_the_first_eight_forecasts_of_an_epoch_count(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ def test_curves_are_the_deviation_of_members_and_the_error_of_their_mean(monkeyp
         observer.update(seen, forecast, truth)
     observer.on_step_end(seen)
     figure = figures["test_spread"]
-    assert titles(figure) == ["a [K]", "b [m s-1]", "d [kg m-2]"]
+    assert titles(figure) == ["a [K]", "b [m s⁻¹]", "d [mm]"]
     for axes in figure.axes:
         shown = {line.get_label(): np.asarray(line.get_xydata(), dtype=float) for line in axes.lines}
         np.testing.assert_allclose(shown["RMSE of the mean"], np.array([[1.0, 1], [2, 2], [3, 3]]), rtol=1e-5)

@@ -133,7 +133,11 @@ class MembersCube(_IndexedCube):
         starts = np.arange(axis.init_times.size) * axis.num_members
         runs = (starts[:, None] + places[None]).ravel()
         indices = (runs[:, None] * axis.length + np.arange(axis.length)[None]).ravel()
-        super().__init__(source, TimeAxis.forecasts(axis.init_times, axis.lead_times, members), indices)
+        chosen = TimeAxis.forecasts(axis.init_times, axis.lead_times, members)
+        # one member of analyses is a series like any other
+        if len(members) == 1 and axis.length == 1 and not axis.lead_times.any():
+            chosen = TimeAxis.series(axis.init_times)
+        super().__init__(source, chosen, indices)
 
 
 def align(cubes: Sequence[CubeABC]) -> list[CubeABC]:

@@ -214,7 +214,7 @@ class Catalogue:
 
         Raises:
             SettingsError: a store, which the catalogue only points at.
-            DataError: the copy is gone.
+            DataError: the copy is gone, or is not what was registered.
         """
         if not item.copy:
             raise SettingsError(f"{item.label}: the catalogue holds no copy of a {item.kind}; it was at {item.path}")
@@ -229,6 +229,11 @@ class Catalogue:
             raise DataError(f"{source}: the catalogue's copy of {item.label} is gone")
         with atomic_path(target) as temporary:
             shutil.copyfile(source, temporary)
+            # copies are called by their checksums
+            if (digest := sha256_of(temporary)) != copy.partition(".")[0]:
+                raise DataError(
+                    f"{source}: the catalogue's copy of {item.label} has changed: its checksum is {digest[:16]}…"
+                )
         return target
 
 

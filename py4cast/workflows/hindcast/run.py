@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from py4cast.atomic import lock, sha256_of, write_json
+from py4cast.atomic import check_name, lock, sha256_of, write_json
 from py4cast.errors import DataError, SettingsError
 from py4cast.formats import Heading
 from py4cast.progress import Progress
@@ -286,7 +286,8 @@ def _check_files(spread: _Spread, stood: Sequence[Path]) -> None:
     """Refuses files that stand and are of other hindcasts; what these are made by and of is kept in a file beside them."""
     output = Path(spread.asked.output[0])
     fixed = next(folder for folder in output.absolute().parents if "{" not in str(folder))
-    kept = fixed / f".{re.sub(r'[^A-Za-z0-9._-]+', '_', output.name)}.hindcasts.json"
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", output.name)
+    kept = fixed / check_name(f"{name[-100:]}.hindcasts.json", "the hindcasts of")
     document = _document(spread.asked, spread.starts, spread.variables)
     document.pop("init_times")
     before = read_json(kept) if kept.is_file() else {}

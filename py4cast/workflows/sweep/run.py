@@ -72,7 +72,7 @@ def sweep(
         raise SettingsError(f"--num_workers {num_workers}: expected at least 1")
     campaign = Campaign("sweep", asked)
     if asked.search == "optuna":
-        return _led(asked, output, campaign.name, num_workers, progress)
+        return _led(asked, output, campaign.name, num_workers, share, progress)
     trials = _trials(asked)
     mine = trials[share[0] :: share[1]]
     if progress is not None:
@@ -149,23 +149,36 @@ def _make(asked: SweepSettings, output: Path, campaign: str, trial: Trial) -> No
 
 
 def _write(asked: SweepSettings, output: Path, trials: Sequence[Trial]) -> list[dict[str, Any]]:
-    rows = [row for row in (trial.row(output) for trial in trials) if row is not None]
+    rows = [row for row in (trial.row(output) for trial in trials) if row is not None and _is_of(row, asked)]
     return write_sweep(output, rows, asked.objective, len(trials), asked.direction == "lowest")
 
 
+def _is_of(row: dict[str, Any], asked: SweepSettings) -> bool:
+    """Whether a row is judged by the objective of the sweep, which may have been another one before."""
+    return bool(row.get("of", asked.objective) == asked.objective)
+
+
 def _led(
-    asked: SweepSettings, output: Path, campaign: str, num_workers: int, progress: Progress | None
+    asked: SweepSettings,
+    output: Path,
+    campaign: str,
+    num_workers: int,
+    share: tuple[int, int],
+    progress: Progress | None,
 ) -> list[dict[str, Any]]:
-    """A sweep that Optuna leads."""
+    """A sweep that Optuna leads; several tasks share its study."""
     from py4cast.workflows.sweep.study import Study
 
     study = Study(asked, output, campaign)
-    study.retry_killed()
+    if share[1] == 1:  # of several tasks, one cannot tell what another is at from what was killed
+        study.retry_killed()
     made = study.num_made()
     left = max(0, (asked.num_trials or 0) - made)
     if progress is not None:
         progress.start("trials", left)
-    for _ in _spread(_lead, [(asked, output, campaign, made + n) for n in range(left)], num_workers):
+    for _ in _spread(
+        _lead, [(asked, output, campaign, made + n * share[1] + share[0]) for n in range(left)], num_workers
+    ):
         _write_led(asked, output)
         if progress is not None:
             progress.step()
@@ -181,5 +194,5 @@ def _lead(asked: SweepSettings, output: Path, campaign: str, number: int) -> Non
 
 
 def _write_led(asked: SweepSettings, output: Path) -> list[dict[str, Any]]:
-    rows = [read_json(path) for path in sorted((output / "trials").glob("*.json"))]
+    rows = [row for path in sorted((output / "trials").glob("*.json")) if _is_of(row := read_json(path), asked)]
     return write_sweep(output, rows, asked.objective, 0, asked.direction == "lowest")

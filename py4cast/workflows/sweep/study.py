@@ -6,7 +6,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
-from py4cast.errors import SettingsError
+from py4cast.errors import BusyError, SettingsError
 from py4cast.workflows.sweep.settings import SweepSettings
 from py4cast.workflows.sweep.trial import Trial
 
@@ -81,7 +81,8 @@ class Study:
 
     def make_next(self) -> None:
         """Makes one trial more: all seeds of the values that Optuna suggests."""
-        self._study.optimize(self._objective, n_trials=1)
+        # values that another task is at are drawn anew
+        self._study.optimize(self._objective, n_trials=1, catch=(BusyError,))
 
     def _objective(self, trial: Any) -> float:
         values = {axis.place: axis.suggest(trial) for axis in self._axes}

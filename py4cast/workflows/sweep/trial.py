@@ -18,6 +18,10 @@ from py4cast.workflows.experiments.campaign import digest_of, trained
 __all__ = ["Trial", "objective_of"]
 
 
+class UnknownObjective(SettingsError):
+    """Raised where trainings log nothing of the name of the objective."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
     """Creates one training of a sweep.
@@ -61,19 +65,32 @@ class Trial:
         """
         from py4cast.workflows.train.run import run_folder
 
-        if (row := self.row(output)) is not None:
-            return row
+        # what diverged does so again; data and disks may have changed
+        row = self.row(output)
+        if row is not None and (row.get("state") != "failed" or row.get("status") == NumericalError.status):
+            return self._of_objective(row, output, objective)
         folder = run_folder(self.config, campaign, self.name)
         began = time.perf_counter()
-        result: dict[str, Any] = {"values": dict(self.values), "seed": self.seed, "run": str(folder)}
+        result: dict[str, Any] = {"values": dict(self.values), "seed": self.seed, "run": str(folder), "of": objective}
         try:
             with trained(self.config, campaign, self.name, callbacks):
-                result |= {"state": "done", **objective_of(folder / "metrics.csv", objective)}
+                worth = objective_of(folder / "metrics.csv", objective)
+            result |= {"state": "done", **worth}
+        except UnknownObjective:
+            raise  # of every trial: none need be trained for it
         except (SettingsError, DataError, NumericalError, SpaceError) as error:
-            result |= {"state": "failed", "error": " ".join(str(error).split())}
+            result |= {"state": "failed", "status": error.status, "error": " ".join(str(error).split())}
         result["seconds"] = time.perf_counter() - began
         self.keep(output, result)
         return result
+
+    def _of_objective(self, row: dict[str, Any], output: Path, objective: str) -> dict[str, Any]:
+        """A row that was made before, judged by what is asked for now."""
+        if row.get("state") != "done" or row.get("of", objective) == objective:
+            return row
+        row = {**row, "of": objective, **objective_of(Path(row["run"]) / "metrics.csv", objective)}
+        self.keep(output, row)
+        return row
 
     def keep(self, output: Path, row: Mapping[str, Any]) -> None:
         """Writes what it was worth."""
@@ -86,7 +103,7 @@ def objective_of(metrics: Path, objective: str) -> dict[str, Any]:
     """The objective at the epoch of the lowest mean validation loss, and that epoch (from 0).
 
     Raises:
-        SettingsError: nothing of this name was logged.
+        UnknownObjective: nothing of this name was logged.
     """
     by_epoch: dict[int, dict[str, float]] = {}
     with metrics.open(newline="") as stream:
@@ -94,7 +111,7 @@ def objective_of(metrics: Path, objective: str) -> dict[str, Any]:
             by_epoch.setdefault(int(row["epoch"]), {})[row["name"]] = float(row["value"])
     names = sorted({name for values in by_epoch.values() for name in values if name.startswith("val_")})
     if objective not in names:
-        raise SettingsError(f"objective {objective!r} was not logged{nearest(objective, names)}")
+        raise UnknownObjective(f"objective {objective!r} was not logged{nearest(objective, names)}")
     losses = {e: v["val_mean_loss"] for e, v in by_epoch.items() if math.isfinite(v.get("val_mean_loss", math.nan))}
     scored = {e: loss for e, loss in losses.items() if objective in by_epoch[e]}
     if not scored:

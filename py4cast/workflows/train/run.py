@@ -33,6 +33,7 @@ from py4cast.learned import learned_info
 from py4cast.lightning import AutoRegressiveLightning
 from py4cast.losses import registry as losses
 from py4cast.losses.on_areas import on_areas, weighted
+from py4cast.metrics import Layout
 from py4cast.metrics.climatology import Climatology
 from py4cast.metrics.score_set import ScoreSet
 from py4cast.models.synchronised import synchronise
@@ -51,6 +52,7 @@ from py4cast.workflows.train.constrained import constrained
 from py4cast.workflows.train.folder import begin, last_checkpoint, process_rank, run_folder, without_empty_folder
 from py4cast.workflows.train.limits import check_shards, out_of_memory, restored_determinism, set_device_defaults
 from py4cast.workflows.train.lineage import git_state
+from py4cast.workflows.train.overlap import check_splits
 from py4cast.workflows.train.sharing import compare_ranks, share_samples, sharing_of, window_of
 from py4cast.workflows.train.trainer import make_callbacks, make_trainer
 from py4cast.workflows.train.transfer import freeze, transfer
@@ -228,9 +230,8 @@ def _make(
     datasets = _load_data(config, decoded.dataset, folder)
     info = datasets[0].info
     _check_keys(info)
-    for split, dataset in zip(("train", "valid", "test"), datasets, strict=True):
-        if len(dataset) == 0:
-            raise DataError(f"dataset {info.name!r}: the split {split} holds no sample")
+    check_splits(datasets)
+    Layout.of(info, config.scores)  # areas that are not there are told before anything is learned
     with Bar() as bar:
         info = constrained(info, config.variables, datasets[0], folder / "learned_statistics.json", bar)
     forecaster = Forecaster.build(

@@ -271,3 +271,13 @@ def test_fixed_fields_are_those_of_the_first_part_and_every_part_is_closed() -> 
     cube.close()
     assert [getattr(p, "closings", None) for p in parts] == [1, 1]
     assert cube.fingerprint != ConcatCube(parts[:1]).fingerprint
+
+
+def test_one_member_of_analyses_is_a_series() -> None:
+    several = numbered(forecasts([0, 6, 12], [0], (0, 5, 9)))
+    cube = MembersCube(several, (5,))
+    assert cube.axis.is_series and cube.axis.times.tolist() == several.axis.init_times.tolist()
+    assert (
+        not MembersCube(several, (5, 9)).axis.is_series
+        and not MembersCube(numbered(forecasts([0, 6], [6], (0, 5))), (5,)).axis.is_series
+    )

@@ -215,3 +215,16 @@ def test_a_catalogue_that_points_elsewhere_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the copy '../../a.nc': expected letters"):
         held.fetch(held.find("x"), tmp_path / "out.nc")
     assert not (tmp_path / "out.nc").exists()
+
+
+def test_a_copy_that_has_changed_is_not_handed_out(tmp_path: Path) -> None:
+    held, (path, _) = Catalogue(tmp_path / "catalogue"), made(tmp_path / "made")
+    held.register(item_of(path), "uk")
+    (copy,) = (tmp_path / "catalogue" / "files").glob("*.safetensors")
+    copy.chmod(0o644)
+    content = bytearray(copy.read_bytes())
+    content[-100] ^= 0xFF
+    copy.write_bytes(content)
+    with pytest.raises(DataError, match=r"the catalogue's copy of uk:1 has changed"):
+        held.fetch(held.find("uk"), tmp_path / "back.safetensors")
+    assert not (tmp_path / "back.safetensors").exists()

@@ -165,3 +165,28 @@ def test_the_verb_shows_the_combinations(tmp_path: Path) -> None:
     assert "combinations, best first" in done.stdout and done.stdout.endswith("out\n")
     refused = py4cast("sweep", str(path), "--set", "objectiv=val_x", cwd=tmp_path)
     assert refused.returncode == 2 and "objectiv" in refused.stderr
+
+
+def test_another_objective_is_read_anew_and_an_unknown_one_ends_the_sweep(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    before = {c["values"]["optim.lr"]: c["objective"] for c in sweep(written(tmp_path), out)}
+    after = sweep(written(tmp_path, objective="val_rmse/t2m_1h"), out)
+    fresh = sweep(written(tmp_path, objective="val_rmse/t2m_1h"), tmp_path / "fresh")
+    assert [(c["values"], c["objective"]) for c in after] == [(c["values"], c["objective"]) for c in fresh]
+    assert all(c["objective"] != before[c["values"]["optim.lr"]] for c in after)
+    with pytest.raises(SettingsError, match="objective 'val_nonsense' was not logged"):
+        sweep(written(tmp_path, objective="val_nonsense"), out)
+
+
+def test_what_failed_by_its_data_is_tried_again_and_told(tmp_path: Path) -> None:
+    path = written(tmp_path, space={"optim.lr": [0.01]})
+    first = sweep(path, tmp_path / "out")[0]
+    (kept,) = (tmp_path / "out" / "trials").glob("*.json")
+    row = json.loads(kept.read_text())
+    kept.write_text(json.dumps({**row, "state": "failed", "status": 3, "error": "no file", "objective": None}))
+    again = sweep(path, tmp_path / "out")[0]
+    assert {**again, "seconds": 0} == {**first, "seconds": 0}
+    kept.write_text(json.dumps({**row, "state": "failed", "status": 4, "error": "not finite", "objective": None}))
+    assert sweep(path, tmp_path / "out")[0]["state"] == "failed", "what diverged does so again"
+    done = py4cast("sweep", str(path), "--output", str(tmp_path / "out"))
+    assert done.returncode == 3 and "all 1 trials failed" in done.stderr
