@@ -29,6 +29,7 @@ __all__ = [
     "is_remote",
     "put_files",
     "show_fetching",
+    "text_at",
     "url_of",
 ]
 
@@ -113,6 +114,15 @@ def exists(url: str) -> bool:
         return bool(fs.exists(path))
     except Exception:
         return False
+
+
+def text_at(url: str) -> str | None:
+    """The text of a small file at an address; None where there is none, or it cannot be had."""
+    try:
+        fs, path = _filesystem(url)
+        return bytes(fs.cat_file(path)).decode()
+    except Exception:
+        return None
 
 
 def find_remote(url: str) -> list[str]:

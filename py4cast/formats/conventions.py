@@ -163,7 +163,9 @@ def variable_attributes(variable: Variable, heading: Heading) -> dict[str, Any]:
         for n, (coordinate_dims, _, _) in forecast_coordinates(heading).items()
         if (coordinate_dims != (n,) or n not in dims) and n not in others
     )
-    attrs: dict[str, Any] = {"units": variable.units, "long_name": variable.name, "coordinates": beside}
+    attrs: dict[str, Any] = {"long_name": variable.name, "coordinates": beside}
+    if variable.units:  # empty units would say that it has no dimension
+        attrs = {"units": variable.units, **attrs}
     if variable.standard_name:
         attrs["standard_name"] = variable.standard_name
     if variable.level is not None:

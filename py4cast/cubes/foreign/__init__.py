@@ -36,7 +36,10 @@ def open_cube(path: Path, kind: str | None = None) -> CubeABC:
         DataError: nothing there, or nothing that any kind can open.
     """
     if is_remote(path):
-        return registry.get(kind or "cf")(path) if is_remote_zarr(path) else open_cube(as_local(path), kind)
+        if not is_remote_zarr(path):
+            return open_cube(as_local(path), kind)
+        marks = [name for name in registry.names() if name != "cf" and registry.get(name).fits(path)]
+        return registry.get(kind or next(iter(marks), "cf"))(path)
     if kind == "prepared" or (kind is None and (path / MARKER).is_file()):
         return PreparedStore(path)
     if not path.exists():

@@ -21,6 +21,7 @@ from py4cast.cubes.store.mapped import groups
 from py4cast.errors import DataError
 from py4cast.formats.reduced import gaussian_of
 from py4cast.grid import Grid
+from py4cast.remote import is_remote, text_at, url_of
 from py4cast.timeline import evenly, is_on, step_of, steps_between
 from py4cast.units import normalise
 from py4cast.variables import Variable
@@ -30,13 +31,21 @@ __all__ = ["AnemoiCube"]
 
 def _attributes(path: Path) -> Mapping[str, Any]:
     for name, place in ((".zattrs", None), ("zarr.json", "attributes")):
-        if (path / name).is_file():
+        text = _text(path, name)
+        if text is not None:
             try:
-                document = json.loads((path / name).read_text())
+                document = json.loads(text)
             except ValueError:
                 return {}
             return dict(document.get(place, {})) if place else dict(document)
     return {}
+
+
+def _text(path: Path, name: str) -> str | None:
+    """A file of a store, which may lie at an address."""
+    if is_remote(path):
+        return text_at(f"{url_of(path).rstrip('/')}/{name}")
+    return (path / name).read_text() if (path / name).is_file() else None
 
 
 class AnemoiCube(ForeignCube):
@@ -46,19 +55,20 @@ class AnemoiCube(ForeignCube):
     def fits(cls, path: Path) -> bool:
         attributes = _attributes(path)
         return ("variables" in attributes and "dates" in str(attributes.get("dimensions", ""))) or (
-            "variables_metadata" in attributes and (path / "data").is_dir()
+            "variables_metadata" in attributes and (is_remote(path) or (path / "data").is_dir())
         )
 
     def open(self) -> None:
         import zarr
 
-        group: Any = zarr.open_group(self.path, mode="r", use_consolidated=False)
+        place = url_of(self.path).rstrip("/") if is_remote(self.path) else self.path
+        group: Any = zarr.open_group(place, mode="r", use_consolidated=False)
         attributes: Mapping[str, Any] = dict(group.attrs)
         layout = attributes.get("layout") or attributes.get("format") or "gridded"
         self._data: Any = group["data"]
         if self._data.ndim != 4 or layout not in ("gridded", "zarr2", "zarr3"):
             raise DataError(f"{self.path}: an Anemoi dataset of layout {layout!r}; gridded ones are read")
-        self._whole = whole_chunks(Path(self.path) / "data")
+        self._whole = None if is_remote(self.path) else whole_chunks(Path(self.path) / "data")
         dates = np.asarray(group["dates"]).astype("datetime64[s]")
         self._places, times = _regular(dates, self.path)
         members = self._data.shape[2]

@@ -2,7 +2,7 @@
 
 import fnmatch
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from py4cast.workflows.train.channels import Channels, Ends, Names, channels_of,
 __all__ = ["Transfer", "freeze", "transfer"]
 
 logger = logging.getLogger(__name__)
+_TOLD = 8  # names
 # strategies that read the network's output alike
 _OUTPUTS_ALIKE = (("scaled_ar", "ensemble"),)
 
@@ -32,19 +33,23 @@ class Transfer(NamedTuple):
         enlarged: carried over by the names of inputs and outputs; zero for inputs that are new, so that they change nothing
             at the start.
         new: drawn afresh; the source has none such, or of another shape.
+        ends: what became of inputs and outputs, by name.
     """
 
     kept: list[str]
     enlarged: list[str]
     new: list[str]
+    ends: list[str]
 
     def __str__(self) -> str:
         parts = [f"{len(self.kept)} weights carried over"]
         parts += (
-            [f"{len(self.enlarged)} enlarged for new inputs ({', '.join(self.enlarged[:3])})"] if self.enlarged else []
+            [f"{len(self.enlarged)} fitted to other inputs or outputs ({', '.join(self.enlarged[:3])})"]
+            if self.enlarged
+            else []
         )
         parts += [f"{len(self.new)} new ({', '.join(self.new[:3])})"] if self.new else []
-        return ", ".join(parts)
+        return "; ".join([", ".join(parts), *self.ends])
 
 
 def transfer(forecaster: Forecaster, path: Path) -> Transfer:
@@ -66,7 +71,7 @@ def transfer(forecaster: Forecaster, path: Path) -> Transfer:
     is_other = is_foreign(path) or not is_saved(path)
     source = _foreign(forecaster, path, mine, ends) if is_other else _saved(forecaster, path)
     given, weights = source.channels, source.weights
-    told, state = Transfer([], [], []), forecaster.network.state_dict()
+    told, state = Transfer([], [], [], _of_ends(mine, given)), forecaster.network.state_dict()
     learned = _learned(forecaster.network)
     for name, fresh in state.items():
         if name not in learned:
@@ -82,6 +87,35 @@ def transfer(forecaster: Forecaster, path: Path) -> Transfer:
         raise DataError(f"--init_from {path}: nothing of it fits this network: {source.difference}")
     forecaster.network.load_state_dict(state)
     return told
+
+
+def _of_ends(mine: Channels, given: Channels | None) -> list[str]:
+    """Inputs and outputs that are new or left out, where both sides say what theirs are."""
+    if given is None or None in given.outputs:
+        return []
+    pairs = (
+        ("new inputs, which begin with zero", mine.inputs, given.inputs),
+        ("inputs left out", given.inputs, mine.inputs),
+        ("new outputs, drawn afresh", mine.outputs, given.outputs),
+        ("outputs left out", given.outputs, mine.outputs),
+    )
+    lines = []
+    for what, names, others in pairs:
+        different = [_told(name) for name in names if name not in set(others)]
+        more = f" and {len(different) - _TOLD} more" if len(different) > _TOLD else ""
+        lines += [f"{what}: {', '.join(different[:_TOLD])}{more}"] if different else []
+    return lines
+
+
+def _told(name: Hashable) -> str:
+    """An input or output as the JSON beside weights names it."""
+    if not isinstance(name, tuple):
+        return str(name)
+    return (
+        f"{name[2]}@{name[1]}"
+        if name[0] == "state"
+        else " ".join(map(str, name[1:] if name[0] in ("static", "forcing") else name))
+    )
 
 
 class _Source(NamedTuple):

@@ -8,12 +8,14 @@ import pytest
 import zarr
 from numpy.typing import NDArray
 
+from py4cast.cubes.files import open_fields
 from py4cast.cubes.foreign.anemoi import AnemoiCube
 from py4cast.errors import DataError
 from py4cast.formats.reduced import octahedral
 from py4cast.grid import EARTH_RADIUS, Grid
 from py4cast.testing import check_cube
 from tests.cubes.numbered import GRID, planes_of, value
+from tests.loopback import served
 from tests.weather_files import HOUR, START
 
 
@@ -178,3 +180,11 @@ def test_points_that_are_none_are_told(tmp_path: Path, what: str) -> None:
     }[what]  # fmt: skip
     with pytest.raises(DataError, match=message):
         AnemoiCube(path)
+
+
+def test_a_store_at_an_address_is_read_in_place(tmp_path: Path) -> None:
+    local = AnemoiCube(store(tmp_path / "a.zarr", [0, 6, 12], field_shape=[3, 4]))
+    with served(tmp_path) as (url, _):
+        cube = open_fields([f"{url}/a.zarr"])
+        assert type(cube).__name__ == "AnemoiCube" and cube.axis.times.tolist() == local.axis.times.tolist()
+        np.testing.assert_array_equal(planes_of(cube), planes_of(local))

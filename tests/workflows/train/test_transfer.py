@@ -31,7 +31,9 @@ def test_an_ensemble_begins_with_the_forecast_of_the_deterministic_one(model: st
     fresh = made("ensemble", model, seed=1)
     told = transfer(fresh, tmp_path / "f.safetensors")
     assert len(told.enlarged) == 1 and told.new == [] and len(told.kept) > 3
-    assert "1 enlarged for new inputs" in str(told)
+    assert "1 fitted to other inputs or outputs" in str(told) and "new inputs, which begin with zero: noise 0" in str(
+        told
+    )
     batch = make_batch(INFO)
     expected = Forecaster.load(tmp_path / "f.safetensors").forecast(batch).tensor
     members = fresh.forecast(batch, num_members=3).tensor
@@ -127,6 +129,10 @@ def test_variables_are_found_again_by_name(tmp_path: Path) -> None:
     more = made(seed=2)
     before = {name: value.clone() for name, value in more.network.state_dict().items()}
     told = transfer(more, tmp_path / "fewer.safetensors")
+    assert told.ends == [
+        f"new inputs, which begin with zero: {dropped}@-1, {dropped}@0",
+        f"new outputs, drawn afresh: {dropped}",
+    ]
     ends, channels, given = (
         ends_of(more),
         channels_of(more),
