@@ -211,8 +211,11 @@ def _decode_union(hint: Any, value: Any, where: str, problems: _Problems) -> Any
         decoded = _decode(option, value, where, trial)
         if not trial:
             return decoded
-        # the option that got furthest (an object whose inside is wrong) tells most
-        if dataclasses.is_dataclass(option) and isinstance(value, dict):
+        # the option that got furthest (an object or a list whose inside is wrong) tells most
+        origin = get_origin(option) or option
+        is_object = dataclasses.is_dataclass(option) or (isinstance(origin, type) and issubclass(origin, Mapping))
+        is_list = isinstance(origin, type) and issubclass(origin, list | tuple)
+        if (is_object and isinstance(value, dict)) or (is_list and isinstance(value, list | tuple) and value):
             best = trial
     if best is not None:
         problems.extend(best)

@@ -181,3 +181,23 @@ def test_roots_are_read_when_called(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.delenv("PY4CAST_ROOTDIR")
     monkeypatch.chdir(tmp_path)
     assert root_dir() == tmp_path / "py4cast_runs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roles(Settings):
+    roles: dict[str, Inner] | None = setting(None, "of variables")
+    steps: tuple[int, ...] | str = setting("all", "some of them")
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ({"roles": {"msl": {"nam": "x"}}}, r"roles.msl.nam: unknown setting"),
+        ({"roles": 3}, r"roles: expected object of object or null, found 3"),
+        ({"steps": [1, "b"]}, r'steps\[1\]: expected int, found "b"'),
+        ({"steps": 2.5}, r"steps: expected list of \[int, ...\] or text, found 2.5"),
+    ],
+)
+def test_what_is_wrong_within_an_object_that_may_be_left_out_is_told(document: dict, told: str) -> None:
+    with pytest.raises(SettingsError, match=told):
+        Roles.from_dict(document)
