@@ -213,14 +213,12 @@ def _decode_union(hint: Any, value: Any, where: str, problems: _Problems) -> Any
             return decoded
         # the option that got furthest (an object or a list whose inside is wrong) tells most
         origin = get_origin(option) or option
-        is_object = dataclasses.is_dataclass(option) or (isinstance(origin, type) and issubclass(origin, Mapping))
-        is_list = isinstance(origin, type) and issubclass(origin, list | tuple)
-        if (is_object and isinstance(value, dict)) or (is_list and isinstance(value, list | tuple) and value):
+        is_object = dataclasses.is_dataclass(option) or origin in (dict, Mapping)
+        if (is_object and isinstance(value, dict)) or (origin in (list, tuple) and isinstance(value, list | tuple)):
             best = trial
-    if best is not None:
-        problems.extend(best)
-    else:
+    if best is None:
         problems.expected(where, hint, value)
+    problems.extend(best or ())
     return _FAILED
 
 
