@@ -14,6 +14,7 @@ __all__ = [
     "Py4castError",
     "SettingsError",
     "SpaceError",
+    "first_line",
     "nearest",
 ]
 
@@ -54,6 +55,11 @@ class SpaceError(Py4castError, OSError):
 
 class BusyError(Py4castError, RuntimeError):
     """A file or folder that another process holds: exit status 1."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line; its kind where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

@@ -42,3 +42,10 @@ def test_the_nearest_name_is_told_whatever_its_case() -> None:
 def test_many_names_are_cut() -> None:
     text = nearest("xyz", [f"n{i:03d}" for i in range(40)])
     assert text.endswith("n029, ...") and "n030" not in text
+
+
+def test_an_error_that_says_nothing_is_called_by_its_kind() -> None:
+    from py4cast.errors import first_line
+
+    assert first_line(ValueError()) == "ValueError" and first_line(KeyError("x")) == "'x'"
+    assert first_line(OSError("\n one\ntwo")) == "one"

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from py4cast.atomic import atomic_path
-from py4cast.errors import DataError
+from py4cast.errors import DataError, first_line
 from py4cast.formats.cf import CfReader
 
 __all__ = ["NetcdfReader", "as_disk_error", "read_arrays", "write_arrays"]
@@ -69,4 +69,4 @@ def read_arrays(path: Path) -> tuple[dict[str, tuple[tuple[str, ...], Any, dict[
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (OSError, ValueError, RuntimeError) as error:
-        raise DataError(f"{path}: damaged, or no NetCDF: {str(error).splitlines()[0]}") from None
+        raise DataError(f"{path}: damaged, or no NetCDF: {first_line(error)}") from None

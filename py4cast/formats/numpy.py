@@ -12,7 +12,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from py4cast.errors import DataError
+from py4cast.errors import DataError, first_line
 from py4cast.formats.base import ArrayDescription, ReaderABC, Record
 from py4cast.grid import Grid
 
@@ -122,7 +122,7 @@ class NumpyReader(ReaderABC):
         except DataError:
             raise
         except Exception as error:
-            raise DataError(f"{self.path}: damaged, or no NumPy file: {str(error).splitlines()[0]}") from None
+            raise DataError(f"{self.path}: damaged, or no NumPy file: {first_line(error)}") from None
         sizes = {
             "lat": arrays.grid.shape[0], "lon": arrays.grid.shape[1],
             "lead_time": len(arrays.lead_times), "member": len(arrays.members),

@@ -17,7 +17,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from py4cast.errors import DataError, nearest
+from py4cast.errors import DataError, first_line, nearest
 from py4cast.text import csv_text
 from py4cast.units import normalise
 
@@ -146,7 +146,7 @@ def _pieces(file: Path) -> Iterator[pd.DataFrame]:
     except ImportError:
         raise DataError(f"{file}: reading Parquet needs pyarrow: pip install py4cast[stations]") from None
     except (ValueError, OSError, pd.errors.ParserError) as error:
-        raise DataError(f"{file}: cannot be read as a table: {str(error).splitlines()[0]}") from None
+        raise DataError(f"{file}: cannot be read as a table: {first_line(error)}") from None
 
 
 def _columns(file: Path, headings: Sequence[str], free: Sequence[str] = ("elevation",)) -> dict[str, str]:
@@ -166,7 +166,7 @@ def _times(file: Path, column: Any) -> NDArray[np.datetime64]:
     try:
         parsed = pd.to_datetime(column, utc=True)
     except (ValueError, TypeError) as error:
-        raise DataError(f"{file}: a time that is none: {str(error).splitlines()[0][:200]}") from None
+        raise DataError(f"{file}: a time that is none: {first_line(error)[:200]}") from None
     if parsed.isna().any():
         raise DataError(
             f"{file}: {int(parsed.isna().sum())} rows have no time, first the one numbered {parsed.index[parsed.isna()][0]}"
@@ -278,9 +278,7 @@ def _from_netcdf(file: Path) -> Stations:
     except DataError:
         raise
     except Exception as error:
-        raise DataError(
-            f"{file}: cannot be read as stations: {(str(error) or type(error).__name__).splitlines()[0]}"
-        ) from None
+        raise DataError(f"{file}: cannot be read as stations: {first_line(error)}") from None
 
 
 def _from_dataset(file: Path, data: xr.Dataset) -> Stations:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import torch
 
-from py4cast.errors import SettingsError, nearest
+from py4cast.errors import SettingsError, first_line, nearest
 from py4cast.forecaster import Forecaster
 from py4cast.given import Given
 from py4cast.steppers.base import Array, StepperABC
@@ -77,7 +77,7 @@ def _device(name: str | None) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise SettingsError(f"--device {name}: not available here: {str(error).splitlines()[0]}") from None
+        raise SettingsError(f"--device {name}: not available here: {first_line(error)}") from None
     return device
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from py4cast.errors import DataError, SettingsError
+from py4cast.errors import DataError, SettingsError, first_line
 from py4cast.given import Given
 from py4cast.saved import check_header, damaged_as_errors
 from py4cast.settings import parse_json
@@ -57,7 +57,8 @@ class OnnxStepper(StepperABC):
             self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
             metadata = self._session.get_modelmeta().custom_metadata_map
         except Exception as error:  # ONNX Runtime has a class of its own for every cause
-            raise DataError(f"{path}: damaged, or no ONNX file: {str(error).splitlines()[0][:300]}") from None
+            reason = first_line(error)[:300]
+            raise DataError(f"{path}: damaged, or no ONNX file: {reason}") from None
         if HEADER not in metadata:
             raise DataError(f"{path}: an ONNX file, but not exported by py4cast: its metadata have no key {HEADER!r}")
         header = check_header(_parsed(metadata[HEADER], path), str(path))

@@ -3,6 +3,7 @@
 import hashlib
 from abc import abstractmethod
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ from numpy.typing import NDArray
 
 from py4cast.cubes.base import Planes
 from py4cast.cubes.kept import KeptCube
-from py4cast.errors import DataError, nearest
+from py4cast.errors import DataError, first_line, nearest
 from py4cast.formats.icechunk import HEAD
 from py4cast.grid import Grid
 from py4cast.remote import is_remote
 
 __all__ = ["ForeignCube"]
 
+_AT_ONCE = 8  # variables of a store at an address
 _METADATA = (".zmetadata", "zarr.json", ".zattrs", ".zgroup", HEAD)
 
 
@@ -37,7 +39,7 @@ class ForeignCube(KeptCube):
         except DataError:
             raise
         except Exception as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
+            reason = first_line(error)
             reason = f"it has no {reason}" if isinstance(error, KeyError) else reason
             raise DataError(
                 f"{path}: cannot be opened as {type(self).__name__.removesuffix('Cube')}: {reason}"
@@ -68,14 +70,25 @@ class ForeignCube(KeptCube):
         return self._fingerprint
 
     def read(self, names: Sequence[str], start: int, stop: int, out: Planes) -> None:
-        for row, name in enumerate(names):
+        for name in names:
             if name not in self.names:
                 raise DataError(f"{self.path}: no variable {name!r}{nearest(name, self.names)}")
+
+        def read_one(row: int, name: str) -> None:
             try:
                 np.copyto(out[row], self.plane_block(name, start, stop), casting="same_kind")
             except (OSError, RuntimeError, ValueError, KeyError) as error:
                 when = f"{self.times[start]} to {self.times[stop - 1]}"
-                raise DataError(f"{self.path}: {name} of {when} cannot be read: {str(error).splitlines()[0]}") from None
+                reason = first_line(error)
+                raise DataError(f"{self.path}: {name} of {when} cannot be read: {reason}") from None
+
+        if len(names) > 1 and is_remote(self.path):
+            # what lies far away is waited for together
+            with ThreadPoolExecutor(min(_AT_ONCE, len(names))) as threads:
+                list(threads.map(read_one, range(len(names)), names))
+            return
+        for row, name in enumerate(names):
+            read_one(row, name)
 
     def available(self, names: Sequence[str]) -> NDArray[np.bool_]:
         return np.ones(self.axis.size, dtype=bool)
