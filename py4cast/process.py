@@ -7,7 +7,14 @@ import os
 import sys
 from pathlib import Path
 
-__all__ = ["available_memory_bytes", "end_with_parent", "give_memory_back", "keep_memory", "sleep_while_waiting"]
+__all__ = [
+    "available_memory_bytes",
+    "end_with_parent",
+    "give_memory_back",
+    "keep_memory",
+    "process_rank",
+    "sleep_while_waiting",
+]
 
 # of mallopt(3)
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
@@ -60,6 +67,14 @@ def give_memory_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform.startswith("linux") else None
     if trim is not None:
         trim(0)
+
+
+def process_rank() -> int:
+    """The rank of this process in its job, as torchrun, SLURM or Lightning's launcher tell it."""
+    for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"):
+        if os.environ.get(name, "").isdigit():
+            return int(os.environ[name])
+    return 0
 
 
 def end_with_parent() -> None:

@@ -19,7 +19,7 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger
 
 from py4cast.atomic import write_text
 from py4cast.epoch import epoch_values
-from py4cast.errors import SettingsError
+from py4cast.errors import SettingsError, first_line
 from py4cast.metrics.score_set import ScoreSet
 from py4cast.text import csv_cell
 
@@ -82,7 +82,7 @@ def loggers_of(folder: Path, has_board: bool, mlflow: str | None, experiment: st
         except ModuleNotFoundError as error:
             raise SettingsError(f"train.mlflow: {error}; pip install py4cast[mlflow]") from None
         except Exception as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            reason = first_line(error)
             raise SettingsError(f"train.mlflow {mlflow!r}: {reason}") from None
     return loggers
 

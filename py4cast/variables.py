@@ -256,13 +256,15 @@ class Variable:
         return decode(cls, dict(document), where="variable")
 
 
-def shorter_arc(difference: Any, turn: float) -> Any:
-    """Differences of directions the short way round, from −turn/2 to turn/2; arrays or tensors.
+def shorter_arc(difference: Any, turn: float | None) -> Any:
+    """Differences of directions the short way round, from −turn/2 to turn/2, other ones as they are; arrays or tensors.
 
     Args:
-        difference: of two directions, in their units.
-        turn: a whole one, in the same units.
+        difference: of two values, in their units.
+        turn: a whole one, in the same units; None for what is no direction.
     """
+    if turn is None:
+        return difference
     return (difference + turn / 2) % turn - turn / 2
 
 

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from py4cast.cli.base import Parser, Verb
 from py4cast.errors import Py4castError, SettingsError, nearest
-from py4cast.process import keep_memory, sleep_while_waiting
+from py4cast.process import keep_memory, process_rank, sleep_while_waiting
 from py4cast.text import visible
 
 __all__ = ["main"]
@@ -153,9 +153,7 @@ def _speaks(error: Py4castError) -> bool:
 
     Of wrong settings another one waits: the first has the same, and its launcher then ends the others.
     """
-    told = [os.environ.get(name, "") for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK")]
-    rank = int(next((text for text in told if text.isdigit()), "0"))
-    if rank == 0 or (error.status != _STOPPED and not isinstance(error, SettingsError)):
+    if process_rank() == 0 or (error.status != _STOPPED and not isinstance(error, SettingsError)):
         return True
     if error.status == _STOPPED:
         return False

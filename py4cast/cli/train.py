@@ -10,6 +10,7 @@ from typing import Any
 
 from py4cast.cli.base import Verb, add_data, whole
 from py4cast.errors import SettingsError
+from py4cast.process import process_rank
 
 __all__ = ["VERB", "document_of", "training_arguments"]
 
@@ -263,7 +264,7 @@ def _run(a: argparse.Namespace) -> None:
         raise SettingsError("--resume needs the --run_name of the run to go on with")
     # mistakes are told before Lightning is loaded, which takes seconds
     from py4cast.workflows.terminal import score_table, show
-    from py4cast.workflows.train.run import process_rank, train
+    from py4cast.workflows.train.run import train
 
     further: dict[str, Any] = {"init_from": a.init_from} if a.init_from else {}
     if placement != Placement():
@@ -301,7 +302,6 @@ def _default_run_name() -> str:
     if "SLURM_JOB_ID" in os.environ:
         return f"slurm-{os.environ['SLURM_JOB_ID']}.{os.environ.get('SLURM_STEP_ID', '0')}"
     from py4cast.job import Job
-    from py4cast.workflows.train.run import process_rank
 
     name = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S")
     job = Job.of()

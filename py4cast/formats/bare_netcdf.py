@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from py4cast.errors import DataError
+from py4cast.errors import DataError, first_line
 from py4cast.formats.base import ArrayDescription, ReaderABC, Record
 from py4cast.formats.numpy import told_by
 from py4cast.grid import Grid
@@ -31,7 +31,7 @@ class BareNetcdfReader(ReaderABC):
         try:
             self._data = xr.open_dataset(path, engine="netcdf4", cache=False, decode_times=False)
         except Exception as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
+            reason = first_line(error)
             raise DataError(f"{path}: damaged, or not a NetCDF file: {reason}") from None
 
     def _axis(self, array: xr.DataArray, kind: str) -> list[tuple[int, float | None]]:

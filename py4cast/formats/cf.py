@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from py4cast.errors import DataError
+from py4cast.errors import DataError, first_line
 from py4cast.formats.base import ReaderABC, Record
 from py4cast.formats.cf_axes import is_latitude, is_longitude, kind_of, level_type
 from py4cast.formats.cf_dataset import plain
@@ -49,7 +49,7 @@ class CfReader(ReaderABC):
         except FileNotFoundError:
             raise DataError(f"{path}: no such file") from None
         except Exception as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
+            reason = first_line(error)
             raise DataError(f"{path}: damaged, or not a {self.what}: {reason}") from None
         try:
             self.data, self._problems = plain(opened, path, time)
@@ -57,7 +57,7 @@ class CfReader(ReaderABC):
             opened.close()
             if isinstance(error, DataError):
                 raise
-            reason = (str(error) or type(error).__name__).splitlines()[0]
+            reason = first_line(error)
             raise DataError(f"{path}: damaged coordinates: {reason}") from None
         self._opened = opened  # what is made of it does not close the file
         self._bare: dict[str, tuple[xr.Variable, tuple[Hashable, Hashable] | None]] = {}

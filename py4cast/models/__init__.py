@@ -11,7 +11,7 @@ from torch import nn
 
 from py4cast.batch import Statics
 from py4cast.dataset_info import InputInfo
-from py4cast.errors import DataError, SettingsError, nearest
+from py4cast.errors import DataError, SettingsError, first_line, nearest
 from py4cast.grid import Grid
 from py4cast.models.base import GriddedNetwork, GridModel, ModelABC, NodeModel
 from py4cast.models.image import ImageModel
@@ -99,7 +99,7 @@ def build_network(
     except DataError:
         raise
     except (ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise SettingsError(f"model {name!r} cannot be made with {_shown(settings)}: {reason}") from error
     if not issubclass(kind, nn.Module):
         raise SettingsError(f"model {name!r}: {kind.__name__} is no torch.nn.Module")

@@ -45,8 +45,7 @@ class ErrorPlot(ErrorObserver):
         for row, name in enumerate(names):
             variable = obj.info.variable(name)
             shown = display_of(variable)._replace(offset=0.0)
-            fields = error[name].squeeze(-1).float().numpy()
-            fields = fields if variable.turn is None else shorter_arc(fields, variable.turn)
+            fields = shorter_arc(error[name].squeeze(-1).float().numpy(), variable.turn)
             span = table.span(*shown.values(fields[steps]))
             for column, step in enumerate(steps):
                 hours = (step + 1) * obj.info.step_duration / np.timedelta64(3600, "s")

@@ -51,8 +51,7 @@ class PredictionPlot(ErrorObserver):
                 forecast = prediction[name].squeeze(-1).float().numpy()
                 truth = target[name].squeeze(-1).float().numpy()
                 variable = obj.info.variable(name)
-                shown, error = display_of(variable), np.asarray(forecast - truth)
-                error = error if variable.turn is None else shorter_arc(error, variable.turn)
+                shown, error = display_of(variable), shorter_arc(np.asarray(forecast - truth), variable.turn)
                 table, of_error = table_of(shown.variable), shown._replace(offset=0.0)
                 span = table.span(shown.values(truth))
                 columns = (

@@ -140,8 +140,7 @@ def mean_of(variable: Variable, members: NDArray[np.float32]) -> NDArray[np.floa
 
 def difference_of(variable: Variable, first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
     """One field less another; of directions the shorter arc."""
-    apart, turn = first - second, variable.turn
-    return np.asarray(apart if turn is None else shorter_arc(apart, turn))
+    return np.asarray(shorter_arc(first - second, variable.turn))
 
 
 def isolines_of(cube: CubeABC, asked: str) -> Variable | None:

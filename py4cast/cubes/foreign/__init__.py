@@ -38,8 +38,10 @@ def open_cube(path: Path, kind: str | None = None) -> CubeABC:
     if is_remote(path):
         if not is_remote_zarr(path):
             return open_cube(as_local(path), kind)
-        marks = [name for name in registry.names() if name != "cf" and registry.get(name).fits(path)]
-        return registry.get(kind or next(iter(marks), "cf"))(path)
+        if kind is None:
+            marks = [name for name in registry.names() if name != "cf" and registry.get(name).fits(path)]
+            kind = next(iter(marks), "cf")
+        return registry.get(kind)(path)
     if kind == "prepared" or (kind is None and (path / MARKER).is_file()):
         return PreparedStore(path)
     if not path.exists():

@@ -55,10 +55,10 @@ def place_on(grid: Grid, text: str) -> Place:
     """
     try:
         lat, lon = (float(part) for part in text.split(","))
+        if not np.isfinite([lat, lon]).all():
+            raise ValueError
     except ValueError:
         raise SettingsError(f"--at {text!r}: expected LATITUDE,LONGITUDE, such as 48.85,2.35") from None
-    if not np.isfinite([lat, lon]).all():
-        raise SettingsError(f"--at {text!r}: expected LATITUDE,LONGITUDE, such as 48.85,2.35")
     if abs(lat) > 90:
         raise SettingsError(f"--at {text}: latitude {lat:g} is beyond 90 degrees")
     phi, lam = np.deg2rad([lat, lon])

@@ -12,7 +12,7 @@ from py4cast.errors import SettingsError
 from py4cast.settings import read_json, root_dir
 from py4cast.workflows.config import RunConfig
 
-__all__ = ["begin", "last_checkpoint", "process_rank", "run_folder", "without_empty_folder"]
+__all__ = ["begin", "last_checkpoint", "run_folder", "without_empty_folder"]
 
 
 def run_folder(config: RunConfig, campaign: str, run_name: str) -> Path:
@@ -28,14 +28,6 @@ def run_folder(config: RunConfig, campaign: str, run_name: str) -> Path:
     for what, part in parts:
         folder = folder / check_name(part, what)
     return folder
-
-
-def process_rank() -> int:
-    """The rank of this process in its job, as torchrun, SLURM or Lightning's launcher tell it."""
-    for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"):
-        if os.environ.get(name, "").isdigit():
-            return int(os.environ[name])
-    return 0
 
 
 def begin(folder: Path, config: RunConfig, resume: bool) -> Path | None:

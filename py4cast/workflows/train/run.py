@@ -39,6 +39,7 @@ from py4cast.metrics.score_set import ScoreSet
 from py4cast.models.synchronised import synchronise
 from py4cast.observers import ErrorObserver
 from py4cast.observers import registry as observers
+from py4cast.process import process_rank
 from py4cast.progress import Preparation
 from py4cast.rollout_length import RolloutLength
 from py4cast.settings import settings_of
@@ -49,7 +50,7 @@ from py4cast.workflows.config import Decoded, RunConfig, TrainSettings
 from py4cast.workflows.page.score_page import write_page
 from py4cast.workflows.terminal import Bar
 from py4cast.workflows.train.constrained import constrained
-from py4cast.workflows.train.folder import begin, last_checkpoint, process_rank, run_folder, without_empty_folder
+from py4cast.workflows.train.folder import begin, last_checkpoint, run_folder, without_empty_folder
 from py4cast.workflows.train.limits import check_shards, out_of_memory, restored_determinism, set_device_defaults
 from py4cast.workflows.train.lineage import git_state
 from py4cast.workflows.train.overlap import check_splits

@@ -113,12 +113,19 @@ class Folder:
             return entry.name
         return entries[0].name if entries else None
 
-    def starts(self, name: str) -> list[str]:
-        """The starts of a forecast's file, the newest first; of one alone, or of analyses, none."""
+    def _entry(self, name: str) -> Entry:
         entry = next((e for e in self.entries() if e.name == name), None)
         if entry is None:
-            return []
-        cube = open_fields([entry.path])
+            raise DataError(f"{name}: not here any more, or never was")
+        return entry
+
+    def starts(self, name: str) -> list[str]:
+        """The starts of a forecast's file, the newest first; of one alone, or of analyses, none.
+
+        Raises:
+            DataError: no such forecast here, or one that cannot be read.
+        """
+        cube = open_fields([self._entry(name).path])
         try:
             times = [] if cube.axis.is_series else [str(t.astype("datetime64[m]")) for t in cube.axis.init_times]
         finally:
@@ -136,9 +143,7 @@ class Folder:
             DataError: no such forecast here, or one that cannot be read.
             SettingsError: several starts and none chosen, or a page that would be too large.
         """
-        entry = next((e for e in self.entries() if e.name == name), None)
-        if entry is None:
-            raise DataError(f"{name}: not here any more, or never was")
+        entry = self._entry(name)
         key = (entry.name, entry.written, entry.size, init_time or "")
         with self._lock:
             if key not in self._pages:
@@ -275,14 +280,22 @@ class _Handler(BaseHTTPRequestHandler):
                 target = f"/view/{_quoted(newest)}" if newest else "/"
                 return HTTPStatus.SEE_OTHER, "", {"Location": target}
             if place.startswith("/view/"):
-                starts = [] if chosen else self.folder.starts(name)
-                page = _choice(name, starts) if starts else self.folder.page(name, chosen)
-                return HTTPStatus.OK, page, {}
+                return HTTPStatus.OK, self._view(name, chosen), {}
         except SettingsError as error:
             return HTTPStatus.UNPROCESSABLE_ENTITY, _told(error), {}
         except (Py4castError, OSError) as error:
             return HTTPStatus.NOT_FOUND, _told(error), {}
         return HTTPStatus.NOT_FOUND, _plain("Nothing here", '<p><a href="/">The list</a></p>'), {}
+
+    def _view(self, name: str, init_time: str | None) -> str:
+        """The page of a forecast, or of its starts where there are several and none is chosen."""
+        try:
+            return self.folder.page(name, init_time)
+        except SettingsError:
+            starts = [] if init_time else self.folder.starts(name)
+            if not starts:
+                raise
+            return _choice(name, starts)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: what is asked for is nobody's business."""
