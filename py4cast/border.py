@@ -84,12 +84,8 @@ def _near_sides(grid: Grid, km: float) -> NDArray[np.bool_]:
     if not 0 < km < 20_000:
         raise SettingsError(f"border_km {km:g}: expected more than 0, less than 20000")
     vectors = grid.xyz().reshape(-1, 3)
-    if grid.is_rectangular:
-        edges = np.abs(grid.row_edges())
-        has_sides = not grid.is_plane and not (grid.is_periodic and min(edges[0], edges[-1]) >= 90.0)
-    else:
-        has_sides = not covers_sphere(vectors)
-    if not has_sides:
+    is_round = covers_sphere(vectors) if not grid.is_rectangular else grid.periodicity[1] and not any(grid.is_open)
+    if is_round:
         where = "is doubly periodic" if grid.is_plane else "goes round the globe"
         raise SettingsError(f"border_km {km:g}: the grid {where} and has no sides")
     sides = grid.border_mask(1).ravel() if grid.is_rectangular else side_points(vectors)

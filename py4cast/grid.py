@@ -182,6 +182,12 @@ class Grid:
         """Whether the last row is the neighbour of the first one, and the last column of the first one."""
         return self.is_plane, self.is_plane or self.is_periodic
 
+    @property
+    def is_open(self) -> tuple[bool, bool]:
+        """Whether a rectangle has a side at its first row and at its last one, as it has none at a pole or where rows meet."""
+        edges = [90.0] if self.is_plane else np.abs(self.row_edges())
+        return bool(edges[0] < 90.0), bool(edges[-1] < 90.0)
+
     def latitude_2d(self) -> Array:
         """Latitude of every cell [degrees north], `(lat, lon)`."""
         return self.latitude if self.is_projected else np.broadcast_to(self.latitude[:, None], self.shape)
@@ -265,11 +271,10 @@ class Grid:
             )
         mask = np.ones(self.shape, dtype=bool)
         if border_size and self.periodicity[1]:
-            edges = [90.0] if self.is_plane else np.abs(self.row_edges())
-            if min(edges[0], edges[-1]) >= 90.0:
+            if not any(self.is_open):
                 where = "is doubly periodic" if self.is_plane else "goes round the globe"
                 raise SettingsError(f"border_size {border_size}: the grid {where} and has no border; expected 0")
-            first, last = (border_size if edge < 90.0 else 0 for edge in (edges[0], edges[-1]))
+            first, last = (border_size if is_open else 0 for is_open in self.is_open)
             mask[first : self.shape[0] - last] = False
             return mask
         mask[border_size : self.shape[0] - border_size, border_size : self.shape[1] - border_size] = False
