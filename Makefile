@@ -35,7 +35,7 @@ types: setup
 
 # the packages that benchmarks and tests of parity compare with, each in a folder of its own beside the environment
 peers: setup
-	for peer in neural_lam mfai anemoi anemoi_models mllam cartopy; do \
+	for peer in neural_lam mfai anemoi anemoi_models mllam cartopy earth2studio; do \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .peers/$$peer -r benchmarks/peers/$$peer.txt || exit 1; \
 	done
 

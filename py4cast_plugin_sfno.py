@@ -3,7 +3,8 @@
     pip install py4cast[sfno]
     py4cast train --dataset_conf globe.json --model sfno --set model.embed_dim=64
 
-Nothing of torch-harmonics is imported before the model is asked for, and without it the name does not exist.
+Nothing of torch-harmonics is imported before the model is asked for; without it the name does not exist, and who
+asks for it is told what to install.
 
 Reference: B. Bonev et al. (2023), Spherical Fourier Neural Operators, arXiv 2306.03838.
 """
@@ -59,6 +60,20 @@ def rows_of(grid: Grid) -> tuple[str, bool]:
     )
 
 
+def network_class() -> Any:
+    """The network of torch-harmonics.
+
+    Raises:
+        SettingsError: torch-harmonics does not load, as one that was built for another torch.
+    """
+    try:
+        from torch_harmonics.examples.models.sfno import SphericalFourierNeuralOperator
+    except (ImportError, OSError) as error:
+        cause = str(error).splitlines()[0]
+        raise SettingsError(f"model 'sfno' needs a torch-harmonics that loads beside this torch: {cause}") from error
+    return SphericalFourierNeuralOperator
+
+
 if importlib.util.find_spec("torch_harmonics") is not None:
     import torch
     from torch import Tensor
@@ -83,9 +98,7 @@ if importlib.util.find_spec("torch_harmonics") is not None:
 
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what torch says of itself while it is asked what it can compile
-                from torch_harmonics.examples.models.sfno import SphericalFourierNeuralOperator
-
-                self.network = SphericalFourierNeuralOperator(
+                self.network = network_class()(
                     img_size=grid.shape, grid=rows, in_chans=num_input_features, out_chans=num_output_features,
                     embed_dim=settings.embed_dim, num_layers=settings.num_layers, scale_factor=settings.scale_factor,
                     mlp_ratio=settings.mlp_ratio,

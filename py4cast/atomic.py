@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from py4cast.errors import BusyError, Py4castError, SettingsError, SpaceError
+from py4cast.text import is_remote
 
 __all__ = [
     "atomic_path",
@@ -61,12 +62,14 @@ def check_name(name: str, what: str, error: type[Py4castError] = SettingsError) 
 
 
 def check_place(path: str | os.PathLike[str]) -> None:
-    """Refuses to write where a folder stands that is no Zarr store: all that it holds would be lost.
+    """Refuses to write at an address, or where a folder stands that is no Zarr store: all that it holds would be lost.
 
     Raises:
-        SettingsError: names the folder.
+        SettingsError: names the place.
     """
     target = Path(path)
+    if is_remote(path):
+        raise SettingsError(f"{path}: nothing is written at an address; give a place here")
     if not target.is_dir() or target.is_symlink():
         return
     held = {path.name for path in target.iterdir()}

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar, cast
 
 from py4cast.errors import SettingsError, nearest
@@ -94,10 +95,18 @@ class Registry(Generic[T]):
         contract: import path of the abstract class, such as `"py4cast.models.base:ModelABC"`.
         builtin: name → import path of this package's own.
         mark: a word without which a plugin module holds none of these, so that it is not imported for them.
+        extras: how names start that come with an extra of this package → that extra, told where it is not installed.
     """
 
-    def __init__(self, kind: str, contract: str, builtin: Mapping[str, str], mark: str = "") -> None:
-        self.kind, self._mark = kind, mark
+    def __init__(
+        self,
+        kind: str,
+        contract: str,
+        builtin: Mapping[str, str],
+        mark: str = "",
+        extras: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self.kind, self._mark, self._extras = kind, mark, extras
         self.group = f"py4cast.{_PLURALS.get(kind, kind + 's')}"
         self._contract = contract
         self._entries = {n: Entry(n, p, "py4cast") for n, p in builtin.items()}
@@ -149,7 +158,9 @@ class Registry(Generic[T]):
             broken = "; ".join(
                 f"{e.path} of {e.origin} is broken: {e.error}" for e in self._entries.values() if e.error
             )
-            hint = nearest(name, self.names()) + (f"; {broken}" if broken else "")
+            extra = next((e for start, e in self._extras.items() if name.lower().startswith(start)), None)
+            hint = f"; it comes with pip install 'py4cast[{extra}]'" if extra else nearest(name, self.names())
+            hint += f"; {broken}" if broken else ""
             raise SettingsError(f"unknown {self.kind} {name!r}{hint}")
         if entry.rivals:
             wanted = ", ".join(entry.rivals)

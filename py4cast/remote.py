@@ -18,6 +18,7 @@ from py4cast.atomic import check_name, disk_errors, lock, sha256_of, write_json
 from py4cast.errors import DataError, SettingsError
 from py4cast.progress import Progress, Silent
 from py4cast.settings import cache_dir, read_json
+from py4cast.text import SCHEME, is_remote
 
 __all__ = [
     "as_local",
@@ -27,35 +28,33 @@ __all__ = [
     "fetch_parts",
     "find_remote",
     "is_remote",
+    "names_at",
     "put_files",
     "show_fetching",
     "text_at",
+    "texts_at",
     "url_of",
 ]
 
 logger = logging.getLogger(__name__)
-# pathlib makes one slash of two
-_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):/+")
 _ATTEMPTS, _FIRST_WAIT_S, _BLOCK, _WAIT_LOCK_S = 5, 0.5, 1 << 20, 3600.0
 _TIMEOUT_S = 60.0
 # what file systems tell of a file that tells one version of it from another, however they spell it
 _MARKS = frozenset(
     {"etag", "mtime", "lastmodified", "generation", "crc", "md5", "contentmd5", "digest", "md5hash", "versionid"}
 )
+# within the names of errors of credentials, which clouds give with any status
+_CREDENTIALS = ("Credential", "ExpiredToken", "InvalidToken", "RefreshError", "SSOError")
+_NOTHING = "nothing is there"
 # where the files of addresses lie, for messages
 _FETCHED: dict[str, str] = {}
 _progress: list[Callable[[], Any]] = []
 
 
-def is_remote(path: object) -> bool:
-    """Whether a path or text is an address."""
-    return bool(_SCHEME.match(str(path)))
-
-
 def url_of(path: object) -> str:
     """The address of a path or text, as it was before a `Path` was made of it."""
     return "::".join(
-        _SCHEME.sub(lambda m: f"{m[1]}://" + ("/" if m[1] == "file" else ""), part) for part in str(path).split("::")
+        SCHEME.sub(lambda m: f"{m[1]}://" + ("/" if m[1] == "file" else ""), part) for part in str(path).split("::")
     )
 
 
@@ -125,6 +124,41 @@ def text_at(url: str) -> str | None:
         return None
 
 
+def texts_at(url: str, names: Sequence[str]) -> dict[str, str]:
+    """The texts of small files under an address, asked for together; those that are not there are left out.
+
+    Raises:
+        DataError: none is there, and the place is refused or cannot be reached.
+        SettingsError: an unknown kind of address.
+    """
+    fs, root = _filesystem(url.rstrip("/"))
+    places = {f"{root}/{name}": name for name in names}
+    if not places:
+        return {}
+
+    def read() -> dict[str, str]:
+        answers = fs.cat(list(places), on_error="return")
+        texts = {places[place]: data.decode() for place, data in answers.items() if isinstance(data, bytes)}
+        errors = [answer for answer in answers.values() if isinstance(answer, Exception)]
+        # some places refuse what is not there; what is there then tells that they can be read
+        others = [error for error in errors if _verdict(error.__cause__ or error, "") != _NOTHING]
+        if others and not texts:
+            raise others[0]
+        return texts
+
+    return dict(_tried(url, read))
+
+
+def names_at(url: str) -> list[str]:
+    """The names of what stands under an address, sorted; none where it cannot be listed, as of most servers of pages."""
+    fs, root = _filesystem(url.rstrip("/"))
+    try:
+        fs.invalidate_cache()
+        return sorted(str(place).rstrip("/").rsplit("/", 1)[-1] for place in fs.ls(root, detail=False))
+    except Exception:
+        return []
+
+
 def find_remote(url: str) -> list[str]:
     """The addresses that a pattern with `*`, `?` or `[…]` means, sorted; itself without any.
 
@@ -134,10 +168,12 @@ def find_remote(url: str) -> list[str]:
     if not any(c in url for c in "*?["):
         return [url]
     fs, path = _filesystem(url)
-    try:
-        matches = sorted(fs.glob(path))
-    except Exception as error:
-        raise DataError(f"{url}: cannot be listed: {_line(error)}") from None
+
+    def listed() -> list[str]:
+        fs.invalidate_cache()  # files come, while a process goes on
+        return sorted(fs.glob(path))
+
+    matches = _tried(url, listed)
     if not matches:
         raise DataError(f"no file matches {url}")
     return [fs.unstrip_protocol(match) for match in matches]
@@ -226,6 +262,7 @@ def put_files(paths: Sequence[Path], url: str) -> None:
 
 def _version(fs: Any, path: str) -> dict[str, Any]:
     """What tells one version of a file from another."""
+    fs.invalidate_cache()  # a listing of before tells what was
     info = fs.info(path)
     known = {key: str(value) for key, value in info.items() if value and re.sub(r"[-_]", "", key).lower() in _MARKS}
     size = info.get("size")
@@ -283,16 +320,27 @@ def _tried(url: str, work: Callable[[], Any]) -> Any:
         except Exception as error:
             # fsspec says of any failure over HTTP that nothing is there; what it was stands behind
             cause = error.__cause__ or error
-            status = getattr(cause, "status", None)
-            if status in (401, 403) or isinstance(cause, PermissionError):
-                raise DataError(
-                    f"{url}: access is refused ({_line(cause)}); credentials are needed, or are wrong"
-                ) from None
-            if status in (404, 410) or isinstance(cause, FileNotFoundError):
-                raise DataError(f"{url}: nothing is there") from None
             reason = _line(cause)
+            if (verdict := _verdict(cause, reason)) is not None:
+                raise DataError(f"{url}: {verdict}") from None
             logger.info("%s: %s; attempt %d of %d", url, reason, attempt + 1, _ATTEMPTS)
     raise DataError(f"{url}: cannot be read, after {_ATTEMPTS} attempts: {reason}")
+
+
+def _verdict(error: BaseException, reason: str) -> str | None:
+    """What is told at once, since another attempt ends alike; None of what may have passed in a moment."""
+    response = getattr(error, "response", None)
+    answer = response if isinstance(response, dict) else {}  # of S3, as botocore has it
+    status = getattr(error, "status", answer.get("ResponseMetadata", {}).get("HTTPStatusCode"))
+    name = f"{type(error).__name__} {answer.get('Error', {}).get('Code', '')}"
+    if status in (401, 403) or isinstance(error, PermissionError) or any(word in name for word in _CREDENTIALS):
+        return f"access is refused ({reason}); credentials are needed, or are wrong"
+    if status in (404, 410) or isinstance(error, FileNotFoundError):
+        return f"{_NOTHING} ({reason})" if "NoSuchBucket" in name else _NOTHING
+    if status == 400:
+        # a head has no body, so that S3 cannot say there what was wrong
+        return f"cannot be read: {reason}" + ("; credentials may have expired" if "400" in name else "")
+    return None
 
 
 def _line(error: BaseException) -> str:

@@ -1,8 +1,12 @@
-"""Text of others made safe to show: names, notes and messages that come from files and settings."""
+"""Text of others: made safe to show, where it comes from files and settings, and whether it is an address."""
 
+import re
 import unicodedata
 
-__all__ = ["csv_cell", "csv_text", "visible"]
+__all__ = ["SCHEME", "csv_cell", "csv_text", "is_remote", "visible"]
+
+# pathlib makes one slash of two
+SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):/+")
 
 # control and format characters (escape sequences, marks that turn the direction of reading) and lone surrogates
 _UNSEEN = ("Cc", "Cf", "Cs")
@@ -38,3 +42,8 @@ def csv_cell(text: str) -> str:
 def csv_text(cell: str) -> str:
     """The text of a cell that `csv_cell` made."""
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
+
+
+def is_remote(path: object) -> bool:
+    """Whether a path or text is an address."""
+    return bool(SCHEME.match(str(path)))

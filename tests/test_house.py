@@ -43,7 +43,7 @@ ROWS = [
 # the same inside every room; a room within a room is one name there
 ROOMS = {
     "cli": [
-        "base",
+        "addresses base",
         "calibrate catalogue closure compare ensembles export forecast get graph inspect main mapping new plot plugins prepare pull push register sweep train verify view",
         "__main__ cycle estimate serve",
     ],
@@ -89,6 +89,7 @@ ROOMS = {
         "dataset",
     ],
     "formats": [
+        "proj_library",
         "aec base cf_time grib_fields grib_headers grib_keys icechunk icon_grid reduced stations zarr_references zip",
         "cf_axes cf_healpix cf_valid conventions grib_maps grib_packed grib_points numpy table_writer zarr_address",
         "grib",
@@ -161,7 +162,7 @@ ROOMS = {
         "ab3",
     ],
     "planes": [
-        "arrays checks filters patterns winds",
+        "arrays checks filters fingerprint patterns winds",
         "reader",
         "rivals",
         "catalog",

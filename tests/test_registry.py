@@ -57,6 +57,14 @@ def test_own_names_and_the_nearest() -> None:
         registry.get("halfunt")
 
 
+def test_the_extra_of_a_name_is_told() -> None:
+    registry: Registry[ModelABC] = Registry("model", "py4cast.models.base:ModelABC", {}, extras={"absent_": "absent"})
+    with pytest.raises(
+        SettingsError, match=r"unknown model 'absent_unet'; it comes with pip install 'py4cast\[absent\]'"
+    ):
+        registry.get("absent_unet")
+
+
 def test_modules_with_the_prefix_are_found(site: Path) -> None:
     (site / "py4cast_plugin_t_one.py").write_text(GOOD.format(name="WonderNet"))
     registry = fresh()

@@ -235,28 +235,6 @@ def test_a_forecast_from_addresses_alone(server: tuple[Path, str, Faults], tmp_p
     assert lost.returncode == 3 and "none.nc: nothing is there" in lost.stderr
 
 
-def test_an_s3_server_is_read_like_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    s3fs = pytest.importorskip("s3fs")
-    moto = pytest.importorskip("moto.server")
-    server = moto.ThreadedMotoServer(port=0)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            monkeypatch.setenv(name, "test")
-        fs = s3fs.S3FileSystem()
-        fs.mkdir("bucket")
-        fs.put(made.write(tmp_path / "in", "an.nc", made.analyses()), "bucket/a/an.nc")
-        fs.put(made.write(tmp_path / "in", "an.zarr", made.analyses()), "bucket/an.zarr", recursive=True)
-        assert open_fields(["s3://bucket/a/*.nc"]).axis.size == 30
-        assert open_fields(["s3://bucket/an.zarr"]).names == ["t2m", "u10", "v10"]
-        with pytest.raises(DataError, match=r"s3://bucket/none\.nc: nothing is there"):
-            fetch("s3://bucket/none.nc")
-    finally:
-        server.stop()
-
-
 def test_a_damaged_file_is_called_by_its_address(server: tuple[Path, str, Faults], tmp_path: Path) -> None:
     folder, url, _ = server
     (folder / "page.nc").write_text("<html>no data here</html>")

@@ -23,7 +23,7 @@ def _arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "path",
         metavar="STORE",
-        help="folder of a store, a NetCDF file, a Forecaster (.safetensors) or an exported step (.onnx)",
+        help="folder of a store, a NetCDF file, a Forecaster (.safetensors) or an exported step (.onnx); addresses too",
     )
     p.add_argument("--plot", metavar="FILE", help="PNG file to draw maps to")
     p.add_argument("--time", metavar="TIME", help="UTC time of the maps (default: the middle of the data)")
@@ -34,9 +34,13 @@ def _arguments(p: argparse.ArgumentParser) -> None:
 def _run(a: argparse.Namespace) -> None:
     from pathlib import Path
 
+    from py4cast.formats.zarr_address import is_remote_zarr
+    from py4cast.remote import as_local, is_remote
     from py4cast.workflows.inspect.step import inspect_step, is_step
     from py4cast.workflows.terminal import show
 
+    if is_remote(a.path) and not is_remote_zarr(a.path):
+        a.path = str(as_local(a.path))
     if is_step(Path(a.path)):
         if a.plot or a.time or a.check or a.variables:
             raise SettingsError(f"{a.path}: --plot, --time, --check and --variables are of data, not of Forecasters")

@@ -120,10 +120,12 @@ def _run(verb: str, words: Sequence[str]) -> int:
     _show_messages()
     level = logging.DEBUG if arguments.verbose else logging.WARNING if arguments.quiet else logging.INFO
     logging.getLogger("py4cast").setLevel(level)
+    from py4cast.cli.addresses import settle_addresses
     from py4cast.remote import by_address, show_fetching
 
     try:
         with show_fetching(_bar):
+            settle_addresses(arguments)
             _verb(verb).run(arguments)
     except Py4castError as error:
         if _speaks(error):

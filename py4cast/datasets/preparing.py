@@ -21,11 +21,13 @@ from py4cast.cubes.store.store import MARKER, VERSION, PreparedStore
 from py4cast.datasets.gridded_settings import GriddedSettings
 from py4cast.datasets.series_settings import Window
 from py4cast.errors import DataError, SettingsError
+from py4cast.formats.zarr_address import metadata_of
 from py4cast.grid import Grid
 from py4cast.planes.catalog import Catalog, expand_patterns
 from py4cast.planes.reader import FieldPlan, PlaneReader, check_plane
 from py4cast.progress import Preparation
 from py4cast.regrid import Regridder
+from py4cast.remote import is_remote, url_of
 from py4cast.settings import cache_dir, digest, read_json
 from py4cast.timeline import Periods, ScoredPeriods, duration, evenly, num_months, show_duration
 
@@ -159,7 +161,14 @@ def _portable(document: dict[str, Any]) -> dict[str, Any]:
 def _listed(files: Mapping[str, Sequence[Path]]) -> str:
     """Changes with the name, size or time of any file."""
     paths = sorted({path for known in files.values() for path in known})
-    return _hash([(str(path.absolute()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths])
+    return _hash([_state(path) for path in paths])
+
+
+def _state(path: Path) -> tuple[Any, ...]:
+    """What changes with a file: name, size and time; of a store at an address what describes it."""
+    if is_remote(path):
+        return url_of(path), *sorted(metadata_of(path).items())
+    return str(path.absolute()), path.stat().st_size, path.stat().st_mtime_ns
 
 
 def _stored_settings(settings: GriddedSettings) -> dict[str, Any]:
@@ -169,7 +178,8 @@ def _stored_settings(settings: GriddedSettings) -> dict[str, Any]:
         document.pop(place)
     for place in ("border_size", "border_km", "border_part"):
         document["grid"].pop(place)
-    document["root"] = str(settings.root_folder().absolute())
+    root = settings.root_folder()
+    document["root"] = url_of(root) if is_remote(root) else str(root.absolute())
     document["store"] = None if settings.store is None else str(settings.store.expanduser().absolute())
     for described in document["variables"].values():
         described.pop("weight")

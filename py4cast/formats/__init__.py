@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import py4cast.formats.proj_library  # noqa: F401  before any of them loads ecCodes
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.formats.base import ArrayDescription, Fields, Heading, Put, PutStep, ReaderABC, Record, WriterABC
 from py4cast.formats.cf_time import TimeDescription

@@ -24,6 +24,7 @@ from py4cast.formats.cf_valid import without_invalid
 from py4cast.formats.reduced import gaussian_of, healpix_of
 from py4cast.grid import Grid
 from py4cast.projection import inverse
+from py4cast.remote import is_remote, url_of
 from py4cast.variables import cf_name_in
 
 __all__ = ["CfReader", "kind_of", "without_invalid"]
@@ -50,6 +51,8 @@ class CfReader(ReaderABC):
             raise DataError(f"{path}: no such file") from None
         except Exception as error:
             reason = first_line(error)
+            if isinstance(error, DataError) and is_remote(path) and reason.startswith(url_of(path)):
+                raise  # it cannot be had, which says nothing of what it is
             raise DataError(f"{path}: damaged, or not a {self.what}: {reason}") from None
         try:
             self.data, self._problems = plain(opened, path, time)

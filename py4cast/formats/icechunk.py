@@ -1,5 +1,6 @@
 """Icechunk repositories: Zarr with a history; read is what stands on the branch `main`."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,11 +31,12 @@ def open_icechunk(path: Path) -> "xr.Dataset":
     except ImportError:
         raise DataError("an Icechunk repository; reading it needs icechunk: pip install 'py4cast[icechunk]'") from None
     repository = icechunk.Repository.open(_storage(icechunk, path))
+    store: Any = repository.readonly_session("main").store
     # whoever asks for addresses alone does not wait for it
     import xarray as xr
 
     return xr.open_dataset(
-        repository.readonly_session("main").store, engine="zarr", chunks=None, cache=False, consolidated=False,
+        store, engine="zarr", chunks=None, cache=False, consolidated=False,
         decode_times=False, decode_timedelta=False,
     )  # fmt: skip
 
@@ -47,4 +49,19 @@ def _storage(icechunk: Any, path: Path) -> Any:
     kinds = {"s3": icechunk.s3_storage, "gs": icechunk.gcs_storage, "gcs": icechunk.gcs_storage}
     if scheme not in kinds:
         raise DataError(f"an Icechunk repository at {scheme}://: expected a folder, s3:// or gs://")
-    return kinds[scheme](bucket=bucket, prefix=prefix, from_env=True)
+    server = {} if scheme != "s3" else _server()
+    return kinds[scheme](bucket=bucket, prefix=prefix, from_env=True, **server)
+
+
+def _server() -> dict[str, Any]:
+    """The S3 server that the environment names, as other tools read it there; nothing where it names none."""
+    address = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if not address:
+        return {}
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    return {
+        "endpoint_url": address,
+        "allow_http": address.startswith("http://"),
+        "force_path_style": True,
+        "region": region,
+    }

@@ -9,20 +9,23 @@ import xarray as xr
 from py4cast.errors import DataError
 from py4cast.formats.cf import CfReader
 from py4cast.formats.icechunk import HEAD, is_icechunk, open_icechunk
-from py4cast.formats.zarr_address import is_zarr
+from py4cast.formats.zarr_address import is_zarr, metadata_of
 from py4cast.formats.zarr_references import is_references, open_references
-from py4cast.remote import exists, is_remote, url_of
+from py4cast.remote import is_remote, url_of
 
 __all__ = ["ZarrReader", "is_zarr", "open_zarr"]
 
 
 def open_zarr(path: Path) -> xr.Dataset:
     """The dataset of a Zarr store, its times as the numbers that stand there; of an address it is read in place."""
-    if is_icechunk(path) or (is_remote(path) and exists(f"{url_of(path).rstrip('/')}/{HEAD}")):
-        return open_icechunk(path)
     if is_references(path):
         return open_references(path)
+    metadata = metadata_of(path)
+    if HEAD in metadata or is_icechunk(path):
+        return open_icechunk(path)
     if is_remote(path):
+        if not metadata:
+            raise FileNotFoundError(path)
         data = xr.open_dataset(
             url_of(path).rstrip("/"), engine="zarr", chunks=None, cache=False, decode_times=False, decode_timedelta=False
         )  # fmt: skip
@@ -30,9 +33,7 @@ def open_zarr(path: Path) -> xr.Dataset:
             raise DataError("its arrays cannot be listed there; gather its metadata by zarr.consolidate_metadata")
         return data
     # metadata of all arrays in one file, where the store has it
-    gathered = (path / ".zmetadata").is_file()
-    if (path / "zarr.json").is_file():
-        gathered = "consolidated_metadata" in json.loads((path / "zarr.json").read_text())
+    gathered = ".zmetadata" in metadata or "consolidated_metadata" in json.loads(metadata.get("zarr.json", "{}"))
     return xr.open_dataset(
         path, engine="zarr", chunks=None, cache=False, decode_times=False, decode_timedelta=False, consolidated=gathered
     )

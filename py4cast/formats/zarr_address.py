@@ -1,12 +1,15 @@
 """What is a Zarr store: folders, files of references and addresses, told apart from others without opening one."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from py4cast.formats.icechunk import HEAD, is_icechunk
 from py4cast.formats.zarr_references import is_references
-from py4cast.remote import exists, url_of
+from py4cast.remote import exists, is_remote, names_at, texts_at, url_of
 
-__all__ = ["is_remote_zarr", "is_zarr"]
+__all__ = ["is_remote_zarr", "is_zarr", "metadata_of"]
+
+_METADATA = (".zmetadata", "zarr.json", ".zattrs", ".zgroup", HEAD)
 
 
 def is_zarr(path: Path) -> bool:
@@ -22,3 +25,22 @@ def is_remote_zarr(path: object) -> bool:
     return url.endswith(".zarr") or any(
         exists(f"{url}/{name}") for name in ("zarr.json", ".zmetadata", ".zgroup", HEAD)
     )
+
+
+def metadata_of(path: Path) -> dict[str, str]:
+    """The texts that describe a store in a folder or at an address, by their names; of its arrays where they stand alone.
+
+    Raises:
+        DataError: an address that is refused or cannot be reached.
+    """
+    texts = _texts(path, _METADATA)
+    if not texts or ".zmetadata" in texts or HEAD in texts or "consolidated_metadata" in texts.get("zarr.json", ""):
+        return texts
+    children = names_at(url_of(path)) if is_remote(path) else sorted(p.name for p in path.iterdir() if p.is_dir())
+    return texts | _texts(path, [f"{child}/{name}" for child in children for name in (".zarray", "zarr.json")])
+
+
+def _texts(path: Path, names: Sequence[str]) -> dict[str, str]:
+    if is_remote(path):
+        return texts_at(url_of(path), names)
+    return {name: (path / name).read_text() for name in names if (path / name).is_file()}

@@ -49,6 +49,7 @@ registry: Registry[ModelABC] = Registry(
         "zero": "py4cast.models.zero:Zero",
         "hilamparallel": "py4cast.models.graph.hilamparallel:HiLAMParallel",
     },
+    extras={"sfno": "sfno", "mfai_": "mfai"},
 )
 
 

@@ -1,5 +1,6 @@
 """Vertical profiles: variables by pressure at a place, a line per time; and what skew-T diagrams are made of."""
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -96,8 +97,10 @@ def draw_skewt(
         ImportError: MetPy is not installed.
     """
     from matplotlib.figure import Figure
-    from metpy.plots import SkewT  # type: ignore[import-not-found,unused-ignore]
+    from metpy.plots import SkewT  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
+    # of MetPy's own making when the figure is drawn, and nothing that a user can mend
+    warnings.filterwarnings("ignore", "The interval_contains function was deprecated", module=r"metpy\.")
     figure = Figure(figsize=(6.0, 6.5))
     diagram = SkewT(figure, rotation=45)
     order = np.argsort(levels)[::-1]

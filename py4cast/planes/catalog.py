@@ -4,7 +4,6 @@ Files are scanned once, in parallel where an executor is given; what disagrees b
 refused by name before anything is read.
 """
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -15,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from py4cast.atomic import sha256_of
 from py4cast.axis import Instant
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.formats import ArrayDescription, ReaderABC, Record, TimeDescription, open_reader
 from py4cast.formats.base import same_key
 from py4cast.formats.numpy import time_in_name
 from py4cast.grid import Grid
+from py4cast.planes.fingerprint import fingerprint_of
 from py4cast.planes.patterns import expand_patterns, show_paths
 from py4cast.planes.reader import STATIC, FieldPlace, FieldPlan, PlaneReader, run_of
 from py4cast.planes.rivals import merged, preferred
@@ -81,7 +80,7 @@ def scan_file(
                     pairs.append((variable.name, record))
         grids = {r.grid_key: r for _, r in pairs}
         return FileIndex(
-            path, _fingerprint(path), pairs, frozenset(r.short_name for r in records),
+            path, fingerprint_of(path), pairs, frozenset(r.short_name for r in records),
             {key: reader.grid(record) for key, record in grids.items()},
         )  # fmt: skip
 
@@ -107,20 +106,6 @@ def _has_keys(reader: ReaderABC, record: Record, variable: Variable) -> bool:
         if not same_key(value, wanted):
             return False
     return True
-
-
-def _fingerprint(path: Path) -> dict[str, Any]:
-    if path.is_dir():
-        return _folder_fingerprint(path)
-    return {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
-
-
-def _folder_fingerprint(path: Path) -> dict[str, Any]:
-    """Of a Zarr store: names, sizes and times of its files, since it may be larger than what is read of it."""
-    entries = [(str(p.relative_to(path)), p.stat()) for p in sorted(path.rglob("*")) if p.is_file()]
-    text = repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in entries])
-    size = sum(stat.st_size for _, stat in entries)
-    return {"file": path.name, "bytes": size, "sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def turn_of(grid: Grid, target: Grid) -> tuple[bool, int] | None:

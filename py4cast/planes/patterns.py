@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from py4cast.errors import DataError, SettingsError
-from py4cast.formats.zarr_address import is_zarr
+from py4cast.formats.zarr_address import is_remote_zarr, is_zarr
 from py4cast.remote import fetch, find_remote, is_remote, url_of
 
 __all__ = ["expand_patterns", "show_paths"]
@@ -61,10 +61,10 @@ def _with_digits(pattern: str) -> str:
 
 
 def _fetched(pattern: str) -> list[Path]:
-    """The files of an address, or of all that a pattern of addresses means, in the cache."""
+    """The files of an address, or of all that a pattern of addresses means, in the cache; Zarr stores stay where they are."""
     address = url_of(pattern)
     return [
-        fetch(url)
+        Path(url) if is_remote_zarr(url) else fetch(url)
         for url in find_remote(_with_digits(address) if "*" in address or re.search("%[YmdHMj]", address) else address)
     ]
 

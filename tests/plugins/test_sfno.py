@@ -1,6 +1,7 @@
 """The spherical Fourier neural operator through its plugin; without torch-harmonics, nothing."""
 
 import importlib.util
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from py4cast.formats.reduced import gaussian_rows, octahedral
 from py4cast.grid import Grid
 from py4cast.models import build_network, registry
 from py4cast.testing import make_info
-from py4cast_plugin_sfno import rows_of
+from py4cast_plugin_sfno import network_class, rows_of
 
 WITH_POLES = Grid(np.linspace(90, -90, 19), np.arange(0, 360, 10.0))
 
@@ -33,6 +34,15 @@ def test_rows_have_their_names() -> None:
 @pytest.mark.skipif(importlib.util.find_spec("torch_harmonics") is not None, reason="torch-harmonics is installed")
 def test_without_torch_harmonics_there_is_no_sfno() -> None:
     assert "sfno" not in registry.names()
+    with pytest.raises(SettingsError, match=r"unknown model 'sfno'; it comes with pip install 'py4cast\[sfno\]'"):
+        registry.get("sfno")
+
+
+def test_one_that_does_not_load_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch_harmonics", None)
+    monkeypatch.delitem(sys.modules, "torch_harmonics.examples.models.sfno", raising=False)
+    with pytest.raises(SettingsError, match="model 'sfno' needs a torch-harmonics that loads beside this torch: "):
+        network_class()
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch_harmonics") is None, reason="torch-harmonics is not installed: pip install py4cast[sfno]")  # fmt: skip

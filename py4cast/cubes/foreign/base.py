@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 from py4cast.cubes.base import Planes
 from py4cast.cubes.kept import KeptCube
 from py4cast.errors import DataError, first_line, nearest
-from py4cast.formats.icechunk import HEAD
+from py4cast.formats.zarr_address import metadata_of
 from py4cast.grid import Grid
-from py4cast.remote import is_remote
+from py4cast.remote import is_remote, url_of
 
 __all__ = ["ForeignCube"]
 
 _AT_ONCE = 8  # variables of a store at an address
-_METADATA = (".zmetadata", "zarr.json", ".zattrs", ".zgroup", HEAD)
 
 
 class ForeignCube(KeptCube):
@@ -96,13 +95,10 @@ class ForeignCube(KeptCube):
 
 def _fingerprint(path: Path) -> str:
     """Of a store that may be large: its metadata in full, of a file its size and time."""
-    digest = hashlib.sha256(str(path.absolute()).encode())
-    if is_remote(path):
-        return digest.hexdigest()
-    if path.is_dir():
-        for name in _METADATA:
-            if (path / name).is_file():
-                digest.update((path / name).read_bytes())
+    digest = hashlib.sha256((url_of(path) if is_remote(path) else str(path.absolute())).encode())
+    if is_remote(path) or path.is_dir():
+        for text in metadata_of(path).values():
+            digest.update(text.encode())
     else:
         digest.update(repr((path.stat().st_size, path.stat().st_mtime_ns)).encode())
     return digest.hexdigest()

@@ -25,6 +25,7 @@ from py4cast.cubes.store.layout import TABLES, StoreLayout, read_table
 from py4cast.cubes.store.store import MANIFEST, MARKER, VERSION, PreparedStore
 from py4cast.errors import DataError, SettingsError
 from py4cast.progress import Progress, WorkClock
+from py4cast.remote import is_remote, url_of
 from py4cast.settings import digest, parse_json, read_json
 from py4cast.statistics import merge_moments
 
@@ -81,11 +82,13 @@ class StoreBuilder:
             clock: told where the time goes.
 
         Raises:
-            SettingsError: the folder holds a store of another recipe.
+            SettingsError: the folder is an address, or holds a store of another recipe.
             DataError: a field that cannot be read, is NaN where that is forbidden, or out of its physical range.
             SpaceError: the disk is full; what was written stays and is not written again.
             BusyError: another process builds here.
         """
+        if is_remote(self.folder):
+            raise SettingsError(f"{url_of(self.folder)}: no store is prepared at an address; give a folder here")
         self.folder.mkdir(parents=True, exist_ok=True)
         told = f"{self.folder} is being prepared by %s; waiting for it"
         on_wait = lambda owner: logger.warning(told, owner)  # noqa: E731

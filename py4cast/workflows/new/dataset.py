@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.datasets.gridded_settings import GriddedSettings
-from py4cast.errors import DataError
+from py4cast.errors import DataError, SettingsError
 from py4cast.grid import Grid
 from py4cast.planes.patterns import expand_patterns
 from py4cast.progress import Progress
@@ -46,17 +46,21 @@ def propose(patterns: Sequence[str], name: str = "", progress: Progress | None =
     """The settings of a dataset of some files: variables, units, levels, grid, step, periods.
 
     Args:
-        patterns: paths, or patterns of them.
+        patterns: paths or addresses, or patterns of them.
         name: of the dataset; by default that of the files' folder, or of the only file.
         progress: told of every file.
 
     Raises:
         DataError: no file, none that can be read, or nothing over time in them.
+        SettingsError: files that lie here together with addresses.
     """
-    for pattern in patterns:
-        if is_remote(pattern):
-            raise DataError(f"{url_of(pattern)}: new dataset looks into files that lie here; fetch it first")
-    paths = expand_patterns(Path.cwd(), [os.path.normpath(Path(p).expanduser().absolute()) for p in patterns], "")
+    far = [url_of(p) for p in patterns if is_remote(p)]
+    if far and len(far) < len(patterns):
+        near = next(p for p in patterns if not is_remote(p))
+        raise SettingsError(f"{far[0]} and {near}: give files that lie here, or addresses; a dataset has one root")
+    paths = expand_patterns(
+        Path.cwd(), far or [os.path.normpath(Path(p).expanduser().absolute()) for p in patterns], ""
+    )
     look, remarks = look_into(paths, progress), list[str]()
     for path, reason in look.unreadable.items():
         remarks.append(f"{path.name}: left out, it cannot be read: {reason}")
@@ -72,11 +76,11 @@ def propose(patterns: Sequence[str], name: str = "", progress: Progress | None =
     times, step = _times(chosen, remarks)
     statics = [k for k in look.kinds if k.is_static]
     chosen = _regular(chosen, times, statics, remarks)
-    root = Path(os.path.commonpath([p.parent for p in used]))
+    root, files = _places(used, far)
     document: dict[str, Any] = {
-        "name": name or _word(used[0].stem if len(used) == 1 else root.name),
-        "root": str(root),
-        "files": _patterns(used, root),
+        "name": name or _word(used[0].stem if len(used) == 1 else Path(root).name),
+        "root": root,
+        "files": files,
         "step": show_duration(step),
         "variables": _variables(chosen, statics, grid, step, remarks),
         "periods": _periods(month_start(times) if step == MONTH else times, step, remarks),
@@ -145,6 +149,17 @@ def _regular(
         else:
             remarks.append(f"{kind.short_name}: left out, it is there at {100 * held:.0f} % of the instants")
     return kept
+
+
+def _places(paths: Sequence[Path], addresses: Sequence[str]) -> tuple[str, list[str]]:
+    """The root of a dataset and its files under it; of addresses what they have in common, and the rest as it was given."""
+    if not addresses:
+        root = Path(os.path.commonpath([p.parent for p in paths]))
+        return str(root), _patterns(paths, root)
+    parents = [address.rsplit("/", 1)[0] for address in addresses]
+    if any("::" in address for address in addresses) or len(set(parents)) > 1 or any(c in parents[0] for c in "*?[%"):
+        return ".", list(addresses)
+    return parents[0], [address.rsplit("/", 1)[1] for address in addresses]
 
 
 def _patterns(paths: Sequence[Path], root: Path) -> list[str]:

@@ -1,5 +1,8 @@
 """A step as a prognostic model of Earth2Studio."""
 
+import os
+import subprocess
+import sys
 from collections import OrderedDict
 from itertools import islice
 from pathlib import Path
@@ -18,6 +21,33 @@ from py4cast.variables import Variable
 from py4cast.workflows.sharing.earth2studio import PrognosticStep, lexicon_name
 from tests import forecasters
 from tests.workflows.export.test_run import exported
+
+ROOT = Path(__file__).resolve().parents[3]
+PEER = ROOT / ".peers" / "earth2studio"
+# their deterministic workflow over our step, on states from an array
+CODE = """
+import sys
+import numpy as np, xarray as xr
+from earth2studio.io import KVBackend
+from earth2studio.models.px.base import PrognosticModel
+from earth2studio.run import deterministic
+from py4cast.workflows.sharing.earth2studio import PrognosticStep
+
+model = PrognosticStep(sys.argv[1])
+assert isinstance(model, PrognosticModel)
+kept = np.load(sys.argv[2] + "/given.npz")
+coords = model.input_coords()
+states = {t + lead: kept["x"][i, j] for i, t in enumerate(kept["time"]) for j, lead in enumerate(kept["lead_time"])}
+
+def data(time, variable):
+    names = coords["variable"].tolist()
+    values = np.stack([states[np.datetime64(t, "ns")][[names.index(v) for v in variable]] for t in time])
+    return xr.DataArray(values, dims=("time", "variable", "lat", "lon"),
+                        coords={"time": time, "variable": variable, "lat": coords["lat"], "lon": coords["lon"]})
+
+io = deterministic(kept["time"], 3, model, data, KVBackend(), device="cpu", verbose=False)
+np.savez(sys.argv[2] + "/made.npz", **{name: io.root[name].numpy() for name in coords["variable"].tolist()})
+"""
 
 START = np.datetime64("2020-01-05T06", "s")
 
@@ -113,6 +143,19 @@ def test_what_does_not_fit_is_told(tmp_path: Path) -> None:
         PrognosticStep(tmp_path / "p.safetensors")
 
 
-def test_it_is_a_prognostic_model_there(tmp_path: Path) -> None:
-    base = pytest.importorskip("earth2studio.models.px.base", reason="Earth2Studio is not installed here")
-    assert isinstance(PrognosticStep(exported(tmp_path)), base.PrognosticModel)
+def test_it_runs_in_their_workflow(tmp_path: Path) -> None:
+    if not PEER.exists():
+        pytest.skip(f"{PEER} is absent: `make peers` installs Earth2Studio in a folder of its own")
+    path = exported(tmp_path)
+    model = PrognosticStep(path)
+    x, coords = given(model)
+    np.savez(tmp_path / "given.npz", x=x[0].numpy(), lead_time=coords["lead_time"], time=coords["time"])
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, path, tmp_path], capture_output=True, text=True, check=False, timeout=300, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(PEER), str(ROOT)])},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    theirs = np.load(tmp_path / "made.npz")
+    steps = [step[0, :, 0].numpy() for step, _ in islice(model.create_iterator(x, coords), 4)]
+    for place, name in enumerate(("t2m", "u10m", "v10m")):
+        np.testing.assert_allclose(theirs[name], np.stack([s[:, place] for s in steps], axis=1), rtol=1e-6)
