@@ -75,7 +75,7 @@ ROOMS = {
         "forcings globe loader sampling series_settings statics titan_parameters",
         "splits gridded_settings older_settings",
         "base preparing",
-        "describe dummy",
+        "describe dummy file_windows",
         "files_dataset qg stochastic virtual",
         "gridded poesy rainfall smeagol titan tracks",
     ],

@@ -248,7 +248,7 @@ class WindowDataset(DatasetABC):
         index = axis.find(init_time)
         if index is None:
             raise DataError(
-                f"init_time {init_time}: not in the data, which hold {times.min()} to {times.max()} every {told(self.info.step_duration)}"
+                f"init_time {init_time}: not in the data, which hold {self._shared.span} every {told(self.info.step_duration)}"
             )
         first, begin = index - self._num_input_steps + 1, index // axis.length * axis.length
         needed = [(self.info.prognostic, max(first, begin), index + 1)]
@@ -266,7 +266,7 @@ class WindowDataset(DatasetABC):
                     str(lacking[0]) if lacking.size else f"after {end}" if first >= begin else f"before {times[begin]}"
                 )
                 raise DataError(
-                    f"forecast from {init_time}: {', '.join(names)} missing {when}; the data hold {times.min()} to {times.max()}"
+                    f"forecast from {init_time}: {', '.join(names)} missing {when}; the data hold {self._shared.span}"
                 )
         valid = later(init_time, np.arange(1, num_steps + 1), self.info.step_duration)
         for key, driver in self._shared.drivers.items():

@@ -7,24 +7,22 @@ its settings into those of `gridded`. All else is done here, once.
 import logging
 import os
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from py4cast.axis import TimeAxis
-from py4cast.cubes.memory import MemoryCube
+from py4cast.batch import ItemBatch
 from py4cast.cubes.store.store import PreparedStore
 from py4cast.dataset_info import DatasetInfo
 from py4cast.datasets.base import Splits, WindowDataset
 from py4cast.datasets.describe import describe, fitted, open_drivers
+from py4cast.datasets.file_windows import FileWindows
 from py4cast.datasets.forcings import ComputedForcings
 from py4cast.datasets.gridded_settings import GriddedSettings
 from py4cast.datasets.preparing import files_of, prepare
 from py4cast.planes.catalog import Catalog
-from py4cast.planes.reader import PlaneReader
 from py4cast.progress import Preparation
 from py4cast.timeline import duration, later, num_months
 
@@ -37,6 +35,8 @@ class FilesDataset(WindowDataset):
     """Abstract dataset of files; a concrete one has `settings_kls` and says what they mean."""
 
     settings_kls: ClassVar[type]
+    # of a dataset of forecasts: the same around another start
+    _around: "Callable[[np.datetime64], FilesDataset] | None" = None
 
     @classmethod
     @abstractmethod
@@ -79,8 +79,8 @@ class FilesDataset(WindowDataset):
         num_input_steps: int,
         num_steps: int,
         overrides: Iterable[str] = (),
-    ) -> WindowDataset:
-        """The instants of one forecast, read from the files themselves; no store is made."""
+    ) -> "FilesDataset":
+        """The instants of one forecast, read from the files themselves, and of others when they are asked for; no store is made."""
         settings = cls.gridded(cls.read_settings(path, overrides))
         plans = settings.plans()
         statics = {p.variable.name for p in plans if p.variable.role == "static"}
@@ -113,26 +113,18 @@ class FilesDataset(WindowDataset):
             step_duration=step,
         )
         info.check_same(of_files)
-        try:
-            times = later(init_time, np.arange(1 - num_input_steps, num_steps + 1), step)
-            cube = read_planes(planes, times, grid)
-        finally:
-            planes.close()
-        shared = Splits(cube, info, computed, drivers)
-        return cls(shared, np.array([num_input_steps - 1]), num_input_steps, num_steps)
+        windows, held = FileWindows(planes, grid), catalog.times()
 
+        def around(start: np.datetime64) -> "FilesDataset":
+            times = later(start, np.arange(1 - num_input_steps, num_steps + 1), step)
+            shared = Splits(windows.cube(times), info, computed, drivers, (held[0], held[-1]))
+            return cls(shared, np.array([num_input_steps - 1]), num_input_steps, num_steps)
 
-def read_planes(planes: PlaneReader, times: NDArray[np.datetime64], grid: Any) -> MemoryCube:
-    """The planes of some instants of a series in memory; NaN where a file lacks one.
+        data = around(init_time)
+        data._around = around
+        return data
 
-    Raises:
-        DataError: a field that is NaN where that is forbidden, or out of its physical range.
-    """
-    axis = TimeAxis.series(times)
-    values = np.full((len(planes.stored), times.size, *planes.shape), np.nan, dtype=np.float32)
-    for row, variable in enumerate(planes.stored):
-        for column in range(axis.size):
-            plane = planes.read(variable.name, axis.instant(column))
-            if plane is not None:
-                values[row, column] = plane
-    return MemoryCube(planes.stored, axis, grid, values)
+    def at(self, init_time: np.datetime64, num_steps: int, with_outputs: bool) -> ItemBatch:
+        if self._around is None or init_time in self.init_times:
+            return super().at(init_time, num_steps, with_outputs)
+        return self._around(init_time).at(init_time, num_steps, with_outputs)

@@ -25,12 +25,20 @@ class Splits:
         info: what they are.
         computed: forcings that are made.
         drivers: further sources by key: `boundary`, and the inputs that the settings name.
+        held: first and last instant of the data, where the cube holds a part of them.
     """
 
     cube: CubeABC
     info: DatasetInfo
     computed: ComputedForcings
     drivers: Mapping[str, Driver] = field(default_factory=dict)
+    held: tuple[np.datetime64, np.datetime64] | None = None
+
+    @property
+    def span(self) -> str:
+        """From when to when there are data."""
+        first, last = self.held or (self.cube.times.min(), self.cube.times.max())
+        return f"{first} to {last}"
 
 
 class CubePart:

@@ -4,7 +4,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from py4cast.datasets.files_dataset import FilesDataset, read_planes
+from py4cast.datasets.file_windows import FileWindows
+from py4cast.datasets.files_dataset import FilesDataset
 from py4cast.datasets.gridded_settings import GriddedSettings
 from py4cast.errors import DataError, SettingsError
 from py4cast.planes.catalog import Catalog
@@ -108,9 +109,32 @@ def test_planes_of_some_instants_are_held_in_memory(folder: Path) -> None:
     catalog.scan()
     assert catalog.grid is not None
     planes = catalog.planes(catalog.grid, (slice(0, 6), slice(0, 8)))
-    cube = read_planes(planes, START + np.arange(46, 50) * HOUR, catalog.grid)
-    planes.close()
-    out = np.empty((2, 4, 6, 8), dtype=np.float32)
-    cube.read(["u", "t"], 0, 4, out)
-    np.testing.assert_allclose(out[:, :2], np.stack([FIELDS[46:] - 280, FIELDS[46:]]), atol=1e-5)
-    assert np.isnan(out[:, 2:]).all() and cube.available(["t", "u"]).tolist() == [True, True, False, False]
+    windows, out = FileWindows(planes, catalog.grid), np.empty((2, 4, 6, 8), dtype=np.float32)
+    read: list[object] = []
+    kept = planes.read
+    planes.read = lambda name, instant: read.append(instant) or kept(name, instant)  # type: ignore[func-returns-value,method-assign]
+    for first, num_read in ((46, 8), (44, 4), (10, 8)):
+        read.clear()
+        cube = windows.cube(START + np.arange(first, first + 4) * HOUR)
+        cube.read(["u", "t"], 0, 4, out)
+        there = min(4, 48 - first)
+        expected = FIELDS[first : first + 4]
+        np.testing.assert_allclose(out[:, :there], np.stack([expected - 280, expected]), atol=1e-5)
+        assert np.isnan(out[:, there:]).all() and cube.available(["t", "u"]).sum() == there
+        assert len(read) == num_read, "what the window before held is not read again"
+
+
+def test_other_starts_are_read_when_they_are_asked_for(folder: Path, tmp_path: Path) -> None:
+    info = splits(folder)[0].info
+    data = Named.for_forecast(write_json(tmp_path / "d.json", document(folder)), info, START + 30 * HOUR, 2, 4)
+    for hour in (5, 30, 40, 8):
+        batch = data.at(START + hour * HOUR, 4, with_outputs=True)
+        assert batch.outputs is not None
+        both = np.concatenate([batch.inputs.tensor[0, ..., 0], batch.outputs.tensor[0, ..., 0]])
+        np.testing.assert_allclose(both, FIELDS[hour - 1 : hour + 5] - np.float32(273.15), atol=1e-4)
+    with pytest.raises(
+        DataError,
+        match="forecast from 2020-01-02T22:00:00: u missing 2020-01-03T00:00:00; the data hold 2020-01-01T00:00:00 to 2020-01-02T23:00:00",
+    ):
+        data.at(START + 46 * HOUR, 4, with_outputs=True)
+    np.testing.assert_allclose(data.at(START + 30 * HOUR, 4, True).inputs.tensor[0, 0, ..., 0], FIELDS[29] - np.float32(273.15), atol=1e-4)  # fmt: skip

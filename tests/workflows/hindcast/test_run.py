@@ -11,10 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 from py4cast.cubes.files import open_fields
+from py4cast.datasets.gridded import Gridded
 from py4cast.errors import DataError, SettingsError
+from py4cast.forecaster import Forecaster
 from py4cast.formats import open_reader
 from py4cast.workflows.forecast.request import Forecast
 from py4cast.workflows.forecast.run import forecast
@@ -25,6 +28,7 @@ from py4cast.workflows.hindcast.starts import Starts
 from tests import forecast_files as made
 from tests import forecasters
 from tests.command import begin, py4cast
+from tests.weather_files import HOUR, START, describe, wave_fields, write_json, write_netcdf
 from tests.workflows.forecast.test_run import saved
 
 TIMES = made.TIMES
@@ -310,3 +314,21 @@ def test_a_process_that_is_killed_is_told(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(hindcasts, "workers", lambda *_: nullcontext((Broken(), 2)))
     with pytest.raises(DataError, match="killed, perhaps for its memory; the same command goes on"):
         hindcast(asked(tmp_path), WHOLE, num_workers=2)
+
+
+def test_starts_are_read_from_the_files_of_a_dataset(tmp_path: Path) -> None:
+    write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields()})
+    document = write_json(tmp_path / "d.json", describe(tmp_path / "in"))
+    info = Gridded.from_json(document, 2, 1, 3)[0].info
+    torch.manual_seed(0)
+    model = Forecaster.build(info, "halfunet", "scaled_ar", 2, {"num_filters": 8, "norm": "group"})
+    model.eval().save(tmp_path / "f.safetensors")
+    starts = Starts(START + np.array([2, 20, 30, 44]) * HOUR, False)
+    request = Forecast(forecaster=str(tmp_path / "f.safetensors"), dataset="gridded", path=str(document), num_steps=3, init_time=str(starts.times[0]), output=[str(tmp_path / "h.zarr")])  # fmt: skip
+    result = hindcast(request, starts)
+    assert result.num_made == 4 and not result.missing, "of all periods, far from the first start"
+    data = opened(tmp_path / "h.zarr")
+    for place, start in enumerate(starts.times):
+        alone = forecast(replace(request, init_time=str(start), output=[str(tmp_path / f"{place}.nc")]))
+        with xr.open_dataset(alone[0], decode_timedelta=False) as single:
+            np.testing.assert_allclose(data["t"].values[place], single["t"].values, atol=1e-4)
