@@ -136,9 +136,9 @@ ROOMS = {
         "bands batches tiles",
     ],
     "observers": [
-        "base clock colours display ensembles graph kept mapping numbers titles turbulence",
+        "base clock colours display ensembles kept mapping numbers titles turbulence",
         "coast difference hovmoller meteogram profile raster",
-        "graticule images maps spectra spread state_error towns",
+        "graph graticule images maps spectra spread state_error towns",
         "chart cube",
         "learned sheet",
         "error prediction spatial_error",

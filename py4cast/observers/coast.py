@@ -14,14 +14,14 @@ from py4cast.grid import Grid
 from py4cast.observers.kept import KeptByGrid
 from py4cast.projection import forward
 
-__all__ = ["coastlines", "joined"]
+__all__ = ["coastlines", "joined", "world_lines"]
 
 _PER_DEGREE = 90
 Line = NDArray[np.float64]
 
 
 @functools.lru_cache(maxsize=1)
-def _world() -> tuple[Line, ...]:
+def world_lines() -> tuple[Line, ...]:
     """Longitude and latitude of every line, `(points, 2)` [degrees]."""
     with np.load(Path(__file__).with_name("coast.npz")) as data:
         steps, lengths = data["steps"].astype(np.int64), data["lengths"]
@@ -56,7 +56,7 @@ def _coastlines(grid: Grid) -> list[Line]:
     middle = 0.0 if is_global else _middle(lon)
     width = 180.0 if is_global else float(np.abs((lon - middle + 180) % 360 - 180).max()) + margin
     lines: list[Line] = []
-    for line in _world():
+    for line in world_lines():
         near = (line[:, 1] > south) & (line[:, 1] < north)
         near &= np.abs((line[:, 0] - middle + 180) % 360 - 180) <= width
         if not near.any():

@@ -12,9 +12,8 @@ from py4cast.errors import SettingsError
 from py4cast.models import registry
 from py4cast.models.graph.base import MeshModel
 from py4cast.models.graph.cache import cached_graph, graph_path
-from py4cast.models.graph.geometry import geometry_of
 from py4cast.models.graph.graph import Graph
-from py4cast.observers.graph import draw_graph
+from py4cast.observers.graph import draw_graph, scenes_of
 from py4cast.settings import apply_overrides, read_json, settings_of
 from py4cast.workflows.terminal import table_of
 
@@ -54,8 +53,9 @@ def graph(
     info = get_datasets(dataset, 1, 1, 1, dataset_path, others)[0].info
     settings = kind.mesh_settings(settings, info.grid)
     mesh_graph = cached_graph(info.grid, settings, kind.is_hierarchical)
-    geometry = geometry_of(info.grid)
-    figure = draw_graph(mesh_graph, geometry.plane(geometry.cells), f"{model} over {info.name}: {info.grid.describe()}")
+    figure = draw_graph(
+        mesh_graph, *scenes_of(mesh_graph, info.grid), f"{model} over {info.name}: {info.grid.describe()}"
+    )
     with atomic_path(output, suffix=".png") as temporary:
         figure.savefig(temporary, dpi=110)
     where = graph_path(info.grid, settings, kind.is_hierarchical)

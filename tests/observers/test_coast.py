@@ -61,10 +61,10 @@ def test_antarctica_has_no_coast_along_the_side_of_the_map() -> None:
 
 
 def test_the_world_is_in_degrees_and_its_lines_are_of_points() -> None:
-    world = coast._world()
+    world = coast.world_lines()
     points = np.concatenate(world)
     assert np.abs(points[:, 0]).max() <= 180.01 and np.abs(points[:, 1]).max() <= 90.01
-    assert coast._world() is world, "read once"
+    assert coast.world_lines() is world, "read once"
 
 
 def test_the_coasts_of_the_last_eight_grids_are_kept() -> None:

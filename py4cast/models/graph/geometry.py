@@ -45,6 +45,10 @@ class Geometry(ABC):
     def plane(self, points: Array) -> Array:
         """The points on a plane, `(points, 2)` [m]."""
 
+    @abstractmethod
+    def from_plane(self, places: Array) -> Array:
+        """The points that `plane` put at these places."""
+
 
 class Plane(Geometry):
     """Creates the geometry of a grid that is regular on a map: x and y [m]."""
@@ -67,6 +71,9 @@ class Plane(Geometry):
     def plane(self, points: Array) -> Array:
         return points
 
+    def from_plane(self, places: Array) -> Array:
+        return places
+
 
 class Points(Geometry):
     """Creates the geometry of points, which have no rows and columns; points are `(x, y, z)` from the Earth's centre."""
@@ -87,6 +94,9 @@ class Points(Geometry):
 
     def plane(self, points: Array) -> Array:
         return _flat(points, self.grid.xyz()[0])
+
+    def from_plane(self, places: Array) -> Array:
+        return _round(places, self.grid.xyz()[0])
 
 
 class Sphere(Geometry):
@@ -115,6 +125,9 @@ class Sphere(Geometry):
 
     def plane(self, points: Array) -> Array:
         return _flat(points, self._xyz.reshape(-1, 3))
+
+    def from_plane(self, places: Array) -> Array:
+        return _round(places, self._xyz.reshape(-1, 3))
 
 
 def geometry_of(grid: Grid) -> Geometry:
@@ -151,12 +164,23 @@ def on_sphere(senders: Array, receivers: Array) -> Array:
     return np.stack([np.sqrt(dx * dx + dy * dy + dz * dz), *components], axis=1)
 
 
+def _middle(cells: Array) -> tuple[float, float]:
+    """Latitude and longitude of the middle of some cells; of a whole globe, which has none, where both are 0."""
+    mean = cells.mean(0)
+    centre = mean / np.linalg.norm(mean) if np.linalg.norm(mean) > 1e-3 else np.array([1.0, 0.0, 0.0])
+    return float(np.arcsin(centre[2])), float(np.arctan2(centre[1], centre[0]))
+
+
 def _flat(points: Array, cells: Array) -> Array:
     """Points of the sphere on a map about the middle of the cells [m]."""
     lat, lon = np.arcsin(np.clip(points[:, 2] / EARTH_RADIUS, -1, 1)), np.arctan2(points[:, 1], points[:, 0])
-    mean = cells.mean(0)
-    # the cells of a whole globe have no middle
-    centre = mean / np.linalg.norm(mean) if np.linalg.norm(mean) > 1e-3 else np.array([1.0, 0.0, 0.0])
-    middle = np.arctan2(centre[1], centre[0])
+    latitude, middle = _middle(cells)
     lon = (lon - middle + np.pi) % (2 * np.pi) - np.pi
-    return np.asarray(EARTH_RADIUS * np.stack([lon * np.cos(np.arcsin(centre[2])), lat], axis=1))
+    return np.asarray(EARTH_RADIUS * np.stack([lon * np.cos(latitude), lat], axis=1))
+
+
+def _round(places: Array, cells: Array) -> Array:
+    """Points of the sphere from their places on that map."""
+    latitude, middle = _middle(cells)
+    lon, lat = places[:, 0] / (EARTH_RADIUS * np.cos(latitude)) + middle, places[:, 1] / EARTH_RADIUS
+    return EARTH_RADIUS * np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from py4cast.formats.reduced import octahedral
 from py4cast.grid import EARTH_RADIUS, Grid
 from py4cast.models.graph.geometry import Plane, Sphere, geometry_of
 
@@ -103,3 +104,13 @@ def test_the_sphere_is_laid_on_a_plane_about_the_middle_of_the_grid() -> None:
     flat = geometry.plane(geometry.cells) / EARTH_RADIUS
     east, north = np.deg2rad(5.0) * scale, np.deg2rad(60.0)
     np.testing.assert_allclose(flat, [[-east, north], [east, north], [-east, 0.0], [east, 0.0]], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [Grid.plane(8, 8e3), Grid(np.linspace(60, 40, 9), np.linspace(170, 200, 13)), octahedral(8), octahedral(8).rows_columns(slice(0, 1), np.arange(40))],
+    ids=["plane", "sphere", "globe", "points"],
+)  # fmt: skip
+def test_a_place_on_the_plane_leads_back(grid: Grid) -> None:
+    geometry = geometry_of(grid)
+    np.testing.assert_allclose(geometry.from_plane(geometry.plane(geometry.cells)), geometry.cells, atol=1e-3)
