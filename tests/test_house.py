@@ -136,6 +136,7 @@ ROOMS = {
         "bands batches tiles",
     ],
     "observers": [
+        "style",
         "base clock colours display ensembles kept mapping numbers titles turbulence",
         "coast difference hovmoller meteogram profile raster",
         "graph graticule images maps spectra spread state_error towns",

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.atomic import atomic_path, check_name
+from py4cast.observers.style import DPI
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from py4cast.namedtensor import NamedTensor
 
 __all__ = ["ErrorObserver", "emit", "finish_epoch", "show_forecast", "write_figure"]
-
-_DPI = 100
 
 
 class ErrorObserver(ABC):
@@ -95,7 +94,7 @@ def _pixels(figure: "Figure") -> NDArray[np.uint8]:
     """The drawn figure, `(row, column, RGBA)`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    figure.set_dpi(_DPI)
+    figure.set_dpi(DPI)
     # names and units of files are text, whatever dollars stand in them; numbers along logarithmic axes are formulas
     labels = [text for axes in figure.axes for text in (axes.title, axes.xaxis.label, axes.yaxis.label)]
     for text in (*labels, *figure.texts):

@@ -14,6 +14,7 @@ from py4cast.observers.maps import _places as places_of
 from py4cast.observers.maps import draw_field
 from py4cast.observers.numbers import label_of
 from py4cast.observers.raster import as_rectangle, rectangle_of
+from py4cast.observers.style import COLD, INK, LINE, MARK, PANEL, SOFT, TITLE, WARM
 from py4cast.observers.towns import towns_on
 from py4cast.variables import Variable
 from py4cast.vectors import VectorTurn
@@ -125,7 +126,7 @@ def draw_chart(
     shown = shown or display_of(variable)
     mesh = draw_field(axes, grid, shown.values(field), table or table_of(shown.variable), span)
     # a long one would run into its neighbour's
-    axes.set_title(title if len(title) <= _LONGEST_TITLE else title.replace(", valid ", ",\nvalid "), fontsize=8)
+    axes.set_title(title if len(title) <= _LONGEST_TITLE else title.replace(", valid ", ",\nvalid "), fontsize=PANEL)
     _draw_graticule(axes, rectangle_of(grid))
     if isolines is not None:
         _draw_lines(axes, grid, isolines)
@@ -152,7 +153,7 @@ def _draw_graticule(axes: "Axes", grid: Grid) -> None:
             if abs(beside[end] - side) <= 1.5 * abs(float(np.ptp(y if along == "x" else x))) / max(grid.shape):
                 ticks[along][float(at[end])] = line.label
     for whole in joined(drawn):
-        axes.plot(*whole.T, color="grey", linewidth=0.3, linestyle=":")
+        axes.plot(*whole.T, color=SOFT, linewidth=0.3, linestyle=":")
     if not any(ticks.values()):
         return
     axes.set_xticks(list(ticks["x"]), list(ticks["x"].values()))
@@ -165,12 +166,12 @@ def _draw_towns(axes: "Axes", grid: Grid) -> None:
     towns = towns_on(grid)
     at = [(np.interp(t.column, np.arange(x.size), x), np.interp(t.row, np.arange(y.size), y)) for t in towns]
     if at:
-        axes.plot(*zip(*at, strict=True), "o", color="black", markersize=1.5, markeredgewidth=0, scalex=False, scaley=False)  # fmt: skip
+        axes.plot(*zip(*at, strict=True), "o", color=INK, markersize=1.5, markeredgewidth=0, scalex=False, scaley=False)  # fmt: skip
     for town, place in zip(towns, at, strict=True):
         # to the side on which the map goes on further
         is_left = town.column > 0.75 * grid.shape[1]
         axes.annotate(
-            town.name, place, (-2, 1) if is_left else (2, 1), textcoords="offset points", fontsize=4.5, color="black",
+            town.name, place, (-2, 1) if is_left else (2, 1), textcoords="offset points", fontsize=MARK, color=INK,
             ha="right" if is_left else "left", bbox=_GROUND,
         )  # fmt: skip
 
@@ -182,7 +183,7 @@ def _stipple(axes: "Axes", grid: Grid, marks: NDArray[np.bool_]) -> None:
     every = max(1, round(max(flat.shape) / _DOTS_ACROSS))
     rows, columns = np.nonzero(flat[every // 2 :: every, every // 2 :: every])
     if rows.size:
-        axes.plot(x[every // 2 :: every][columns], y[every // 2 :: every][rows], ".", color="black", markersize=1.2)
+        axes.plot(x[every // 2 :: every][columns], y[every // 2 :: every][rows], ".", color=INK, markersize=1.2)
 
 
 def _draw_lines(axes: "Axes", grid: Grid, isolines: Isolines) -> None:
@@ -195,14 +196,14 @@ def _draw_lines(axes: "Axes", grid: Grid, isolines: Isolines) -> None:
     levels = line_levels(values)
     if not levels.size:
         return
-    drawn = axes.contour(x, y, np.ma.masked_invalid(values), levels=levels, colors="black", linewidths=0.6)
-    axes.clabel(drawn, fontsize=5, fmt=lambda v: label_of(float(v), 0.0), inline_spacing=2)
+    drawn = axes.contour(x, y, np.ma.masked_invalid(values), levels=levels, colors=INK, linewidths=LINE)
+    axes.clabel(drawn, fontsize=MARK, fmt=lambda v: label_of(float(v), 0.0), inline_spacing=2)
     for row, column, letter in centres_of(values, max(4, min(values.shape) // 8)):
-        colour = "#b2182b" if letter == "L" else "#2166ac"
-        axes.text(x[column], y[row], letter, color=colour, fontsize=10, fontweight="bold", ha="center", va="center", zorder=4)  # fmt: skip
+        colour = WARM if letter == "L" else COLD
+        axes.text(x[column], y[row], letter, color=colour, fontsize=TITLE, fontweight="bold", ha="center", va="center", zorder=4)  # fmt: skip
         number = label_of(float(values[row, column]), float(np.nanmax(values) - np.nanmin(values)))
         axes.annotate(
-            number, (x[column], y[row]), (0, -9), textcoords="offset points", fontsize=5, color=colour, ha="center",
+            number, (x[column], y[row]), (0, -9), textcoords="offset points", fontsize=MARK, color=colour, ha="center",
             bbox=_GROUND, zorder=4,
         )  # fmt: skip
 
@@ -245,7 +246,7 @@ def _streamlines(axes: "Axes", x: Any, y: Any, u: NDArray[Any], v: NDArray[Any],
     order = [np.argsort(a, kind="stable") for a in (y, x)]
     u, v = (np.ma.masked_invalid(part[order[0]][:, order[1]]) for part in (u, v))
     at_x, at_y = (np.linspace(a[o[0]], a[o[-1]], a.size) for a, o in ((x, order[1]), (y, order[0])))
-    axes.streamplot(at_x, at_y, u, v, density=1.2, color="black", linewidth=0.5, arrowsize=0.6)
+    axes.streamplot(at_x, at_y, u, v, density=1.2, color=INK, linewidth=0.5, arrowsize=0.6)
 
 
 WINDS = {"barbs": _barbs, "arrows": _arrows, "streamlines": _streamlines}

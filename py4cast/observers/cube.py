@@ -8,6 +8,7 @@ import numpy as np
 from py4cast.cubes.base import CubeABC
 from py4cast.observers.colours import ColourTable, table_of
 from py4cast.observers.maps import draw_field
+from py4cast.observers.style import PANEL, TICK, TITLE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,9 +35,9 @@ def draw_cube(cube: CubeABC, index: int, names: Sequence[str]) -> "Figure":
     for axes, (name, units, field, table) in zip(panels, fields, strict=False):
         if np.isfinite(field).any():
             mesh = draw_field(axes, cube.grid, field, table)
-            figure.colorbar(mesh, ax=axes, shrink=0.8).ax.tick_params(labelsize=6)
-        axes.set_title(f"{name} [{units}]" if units else f"{name} (static)", fontsize=8)
+            figure.colorbar(mesh, ax=axes, shrink=0.8).ax.tick_params(labelsize=TICK)
+        axes.set_title(f"{name} [{units}]" if units else f"{name} (static)", fontsize=PANEL)
     for axes in panels[len(fields) :]:
         axes.set_visible(False)
-    figure.suptitle(f"{cube.times[index]} UTC", fontsize=9)
+    figure.suptitle(f"{cube.times[index]} UTC", fontsize=TITLE)
     return figure

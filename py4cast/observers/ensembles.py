@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from py4cast.atomic import atomic_path
+from py4cast.observers.style import DPI, FAINT, NOTE, PANEL, SOFT
 
 __all__ = ["draw_ensembles"]
 
@@ -33,15 +34,15 @@ def draw_ensembles(document: Mapping[str, Any], path: Path) -> None:
     panels = figure.subplots(len(systems), len(_PANELS), squeeze=False)
     for line, system in zip(panels, systems, strict=True):
         for panel, (key, (title, limits)) in zip(line, _PANELS.items(), strict=True):
-            panel.axhspan(*limits, color="0.9")
-            panel.axhline(1.0, color="0.5", linewidth=0.8)
+            panel.axhspan(*limits, color=FAINT)
+            panel.axhline(1.0, color=SOFT, linewidth=0.8)
             for index, method in enumerate(methods):
                 of_method = [row for row in rows if (row["system"], row["method"]) == (system, method)]
                 for number, row in enumerate(of_method):
                     label = method if number == 0 else None
                     panel.plot(steps, row[key], color=f"C{index}", marker="o", markersize=3, linewidth=1.2, label=label)
-            panel.set_title(f"{system}: {title}", fontsize="medium")
+            panel.set_title(f"{system}: {title}", fontsize=PANEL)
             panel.set_xlabel("lead time [steps]")
-    panels[0, 0].legend(fontsize="small")
+    panels[0, 0].legend(fontsize=NOTE)
     with atomic_path(path, path.suffix) as temporary:
-        figure.savefig(temporary, dpi=110)
+        figure.savefig(temporary, dpi=DPI)

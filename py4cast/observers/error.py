@@ -9,6 +9,7 @@ from py4cast.observers.base import ErrorObserver, emit
 from py4cast.observers.colours import DIFFERENCE, ColourTable
 from py4cast.observers.display import display_of
 from py4cast.observers.learned import draw_learned
+from py4cast.observers.style import LABEL, TICK, TITLE
 from py4cast.observers.titles import shown_time, times_of
 from py4cast.variables import shorter_arc
 
@@ -52,7 +53,7 @@ class ErrorPlot(ErrorObserver):
                 title = f"{shown.name}, +{hours:g} h"
                 mesh = draw_learned(axes[row, column], obj.info, variable, fields[step], title, span, shown, table)
             bar = figure.colorbar(mesh, ax=list(axes[row]), shrink=0.85)
-            bar.set_label(shown.units, fontsize=7)
-            bar.ax.tick_params(labelsize=6)
-        figure.suptitle(f"forecast - truth{self._when}", fontsize=9)
+            bar.set_label(shown.units, fontsize=LABEL)
+            bar.ax.tick_params(labelsize=TICK)
+        figure.suptitle(f"forecast - truth{self._when}", fontsize=TITLE)
         emit(obj, f"{self.prefix}_error", figure)

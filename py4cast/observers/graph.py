@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from py4cast.grid import EARTH_RADIUS, Grid
 from py4cast.models.graph.geometry import geometry_of
 from py4cast.models.graph.graph import Connections, Graph
+from py4cast.observers.style import INK, LINE, PANEL, SERIES, SOFT, TICK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -156,10 +157,10 @@ def draw_graph(graph: Graph, scenes: Sequence[Scene], close: Scene, title: str) 
     axes = list(np.ravel(figure.subplots(rows, columns)))
     for panel, (level, scene) in zip(axes, levels, strict=False):
         same, nodes = graph.same[level], scene.nodes[level]
-        _draw_edges(panel, _within(scene, same, nodes, nodes), nodes, nodes, "tab:blue", width=0.6)
-        _draw_points(panel, scene, nodes, "black", 2 if len(nodes) < 5000 else 1)
+        _draw_edges(panel, _within(scene, same, nodes, nodes), nodes, nodes, SERIES[0], width=0.6)
+        _draw_points(panel, scene, nodes, INK, 2 if len(nodes) < 5000 else 1)
         text = f"level {level}: {len(nodes)} nodes, {same.num_edges} edges"
-        panel.set_title(f"{text}\n{scene.name}" if scene.name else text, fontsize=10)
+        panel.set_title(f"{text}\n{scene.name}" if scene.name else text, fontsize=PANEL)
         _frame(panel, scene)
     finest = close.nodes[0]
     pairs = [
@@ -167,10 +168,10 @@ def draw_graph(graph: Graph, scenes: Sequence[Scene], close: Scene, title: str) 
         ("mesh to grid", graph.mesh_to_grid, finest, close.cells),
     ]
     for panel, (name, connections, senders, receivers) in zip(axes[len(levels) :], pairs, strict=False):
-        _draw_edges(panel, _within(close, connections, senders, receivers), senders, receivers, "tab:orange", width=0.5)
-        _draw_points(panel, close, close.cells, "tab:gray", 2)
-        _draw_points(panel, close, finest, "black", 6)
-        panel.set_title(f"{name}: {connections.num_edges} edges (a part)", fontsize=10)
+        _draw_edges(panel, _within(close, connections, senders, receivers), senders, receivers, SERIES[1], width=0.5)
+        _draw_points(panel, close, close.cells, SOFT, 2)
+        _draw_points(panel, close, finest, INK, 6)
+        panel.set_title(f"{name}: {connections.num_edges} edges (a part)", fontsize=PANEL)
         _frame(panel, close)
     for panel in axes[count:]:
         panel.set_axis_off()
@@ -202,10 +203,10 @@ def _frame(panel: "Axes", scene: Scene) -> None:
     panel.autoscale()
     across, upward = panel.get_xlim(), panel.get_ylim()
     for line in scene.coasts:
-        panel.plot(*line.T, color="0.35", linewidth=0.6, scalex=False, scaley=False)
+        panel.plot(*line.T, color=SOFT, linewidth=LINE, scalex=False, scaley=False)
     if scene.half is not None:
         across, upward = ((m - scene.half, m + scene.half) for m in scene.middle)
     panel.set_xlim(across)
     panel.set_ylim(upward)
     panel.set_aspect("equal")
-    panel.tick_params(labelsize=7)
+    panel.tick_params(labelsize=TICK)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from py4cast.observers.colours import ColourTable, table_of
 from py4cast.observers.display import Display
+from py4cast.observers.style import LABEL, TICK, TITLE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,7 +49,7 @@ def draw_hovmoller(
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4.4 * len(bands) + 0.4, 5.2), layout="constrained")
-    figure.suptitle(title, fontsize=9)
+    figure.suptitle(title, fontsize=TITLE)
     for axes, band in zip(figure.subplots(1, len(bands), squeeze=False, sharey=True)[0], bands, strict=True):
         table = band.table or table_of(band.shown.variable)
         low, high = table.span(band.values)
@@ -57,10 +58,10 @@ def draw_hovmoller(
             rasterized=True,
         )  # fmt: skip
         axes.invert_yaxis() if not axes.yaxis_inverted() else None
-        axes.set_xlabel(f"{along} [°{'E' if along == 'longitude' else 'N'}]", fontsize=8)
-        axes.tick_params(labelsize=7)
+        axes.set_xlabel(f"{along} [°{'E' if along == 'longitude' else 'N'}]", fontsize=LABEL)
+        axes.tick_params(labelsize=TICK)
         bar = figure.colorbar(mesh, ax=axes, shrink=0.9)
-        bar.set_label(band.shown.title, fontsize=8)
-        bar.ax.tick_params(labelsize=7)
-    figure.axes[0].set_ylabel(ylabel, fontsize=8)
+        bar.set_label(band.shown.title, fontsize=LABEL)
+        bar.ax.tick_params(labelsize=TICK)
+    figure.axes[0].set_ylabel(ylabel, fontsize=LABEL)
     return figure

@@ -11,6 +11,7 @@ from py4cast.observers.colours import ColourTable
 from py4cast.observers.display import Display
 from py4cast.observers.maps import _places as places_of
 from py4cast.observers.raster import as_rectangle, rectangle_of
+from py4cast.observers.style import INK
 from py4cast.variables import Variable
 
 if TYPE_CHECKING:
@@ -45,5 +46,5 @@ def draw_learned(
     for mask, style in masks:
         flat = as_rectangle(info.grid, mask)
         if min(flat.shape) > 1 and np.nanmin(flat) < 0.5 < np.nanmax(flat):
-            axes.contour(x, y, flat, levels=[0.5], colors="black", linewidths=0.5, linestyles=style)
+            axes.contour(x, y, flat, levels=[0.5], colors=INK, linewidths=0.5, linestyles=style)
     return mesh

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from py4cast.atomic import atomic_path
+from py4cast.observers.style import DPI, FAINT, PANEL
 
 __all__ = ["draw_maps"]
 
@@ -35,7 +36,7 @@ def draw_maps(observed: Tensor, truth: Tensor, maps: Mapping[str, Tensor], path:
         rmse = float((field - truth).square().mean().sqrt() / truth.square().mean().sqrt())
         _draw(panels[1, place], field - truth, f"error, {100 * rmse:.1f} % of the field", widest)
     with atomic_path(path, path.suffix) as temporary:
-        figure.savefig(temporary, dpi=110)
+        figure.savefig(temporary, dpi=DPI)
 
 
 def _nearest(observed: Tensor) -> Tensor:
@@ -49,7 +50,7 @@ def _nearest(observed: Tensor) -> Tensor:
 
 def _draw(panel: Any, field: Tensor, title: str, limit: float) -> None:
     panel.imshow(field.numpy(), origin="lower", cmap="RdBu_r", vmin=-limit, vmax=limit)
-    panel.set_title(title, fontsize="medium")
-    panel.set_facecolor("0.85")
+    panel.set_title(title, fontsize=PANEL)
+    panel.set_facecolor(FAINT)
     panel.set_xticks([])
     panel.set_yticks([])

@@ -9,6 +9,7 @@ from py4cast.grid import Grid
 from py4cast.observers.coast import coastlines, joined
 from py4cast.observers.colours import ColourTable
 from py4cast.observers.raster import as_rectangle, is_north_up, rectangle_of
+from py4cast.observers.style import INK, TICK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,12 +39,12 @@ def draw_field(
     mesh = axes.pcolormesh(x, y, np.ma.masked_invalid(field), cmap=cmap, shading="nearest", rasterized=True, **scale)
     for line in joined(coastlines(grid)):
         columns, rows = (np.interp(line[:, i], np.arange(a.size), a) for i, a in enumerate((x, y)))
-        axes.plot(columns, rows, color="black", linewidth=0.5, alpha=0.8)
+        axes.plot(columns, rows, color=INK, linewidth=0.5, alpha=0.8)
     if grid.is_projected and grid.y is None and is_north_up(grid):
         # rows by number, the first of them in the north
         axes.yaxis.set_inverted(True)
     axes.set_aspect(aspect)
-    axes.tick_params(labelsize=6)
+    axes.tick_params(labelsize=TICK)
     return mesh
 
 

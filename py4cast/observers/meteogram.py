@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.observers.display import KNOTS, Display
+from py4cast.observers.style import FAINT, INK, LABEL, SERIES, TICK, TITLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Course", "draw_meteogram"]
 
-_COLOUR = "#1f5fa8"
+_COLOUR = SERIES[0]
 _MOST_BARBS = 40
 
 
@@ -54,7 +55,7 @@ def draw_meteogram(
     count = len(courses) + (wind is not None)
     heights = [1.0] * len(courses) + [0.35] * (wind is not None)
     figure = Figure(figsize=(8.0, 1.0 + 1.6 * sum(heights)), layout="constrained")
-    figure.suptitle(title, fontsize=9)
+    figure.suptitle(title, fontsize=TITLE)
     axes = figure.subplots(count, 1, squeeze=False, sharex=True, height_ratios=heights)[:, 0]
     days = times.astype("datetime64[s]").astype("datetime64[ms]").astype(object)
     for place, course in zip(axes, courses, strict=False):
@@ -64,7 +65,8 @@ def draw_meteogram(
     locator = AutoDateLocator()  # type: ignore[no-untyped-call]
     axes[-1].xaxis.set_major_locator(locator)
     axes[-1].xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-    axes[-1].set_xlabel("UTC", fontsize=8)
+    axes[-1].xaxis.get_offset_text().set_size(TICK)
+    axes[-1].set_xlabel("UTC", fontsize=LABEL)
     return figure
 
 
@@ -77,7 +79,7 @@ def _draw_course(axes: "Axes", days: NDArray[np.object_], course: Course) -> Non
         if values.shape[1] > 1:
             low, high = np.nanquantile(values, (0.1, 0.9), axis=1)
             bounds = np.clip([middle - low, high - middle], 0, None)
-            axes.errorbar(days, middle, bounds, fmt="none", ecolor="black", elinewidth=0.7)
+            axes.errorbar(days, middle, bounds, fmt="none", ecolor=INK, elinewidth=0.7)
         axes.set_ylim(bottom=0)
     else:
         if values.shape[1] > 1:
@@ -85,9 +87,9 @@ def _draw_course(axes: "Axes", days: NDArray[np.object_], course: Course) -> Non
                 bounds = np.nanquantile(values, (low, high), axis=1)
                 axes.fill_between(days, *bounds, color=_COLOUR, alpha=alpha, linewidth=0)
         axes.plot(days, middle, color=_COLOUR, linewidth=1.4, marker="." if days.size < 30 else "")
-    axes.set_ylabel(course.shown.title.replace(" [", "\n["), fontsize=7)
-    axes.tick_params(labelsize=7)
-    axes.grid(color="0.85", linewidth=0.5)
+    axes.set_ylabel(course.shown.title.replace(" [", "\n["), fontsize=LABEL)
+    axes.tick_params(labelsize=TICK)
+    axes.grid(color=FAINT, linewidth=0.5)
     axes.set_axisbelow(True)
 
 
@@ -99,5 +101,5 @@ def _draw_barbs(axes: "Axes", days: NDArray[np.object_], wind: NDArray[np.float6
     )
     axes.set_ylim(-1, 1)
     axes.set_yticks([])
-    axes.set_ylabel("wind\n[kn]", fontsize=7)
-    axes.tick_params(labelsize=7)
+    axes.set_ylabel("wind\n[kn]", fontsize=LABEL)
+    axes.tick_params(labelsize=TICK)

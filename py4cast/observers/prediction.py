@@ -9,6 +9,7 @@ from py4cast.observers.base import ErrorObserver, emit
 from py4cast.observers.colours import DIFFERENCE, ColourTable, table_of
 from py4cast.observers.display import display_of
 from py4cast.observers.learned import draw_learned
+from py4cast.observers.style import LABEL, TICK, TITLE
 from py4cast.observers.titles import of_case, times_of
 from py4cast.variables import shorter_arc
 
@@ -65,8 +66,8 @@ class PredictionPlot(ErrorObserver):
                         panel, obj.info, variable, field, f"{shown.name}: {title}", limits, how, colours
                     )
                     bar = figure.colorbar(mesh, ax=panel, shrink=0.85)
-                    bar.set_label(shown.units, fontsize=7)
-                    bar.ax.tick_params(labelsize=6)
-            figure.suptitle(when, fontsize=9)
+                    bar.set_label(shown.units, fontsize=LABEL)
+                    bar.ax.tick_params(labelsize=TICK)
+            figure.suptitle(when, fontsize=TITLE)
             emit(obj, f"{self.prefix}_prediction_{number}", figure)
         self._samples.clear()

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.observers.display import KNOTS, Display
+from py4cast.observers.style import FAINT, LABEL, NOTE, PANEL, SERIES, TICK, TITLE, WARM
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,7 +43,7 @@ def draw_profiles(profiles: Sequence[Profile], titles: Sequence[str], title: str
     from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
     figure = Figure(figsize=(3.2 * len(profiles) + 0.6, 5.2), layout="constrained")
-    figure.suptitle(title, fontsize=9)
+    figure.suptitle(title, fontsize=TITLE)
     colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.9, len(titles)))
     for axes, profile in zip(figure.subplots(1, len(profiles), squeeze=False)[0], profiles, strict=True):
         for values, label, colour in zip(profile.values, titles, colours, strict=True):
@@ -52,11 +53,11 @@ def draw_profiles(profiles: Sequence[Profile], titles: Sequence[str], title: str
         axes.yaxis.set_major_locator(FixedLocator(profile.levels.tolist()))
         axes.yaxis.set_major_formatter(FixedFormatter([f"{level:g}" for level in profile.levels]))
         axes.yaxis.set_minor_locator(NullLocator())
-        axes.set_xlabel(profile.shown.title, fontsize=8)
-        axes.tick_params(labelsize=7)
-        axes.grid(color="0.85", linewidth=0.5)
-    figure.axes[0].set_ylabel("pressure [hPa]", fontsize=8)
-    figure.axes[0].legend(fontsize=6)
+        axes.set_xlabel(profile.shown.title, fontsize=LABEL)
+        axes.tick_params(labelsize=TICK)
+        axes.grid(color=FAINT, linewidth=0.5)
+    figure.axes[0].set_ylabel("pressure [hPa]", fontsize=LABEL)
+    figure.axes[0].legend(fontsize=NOTE)
     return figure
 
 
@@ -104,9 +105,9 @@ def draw_skewt(
     figure = Figure(figsize=(6.0, 6.5))
     diagram = SkewT(figure, rotation=45)
     order = np.argsort(levels)[::-1]
-    diagram.plot(levels[order], temperature[order], color="#b2182b", marker=".")
+    diagram.plot(levels[order], temperature[order], color=WARM, marker=".")
     if dew_points is not None:
-        diagram.plot(levels[order], dew_points[order], color="#1a7f37", marker=".")
+        diagram.plot(levels[order], dew_points[order], color=SERIES[2], marker=".")
     if wind is not None:
         diagram.plot_barbs(levels[order], *(KNOTS * wind[:, order]))
     diagram.plot_dry_adiabats(linewidth=0.5, alpha=0.5)
@@ -114,7 +115,7 @@ def draw_skewt(
     diagram.ax.set_ylim(max(1050.0, float(levels.max()) + 10), max(100.0, float(levels.min()) - 20))
     middle = float(np.nanmean(temperature[order][:1]))
     diagram.ax.set_xlim(middle - 45, middle + 25)
-    diagram.ax.set_xlabel("temperature [°C]", fontsize=8)
-    diagram.ax.set_ylabel("pressure [hPa]", fontsize=8)
-    diagram.ax.set_title(title, fontsize=8)
+    diagram.ax.set_xlabel("temperature [°C]", fontsize=LABEL)
+    diagram.ax.set_ylabel("pressure [hPa]", fontsize=LABEL)
+    diagram.ax.set_title(title, fontsize=PANEL)
     return figure

@@ -13,6 +13,7 @@ from py4cast.observers.colours import ColourTable, table_of
 from py4cast.observers.display import Display, display_of
 from py4cast.observers.images import proportions
 from py4cast.observers.raster import rectangle_of
+from py4cast.observers.style import LABEL, NOTE, TICK
 from py4cast.variables import Variable
 
 if TYPE_CHECKING:
@@ -100,10 +101,10 @@ def draw_sheet(
             )
             maps.append(axes)
         bar = figure.colorbar(mesh, cax=_beside(figure, maps))
-        bar.set_label(_wrapped(shown.title, bar.ax.get_position().height * size[1]), fontsize=8)
-        bar.ax.tick_params(labelsize=7)
+        bar.set_label(_wrapped(shown.title, bar.ax.get_position().height * size[1]), fontsize=LABEL)
+        bar.ax.tick_params(labelsize=TICK)
     if legend:
-        figure.text(0.5, 0.06 / size[1], "\n".join(legend), fontsize=7, ha="center", va="bottom")
+        figure.text(0.5, 0.06 / size[1], "\n".join(legend), fontsize=NOTE, ha="center", va="bottom")
     return figure
 
 

@@ -10,6 +10,7 @@ from py4cast.namedtensor import NamedTensor
 from py4cast.observers.base import ErrorObserver, emit
 from py4cast.observers.colours import ColourTable
 from py4cast.observers.learned import draw_learned
+from py4cast.observers.style import TICK, TITLE
 from py4cast.observers.titles import Starts
 from py4cast.variables import Variable
 
@@ -65,6 +66,6 @@ class SpatialErrorPlot(ErrorObserver):
             hours = (step + 1) * obj.info.step_duration / np.timedelta64(3600, "s")
             field, title = np.where(fields[step] > 0, fields[step], np.nan), f"mean loss at +{hours:g} h"
             mesh = draw_learned(axis, obj.info, _LOSS, field, title, (0.0, top), table=table)
-            figure.colorbar(mesh, ax=axis, shrink=0.85).ax.tick_params(labelsize=6)
-        figure.suptitle(self._starts.title("mean loss"), fontsize=9)
+            figure.colorbar(mesh, ax=axis, shrink=0.85).ax.tick_params(labelsize=TICK)
+        figure.suptitle(self._starts.title("mean loss"), fontsize=TITLE)
         emit(obj, f"{self.prefix}_spatial_error", figure)

@@ -10,6 +10,7 @@ from py4cast.metrics.spectral import Spectrum
 from py4cast.namedtensor import NamedTensor
 from py4cast.observers.base import ErrorObserver, emit
 from py4cast.observers.display import display_of
+from py4cast.observers.style import INK, LABEL, NOTE, PANEL, SERIES, TICK, TITLE
 from py4cast.observers.titles import Starts, of_case
 
 __all__ = ["SpectraPlot"]
@@ -69,7 +70,7 @@ class SpectraPlot(ErrorObserver):
         rows = -(-len(names) // columns)
         figure = Figure(figsize=(3.6 * columns, 2.9 * rows), layout="constrained")
         panels = list(np.ravel(figure.subplots(rows, columns, squeeze=False)))
-        parts = (("forecast", "tab:blue", "-"), ("truth", "black", "-"), ("error", "tab:orange", "--"))
+        parts = (("forecast", SERIES[0], "-"), ("truth", INK, "-"), ("error", SERIES[1], "--"))
         for axes, name in zip(panels, names, strict=False):
             shown = display_of(obj.info.variable(name))
             for i, (label, colour, style) in enumerate(parts):
@@ -81,11 +82,11 @@ class SpectraPlot(ErrorObserver):
             axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axes.xaxis.set_major_formatter(ScalarFormatter())
             axes.xaxis.set_minor_formatter(NullFormatter())
-            axes.set_title(f"{shown.name} [({shown.units})²]", fontsize=8)
-            axes.set_xlabel("wavelength [km]", fontsize=7)
-            axes.tick_params(labelsize=6)
-        panels[0].legend(fontsize=7)
+            axes.set_title(f"{shown.name} [({shown.units})²]", fontsize=PANEL)
+            axes.set_xlabel("wavelength [km]", fontsize=LABEL)
+            axes.tick_params(labelsize=TICK)
+        panels[0].legend(fontsize=NOTE)
         for axes in panels[len(names) :]:
             axes.set_visible(False)
-        figure.suptitle(self._starts.title(f"spectra at {of_case(None, self._lead)}"), fontsize=9)
+        figure.suptitle(self._starts.title(f"spectra at {of_case(None, self._lead)}"), fontsize=TITLE)
         emit(obj, f"{self.prefix}_spectra", figure)

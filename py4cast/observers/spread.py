@@ -9,6 +9,7 @@ from py4cast.metrics import Aggregator, Layout, make_metrics
 from py4cast.namedtensor import NamedTensor
 from py4cast.observers.base import ErrorObserver, emit
 from py4cast.observers.display import display_of
+from py4cast.observers.style import LABEL, NOTE, PANEL, SERIES, TICK, TITLE
 from py4cast.observers.titles import Starts
 
 __all__ = ["SpreadPlot"]
@@ -70,19 +71,19 @@ class SpreadPlot(ErrorObserver):
                 hours,
                 shown.scale * values["rmse"][:, place],
                 "o-",
-                color="tab:orange",
+                color=SERIES[1],
                 label="RMSE of the mean",
                 markersize=3,
             )
             axes.plot(
-                hours, shown.scale * values["spread"][:, place], "o-", color="tab:blue", label="spread", markersize=3
+                hours, shown.scale * values["spread"][:, place], "o-", color=SERIES[0], label="spread", markersize=3
             )
             axes.set_ylim(bottom=0)
-            axes.set_title(shown.title, fontsize=8)
-            axes.set_xlabel("lead time [h]", fontsize=7)
-            axes.tick_params(labelsize=6)
-        panels[0].legend(fontsize=7)
+            axes.set_title(shown.title, fontsize=PANEL)
+            axes.set_xlabel("lead time [h]", fontsize=LABEL)
+            axes.tick_params(labelsize=TICK)
+        panels[0].legend(fontsize=NOTE)
         for axes in panels[len(names) :]:
             axes.set_visible(False)
-        figure.suptitle(self._starts.title("spread and error"), fontsize=9)
+        figure.suptitle(self._starts.title("spread and error"), fontsize=TITLE)
         emit(obj, f"{self.prefix}_spread", figure)

@@ -10,6 +10,7 @@ from py4cast.namedtensor import NamedTensor
 from py4cast.observers.base import ErrorObserver, emit
 from py4cast.observers.colours import ink_on
 from py4cast.observers.display import display_of
+from py4cast.observers.style import LABEL, NOTE, PANEL, TITLE
 from py4cast.observers.titles import Starts
 
 __all__ = ["StateErrorPlot"]
@@ -64,10 +65,10 @@ class StateErrorPlot(ErrorObserver):
         for step, row in enumerate(values):
             for index, value in enumerate(row):
                 shade = image.cmap(image.norm(relative[step, index]))
-                axes.text(step, index, f"{value:.3g}", ha="center", va="center", fontsize=7, color=ink_on(shade))
-        axes.set_yticks(range(len(names)), [f"{how.name} [{how.units}]" for how in shown], fontsize=8)
-        axes.set_xticks(range(len(hours)), [f"{h:g}" for h in hours], fontsize=8)
-        axes.set_xlabel("lead time [h]", fontsize=8)
-        axes.set_title(self._metric.upper(), fontsize=9)
-        figure.suptitle(self._starts.title("errors"), fontsize=8)
+                axes.text(step, index, f"{value:.3g}", ha="center", va="center", fontsize=NOTE, color=ink_on(shade))
+        axes.set_yticks(range(len(names)), [f"{how.name} [{how.units}]" for how in shown], fontsize=LABEL)
+        axes.set_xticks(range(len(hours)), [f"{h:g}" for h in hours], fontsize=LABEL)
+        axes.set_xlabel("lead time [h]", fontsize=LABEL)
+        axes.set_title(self._metric.upper(), fontsize=PANEL)
+        figure.suptitle(self._starts.title("errors"), fontsize=TITLE)
         emit(obj, f"{self.prefix}_state_error_{self._metric}", figure)

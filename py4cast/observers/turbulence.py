@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from py4cast.atomic import atomic_path
+from py4cast.observers.style import DPI
 
 __all__ = ["draw_closures"]
 
@@ -45,7 +46,7 @@ def draw_closures(runs: Mapping[str, Sequence[Mapping[str, Any]]], every: int, p
     _long_runs(panels[6], runs, colours, every)
     _legend(panels[7], colours)
     with atomic_path(path, path.suffix) as temporary:
-        figure.savefig(temporary, dpi=110)
+        figure.savefig(temporary, dpi=DPI)
 
 
 def _colours(count: int) -> list[Any]:

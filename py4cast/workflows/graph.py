@@ -14,6 +14,7 @@ from py4cast.models.graph.base import MeshModel
 from py4cast.models.graph.cache import cached_graph, graph_path
 from py4cast.models.graph.graph import Graph
 from py4cast.observers.graph import draw_graph, scenes_of
+from py4cast.observers.style import DPI
 from py4cast.settings import apply_overrides, read_json, settings_of
 from py4cast.workflows.terminal import table_of
 
@@ -57,7 +58,7 @@ def graph(
         mesh_graph, *scenes_of(mesh_graph, info.grid), f"{model} over {info.name}: {info.grid.describe()}"
     )
     with atomic_path(output, suffix=".png") as temporary:
-        figure.savefig(temporary, dpi=110)
+        figure.savefig(temporary, dpi=DPI)
     where = graph_path(info.grid, settings, kind.is_hierarchical)
     return [f"grid: {info.grid.describe()}", _table(mesh_graph), f"cache: {where}"]
 

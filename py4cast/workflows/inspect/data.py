@@ -14,6 +14,7 @@ from py4cast.cubes.foreign import open_cube
 from py4cast.cubes.store.store import PreparedStore
 from py4cast.errors import DataError, SettingsError
 from py4cast.observers.cube import draw_cube
+from py4cast.observers.style import DPI
 from py4cast.timeline import instant, show_duration
 from py4cast.workflows.terminal import table_of
 
@@ -53,7 +54,7 @@ def inspect(
             index = _index(cube, time)
             figure = draw_cube(cube, index, list(names) or cube.names)
             with atomic_path(plot, suffix=".png") as temporary:
-                figure.savefig(temporary, dpi=110)
+                figure.savefig(temporary, dpi=DPI)
             items.append(f"maps of {cube.times[index]}: {plot}")
         return items
     finally:

@@ -206,7 +206,7 @@
     if (source !== "main") return;
     pen.font = `bold ${15 * dpr}px system-ui, sans-serif`;
     for (const [c, r, letter, value] of (data.variables[data.lines].centres || [])[t] || []) {
-      const x = (c + 0.5) * v.sx + v.tx, y = (r + 0.5) * v.sy + v.ty, colour = letter === "L" ? "#b2182b" : "#1b4f8f";
+      const x = (c + 0.5) * v.sx + v.tx, y = (r + 0.5) * v.sy + v.ty, colour = letter === "L" ? "#b2182b" : "#2166ac";
       pen.font = `bold ${15 * dpr}px system-ui, sans-serif`; written(letter, x, y, colour);
       pen.font = `${10 * dpr}px system-ui, sans-serif`; written(show(value, step), x, y + 13 * dpr, colour);
     }
