@@ -19,6 +19,7 @@ from py4cast.variables import Variable, shorter_arc
 from py4cast.vectors import mate_of
 
 __all__ = [
+    "beside_each_other",
     "check_units",
     "chosen_start",
     "chosen_steps",
@@ -123,8 +124,12 @@ def members_at(cube: CubeABC, name: str, instants: Sequence[int]) -> NDArray[np.
     planes = np.empty((1, len(instants), *cube.shape), np.float32)
     for row, index in enumerate(instants):
         cube.read([name], index, index + 1, planes[:, row : row + 1])
-    members: NDArray[np.float32] = planes[0]
-    turn = cube.variable(name).turn
+    return beside_each_other(cube.variable(name), planes[0])
+
+
+def beside_each_other(variable: Variable, members: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Members `(member, lat, lon)` of one variable; those of a direction within half a turn of their middle, 359 and 361 for 1."""
+    turn = variable.turn
     if turn is None or len(members) < 2:
         return members
     angle = members.astype(np.float64) * (2 * np.pi / turn)
@@ -133,7 +138,7 @@ def members_at(cube: CubeABC, name: str, instants: Sequence[int]) -> NDArray[np.
 
 
 def mean_of(variable: Variable, members: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The mean over members of `members_at`, `(lat, lon)`; of a direction within a turn."""
+    """The mean over members that stand beside each other, `(lat, lon)`; of a direction within a turn."""
     mean = members.mean(0)
     return np.asarray(mean if variable.turn is None else mean % np.float32(variable.turn), dtype=np.float32)
 

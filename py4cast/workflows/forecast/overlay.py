@@ -11,6 +11,7 @@ from py4cast.errors import SettingsError
 from py4cast.formats import Heading
 from py4cast.observers.animation import draw_case, gif_of
 from py4cast.observers.base import write_figure
+from py4cast.workflows.chosen import beside_each_other, mean_of
 
 __all__ = ["Overlay"]
 
@@ -40,7 +41,6 @@ class Overlay:
 
     def put(self, values: NDArray[np.float32]) -> None:
         """Draws the next lead time, `heading.shape`."""
-        fields = values.mean(0) if self.heading.members else values
         step = len(self._images[self.heading.variables[0].name])
         lead = self.heading.lead_times[step]
         hours = lead / np.timedelta64(3600, "s")
@@ -49,7 +49,10 @@ class Overlay:
             of_variable = self._stats[variable.name]
             reach = _SPREAD * (of_variable["std"] or 1.0)
             span = of_variable["mean"] - reach, of_variable["mean"] + reach
-            figure = draw_case({when: fields[..., index]}, variable, self.heading.grid, "", span)
+            field = values[..., index]
+            if self.heading.members:
+                field = mean_of(variable, beside_each_other(variable, field))
+            figure = draw_case({when: field}, variable, self.heading.grid, "", span)
             path = self.folder / check_name(f"{variable.name}_{hours:03g}.png", "the map")
             write_figure(path, figure)
             self.written.append(path)

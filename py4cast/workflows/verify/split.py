@@ -26,6 +26,7 @@ from py4cast.grid import Grid
 from py4cast.metrics import ScoreSettings
 from py4cast.metrics.batches import BatchVerification, FurtherForecast
 from py4cast.metrics.climatology import Climatology, ClimatologyKind
+from py4cast.metrics.layout import Layout
 from py4cast.metrics.score_set import ScoreSet
 from py4cast.namedtensor import NamedTensor
 from py4cast.regrid import Method
@@ -73,6 +74,7 @@ class SplitCase:
     ) -> None:
         self._model, self._data, self._num_steps = model, data, num_steps
         self._num_members, self._seed = num_members, seed
+        self._layout = Layout.of(model.info)
         self.grid: Grid | None = model.info.grid
         # cells of the border where the strategy imposes truth, `(lat, lon)`
         imposed = model.info.statics.border_mask[..., 0].cpu().numpy() > 0
@@ -101,7 +103,7 @@ class SplitCase:
     def fields(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
         """Forecast (the mean of members) and truth from a start, `(timestep, lat, lon, features)` each."""
         members, truth = self.members(init_time)
-        return members.mean(0), truth
+        return self._layout.beside(members, truth).mean(0), truth
 
     def members(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
         """The members `(member, timestep, lat, lon, features)` from a start, one without noise, and the truth."""

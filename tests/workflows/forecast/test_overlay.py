@@ -65,6 +65,14 @@ def test_of_an_ensemble_the_mean_is_drawn(tmp_path: Path, monkeypatch: pytest.Mo
     assert [mean for _, mean, _, _ in drawn.calls] == [2.5, 2.5]
 
 
+def test_the_mean_of_directions_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, wind = Drawn(monkeypatch), Variable(name="dd", short_name="dd", units="degrees", standard_name="wind_from_direction")  # fmt: skip
+    heading = replace(HEADING, variables=[wind], members=(0, 1))
+    pictures = Overlay(tmp_path, heading, {"dd": {"mean": 180.0, "std": 100.0}})
+    pictures.put(np.stack([np.full((*GRID.shape, 1), v, dtype=np.float32) for v in (350.0, 20.0)]))
+    assert drawn.calls[0][1] == pytest.approx(5.0)
+
+
 def test_what_cannot_be_written_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SettingsError, match=r"--overlay .*file: is a file"):
