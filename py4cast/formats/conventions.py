@@ -11,6 +11,7 @@ from py4cast.grid import Grid
 from py4cast.variables import Variable
 
 __all__ = [
+    "BOUNDS",
     "CONVENTIONS",
     "MAPPING",
     "Coordinate",
@@ -20,11 +21,13 @@ __all__ = [
     "mapping_of",
     "names_in_file",
     "shape_of",
+    "time_bounds",
     "variable_attributes",
 ]
 
 CONVENTIONS = "CF-1.11"
 MAPPING = "projection"
+BOUNDS = ("time_bnds", "bnds")  # the variable of the bounds of time, and its second dimension
 _SINCE = {"units": "seconds since 1970-01-01", "calendar": "proleptic_gregorian"}
 # by GRIB's type of level: standard name, units, where it grows to; of the others a number and its type are told
 _LEVELS = {
@@ -132,6 +135,15 @@ def forecast_coordinates(heading: Heading) -> dict[str, Coordinate]:
     return coords
 
 
+def time_bounds(heading: Heading) -> NDArray[np.int64] | None:
+    """From when to when the sums of each lead time run, `(time, 2)` in the units of `time`; None where nothing is a sum."""
+    if not any(variable.accumulated for variable in heading.variables):
+        return None
+    leads = np.array([heading.since, *heading.lead_times], dtype="timedelta64[s]")
+    valid = _seconds(np.asarray(heading.init_time, dtype="datetime64[s]") + leads)
+    return np.stack([valid[:-1], valid[1:]], axis=1)
+
+
 def _level_name(variable: Variable) -> str | None:
     """What the coordinate of a variable's level is called, such as `heightAboveGround_2`; None where it has none."""
     if variable.level is None or (variable.type_of_level in _FLAT and not variable.level):
@@ -149,7 +161,7 @@ def _level_attributes(variable: Variable) -> dict[str, Any]:
 
 def names_in_file(heading: Heading) -> list[str]:
     """What the variables are called in the file: their names, with `_field` behind where a coordinate has that name."""
-    taken = {*forecast_coordinates(heading), *dims_of(heading), MAPPING}
+    taken = {*forecast_coordinates(heading), *dims_of(heading), MAPPING, *BOUNDS}
     return [f"{v.name}_field" if v.name in taken else v.name for v in heading.variables]
 
 
@@ -168,6 +180,8 @@ def variable_attributes(variable: Variable, heading: Heading) -> dict[str, Any]:
         attrs = {"units": variable.units, **attrs}
     if variable.standard_name:
         attrs["standard_name"] = variable.standard_name
+    if variable.accumulated:
+        attrs["cell_methods"] = "time: sum"  # over the step that ends then, as the bounds of time say
     if variable.level is not None:
         attrs |= {"GRIB_level": variable.level, "GRIB_typeOfLevel": variable.type_of_level or ""}
     if mapping_of(heading) is not None:

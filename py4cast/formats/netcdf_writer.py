@@ -54,6 +54,11 @@ def _define(file: netCDF4.Dataset, heading: Heading) -> None:
         created = file.createVariable(name, str if values.dtype == object else values.dtype, coordinate_dims)
         created.setncatts(attrs)
         created[...] = values
+    if (bounds := conventions.time_bounds(heading)) is not None:
+        name, second = conventions.BOUNDS
+        file.createDimension(second, 2)
+        file.createVariable(name, bounds.dtype, ("time", second))[...] = bounds
+        file["time"].bounds = name
     mapping = conventions.mapping_of(heading)
     if mapping is not None:
         file.createVariable(conventions.MAPPING, "i4", ()).setncatts(mapping)

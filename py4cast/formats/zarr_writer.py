@@ -24,6 +24,11 @@ class ZarrWriter(WriterABC):
     @contextmanager
     def begin(self, temporary: Path, heading: Heading) -> Iterator[PutStep]:
         group = begin_group(temporary, heading, conventions.forecast_coordinates(heading))
+        if (bounds := conventions.time_bounds(heading)) is not None:
+            name, second = conventions.BOUNDS
+            created = group.create_array(name, shape=bounds.shape, dtype=bounds.dtype, dimension_names=("time", second))
+            created[...] = bounds
+            group["time"].attrs["bounds"] = name
         dims, shape = conventions.dims_of(heading), conventions.shape_of(heading)
         arrays = []
         for name, variable in zip(conventions.names_in_file(heading), heading.variables, strict=True):
