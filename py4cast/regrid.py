@@ -42,6 +42,7 @@ _CHUNK = 100_000  # places at once
 _GLOBE = 1e-3  # of the globe's area, within which a grid covers it
 _TURNS = 500
 _EDGE = 0.5001  # cells beyond the last centre that still belong to a grid
+_FLAT = 1e-9  # distance from the centre up to which a face of the hull holds it
 
 
 def _sparse(values: Array, rows: NDArray[Any], columns: NDArray[Any], shape: tuple[int, int]) -> Any:
@@ -134,14 +135,17 @@ def _walked(
 ) -> tuple[NDArray[np.int64], Array]:
     """From triangles that do not hold their places, over the side that a place is most beyond, to those that do.
 
-    Beside small triangles a large or a thin one holds places whose nearest middles are all of others.
+    Beside small triangles a large or a thin one holds places whose nearest middles are all of others. Beyond the side of a
+    region, which is -1 among the neighbours, they stay where they are.
     """
     triangles, shares = triangles.copy(), shares.copy()
     for _ in range(len(neighbours)):
         outside = np.flatnonzero(shares.min(1) < -1e-9)
+        ahead = neighbours[triangles[outside], shares[outside].argmin(1)]
+        outside, ahead = outside[ahead >= 0], ahead[ahead >= 0]
         if not outside.size:
             break
-        triangles[outside] = neighbours[triangles[outside], shares[outside].argmin(1)]
+        triangles[outside] = ahead
         shares[outside] = np.einsum("nij,nj->ni", inverse[triangles[outside]], wanted[outside])
     return triangles, shares
 
@@ -297,9 +301,13 @@ class Regridder:
         from scipy.spatial import ConvexHull, KDTree
 
         points, wanted = self.source.xyz()[0], self.target.xyz().reshape(-1, 3)
-        # on a sphere the faces of the convex hull are the Delaunay triangles
+        # on a sphere the faces of the convex hull are the Delaunay triangles; those that close it below a region are none
         hull = ConvexHull(points)
-        corners, neighbours = np.asarray(hull.simplices), np.asarray(hull.neighbors)
+        is_above = hull.equations[:, 3] < -_FLAT
+        if not is_above.any():
+            raise NoCells("all points on one circle")
+        number = np.append(np.where(is_above, np.cumsum(is_above) - 1, -1), -1)
+        corners, neighbours = np.asarray(hull.simplices)[is_above], number[hull.neighbors[is_above]]
         middles = points[corners].mean(1)
         middles /= np.linalg.norm(middles, axis=1, keepdims=True)
         count = min(_NUM_TRIANGLES, len(corners))

@@ -248,3 +248,25 @@ def test_a_gaussian_grid_reaches_the_poles(method: str) -> None:
     band = Grid(np.arange(60, -61, -5.0), np.arange(0, 360, 5.0))
     assert band.row_edges()[[0, -1]].tolist() == [62.5, -62.5]
     assert not Regridder(band, target, "nearest").covered[[0, -1]].any()
+
+
+@pytest.mark.parametrize(
+    ("number", "box"), [(60, (50, 60, -10, 4)), (3000, (30, 70, -25, 45)), (200, (45, 47, 6, 10)), (3000, (0, 90, -180, 180))],
+    ids=["stations", "Europe", "Alps", "hemisphere"],
+)  # fmt: skip
+def test_points_of_a_region_are_linear_between_neighbours(number: int, box: tuple[float, float, float, float]) -> None:
+    """Not over the faces that close the hull of a region from below, whose corners lie at its ends."""
+    rng = np.random.default_rng(0)
+    south, north, west, east = box
+    points = Grid.points(rng.uniform(south, north, number), rng.uniform(west, east, number))
+    back = Regridder(points, points, "linear")
+    field = rng.normal(size=(1, number)).astype(np.float32)
+    np.testing.assert_allclose(back(field), field, atol=1e-5)
+    inside = 0.2 * (north - south)
+    places = Grid.points(rng.uniform(south + inside, north - inside, 500), rng.uniform(0.7 * west + 0.3 * east, 0.3 * west + 0.7 * east, 500))  # fmt: skip
+    # linear in space, so linear on the flat triangles up to the height of the sphere above the widest of them
+    up = points.xyz()[0] @ np.array([0.3, -0.5, 0.8])
+    made = Regridder(points, places, "linear")(up[None].astype(np.float32))[0]
+    spacing = points.spacing()[0] / EARTH_RADIUS
+    errors = np.abs(made - places.xyz()[0] @ np.array([0.3, -0.5, 0.8]))
+    assert np.isfinite(errors).mean() > 0.9 and np.nanmax(errors) < 20 * spacing**2
