@@ -88,8 +88,15 @@ def _filesystem(url: str) -> tuple[Any, str]:
     """
     import fsspec
 
+    inner, _, outer = url.rpartition("::")
     try:
-        fs, path = fsspec.core.url_to_fs(url, **_options(url))
+        try:
+            fs, path = fsspec.core.url_to_fs(url, **_options(url))
+        except ValueError as error:
+            if not inner or "range requests" not in str(error):
+                raise
+            # a server that gives no parts of an archive gives it whole
+            fs, path = fsspec.core.url_to_fs(f"{inner}::file://{fetch(outer)}")
     except (ImportError, ValueError) as error:
         raise SettingsError(f"{url}: this kind of address cannot be read here: {_line(error)}") from None
     return fs, str(path)

@@ -187,6 +187,28 @@ class Stretch(Settings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part(Settings):
+    """One of the stretches of a period, both ends included, and what of it is left out."""
+
+    start: str = setting(help="first instant, UTC")
+    end: str = setting(help="last instant, UTC; a bare date means the whole day")
+    months: tuple[int, ...] = setting((), "months of the calendar, such as [12, 1, 2]; by default all")
+    without: tuple[Stretch, ...] = setting((), "stretches within it that are left out")
+
+    left_out: ClassVar[tuple[str, ...]] = ("without",)
+
+    def __post_init__(self) -> None:
+        _check_stretch(self.start, self.end, self.months)
+
+    def contains(self, times: Times) -> NDArray[np.bool_]:
+        """Whether times belong to it."""
+        inside = _inside(times, self.start, self.end, self.months)
+        for stretch in self.without:
+            inside &= ~_inside(times, stretch.start, stretch.end, stretch.months)
+        return inside
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Period(Settings):
     """A stretch of time, both ends included; or several, as a list of them."""
 
@@ -195,7 +217,7 @@ class Period(Settings):
     init_step: str | None = setting(None, "distance between the starts of two forecasts; by default every step")
     months: tuple[int, ...] = setting((), "months of the calendar, such as [12, 1, 2]; by default all")
     without: tuple[Stretch, ...] = setting((), "stretches within it that are left out, such as a month of wrong data")
-    parts: tuple[Stretch, ...] = setting((), "what a list of stretches became: only they count")
+    parts: tuple[Part, ...] = setting((), "what a list of stretches became: only they count")
 
     # settings that stand in no document while they say nothing, so that older stores and files are found again
     left_out: ClassVar[tuple[str, ...]] = ("months", "without", "parts")
@@ -207,7 +229,7 @@ class Period(Settings):
 
     @classmethod
     def document_of_list(cls, documents: list[Any]) -> dict[str, Any]:
-        """The document of a period of several stretches, each an object with start, end and months; what is wrong is told later."""
+        """The document of a period of several stretches, each an object with start, end, months and without; what is wrong is told later."""
         whole = [d for d in documents if isinstance(d, dict) and {"start", "end"} <= set(d)]
         if not whole or len(whole) < len(documents):
             return {"parts": documents}
@@ -222,7 +244,7 @@ class Period(Settings):
         """Whether times belong to it."""
         inside = _inside(times, self.start, self.end, self.months)
         if self.parts:
-            inside &= np.any([_inside(times, p.start, p.end, p.months) for p in self.parts], axis=0)
+            inside &= np.any([part.contains(times) for part in self.parts], axis=0)
         for stretch in self.without:
             inside &= ~_inside(times, stretch.start, stretch.end, stretch.months)
         return inside

@@ -235,6 +235,14 @@ def test_a_forecast_from_addresses_alone(server: tuple[Path, str, Faults], tmp_p
     assert lost.returncode == 3 and "none.nc: nothing is there" in lost.stderr
 
 
+def test_an_archive_on_a_server_without_parts_is_fetched_whole(server: tuple[Path, str, Faults]) -> None:
+    folder, url, faults = server
+    faults.has_ranges = False
+    with zipfile.ZipFile(folder / "all.zip", "w") as archive:
+        archive.writestr("in/a.bin", DATA)
+    assert fetch(f"zip://in/a.bin::{url}/all.zip").read_bytes() == DATA
+
+
 def test_a_damaged_file_is_called_by_its_address(server: tuple[Path, str, Faults], tmp_path: Path) -> None:
     folder, url, _ = server
     (folder / "page.nc").write_text("<html>no data here</html>")

@@ -140,3 +140,14 @@ def test_a_plain_period_is_written_as_it_was() -> None:
 def test_what_is_no_period_is_told(document: object, told: str) -> None:
     with pytest.raises(SettingsError, match=told):
         decode(Period, document)
+
+
+def test_a_part_of_a_period_leaves_stretches_out() -> None:
+    document = [
+        {"start": "2014-03-01", "end": "2014-03-10"},
+        {"start": "2014-05-01", "end": "2014-05-20", "without": [{"start": "2014-05-05", "end": "2014-05-06"}]},
+    ]
+    period = decode(Period, Period.document_of_list(document), where="period")
+    days = np.arange("2014-02-27", "2014-05-23", dtype="datetime64[D]").astype("datetime64[s]")
+    kept = days[period.contains(days)].astype("datetime64[D]").astype(str).tolist()
+    assert kept == [f"2014-03-{d:02}" for d in range(1, 11)] + [f"2014-05-{d:02}" for d in range(1, 21) if d not in (5, 6)]  # fmt: skip

@@ -186,7 +186,7 @@ def _arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--num_workers", type=whole, default=1, metavar="N", help="processes of --init_times (default: 1)")
     p.add_argument("--scheduler", metavar="ADDRESS", help="a Dask cluster whose workers make --init_times")
     p.add_argument("--distributed", default="none", choices=("none", "domain"), help="domain: the ranks of a torchrun compute each step together, each a part of the grid (default: none)")  # fmt: skip
-    p.add_argument("--verify", metavar="DIR", help="score --init_times on the way, against the data they start from; without --output nothing is kept")  # fmt: skip
+    p.add_argument("--verify", metavar="DIR", help="score --init_times on the way, against the data they start from, in place of --output: nothing is kept")  # fmt: skip
 
 
 VERB = Verb("write a forecast file, or many", _HELP, _arguments, _run)

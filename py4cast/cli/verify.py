@@ -39,7 +39,12 @@ def _arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--split", default="test", choices=("train", "valid", "test"), help="period to score (default: test)"
     )
-    p.add_argument("--num_steps", type=whole, metavar="N", help="lead times (default: 5 of a Forecaster, all of files)")
+    p.add_argument(
+        "--num_steps",
+        type=whole,
+        metavar="N",
+        help="lead times (default: 5 of a Forecaster, fewer where it was validated on fewer; all of files)",
+    )
     add_members(p)
     add_calibration(p)
     p.add_argument(
@@ -133,6 +138,29 @@ def _files(a: argparse.Namespace, settings: Any) -> Any:
     )
 
 
+# flags that mean something of one kind of source alone, and what they are by default
+_OF_FILES: dict[str, Any] = {
+    "truth": None, "stations": None, "variables": None, "rename": [], "accumulated": None, "interpolation": "linear",
+    "orography": None, "start": None, "end": None, "num_workers": None,
+}  # fmt: skip
+_OF_FORECASTERS: dict[str, Any] = {
+    "dataset": None, "dataset_conf": None, "split": "test", "batch_size": 4, "num_members": None, "seed": 0,
+    "no_calibration": False, "gaussian": None,
+}  # fmt: skip
+
+
+def _check_flags(a: argparse.Namespace, of_data: list[str]) -> None:
+    """Refuses what would be left out in silence."""
+    others, kind = (_OF_FILES, "--forecast FILES") if a.forecaster else (_OF_FORECASTERS, "a --forecaster")
+    for name, default in others.items():
+        if getattr(a, name) != default:
+            raise SettingsError(f"--{name}: of {kind}")
+    if a.forecaster and a.regrid and not a.reference:
+        raise SettingsError("--regrid: of --forecast FILES, and of --reference")
+    if not a.forecaster and of_data:
+        raise SettingsError(f"--set {of_data[0]}: of a --forecaster; of files scores.PLACE=VALUE alone")
+
+
 def _run(a: argparse.Namespace) -> None:
     from pathlib import Path
 
@@ -150,6 +178,7 @@ def _run(a: argparse.Namespace) -> None:
     case: Any
     if bool(a.forecaster) == bool(a.forecast):
         raise SettingsError("verify needs either --forecaster FILE or --forecast FILES; see py4cast verify --help")
+    _check_flags(a, of_data)
     if a.forecaster:
         from py4cast.workflows.verify.split import verify
 
@@ -157,15 +186,11 @@ def _run(a: argparse.Namespace) -> None:
         further: dict[str, Any] = {"no_calibration": True} if a.no_calibration else {}
         further |= {"gaussian": a.gaussian} if a.gaussian else {}
         scores, case = verify(
-            a.forecaster, a.dataset, a.dataset_conf, a.split, a.num_steps or 5, a.batch_size, of_data, settings,
+            a.forecaster, a.dataset, a.dataset_conf, a.split, a.num_steps, a.batch_size, of_data, settings,
             a.climatology or "auto", references=_reference_files(a.reference), regrid=a.regrid, num_members=a.num_members, seed=a.seed,
             **further,
         )  # fmt: skip
     else:
-        if a.num_members is not None:
-            raise SettingsError("--num_members: of a --forecaster; files have the members that they have")
-        if a.gaussian:
-            raise SettingsError("--gaussian: of a --forecaster that makes members")
         from py4cast.workflows.verify.files import verify_files
 
         output = Path(a.output or "verify")

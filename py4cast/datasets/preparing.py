@@ -238,7 +238,7 @@ def _packings(settings: GriddedSettings, planes: PlaneReader, axis: TimeAxis) ->
     asked = {v.name: s.range for key, s in settings.variables.items() for v in s.variables(key)}
     folder = settings.store and settings.store.expanduser()
     known = folder and (folder / MARKER).exists() and PreparedStore(folder).packings
-    chosen = np.unique(np.linspace(0, axis.size - 1, _SAMPLED).astype(int))
+    chosen = _sampled(axis.size)
     packings = {}
     for variable in planes.stored:
         limits = asked[variable.name]
@@ -254,6 +254,13 @@ def _packings(settings: GriddedSettings, planes: PlaneReader, axis: TimeAxis) ->
             limits = low - (high - low), high + (high - low)
         packings[variable.name] = Packing.over(settings.store_type, *limits)
     return packings
+
+
+def _sampled(size: int) -> NDArray[np.int64]:
+    """Some of so many instants, one anywhere in each of equal parts: even steps may meet one hour of the day alone."""
+    count = min(_SAMPLED, size)
+    within = np.random.default_rng(0).random(count)
+    return np.unique(np.append(((np.arange(count) + within) * (size / count)).astype(np.int64), [0, size - 1]))
 
 
 def report_missing(store: PreparedStore) -> None:

@@ -13,7 +13,11 @@ __all__ = ["as_rectangle", "is_north_up", "rectangle_of"]
 
 _FINENESS = 1.5  # pixels per mean distance between points
 _MOST_COLUMNS = 1440
-_FAR = 3.0  # mean distances beyond which a pixel shows no point
+_NEIGHBOURS = 6
+_STRETCHED = (
+    3.0  # times that the widest stand as far from each other as the closest, from which on these tell the pixels
+)
+_FAR = 3.0  # distances beyond which a pixel shows no point
 _KEPT: KeptByGrid[tuple[Grid, NDArray[np.int64]]] = KeptByGrid(4)
 
 
@@ -39,16 +43,28 @@ def _raster(grid: Grid) -> tuple[Grid, NDArray[np.int64]]:
 def _made(grid: Grid) -> tuple[Grid, NDArray[np.int64]]:
     from scipy.spatial import cKDTree
 
-    distance = grid.spacing()[0]
+    tree = cKDTree(grid.xyz()[0])
+    reach: Any = grid.spacing()[0]
+    distance, widths = reach, EARTH_RADIUS * _widths(tree)
+    fine, coarse = np.quantile(widths, [0.05, 0.95])
+    if coarse > _STRETCHED * fine:
+        # the mean would show a few of the points that stand close, and leave gaps between the others
+        distance, reach = min(float(fine), distance), np.maximum(widths, coarse / 2)
     south, north, west, east = sides = sides_of(grid)
-    degrees = float(np.rad2deg(distance / EARTH_RADIUS)) / _FINENESS
     shrink = 1.0 if sides.is_global else max(0.1, float(np.cos(np.deg2rad((south + north) / 2))))
-    columns = int(np.clip(np.ceil((east - west) * shrink / degrees), 2, _MOST_COLUMNS))
-    rows = int(np.clip(np.ceil((north - south) / degrees), 2, _MOST_COLUMNS))
+    wide, high = (east - west) * shrink, north - south
+    degrees = max(float(np.rad2deg(distance / EARTH_RADIUS)) / _FINENESS, wide / _MOST_COLUMNS, high / _MOST_COLUMNS)
+    columns, rows = (int(np.clip(np.ceil(size / degrees), 2, _MOST_COLUMNS)) for size in (wide, high))
     picture = pixels(sides, rows, columns)
-    chord, places = cKDTree(grid.xyz()[0]).query(picture.xyz().reshape(-1, 3))
-    is_far = chord > _FAR * distance / EARTH_RADIUS
+    chord, places = tree.query(picture.xyz().reshape(-1, 3))
+    is_far = chord > _FAR * np.broadcast_to(reach, widths.shape)[places] / EARTH_RADIUS
     return picture, np.where(is_far, grid.shape[1], places).reshape(picture.shape)
+
+
+def _widths(tree: Any) -> NDArray[np.float64]:
+    """How wide the surroundings of each point are that are its own, by how far its sixth neighbour stands: r·√(π/6)."""
+    count = min(_NEIGHBOURS, tree.n - 1)
+    return np.asarray(tree.query(tree.data, k=[count + 1])[0][:, 0] * np.sqrt(np.pi / max(count, 1)))
 
 
 def is_north_up(grid: Grid) -> bool:

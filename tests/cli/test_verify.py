@@ -83,7 +83,7 @@ def test_stations_stand_in_for_analyses(workflows: dict[str, Recorder]) -> None:
 def test_a_forecaster_is_scored_on_a_split_of_its_data(workflows: dict[str, Recorder]) -> None:
     run("verify", "--forecaster", "run/f.safetensors")
     words = workflows["split"].words
-    assert words[:7] == ("run/f.safetensors", None, None, "test", 5, 4, []) and words[8] == "auto"
+    assert words[:7] == ("run/f.safetensors", None, None, "test", None, 4, []) and words[8] == "auto"
     assert workflows["split"].named == {"references": {}, "regrid": None, "num_members": None, "seed": 0}
     assert workflows["scores"].words[0] == Path("run/verify") and workflows["files"].words == ()
     assert workflows["page"].words[3] == "Scores of f.safetensors"
@@ -103,7 +103,29 @@ def test_a_forecaster_is_scored_on_a_split_of_its_data(workflows: dict[str, Reco
     [
         ([], "verify needs either --forecaster FILE or --forecast FILES"),
         (["--forecaster", "f", "--forecast", "g.nc"], "verify needs either --forecaster FILE or --forecast FILES"),
-        ([*FILES, "--num_members", "2"], "--num_members: of a --forecaster; files have the members that they have"),
+        ([*FILES, "--num_members", "2"], "--num_members: of a --forecaster"),
+        *[
+            ([*FILES, *words.split()], message)
+            for words, message in (
+                ("--dataset_conf d.json", "--dataset_conf: of a --forecaster"),
+                ("--split valid", "--split: of a --forecaster"),
+                ("--seed 3", "--seed: of a --forecaster"),
+                ("--set dataset.root=/x", "--set root=/x: of a --forecaster"),
+                ("--no_calibration", "--no_calibration: of a --forecaster"),
+            )
+        ],
+        *[
+            (["--forecaster", "f", *words.split()], message)
+            for words, message in (
+                ("--truth t.nc", "--truth: of --forecast FILES"),
+                ("--stations s.csv", "--stations: of --forecast FILES"),
+                ("--variables t2m", "--variables: of --forecast FILES"),
+                ("--start 2019", "--start: of --forecast FILES"),
+                ("--interpolation nearest", "--interpolation: of --forecast FILES"),
+                ("--rename a=b", "--rename: of --forecast FILES"),
+                ("--regrid linear", "--regrid: of --forecast FILES, and of --reference"),
+            )
+        ],
         ([*FILES, "--reference", "ifs"], "--reference 'ifs': expected NAME=FILES"),
         ([*FILES, "--reference", "persistence=p.nc"], "--reference persistence: the name is taken"),
         ([*FILES, "--rename", "a"], "--rename 'a': expected FORECAST=TRUTH"),

@@ -7,6 +7,7 @@ import pytest
 
 from py4cast.cubes.store.packing import Packing
 from py4cast.cubes.store.store import PreparedStore
+from py4cast.datasets import preparing
 from py4cast.datasets.gridded_settings import GriddedSettings
 from py4cast.datasets.preparing import files_of, prepare, time_axis
 from py4cast.errors import DataError, SettingsError
@@ -116,7 +117,10 @@ def test_a_store_of_a_folder_is_taken_over_where_it_holds_the_periods(files: Pat
 
 
 def test_a_packed_store_holds_three_times_the_range_or_what_is_asked(files: Path) -> None:
-    sampled = np.unique(np.linspace(0, 47, 24).astype(int))
+    sampled = preparing._sampled(48)
+    assert sampled[0] == 0 and sampled[-1] == 47 and np.diff(sampled).max() < 4
+    hours = preparing._sampled(2208) % 24
+    assert np.unique(hours).size > 12, "not one hour of the day, however long the series"
     low, high = float(FIELDS[sampled].min()), float(FIELDS[sampled].max())
     packing = made(files, store_type="uint16").packings["t"]
     assert packing.limits == pytest.approx((2 * low - high, 2 * high - low))

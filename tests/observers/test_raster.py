@@ -7,6 +7,7 @@ from py4cast.grid import Grid
 from py4cast.observers.colours import ColourTable
 from py4cast.observers.maps import draw_field
 from py4cast.observers.raster import as_rectangle, rectangle_of
+from py4cast.stretched import stretched
 
 
 def test_a_rectangle_is_shown_as_it_is() -> None:
@@ -41,6 +42,17 @@ def test_a_region_is_shown_with_its_surroundings_blank() -> None:
         ].max()
         < 0.2
     )
+
+
+def test_the_region_of_a_stretched_grid_is_shown_as_fine_as_it_is() -> None:
+    region = Grid(np.arange(58, 50, -0.5), np.arange(-10, 2, 0.5))
+    grid, _ = stretched([region, Grid(np.arange(90, -91, -5.0), np.arange(0, 360, 5.0))], 100)
+    shown = rectangle_of(grid)
+    assert 720 < shown.shape[1] <= 1440
+    seen = np.unique(as_rectangle(grid, np.arange(float(grid.shape[1]))[None]))
+    size = region.cell_areas().size
+    assert (seen < size).sum() > 0.95 * size and (seen >= size).sum() > 0.95 * (grid.shape[1] - size - 2 * 72)
+    assert np.isfinite(as_rectangle(grid, grid.latitude)).all(), "the coarse part has no gaps"
 
 
 def test_maps_of_points_are_drawn_with_the_coast() -> None:

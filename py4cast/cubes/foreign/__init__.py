@@ -51,6 +51,8 @@ def open_cube(path: Path, kind: str | None = None) -> CubeABC:
         if kind not in registry.names():
             raise SettingsError(f"kind {kind!r}{nearest(kind, ['prepared', *registry.names()])}")
         return registry.get(kind)(path)
+    if (path / "recipe.json").is_file() and (path / "zarr.json").is_file():
+        return PreparedStore(path)  # says that it is unfinished
     # the kind without marks of its own comes last
     fitting = [name for name in registry.names() if registry.get(name).fits(path)]
     marked = [name for name in fitting if name != "cf"]
@@ -58,6 +60,4 @@ def open_cube(path: Path, kind: str | None = None) -> CubeABC:
         raise SettingsError(f"{path}: bears the marks of {' and of '.join(marked)}; set kind to one of them")
     if fitting:
         return registry.get((marked or fitting)[0])(path)
-    if (path / "recipe.json").is_file():
-        return PreparedStore(path)  # says that it is unfinished
     raise DataError(f"{path}: no store that is known; expected a prepared one, or {', '.join(registry.names())}")

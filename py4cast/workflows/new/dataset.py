@@ -27,6 +27,7 @@ __all__ = ["Proposal", "propose"]
 _DAY = np.timedelta64(86400, "s")
 _SHARES = (0.7, 0.85)  # where valid and test begin
 _KEYS = {grib: name for name, grib in GRIB_NAMES.items() if len(name) <= 5}
+_WILD = "*?[%"
 _PLAIN = ("surface", "meanSea", None)
 
 
@@ -56,11 +57,10 @@ def propose(patterns: Sequence[str], name: str = "", progress: Progress | None =
     """
     far = [url_of(p) for p in patterns if is_remote(p)]
     if far and len(far) < len(patterns):
-        near = next(p for p in patterns if not is_remote(p))
-        raise SettingsError(f"{far[0]} and {near}: give files that lie here, or addresses; a dataset has one root")
-    paths = expand_patterns(
-        Path.cwd(), far or [os.path.normpath(Path(p).expanduser().absolute()) for p in patterns], ""
-    )
+        here = next(p for p in patterns if not is_remote(p))
+        raise SettingsError(f"{far[0]} and {here}: give files that lie here, or addresses; a dataset has one root")
+    near = [] if far else [os.path.normpath(Path(p).expanduser().absolute()) for p in patterns]
+    paths = expand_patterns(Path.cwd(), far or near, "")
     look, remarks = look_into(paths, progress), list[str]()
     for path, reason in look.unreadable.items():
         remarks.append(f"{path.name}: left out, it cannot be read: {reason}")
@@ -76,7 +76,7 @@ def propose(patterns: Sequence[str], name: str = "", progress: Progress | None =
     times, step = _times(chosen, remarks)
     statics = [k for k in look.kinds if k.is_static]
     chosen = _regular(chosen, times, statics, remarks)
-    root, files = _places(used, far)
+    root, files = _places(used, far, [] if look.unreadable else near)
     document: dict[str, Any] = {
         "name": name or _word(used[0].stem if len(used) == 1 else Path(root).name),
         "root": root,
@@ -151,27 +151,29 @@ def _regular(
     return kept
 
 
-def _places(paths: Sequence[Path], addresses: Sequence[str]) -> tuple[str, list[str]]:
+def _places(paths: Sequence[Path], addresses: Sequence[str], patterns: Sequence[str]) -> tuple[str, list[str]]:
     """The root of a dataset and its files under it; of addresses what they have in common, and the rest as it was given."""
     if not addresses:
         root = Path(os.path.commonpath([p.parent for p in paths]))
-        return str(root), _patterns(paths, root)
+        return str(root), _under(root, paths, patterns)
     parents = [address.rsplit("/", 1)[0] for address in addresses]
-    if any("::" in address for address in addresses) or len(set(parents)) > 1 or any(c in parents[0] for c in "*?[%"):
+    if any("::" in address for address in addresses) or len(set(parents)) > 1 or any(c in parents[0] for c in _WILD):
         return ".", list(addresses)
     return parents[0], [address.rsplit("/", 1)[1] for address in addresses]
 
 
-def _patterns(paths: Sequence[Path], root: Path) -> list[str]:
-    """The files under the root; many with one ending as a pattern."""
+def _under(root: Path, paths: Sequence[Path], patterns: Sequence[str]) -> list[str]:
+    """The files under the root: the patterns that were asked for, which files that come later match too, else their names."""
+    asked = [Path(os.path.relpath(pattern, root)).as_posix() for pattern in patterns]
+    if any(c in text for text in asked for c in _WILD) and not any(text.startswith("..") for text in asked):
+        return asked
     names = [p.relative_to(root).as_posix() for p in paths]
-    if len(names) <= 8:
-        return names
     suffixes, folders = {p.suffix for p in paths}, {p.parent for p in paths}
-    if len(suffixes) == 1 and len(folders) == 1:
-        folder = folders.pop().relative_to(root).as_posix()
-        pattern = f"*{suffixes.pop()}"
-        return [pattern if folder == "." else f"{folder}/{pattern}"]
+    if len(names) > 8 and len(suffixes) == len(folders) == 1:
+        pattern = (folders.pop() / f"*{suffixes.pop()}").relative_to(root).as_posix()
+        # one that means others too is none of theirs
+        if sorted(root.glob(pattern)) == sorted(paths):
+            return [pattern]
     return names
 
 

@@ -327,6 +327,11 @@ def _check_spans(source: CubeABC, truth: CubeABC, matched: Sequence[Matched]) ->
             raise DataError(
                 f"--forecast: {match.name} holds sums since the start of the forecast; add --accumulated {match.name}"
             )
+        if len(theirs) > 1:
+            raise DataError(
+                f"--truth: {match.variable.name} holds sums since the start of the forecast; prepare it with "
+                '"accumulated": true (py4cast new dataset proposes so), and give the store'
+            )
         if len(mine) == len(theirs) == 1 and mine != theirs:
             (span,), (of_truth,) = mine, theirs
             raise DataError(

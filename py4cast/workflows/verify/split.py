@@ -39,6 +39,7 @@ from py4cast.workflows.verify.dressing import dressing
 __all__ = ["SplitCase", "document_of", "score_settings", "verify"]
 
 logger = logging.getLogger(__name__)
+_STEPS = 5
 _CLIMATOLOGIES = ("auto", "day_of_year", "hour", "none")
 
 
@@ -119,12 +120,25 @@ class SplitCase:
         """Does nothing: a split has no files of its own open."""
 
 
+def _steps_of(forecaster: str | os.PathLike[str], no_calibration: bool, num_steps: int | None) -> int:
+    """The lead times that are asked for; else as many as the Forecaster knows its errors of, 5 at most."""
+    if num_steps is not None:
+        if num_steps < 1:
+            raise SettingsError(f"--num_steps {num_steps}: expected at least 1")
+        return num_steps
+    model = Forecaster.load(forecaster)
+    known = [len(errors) for errors in model.lineage.get("validation_rmse", {}).values()]
+    if model.calibration is not None and not no_calibration:
+        known.append(model.calibration.num_steps)
+    return min([_STEPS, *known])
+
+
 def verify(
     forecaster: str | os.PathLike[str],
     dataset: str | None = None,
     path: str | os.PathLike[str] | None = None,
     split: Literal["train", "valid", "test"] = "test",
-    num_steps: int = 5,
+    num_steps: int | None = None,
     batch_size: int = 4,
     overrides: Sequence[str] = (),
     scores: ScoreSettings | None = None,
@@ -144,7 +158,7 @@ def verify(
         dataset: registered name of the dataset; by default the one of the training.
         path: its JSON file; by default the settings of the training.
         split: which period.
-        num_steps: lead times.
+        num_steps: lead times; by default 5, or fewer where the Forecaster was validated or calibrated on fewer.
         batch_size: forecasts at once.
         overrides: dotted settings of the dataset.
         scores: what is scored, and how.
@@ -160,7 +174,8 @@ def verify(
     Raises:
         SettingsError, DataError: wrong settings; data that do not fit it.
     """
-    _check(num_steps, batch_size, climatology)
+    _check(batch_size, climatology)
+    num_steps = _steps_of(forecaster, no_calibration, num_steps)
     model, splits, data = _opened(forecaster, dataset, path, split, num_steps, overrides)
     model.calibration = None if no_calibration else model.calibration
     settings = scores or ScoreSettings()
@@ -172,18 +187,17 @@ def verify(
         model.info, normal, settings, is_compared=True, has_maps=has_maps, further=further,
         has_driver=data.has_boundary, num_members=count, dressed=dressed, dressed_forecast=forecast_of,
     )  # fmt: skip
-    loader = data.torch_dataloader(LoaderSettings(batch_size=batch_size))
     forecast = partial(model.forecast, num_steps=num_steps, num_members=count, seed=seed)
-    _score(verification, loader, forecast, model.device)
+    _score(verification, data.torch_dataloader(LoaderSettings(batch_size=batch_size)), forecast, model.device)
     if verification.num_forecasts == 0:
         raise DataError(f"no forecast of the split {split} is in all of {', '.join(references or {})}")
     told = document_of(model, forecaster, dataset, path, split, num_steps, overrides, count, seed)
     return verification.scores(told), SplitCase(model, data, num_steps, count, seed)
 
 
-def _check(num_steps: int, batch_size: int, climatology: str) -> None:
-    if num_steps < 1 or batch_size < 1:
-        raise SettingsError(f"--num_steps {num_steps}, --batch_size {batch_size}: expected at least 1")
+def _check(batch_size: int, climatology: str) -> None:
+    if batch_size < 1:
+        raise SettingsError(f"--batch_size {batch_size}: expected at least 1")
     if climatology not in _CLIMATOLOGIES:
         raise SettingsError(f"--climatology {climatology!r}{nearest(climatology, _CLIMATOLOGIES)}")
 

@@ -260,3 +260,12 @@ def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
     (tmp_path / "b.nc").write_bytes((tmp_path / "b.nc").read_bytes()[:500])
     with pytest.raises(DataError, match=r"b\.nc: damaged, or not a NetCDF file"):
         open_cube(tmp_path / "b.nc")
+
+
+def test_the_folder_of_an_unfinished_store_is_told(tmp_path: Path) -> None:
+    """It has the marks of any Zarr, and planes that were not written yet."""
+    group = zarr.create_group(store=tmp_path / "half")
+    group.create_array("t", shape=(3, 2, 2), dtype="float32", dimension_names=("time", "latitude", "longitude"))
+    (tmp_path / "half" / "recipe.json").write_text("{}")
+    with pytest.raises(DataError, match=r"half: unfinished prepared store here; prepare it again to go on"):
+        open_cube(tmp_path / "half")

@@ -140,3 +140,16 @@ def test_that_the_first_member_is_taken_is_told(tmp_path: Path, caplog: pytest.L
     (tmp_path / "d.json").write_text(json.dumps(document))
     prepare("gridded", tmp_path / "d.json", tmp_path / "store", num_workers=1)
     assert "the files hold the members 4, 7, of which the first is taken; choose by member" in caplog.text
+
+
+def test_the_patterns_that_were_asked_for_stay(tmp_path: Path) -> None:
+    """So that files that come later belong to the dataset, and files that nobody asked for do not."""
+    data = made.analyses()
+    for number in range(10):
+        made.write(tmp_path, f"an_{number:02}.nc", data.isel(time=slice(3 * number, 3 * number + 3)))
+    assert propose([f"{tmp_path}/an_0*.nc"]).document["files"] == ["an_0*.nc"]
+    assert propose([f"{tmp_path}/an_%d.nc"]).document["files"] == ["an_%d.nc"]
+    names = [str(tmp_path / f"an_{number:02}.nc") for number in range(10)]
+    assert propose(names).document["files"] == ["*.nc"]
+    made.write(tmp_path, "other.nc", data)
+    assert propose(names).document["files"] == [Path(name).name for name in names]

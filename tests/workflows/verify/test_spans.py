@@ -41,6 +41,8 @@ def test_sums_over_other_times_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="tp: sums over 6h in the forecast, over 1h in the truth; expected the same"):
         scored(forecast, hourly)
     assert scored(forecast, sixes) < 2e-5
+    with pytest.raises(DataError, match="--truth: tp holds sums since the start of the forecast; prepare it"):
+        scored(forecast, since)
     with pytest.raises(DataError, match="tp holds sums since the start of the forecast; add --accumulated tp"):
         scored(since, sixes)
     with pytest.raises(DataError, match="tp: sums over 6h in the forecast, over 1h in the truth"):
