@@ -103,7 +103,8 @@ def _panels(cube: CubeABC, init_time: str | None, lead_times: Sequence[str], tim
     moments = chosen_moments(cube, init_time, lead_times, times)
     if not (lead_times or times):
         moments = [moments[place] for place in _evenly(len(moments))]
-    suffix = f", mean of {cube.axis.num_members} members" if cube.axis.num_members > 1 else ""
+    count = len(moments[0].instants)
+    suffix = f", mean of {count} members" if count > 1 else ""
     return [moment._replace(title=moment.title + suffix) for moment in moments]
 
 

@@ -91,5 +91,6 @@ def _title(cube: CubeABC, moments: Sequence[Moment]) -> str:
     first, last = moments[0].title, moments[-1].title
     if cube.axis.is_series:
         return " to ".join(dict.fromkeys((first, last)))
-    members = f", {cube.axis.num_members} members" if cube.axis.num_members > 1 else ""
+    count = len(moments[0].instants)
+    members = f", {count} members" if count > 1 else ""
     return f"forecast from {first.split(' +')[0]}{members}"

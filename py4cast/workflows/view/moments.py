@@ -50,7 +50,7 @@ def moments_of(cube: CubeABC, init_time: str | None = None, lead_times: Sequence
         if init_time is not None or lead_times:
             raise SettingsError(_OF_FORECASTS)
         return _of_series(cube.axis)
-    return sorted(_of_forecast(cube.axis, init_time, lead_times), key=lambda moment: moment.valid)
+    return sorted(_of_forecast(cube, init_time, lead_times), key=lambda moment: moment.valid)
 
 
 def chosen_moments(
@@ -65,7 +65,7 @@ def chosen_moments(
     if not axis.is_series:
         if times:
             raise SettingsError("--times: of a series; the files hold forecasts: give --init_time and --lead_times")
-        return _of_forecast(axis, init_time, lead_times)
+        return _of_forecast(cube, init_time, lead_times)
     if init_time is not None or lead_times:
         raise SettingsError(f"{_OF_FORECASTS}: give --times")
     moments = _of_series(axis)
@@ -81,13 +81,23 @@ def _of_series(axis: TimeAxis) -> list[Moment]:
     return [Moment(shown_time(t), t, None, (i,)) for i, t in enumerate(axis.times.astype("datetime64[s]"))]
 
 
-def _of_forecast(axis: TimeAxis, init_time: str | None, lead_times: Sequence[str]) -> list[Moment]:
+def _of_forecast(cube: CubeABC, init_time: str | None, lead_times: Sequence[str]) -> list[Moment]:
+    """The lead times of one start, with the members that it has: files of several starts may hold others of each."""
+    axis = cube.axis
     start = chosen_start(axis.init_times.astype("datetime64[s]"), init_time)
+    held = np.any([cube.available([name]) for name in cube.names], axis=0)
+    of_steps = np.array([instants_of(axis, start, step) for step in range(axis.length)])
+    is_held = held[of_steps]
+    members, steps = np.flatnonzero(is_held.any(axis=0)), chosen_steps(axis, lead_times)
+    for step in steps:
+        if not is_held[step].any():
+            has = ", ".join(f"{lead / _HOUR:g}" for lead in axis.lead_times[is_held.any(axis=1)][:12])
+            raise SettingsError(f"--lead_times {axis.lead_times[step] / _HOUR:g}h: not in the forecast from {start}, which holds {has} ... h")  # fmt: skip
     moments = []
-    for step in chosen_steps(axis, lead_times) or range(axis.length):
-        instants = instants_of(axis, start, step)
-        valid = np.datetime64(axis.times[instants[0]], "s")
-        moments.append(Moment(of_case(start, axis.lead_times[step]), valid, float((valid - start) / _HOUR), instants))
+    for step in steps or np.flatnonzero(is_held.any(axis=1)).tolist():
+        valid = np.datetime64(axis.times[of_steps[step, 0]], "s")
+        title = of_case(start, axis.lead_times[step])
+        moments.append(Moment(title, valid, float((valid - start) / _HOUR), tuple(of_steps[step, members].tolist())))
     return moments
 
 
