@@ -15,23 +15,25 @@ from py4cast.cubes.files import FieldFiles, open_fields
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.timeline import duration, instant
 from py4cast.units import conversion
-from py4cast.variables import Variable, shorter_arc
+from py4cast.variables import GRIB_NAMES, Variable, shorter_arc
 from py4cast.vectors import mate_of
 
 __all__ = [
     "beside_each_other",
-    "check_units",
     "chosen_start",
     "chosen_steps",
     "chosen_variables",
     "instants_of",
     "isolines_of",
     "members_at",
+    "name_in",
     "open_shown",
+    "units_in",
     "wind_of",
 ]
 
 logger = logging.getLogger(__name__)
+_WORDS = ("auto", "none")  # in the place of a name
 _MOST_LEADS, _HOUR = 1000, np.timedelta64(3600, "s")
 _NOW = np.timedelta64(0, "s")
 
@@ -67,21 +69,30 @@ def chosen_variables(cube: CubeABC, asked: Sequence[str], most: int) -> list[Var
     Raises:
         SettingsError: a name that is not in the files.
     """
-    for name in asked:
-        if name not in cube.names:
-            raise SettingsError(f"--variables {name}: not in the files{nearest(name, cube.names)}")
     if asked:
-        return [cube.variable(name) for name in asked]
+        return [cube.variable(name_in(cube, "--variables", name)) for name in asked]
     if len(cube.names) > most:
         logger.warning("%d variables of %d are drawn; choose by --variables: %s", most, len(cube.names), ", ".join(cube.names))  # fmt: skip
     return list(cube.variables[:most])
 
 
-def check_units(cube: CubeABC, units: Mapping[str, str]) -> None:
-    """Refuses units of a variable that is not in the files; SettingsError names it."""
-    for name in units:
-        if name not in cube.names:
-            raise SettingsError(f"--units {name}: not in the files{nearest(name, cube.names)}")
+def name_in(cube: CubeABC, flag: str, name: str, words: Sequence[str] = ()) -> str:
+    """What the files call a variable: the name itself, or the one that GRIB has for it, `2t` for `t2m`, and the other way round.
+
+    Raises:
+        SettingsError: it is not in the files, or several are meant.
+    """
+    if name in cube.names:
+        return name
+    alike = [other for other in cube.names if GRIB_NAMES.get(other, other) == GRIB_NAMES.get(name, name)]
+    if len(alike) != 1:
+        raise SettingsError(f"{flag} {name}: not in the files{nearest(name, [*cube.names, *words])}")
+    return alike[0]
+
+
+def units_in(cube: CubeABC, units: Mapping[str, str]) -> dict[str, str]:
+    """Units by the names that the files have; SettingsError names a variable that is not in them."""
+    return {name_in(cube, "--units", name): text for name, text in units.items()}
 
 
 def chosen_start(starts: NDArray[np.datetime64], asked: str | None) -> np.datetime64:
@@ -153,9 +164,7 @@ def isolines_of(cube: CubeABC, asked: str) -> Variable | None:
     if asked == "none":
         return None
     if asked != "auto":
-        if asked not in cube.names:
-            raise SettingsError(f"--isolines {asked}: not in the files{nearest(asked, [*cube.names, 'auto', 'none'])}")
-        return cube.variable(asked)
+        return cube.variable(name_in(cube, "--isolines", asked, _WORDS))
     for wanted in (
         "air_pressure_at_mean_sea_level",
         "air_pressure_at_sea_level",
@@ -197,10 +206,8 @@ def wind_of(cube: CubeABC, asked: str, beside: Sequence[Variable] = ()) -> tuple
     """Both components: of `auto` those of the level that all variables `beside` are on, else of the lowest level."""
     if asked == "none":
         return None
-    if asked not in ("auto", *cube.names):
-        raise SettingsError(f"--wind {asked}: not in the files{nearest(asked, [*cube.names, 'auto', 'none'])}")
-    pairs = []
-    for variable in cube.variables if asked == "auto" else [cube.variable(asked)]:
+    pairs, is_any = [], asked == "auto"
+    for variable in cube.variables if is_any else [cube.variable(name_in(cube, "--wind", asked, _WORDS))]:
         mate = mate_of(variable, cube.variables)
         if mate is not None and "wind" in variable.cf_name:
             pairs.append((variable, mate[0]) if mate[1] else (mate[0], variable))

@@ -18,7 +18,6 @@ from py4cast.observers.sheet import Row, draw_sheet
 from py4cast.regrid import Method
 from py4cast.variables import Variable
 from py4cast.workflows.chosen import (
-    check_units,
     chosen_variables,
     difference_of,
     in_metres_per_second,
@@ -26,6 +25,7 @@ from py4cast.workflows.chosen import (
     mean_of,
     members_at,
     open_shown,
+    units_in,
     wind_of,
 )
 from py4cast.workflows.counterpart import Counterpart
@@ -80,7 +80,7 @@ def plot(
     cube, other = open_shown(files), None
     try:
         chosen = chosen_variables(cube, variables, _MAX_VARIABLES)
-        check_units(cube, units or {})
+        units = units_in(cube, units or {})
         panels = _panels(cube, init_time, lead_times, times)
         lines, barbs = isolines_of(cube, isolines), wind_of(cube, wind, chosen)
         if against:

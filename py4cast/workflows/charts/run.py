@@ -10,7 +10,7 @@ from py4cast.observers.base import write_figure
 from py4cast.regrid import Method
 from py4cast.workflows.charts.asked import Asked, place_on
 from py4cast.workflows.charts.kinds import KINDS, Kind
-from py4cast.workflows.chosen import check_units, chosen_variables, open_shown
+from py4cast.workflows.chosen import chosen_variables, open_shown, units_in
 from py4cast.workflows.counterpart import Counterpart
 from py4cast.workflows.view.moments import Moment, chosen_moments
 
@@ -56,7 +56,7 @@ def chart(
     try:
         place = None if at is None else place_on(cube.grid, at)
         shown = chosen_variables(cube, variables, chosen_kind.most_variables)
-        check_units(cube, units or {})
+        units = units_in(cube, units or {})
         moments = chosen_moments(cube, init_time, lead_times, times)
         if not cube.axis.is_series:
             moments.sort(key=lambda moment: moment.valid)

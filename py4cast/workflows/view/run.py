@@ -12,12 +12,12 @@ from py4cast.observers.colours import table_of
 from py4cast.observers.images import field_png
 from py4cast.observers.raster import as_rectangle, rectangle_of
 from py4cast.workflows.chosen import (
-    check_units,
     chosen_variables,
     isolines_of,
     mean_of,
     members_at,
     open_shown,
+    units_in,
     wind_of,
 )
 from py4cast.workflows.terminal import Bar
@@ -87,7 +87,7 @@ def view_text(
     other: CubeABC | None = None
     try:
         moments = moments_of(cube, init_time, lead_times)
-        check_units(cube, units or {})
+        units = units_in(cube, units or {})
         chosen = chosen_variables(cube, variables, _MAX_VARIABLES)
         shown = Shown(chosen, isolines_of(cube, isolines), wind_of(cube, wind, chosen), units or {})
         held = None

@@ -10,7 +10,7 @@ from py4cast.errors import SettingsError
 from py4cast.formats import Fields, writer_for
 from py4cast.grid import Grid
 from py4cast.variables import Variable
-from py4cast.workflows.chosen import members_at
+from py4cast.workflows.chosen import chosen_variables, members_at, units_in
 from py4cast.workflows.view.moments import chosen_moments
 
 GRID = Grid(np.array([51.0, 50.0]), np.array([0.0, 1.0, 2.0]))
@@ -38,4 +38,14 @@ def test_a_start_has_its_lead_times_and_members_alone(tmp_path: Path) -> None:
         SettingsError, match=r"--lead_times 12h: not in the forecast from 2020-01-01T06:00:00, which holds 6 \.\.\. h"
     ):
         chosen_moments(cube, "2020-01-01T06", ("12h",), ())
+    cube.close()
+
+
+def test_variables_have_the_names_that_people_know(tmp_path: Path) -> None:
+    cube = open_fields([written(tmp_path / "a.grib2", START, [6, 12], (0, 1))])
+    assert cube.names == ["2t"]
+    for name in ("t2m", "2t", "2m_temperature"):
+        assert [v.name for v in chosen_variables(cube, [name], 4)] == ["2t"] and units_in(cube, {name: "degF"}) == {"2t": "degF"}  # fmt: skip
+    with pytest.raises(SettingsError, match="--variables t3m: not in the files"):
+        chosen_variables(cube, ["t3m"], 4)
     cube.close()
