@@ -36,6 +36,7 @@ __all__ = [
     "Heart",
     "Preempted",
     "Preemption",
+    "StepLimit",
     "TrainingProgress",
     "stopped_at_once",
 ]
@@ -311,6 +312,24 @@ class Heart(Callback):
         """Begins once the ranks have met; a second stage finds it begun."""
         if stage == "fit":
             self._heartbeat.start()
+
+
+class StepLimit(Callback):
+    """Creates the callback that closes the epoch within which a number of steps is reached: it is validated, scored and kept.
+
+    Args:
+        max_steps: steps of the optimiser.
+    """
+
+    def __init__(self, max_steps: int) -> None:
+        self._max_steps = max_steps
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: Any, batch_idx: int
+    ) -> None:
+        """Before the module's own end of the batch, which then closes the epoch's loss."""
+        if trainer.global_step >= self._max_steps:
+            trainer.should_stop = True
 
 
 class TrainingProgress(RichProgressBar):

@@ -164,7 +164,7 @@ class AutoRegressiveLightning(pl.LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: ItemBatch, batch_idx: int) -> None:
         self._epoch_samples += batch.batch_size
-        if self.trainer.is_last_batch:
+        if self.trainer.is_last_batch or self.trainer.should_stop:
             self.watch.settle()
             self.epoch.is_complete, self.train_loss_epoch = True, self.epoch.mean_loss
         passed = max(time.perf_counter() - self._epoch_began, 1e-9)

@@ -18,6 +18,7 @@ from py4cast.callbacks import (
     EpochLog,
     Heart,
     Preemption,
+    StepLimit,
     TrainingProgress,
 )
 from py4cast.errors import SettingsError
@@ -122,7 +123,7 @@ def make_trainer(
         deterministic=True if t.deterministic else None,
         profiler=None if t.profiler == "None" else t.profiler,
         logger=loggers or False,
-        callbacks=callbacks,
+        callbacks=[*([] if t.max_steps is None else [StepLimit(t.max_steps)]), *callbacks],
         plugins=[AtomicCheckpointIO()],
         enable_checkpointing=False,
         enable_progress_bar=any(isinstance(callback, TrainingProgress) for callback in callbacks),
