@@ -170,7 +170,8 @@ def _under(root: Path, paths: Sequence[Path], patterns: Sequence[str]) -> list[s
     names = [p.relative_to(root).as_posix() for p in paths]
     suffixes, folders = {p.suffix for p in paths}, {p.parent for p in paths}
     if len(names) > 8 and len(suffixes) == len(folders) == 1:
-        pattern = (folders.pop() / f"*{suffixes.pop()}").relative_to(root).as_posix()
+        folder, pattern = folders.pop().relative_to(root).as_posix(), f"*{suffixes.pop()}"
+        pattern = pattern if folder == "." else f"{folder}/{pattern}"
         # one that means others too is none of theirs
         if sorted(root.glob(pattern)) == sorted(paths):
             return [pattern]
