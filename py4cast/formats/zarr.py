@@ -8,7 +8,7 @@ import xarray as xr
 
 from py4cast.errors import DataError
 from py4cast.formats.cf import CfReader
-from py4cast.formats.icechunk import HEAD, is_icechunk, open_icechunk
+from py4cast.formats.icechunk import HEAD, open_icechunk
 from py4cast.formats.zarr_address import is_zarr, metadata_of
 from py4cast.formats.zarr_references import is_references, open_references
 from py4cast.remote import is_remote, url_of
@@ -21,7 +21,7 @@ def open_zarr(path: Path) -> xr.Dataset:
     if is_references(path):
         return open_references(path)
     metadata = metadata_of(path)
-    if HEAD in metadata or is_icechunk(path):
+    if HEAD in metadata:
         return open_icechunk(path)
     if is_remote(path):
         if not metadata:

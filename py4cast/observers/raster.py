@@ -14,9 +14,8 @@ __all__ = ["as_rectangle", "is_north_up", "rectangle_of"]
 _FINENESS = 1.5  # pixels per mean distance between points
 _MOST_COLUMNS = 1440
 _NEIGHBOURS = 6
-_STRETCHED = (
-    3.0  # times that the widest stand as far from each other as the closest, from which on these tell the pixels
-)
+# times that the widest stand as far from each other as the closest, from which on these tell the pixels
+_STRETCHED = 3.0
 _FAR = 3.0  # distances beyond which a pixel shows no point
 _KEPT: KeptByGrid[tuple[Grid, NDArray[np.int64]]] = KeptByGrid(4)
 
