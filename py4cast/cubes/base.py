@@ -59,6 +59,11 @@ class CubeABC(ABC):
         """Where the cells of its planes are."""
 
     @property
+    def imposed(self) -> NDArray[np.bool_] | None:
+        """Cells whose values were imposed, not forecast, `(lat, lon)`; None where it does not say."""
+        return None
+
+    @property
     def shape(self) -> tuple[int, int]:
         """The shape of a plane, `(lat, lon)`."""
         return self.grid.shape

@@ -90,7 +90,9 @@ class FieldFiles(KeptCube):
     """
 
     def __init__(self, paths: Sequence[Path], accumulated: Sequence[str] = (), series: bool = False) -> None:
-        indices = [_index(path) for path in paths]
+        listed = [_index(path) for path in paths]
+        indices = [index for index, _ in listed]
+        self._masks = [mask for _, mask in listed if mask is not None]
         records = [record for index in indices for _, record in index.records]
         if not records:
             raise DataError(f"{show_paths(paths)}: no field with a time")
@@ -137,6 +139,11 @@ class FieldFiles(KeptCube):
         return self._grid
 
     @property
+    def imposed(self) -> NDArray[np.bool_] | None:
+        masks = [mask for mask in self._masks if mask.shape == self._grid.shape]
+        return np.logical_or.reduce(masks) if masks else None
+
+    @property
     def fingerprint(self) -> str:
         return hashlib.sha256(repr([sorted(i.items()) for i in self._catalog.inputs]).encode()).hexdigest()
 
@@ -164,14 +171,16 @@ def _spans(indices: Sequence[FileIndex], known: Mapping[str, np.timedelta64]) ->
     return {name: frozenset([known[name]] if name in known else lengths) for name, lengths in spans.items()}
 
 
-def _index(path: Path) -> FileIndex:
-    """The fields of a file that have a time, as yet without names."""
+def _index(path: Path) -> tuple[FileIndex, NDArray[np.bool_] | None]:
+    """The fields of a file that have a time, as yet without names, and which of its cells are imposed."""
     with open_reader(path) as reader:
         records = [r for r in reader.records() if r.valid_time is not None]
+        imposed = reader.imposed
         grids = {key: reader.grid(record) for key, record in {r.grid_key: r for r in records}.items()}
     state = path.stat()
     fingerprint = {"file": str(path), "bytes": state.st_size, "modified_ns": state.st_mtime_ns}
-    return FileIndex(path, fingerprint, [("", r) for r in records], frozenset(r.short_name for r in records), grids)
+    index = FileIndex(path, fingerprint, [("", r) for r in records], frozenset(r.short_name for r in records), grids)
+    return index, imposed
 
 
 def _identity(record: Record) -> Identity:

@@ -168,6 +168,11 @@ class ReaderABC(ABC):
         """
         return record.keys[name]
 
+    @property
+    def imposed(self) -> NDArray[np.bool_] | None:
+        """Cells whose values were imposed, not forecast, `(lat, lon)`; None where the file names none."""
+        return None
+
     @abstractmethod
     def grid(self, record: Record) -> Grid:
         """The grid of a field."""
@@ -202,6 +207,7 @@ class Heading:
         since: lead time before the first one, from which a sum runs.
         stations: their names where the grid is of points `(1, station)`, empty for fields.
         grib: keys of every GRIB message, such as `centre`; those of a variable win.
+        imposed: cells whose values are imposed, not forecast, `(lat, lon)`; CF files say so, GRIB has no place for it.
     """
 
     variables: Sequence[Variable]
@@ -213,6 +219,7 @@ class Heading:
     since: np.timedelta64 = np.timedelta64(0, "s")
     stations: tuple[str, ...] = ()
     grib: Mapping[str, Any] = field(default_factory=dict)
+    imposed: NDArray[np.bool_] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from py4cast.errors import DataError, first_line
 from py4cast.formats.base import ReaderABC, Record
 from py4cast.formats.cf_axes import is_latitude, is_longitude, kind_of, level_type
 from py4cast.formats.cf_dataset import plain
+from py4cast.formats.cf_imposed import is_imposed, taken_out
 from py4cast.formats.cf_time import TimeDescription
 from py4cast.formats.cf_valid import without_invalid
 from py4cast.formats.reduced import gaussian_of, healpix_of
@@ -55,7 +56,8 @@ class CfReader(ReaderABC):
                 raise  # it cannot be had, which says nothing of what it is
             raise DataError(f"{path}: damaged, or not a {self.what}: {reason}") from None
         try:
-            self.data, self._problems = plain(opened, path, time)
+            fields, self._problems = plain(opened, path, time)
+            self.data, self._flag = taken_out(fields, path)
         except Exception as error:
             opened.close()
             if isinstance(error, DataError):
@@ -67,6 +69,17 @@ class CfReader(ReaderABC):
         self._grids: dict[str, Grid] = {}
 
     what: ClassVar[str]
+
+    @property
+    def imposed(self) -> NDArray[np.bool_] | None:
+        if self._flag is None:
+            return None
+        spatial = self.spatial_dims(self._flag)
+        if spatial is None or set(self._flag.dims) != set(spatial):
+            raise DataError(
+                f"{self.path}: {self._flag.name} is along {self._flag.dims}; expected the rows and columns of the fields"
+            )
+        return np.atleast_2d(is_imposed(self._flag.transpose(*dict.fromkeys(spatial))))
 
     @abstractmethod
     def open(self, path: Path) -> xr.Dataset:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from py4cast.formats import cf_imposed
 from py4cast.formats.base import Heading
 from py4cast.grid import Grid
 from py4cast.variables import Variable
@@ -18,6 +19,7 @@ __all__ = [
     "dims_of",
     "forecast_coordinates",
     "grid_coordinates",
+    "imposed_flag",
     "mapping_of",
     "names_in_file",
     "shape_of",
@@ -144,6 +146,15 @@ def time_bounds(heading: Heading) -> NDArray[np.int64] | None:
     return np.stack([valid[:-1], valid[1:]], axis=1)
 
 
+def imposed_flag(heading: Heading) -> Coordinate | None:
+    """Which cells are imposed, `(dims, values, attributes)`; None where none is."""
+    if heading.imposed is None or heading.stations:
+        return None
+    dims = _places(heading)[0]
+    values = heading.imposed.astype(np.int8)
+    return dims, values if len(dims) == 2 else np.ravel(values), cf_imposed.ATTRIBUTES
+
+
 def _level_name(variable: Variable) -> str | None:
     """What the coordinate of a variable's level is called, such as `heightAboveGround_2`; None where it has none."""
     if variable.level is None or (variable.type_of_level in _FLAT and not variable.level):
@@ -161,7 +172,7 @@ def _level_attributes(variable: Variable) -> dict[str, Any]:
 
 def names_in_file(heading: Heading) -> list[str]:
     """What the variables are called in the file: their names, with `_field` behind where a coordinate has that name."""
-    taken = {*forecast_coordinates(heading), *dims_of(heading), MAPPING, *BOUNDS}
+    taken = {*forecast_coordinates(heading), *dims_of(heading), MAPPING, cf_imposed.NAME, *BOUNDS}
     return [f"{v.name}_field" if v.name in taken else v.name for v in heading.variables]
 
 
@@ -186,4 +197,6 @@ def variable_attributes(variable: Variable, heading: Heading) -> dict[str, Any]:
         attrs |= {"GRIB_level": variable.level, "GRIB_typeOfLevel": variable.type_of_level or ""}
     if mapping_of(heading) is not None:
         attrs["grid_mapping"] = MAPPING
+    if imposed_flag(heading) is not None:
+        attrs["ancillary_variables"] = cf_imposed.NAME
     return attrs

@@ -9,7 +9,7 @@ import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
-from py4cast.formats import conventions
+from py4cast.formats import cf_imposed, conventions
 from py4cast.formats.base import Heading, PutStep, WriterABC
 from py4cast.formats.netcdf import as_disk_error
 
@@ -62,6 +62,11 @@ def _define(file: netCDF4.Dataset, heading: Heading) -> None:
     mapping = conventions.mapping_of(heading)
     if mapping is not None:
         file.createVariable(conventions.MAPPING, "i4", ()).setncatts(mapping)
+    if (flag := conventions.imposed_flag(heading)) is not None:
+        flag_dims, values, attrs = flag
+        created = file.createVariable(cf_imposed.NAME, values.dtype, flag_dims, zlib=True)
+        created.setncatts(attrs)
+        created[...] = values
     for name, variable in zip(conventions.names_in_file(heading), heading.variables, strict=True):
         created = file.createVariable(
             name,

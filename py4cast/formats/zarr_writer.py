@@ -10,7 +10,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from py4cast.formats import conventions
+from py4cast.formats import cf_imposed, conventions
 from py4cast.formats.base import Heading, PutStep, WriterABC
 
 __all__ = ["ZarrWriter", "begin_group", "gather_metadata", "plain_attributes"]
@@ -52,10 +52,12 @@ class ZarrWriter(WriterABC):
 
 
 def begin_group(folder: Path, heading: Heading, coordinates: Mapping[str, conventions.Coordinate]) -> zarr.Group:
-    """A store with the attributes, coordinates and grid mapping of forecasts, and no field yet."""
+    """A store with the attributes, coordinates, grid mapping and flag of forecasts, and no field yet."""
     group = zarr.create_group(store=folder, zarr_format=3)
     group.attrs.update({"Conventions": conventions.CONVENTIONS, **heading.attributes})
-    for name, (dims, values, attrs) in coordinates.items():
+    flag = conventions.imposed_flag(heading)
+    flags = {} if flag is None else {cf_imposed.NAME: flag}
+    for name, (dims, values, attrs) in {**coordinates, **flags}.items():
         created = group.create_array(name, shape=values.shape, dtype=values.dtype, dimension_names=dims)
         created.attrs.update(plain_attributes(attrs))
         created[...] = values

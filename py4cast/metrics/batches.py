@@ -207,15 +207,16 @@ class SampledVerification:
         self._some.gather(gather)
 
     def rmse(self) -> dict[str, list[float]]:
-        """The root mean square error (of the mean of members) by feature, a number per lead time."""
+        """The root mean square error (of the mean of members) by feature, a number per lead time; without features that have no truth."""
         scores = self._all.scores()
         table = scores.table("rmse", "model")
         names = self._all.info.predicted
-        return {
+        rows = {
             name: [float(v) for v in table[:, scores.variables.index(name)]]
             for name in names
             if name in scores.variables
         }
+        return {name: row for name, row in rows.items() if np.isfinite(row).all()}
 
     def scores(self) -> ScoreSet:
         """What was found; `num_forecasts` is that of RMSE, MAE and bias."""

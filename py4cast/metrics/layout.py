@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from py4cast.areas import AreaSettings, area_mask
+from py4cast.border import Border, border_mask
 from py4cast.dataset_info import DatasetInfo
 from py4cast.errors import SettingsError, nearest
 from py4cast.grid import Grid
@@ -17,7 +19,7 @@ from py4cast.metrics.raster import Raster
 from py4cast.settings import Settings, setting
 from py4cast.variables import Variable, shorter_arc
 
-__all__ = ["Layout", "RainClimate", "ScoreSettings", "WindPair", "areas_of", "is_rain", "raster_of"]
+__all__ = ["Layout", "RainClimate", "ScoreSettings", "WindPair", "areas_of", "is_rain", "raster_of", "sides_of"]
 
 _RAIN_THRESHOLDS = (0.1, 1.0, 5.0, 10.0)
 _WIND_THRESHOLDS = (5.0, 10.0, 15.0)
@@ -40,6 +42,11 @@ class ScoreSettings(Settings):
         factory=dict,
         help="name -> a box, a polygon or a part of a stretched grid, on which means over cells are scored too: rmse_NAME",
     )
+    border_size: int = setting(
+        0,
+        "of a rectangle: cells along the sides of the forecast's grid that are not scored, beside those that it says are imposed",
+    )
+    border_km: float | None = setting(None, "the same of any grid, within so many km of a side")
     raster: float | None = setting(
         None,
         "of points: spacing [degrees] of the latitude-longitude grid to which they are brought for what needs rows and columns "
@@ -135,11 +142,13 @@ class Layout:
     @classmethod
     def of(cls, info: DatasetInfo, settings: ScoreSettings | None = None, has_climatology: bool = False) -> "Layout":
         """The layout of what a Forecaster predicts."""
+        settings = settings or ScoreSettings()
         variables = [info.variable(name) for name in info.predicted]
         weights = info.statics.cell_weights.squeeze(-1).double()
+        if (sides := sides_of(info.grid, settings)) is not None:
+            weights = weights.masked_fill(torch.from_numpy(sides).to(weights.device), 0.0)
         # points have no neighbours along rows and columns
         grid = info.grid if info.grid.is_rectangular else None
-        settings = settings or ScoreSettings()
         areas = areas_of(info.grid, settings, weights)
         return cls(
             variables,
@@ -207,6 +216,16 @@ class Layout:
         areas = {name: mask.to(device) for name, mask in self.areas.items()}
         raster = None if self.raster is None else self.raster.to(device)
         return replace(self, weights=self.weights.to(device), areas=areas, raster=raster)
+
+
+def sides_of(grid: Grid, settings: ScoreSettings) -> NDArray[np.bool_] | None:
+    """The cells along the sides that the settings leave out of the scores, `(lat, lon)`; None where they leave none.
+
+    Raises:
+        SettingsError: a border that the grid cannot have.
+    """
+    border = Border(settings.border_size, settings.border_km)
+    return border_mask(grid, border) if border or settings.border_km is not None else None
 
 
 def raster_of(grid: Grid, settings: ScoreSettings) -> Raster | None:

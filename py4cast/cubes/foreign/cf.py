@@ -271,6 +271,11 @@ class CfCube(ForeignCube):
             first = last
         return planes[0] if len(planes) == 1 else np.concatenate(planes)
 
+    @property
+    def imposed(self) -> NDArray[np.bool_] | None:
+        mask = self._reader.imposed
+        return mask if mask is not None and mask.shape == self.shape else None
+
     def static_fields(self) -> dict[str, Planes]:
         statics = {}
         for name in self._statics:

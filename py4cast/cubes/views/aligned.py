@@ -200,6 +200,17 @@ class AlignedCube(ViewCube):
         return np.ones(self._target.shape, dtype=bool) if self._regridder is None else self._regridder.covered
 
     @property
+    def imposed(self) -> NDArray[np.bool_] | None:
+        mask = self.source.imposed
+        return None if mask is None else self.brought(mask)
+
+    def brought(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Where cells of a mask of the source have a share in a cell of the target, `(lat, lon)`."""
+        if self._regridder is None:
+            return mask[::-1] if self._is_turned else mask
+        return np.asarray(self._regridder(mask.astype(np.float32)) > 0)
+
+    @property
     def grid(self) -> Grid:
         return self._target
 

@@ -155,7 +155,8 @@ class Outputs:
         self._cells: slice | None = None
         if part is not None:
             self._cells, grid = part_of(heading.grid, part)
-            heading = replace(heading, grid=grid)
+            imposed = None if heading.imposed is None else heading.imposed[:, self._cells].reshape(grid.shape)
+            heading = replace(heading, grid=grid, imposed=imposed)
         self._put_series: Put | None = None
         self.heading, self.written = heading, list[Path]()
         self._stack, self._step = ExitStack(), 0

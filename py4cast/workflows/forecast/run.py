@@ -47,18 +47,19 @@ def run(asked: Forecast, stepper: StepperABC, bar: Bar | None = None, writes: bo
     """The same by a stepper that is open already; without `writes` it is made and dropped, for another rank writes it."""
     with ExitStack() as stack:
         first = members_of(asked, stepper, stack)
-        parts = [first]
+        parts, steppers = [first], [stepper]
         _check_several([asked.forecaster, *asked.others])
         for path in asked.others:
             other = open_stepper(path, asked.device, asked.precision)
             _check_alike(asked, stepper, path, other)
             parts.append(members_of(asked, other, stack, first.start))
+            steppers.append(other)
         start, numbers = first.start, first.numbers
         steps = first.steps
         if len(parts) > 1:
             numbers = tuple(range(sum(part.num_members for part in parts)))
             steps = (np.concatenate(values) for values in zip(*(part.steps for part in parts), strict=True))
-        heading = heading_of(asked, stepper, start, numbers)
+        heading = heading_of(asked, steppers, start, numbers)
         series = Series(asked.series, asked.stations, heading) if writes and asked.series and asked.stations else None
         outputs = stack.enter_context(Outputs(asked.output if writes else (), heading, series, asked.part))
         overlay = None
@@ -99,9 +100,12 @@ def _check_alike(asked: Forecast, stepper: StepperABC, path: str, other: Stepper
             )
 
 
-def heading_of(asked: Forecast, stepper: StepperABC, start: np.datetime64, members: tuple[int, ...]) -> Heading:
-    """What a forecast is, apart from its values."""
-    info = stepper.info
+def heading_of(
+    asked: Forecast, steppers: Sequence[StepperABC], start: np.datetime64, members: tuple[int, ...]
+) -> Heading:
+    """What a forecast by some steppers is, apart from its values; cells are imposed where one of them imposes values."""
+    info = steppers[0].info
+    borders = [] if asked.free_border else [s.info.border for s in steppers if s.info.border is not None]
     lineage = info.header.get("lineage", {})
     attributes = {
         "title": f"Forecast of {info.title} from {start}Z",
@@ -110,7 +114,16 @@ def heading_of(asked: Forecast, stepper: StepperABC, start: np.datetime64, membe
     }
     leads = list(later(start, np.arange(1, asked.num_steps + 1), info.step_duration) - start)
     grib = {**_origin(asked.input), **asked.grib}
-    return Heading(info.variables_of(info.predicted), info.grid, start, leads, attributes, members, grib=grib)
+    return Heading(
+        info.variables_of(info.predicted),
+        info.grid,
+        start,
+        leads,
+        attributes,
+        members,
+        grib=grib,
+        imposed=np.logical_or.reduce(borders) if borders else None,
+    )
 
 
 def _origin(patterns: Sequence[str]) -> dict[str, Any]:

@@ -72,7 +72,7 @@ class _Maker:
             DataError: a state or what is given of a step is missing.
         """
         made = members_from(self._source, self.asked, self.stepper, start)
-        whole = heading_of(self.asked, self.stepper, start, made.numbers)
+        whole = heading_of(self.asked, [self.stepper], start, made.numbers)
         heading, places = heading_of_variables(whole, self._variables)
         steps = iter(made.steps)
         first = next(steps)

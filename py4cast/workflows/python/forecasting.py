@@ -10,7 +10,7 @@ import xarray as xr
 
 from py4cast.errors import DataError, SettingsError
 from py4cast.forecaster import Forecaster
-from py4cast.formats import Heading, conventions
+from py4cast.formats import Heading, cf_imposed, conventions
 from py4cast.regrid import Method
 from py4cast.steppers.eager import EagerStepper
 from py4cast.timeline import instant, later
@@ -65,7 +65,8 @@ def forecast_dataset(
         free_border: forecast without truth in the border, for a strategy that imposes it.
 
     Returns:
-        Variables `((init_time,) lead_time, (member,) lat, lon)` with CF attributes.
+        Variables `((init_time,) lead_time, (member,) lat, lon)` with CF attributes; a coordinate `imposed` is 1 where values are
+        imposed and not forecast.
 
     Raises:
         DataError: a variable, time or level that the Dataset lacks, ambiguous units, another grid.
@@ -124,7 +125,7 @@ def _starts(asked: Any) -> Any:
 def _one(asked: Forecast, stepper: EagerStepper, source: FileSource, start: np.datetime64) -> xr.Dataset:
     """The forecast of one start."""
     made = members_from(source, asked, stepper, start)
-    heading = heading_of(asked, stepper, start, made.numbers)
+    heading = heading_of(asked, [stepper], start, made.numbers)
     fields = np.stack([np.array(values if heading.members else values[0]) for values in made.steps])
     return dataset_of(heading, fields)
 
@@ -152,6 +153,8 @@ def dataset_of(heading: Heading, fields: Any) -> xr.Dataset:
     mapping = conventions.mapping_of(heading)
     if mapping is not None:
         coords[conventions.MAPPING] = ((), np.int32(0), dict(mapping))
+    if (flag := conventions.imposed_flag(heading)) is not None:
+        coords[cf_imposed.NAME] = flag
     for index, (name, variable) in enumerate(zip(conventions.names_in_file(heading), heading.variables, strict=True)):
         attrs = {k: v for k, v in conventions.variable_attributes(variable, heading).items() if k != "coordinates"}
         variables[name] = (dims, np.ascontiguousarray(fields[..., index]).reshape(shape), attrs)

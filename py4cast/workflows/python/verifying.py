@@ -25,7 +25,7 @@ _WORDS = {
     "--rename": "rename",
     "--variables": "variables",
 }
-Fields = xr.Dataset | str | os.PathLike[str]
+Fields = xr.Dataset | str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
 def verify(
@@ -44,8 +44,8 @@ def verify(
     """The scores of forecasts, as a Dataset: `rmse(system, lead_time, variable)` and all others, with their bounds.
 
     Args:
-        forecast: with starts and lead times, and members where there are any; or files of it.
-        truth: analyses; or files of them.
+        forecast: with starts and lead times, and members where there are any; or its files: a path, a pattern, or several.
+        truth: analyses; or their files.
         metrics: by name; by default those of `py4cast verify`.
         variables: names in the truth; by default all that both have.
         rename: name in the truth by name in the forecast.
@@ -64,23 +64,29 @@ def verify(
     asked = [f"metrics={list(metrics)!r}".replace("'", '"')] if metrics else []
     with ExitStack() as stack:
         given = {"forecast": forecast, "truth": truth}
-        files = {name: _file(data, name, stack) for name, data in given.items()}
-        others = {name: [_file(data, name, stack)] for name, data in (references or {}).items()}
+        files = {name: _files(data, name, stack) for name, data in given.items()}
+        others = {name: _files(data, name, stack) for name, data in (references or {}).items()}
+        # a path of the user's own stays as it is
+        made = {n: files[n][0] for n, data in given.items() if isinstance(data, xr.Dataset | xr.DataArray)}
         try:
             wanted = VerifyFiles(
-                forecast=[files["forecast"]], truth=[files["truth"]], references=others, variables=variables,
+                forecast=files["forecast"], truth=files["truth"], references=others, variables=variables,
                 renamed={truth_name: ours for ours, truth_name in (rename or {}).items()}, accumulated=accumulated, regrid=regrid,
                 climatology=climatology, scores=score_settings([*asked, *settings]),
             )  # fmt: skip
             scores, case = verify_files(wanted, num_workers=1)
             case.close()
         except (DataError, SettingsError) as error:
-            # a path of the user's own stays as it is
-            made = {n: files[n] for n, data in given.items() if not isinstance(data, str | os.PathLike)}
             raise type(error)(in_words_of_python(str(error), _WORDS, made)) from None
     arrays, coordinates, attributes = netcdf_parts(scores, has_rows=False)
-    return xr.Dataset(arrays, coordinates, attributes)
+    told = {name: in_words_of_python(str(value), {}, made) for name, value in attributes.items()}
+    return xr.Dataset(arrays, coordinates, told)
 
 
-def _file(data: Any, what: str, stack: ExitStack) -> str:
-    return str(data) if isinstance(data, str | os.PathLike) else stack.enter_context(as_file(data, what))
+def _files(data: Any, what: str, stack: ExitStack) -> list[str]:
+    """The files of what is given; DataError where it is neither a Dataset nor paths."""
+    if isinstance(data, str | os.PathLike):
+        return [str(data)]
+    if isinstance(data, Sequence) and data and all(isinstance(path, str | os.PathLike) for path in data):
+        return [str(path) for path in data]
+    return [stack.enter_context(as_file(data, what))]

@@ -21,7 +21,7 @@ from py4cast.errors import DataError, SettingsError
 from py4cast.formats.stations import Stations, read_stations
 from py4cast.grid import Grid
 from py4cast.metrics.climatology import Climatology
-from py4cast.metrics.layout import Layout, ScoreSettings, areas_of, raster_of
+from py4cast.metrics.layout import Layout, ScoreSettings, areas_of, raster_of, sides_of
 from py4cast.regrid import Method, Regridder
 from py4cast.timeline import show_duration
 from py4cast.variables import Variable
@@ -243,8 +243,8 @@ class FileCase:
         return scored
 
     def _layout(self) -> Layout:
-        shape = self._target.shape
-        weights = torch.ones(shape).double() if self.grid is None else torch.from_numpy(self.grid.area_weights().copy())
+        areas_or_ones = np.ones(self._target.shape) if self.grid is None else self.grid.area_weights()
+        weights = torch.from_numpy(np.where(self._imposed(), 0.0, areas_or_ones))
         step = self.lead_times[0] if self.lead_times.size < 2 else self.lead_times[1] - self.lead_times[0]
         rain = None if self.climatology is None else self.climatology.rain
         members = self.systems["forecast"].num_members
@@ -260,6 +260,31 @@ class FileCase:
         return Layout(
             self.variables, weights, grid, step, members, has_climatology, rain, scores, areas, points, raster
         )
+
+    def _imposed(self) -> NDArray[np.bool_]:
+        """Cells, or stations, whose values a forecast does not make: they are not scored, `(lat, lon)`.
+
+        Raises:
+            DataError: all of them.
+        """
+        imposed = np.zeros(self._target.shape, dtype=bool)
+        for system in self.systems.values():
+            aligned = system.cube
+            assert isinstance(aligned, AlignedCube), "made by _forecasts"
+            sides = sides_of(aligned.source.grid, self.asked.scores)
+            for mask in (aligned.imposed, None if sides is None else aligned.brought(sides)):
+                imposed |= False if mask is None else mask
+        if imposed.all():
+            raise DataError("--forecast: all cells are imposed or along the sides, so that none is scored")
+        if imposed.any():
+            what = "stations" if self.grid is None else "cells"
+            logger.info(
+                "%d of %d %s are not scored: values there are imposed, or along the sides",
+                imposed.sum(),
+                imposed.size,
+                what,
+            )
+        return imposed
 
     def fields(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
         """Forecast (the mean of its members) and truth from a start, `(timestep, lat, lon, features)` each."""

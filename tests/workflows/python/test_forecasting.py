@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import py4cast
 from py4cast.errors import DataError, SettingsError
 from py4cast.workflows.forecast.run import Forecast, forecast
 from tests import forecast_files as made
@@ -115,6 +116,22 @@ def test_a_border_that_is_imposed_comes_from_a_driving_model() -> None:
     assert not np.allclose(free["t2m"], driven["t2m"])
     place = int((START - made.START) / forecasters.STEP) + 1
     np.testing.assert_allclose(driven["t2m"].values[0, 0], made.truth_of("t2m")[place, 0], atol=1e-4)
+    assert "imposed" not in free.variables, "nothing is imposed"
+    np.testing.assert_array_equal(driven["imposed"], forecasters.GRID.border_mask(2))
+
+
+def test_what_is_imposed_is_not_scored(tmp_path: Path) -> None:
+    own, truth = forecasters.forecaster(border_size=2), made.analyses()
+    driven = own.forecast(truth, 2, init_time=list(made.TIMES[3:8]), boundary=truth)
+    scores = py4cast.verify(driven, truth, metrics=["rmse"], climatology="none")
+    places = [int((t - made.START) / forecasters.STEP) + 1 for t in made.TIMES[3:8]]
+    error = driven["u10"].values[:, 0] - made.truth_of("u10")[places]
+    weights = np.where(forecasters.GRID.border_mask(2), 0.0, forecasters.GRID.area_weights())
+    wanted = np.sqrt(((error**2).mean(0) * weights).sum() / weights.sum())
+    assert float(scores["rmse"].sel(system="forecast", variable="u10")[0]) == pytest.approx(wanted, rel=1e-4)
+    driven.to_netcdf(tmp_path / "f.nc")
+    same = py4cast.verify(tmp_path / "f.nc", truth, metrics=["rmse"], climatology="none")
+    np.testing.assert_allclose(same["rmse"], scores["rmse"], rtol=1e-6)
 
 
 def test_its_variables_stand_each_at_its_own_level_also_in_a_file(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Training, looking and verifying from Python."""
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,20 @@ def test_scores_are_those_of_the_files(tmp_path: Path) -> None:
     mixed = py4cast.verify(files[0], truth, metrics=["rmse"], climatology="none")
     np.testing.assert_allclose(mixed["rmse"].values, scores["rmse"].values)
     assert pickle.loads(pickle.dumps(scores)).identical(scores), "it is in memory"
+    document = json.loads(scores.attrs["py4cast"])
+    assert document["forecast"] == ["forecast"] and document["truth"] == ["truth"], "no file that is gone"
+
+
+def test_several_files_are_verified_as_one(tmp_path: Path) -> None:
+    forecasts = made.forecasts()
+    parts = [made.write(tmp_path, f"f{k}.nc", forecasts.isel(init_time=slice(5 * k, 5 * k + 5))) for k in range(2)]
+    truth = Path(made.write(tmp_path, "t.nc", made.analyses()))
+    scores = py4cast.verify([Path(p) for p in parts], truth, metrics=["rmse"], climatology="none")
+    whole = py4cast.verify(forecasts, truth, metrics=["rmse"], climatology="none", references={"same": parts})
+    np.testing.assert_allclose(scores["rmse"].sel(system="forecast"), whole["rmse"].sel(system="forecast"), rtol=1e-6)
+    np.testing.assert_allclose(whole["rmse"].sel(system="same"), whole["rmse"].sel(system="forecast"))
+    with pytest.raises(DataError, match="forecast: found list"):
+        py4cast.verify([forecasts], truth)  # type: ignore[list-item]
 
 
 def test_a_forecast_of_python_is_verified_by_python() -> None:

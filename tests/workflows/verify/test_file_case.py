@@ -127,6 +127,70 @@ def test_weights_are_those_of_the_truths_cells(forecast: str, truth: str, opened
     assert opened[0].truth_shape == (12, 16)
 
 
+IMPOSED = {"standard_name": "status_flag", "flag_values": np.array([0, 1], "int8"), "flag_meanings": "forecast imposed"}
+INNER = ~GRID.border_mask(2)
+
+
+def imposing(data: xr.Dataset) -> xr.Dataset:
+    """Forecasts whose outer two cells are marked as imposed."""
+    return data.assign(imposed=(("latitude", "longitude"), (~INNER).astype("int8"), IMPOSED))
+
+
+def test_imposed_cells_have_no_weight(
+    tmp_path: Path, forecast: str, truth: str, opened: list[FileCase], caplog: pytest.LogCaptureFixture
+) -> None:
+    told = made.write(tmp_path, "told.nc", imposing(made.forecasts()))
+    with caplog.at_level(logging.INFO):
+        opened.append(FileCase(VerifyFiles([told], [truth], climatology="none")))
+    weights = opened[0].layout.weights.numpy()
+    np.testing.assert_allclose(weights, np.where(INNER, GRID.area_weights(), 0.0))
+    assert "96 of 192 cells are not scored" in caplog.text and opened[0].features == ["t2m", "u10", "v10"]
+    # where only a reference imposes, the same cells are scored of all
+    opened.append(FileCase(VerifyFiles([forecast], [truth], references={"other": [told]}, climatology="none")))
+    np.testing.assert_array_equal(opened[1].layout.weights, weights)
+
+
+def test_on_another_grid_a_cell_counts_as_imposed_where_a_share_of_it_is(
+    tmp_path: Path, opened: list[FileCase]
+) -> None:
+    told = made.write(tmp_path, "told.nc", imposing(made.forecasts()))
+    coarse = made.write(
+        tmp_path, "coarse.nc", made.analyses().isel(latitude=slice(None, None, 3), longitude=slice(None, None, 3))
+    )
+    opened.append(FileCase(VerifyFiles([told], [coarse], climatology="none", regrid="nearest")))
+    np.testing.assert_array_equal(opened[0].layout.weights > 0, INNER[::3, ::3])
+    turned = made.write(tmp_path, "turned.nc", made.analyses().isel(latitude=slice(None, None, -1)))
+    lower = imposing(made.forecasts())
+    lower["imposed"][:] = 0
+    lower["imposed"][-1] = 1
+    opened.append(FileCase(VerifyFiles([made.write(tmp_path, "l.nc", lower)], [turned], climatology="none")))
+    assert (opened[1].layout.weights[0] == 0).all() and (opened[1].layout.weights[1:] > 0).all()
+
+
+def test_the_sides_of_a_forecast_that_says_nothing_are_left_out_where_that_is_asked_for(
+    tmp_path: Path, forecast: str, truth: str, opened: list[FileCase]
+) -> None:
+    grib = made.write_each(tmp_path / "grib", ".grib2")
+    for files in (forecast, grib):
+        asked = VerifyFiles([files], [truth], climatology="none", scores=ScoreSettings(border_size=2))
+        opened.append(FileCase(asked))
+        np.testing.assert_allclose(opened[-1].layout.weights, np.where(INNER, GRID.area_weights(), 0.0))
+    by_km = VerifyFiles([forecast], [truth], climatology="none", scores=ScoreSettings(border_km=40.0))
+    opened.append(FileCase(by_km))
+    is_scored = opened[-1].layout.weights.numpy() > 0
+    assert not is_scored[0].any() and not is_scored[:, -1].any() and is_scored[2:-2, 3:-3].all()
+    with pytest.raises(SettingsError, match="leaves no interior"):
+        FileCase(VerifyFiles([forecast], [truth], climatology="none", scores=ScoreSettings(border_size=6)))
+    with pytest.raises(SettingsError, match="give one of border_size, border_km"):
+        FileCase(
+            VerifyFiles([forecast], [truth], climatology="none", scores=ScoreSettings(border_size=2, border_km=9.0))
+        )
+    every = imposing(made.forecasts())
+    every["imposed"][:] = 1
+    with pytest.raises(DataError, match="so that none is scored"):
+        FileCase(VerifyFiles([made.write(tmp_path, "e.nc", every)], [truth], climatology="none"))
+
+
 def test_the_field_of_an_ensemble_is_its_mean(tmp_path: Path, truth: str, opened: list[FileCase]) -> None:
     single = made.forecasts()
     data = single.expand_dims(member=[0, 1, 2]).transpose("init_time", "member", ...).copy()
