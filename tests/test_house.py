@@ -48,7 +48,7 @@ ROOMS = {
         "__main__ cycle estimate serve",
     ],
     "cubes": [
-        "base source_settings",
+        "base selection source_settings",
         "driver forecasts heights kept memory store",
         "foreign views",
         "files sources",
@@ -313,7 +313,8 @@ ROOMS = {
         "serve",
     ],
     "workflows/verify": [
-        "climatology dressing leaderboard merge score_files",
+        "climatology dressing leaderboard renamed score_files",
+        "merge",
         "normals split",
         "file_case",
         "shares",

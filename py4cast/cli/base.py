@@ -21,12 +21,14 @@ __all__ = [
     "add_data",
     "add_experiment",
     "add_members",
+    "add_where",
     "by_comma",
     "files_of",
     "keys_of",
     "renames",
     "strip",
     "units_of",
+    "where_of",
     "whole",
 ]
 
@@ -158,6 +160,16 @@ def files_of(texts: Sequence[str]) -> dict[str, list[str]]:
     for key, pattern in _pairs(texts, "further", "KEY=FILES, such as stations=obs.csv"):
         by_key.setdefault(key, []).append(pattern)
     return by_key
+
+
+def where_of(texts: Sequence[str]) -> dict[str, str]:
+    """Keys that fields must have, from `KEY=VALUE` texts."""
+    return dict(_pairs(texts, "where", "KEY=VALUE, such as stepType=max"))
+
+
+def add_where(p: argparse.ArgumentParser) -> None:
+    """The flag that chooses fields by the keys of their messages."""
+    p.add_argument("--where", action="append", default=[], metavar="KEY=VALUE", help="only fields with this key of GRIB, such as stepType=max or gridType=reduced_gg, where files hold several of a name; may stand several times")  # fmt: skip
 
 
 def keys_of(texts: Sequence[str]) -> dict[str, str | int | float]:

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from py4cast.cli.base import Verb, by_comma, units_of
+from py4cast.cli.base import Verb, add_where, by_comma, units_of, where_of
 from py4cast.errors import SettingsError
 
 __all__ = ["VERB"]
@@ -16,6 +16,7 @@ examples:
   py4cast plot fc.nc --with analysis.nc --variables msl --units msl=mbar --output error.png
   py4cast plot members.nc --kind meteogram --at 48.85,2.35 --output paris.png
   py4cast plot fc.nc --with analysis.nc --kind hovmoller --variables z500 --output errors.png
+  py4cast plot arpege.grib2 --where stepType=max --variables gust --output gusts.png
   py4cast plot 'analyses/*.grib' --times 2019-03-30T00 --isolines none --output an.png
 
 A row of charts per variable, a column per time: the field in the units that people use, the coast, pressure or geopotential as
@@ -53,6 +54,7 @@ def _arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--with", dest="against", nargs="+", metavar="FILE", help="another forecast, or the analysis: the difference is drawn, dots where members tell it from chance"
     )  # fmt: skip
+    add_where(p)
     p.add_argument("--regrid", choices=("linear", "nearest", "mean"), help="bring --with to the grid of the first (default: refuse another grid)")  # fmt: skip
 
 
@@ -62,7 +64,7 @@ def _run(a: argparse.Namespace) -> None:
     if a.kind != "map":
         from py4cast.workflows.charts.run import chart
 
-        path = chart(a.kind, *common, a.at, units_of(a.units), a.against or (), a.along, a.regrid)
+        path = chart(a.kind, *common, a.at, units_of(a.units), a.against or (), a.along, a.regrid, where_of(a.where))
         sys.stdout.write(f"{path}\n")
         return
     from py4cast.workflows.plot import plot
@@ -71,6 +73,7 @@ def _run(a: argparse.Namespace) -> None:
         raise SettingsError("--at: of --kind meteogram, profile and skewt")
     path = plot(
         *common, a.isolines, a.wind, units=units_of(a.units), wind_style=a.wind_style, against=a.against or (), regrid=a.regrid,
+        where=where_of(a.where),
     )  # fmt: skip
     sys.stdout.write(f"{path}\n")
 

@@ -18,6 +18,7 @@ from py4cast.axis import TimeAxis
 from py4cast.cubes.base import CubeABC, Planes
 from py4cast.cubes.foreign import open_cube
 from py4cast.cubes.kept import KeptCube
+from py4cast.cubes.selection import ALL, Selection
 from py4cast.cubes.store.store import MARKER
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.formats import Record, open_reader
@@ -38,6 +39,7 @@ def open_fields(
     patterns: Sequence[str | Path],
     accumulated: Sequence[str] = (),
     series: bool = False,
+    only: Selection = ALL,
 ) -> CubeABC:
     """The cube of files that are given by path or pattern; one store or file of a whole period is read fastest.
 
@@ -45,9 +47,11 @@ def open_fields(
         patterns: paths, with `*` and `%Y %m %d %H %M` for many files; a prepared store or a Zarr is a folder.
         accumulated: variables that the files hold as sums since the start of the forecast; they become sums per step.
         series: whether a series of analyses is wanted; then of forecasts the shortest lead time of every valid time.
+        only: of files of fields, which of them; by default all.
 
     Raises:
         DataError: no such file, or one that cannot be read; fields on several grids.
+        SettingsError: a variable or a key that they do not have.
     """
     if len(patterns) == 1 and is_remote(patterns[0]) and is_remote_zarr(patterns[0]):
         return open_cube(Path(patterns[0]))
@@ -61,11 +65,11 @@ def open_fields(
     if single is not None and not any(c in texts[0] for c in "*?[%") and (not single.exists() or is_zarr(single) or single.is_dir()):  # fmt: skip
         return open_cube(single)
     paths = expand_patterns(Path.cwd(), [str(Path(t).absolute()) for t in texts], "")
-    if len(paths) == 1 and not accumulated:
+    if len(paths) == 1 and not accumulated and not any(only):
         cube = _as_one(paths[0])
         if cube is not None and (cube.axis.is_series or not series):
             return cube
-    return FieldFiles(paths, accumulated, series)
+    return FieldFiles(paths, accumulated, series, only)
 
 
 def _as_one(path: Path) -> CubeABC | None:
@@ -83,26 +87,36 @@ class FieldFiles(KeptCube):
         paths: the files.
         accumulated: variables that are sums since the start of the forecast.
         series: whether each valid time counts once.
+        only: which fields; by default all.
 
     Raises:
         DataError: a file that cannot be read, no field with a time, fields on several grids.
-        SettingsError: an accumulated variable that no file holds.
+        SettingsError: a variable or a key that no file holds.
     """
 
-    def __init__(self, paths: Sequence[Path], accumulated: Sequence[str] = (), series: bool = False) -> None:
-        listed = [_index(path) for path in paths]
+    def __init__(
+        self, paths: Sequence[Path], accumulated: Sequence[str] = (), series: bool = False, only: Selection = ALL
+    ) -> None:
+        listed = [_index(path, only) for path in paths]
         indices = [index for index, _ in listed]
         self._masks = [mask for _, mask in listed if mask is not None]
         records = [record for index in indices for _, record in index.records]
         if not records:
-            raise DataError(f"{show_paths(paths)}: no field with a time")
+            keys = "".join(f" and {key}={value}" for key, value in only.keys.items())
+            raise DataError(f"{show_paths(paths)}: no field with a time{keys}")
+        named = _names(_identity(record) for record in records)
+        meant = only.of(named.values())
+        names = {identity: name for identity, name in named.items() if name in meant}
+        records = [record for record in records if _identity(record) in names]
         leads = {record.lead_time for record in records}
-        names = _names(_identity(record) for record in records)
         for name in accumulated:
             if name not in names.values():
                 raise SettingsError(f"accumulated: no variable {name!r} in the files{nearest(name, names.values())}")
         # what a file holds is told once its fields have names; each file was looked at once, and none is read whole
-        indices = [replace(i, records=[(names[_identity(r)], r) for _, r in i.records]) for i in indices]
+        indices = [
+            replace(i, records=[(names[_identity(r)], r) for _, r in i.records if _identity(r) in names])
+            for i in indices
+        ]
         plans = [FieldPlan(_variable(identity, name, name in accumulated)) for identity, name in names.items()]
         files = {name: [i.path for i in indices if any(n == name for n, _ in i.records)] for name in names.values()}
         is_ensemble = len({record.member for record in records}) > 1
@@ -171,10 +185,10 @@ def _spans(indices: Sequence[FileIndex], known: Mapping[str, np.timedelta64]) ->
     return {name: frozenset([known[name]] if name in known else lengths) for name, lengths in spans.items()}
 
 
-def _index(path: Path) -> tuple[FileIndex, NDArray[np.bool_] | None]:
+def _index(path: Path, only: Selection) -> tuple[FileIndex, NDArray[np.bool_] | None]:
     """The fields of a file that have a time, as yet without names, and which of its cells are imposed."""
     with open_reader(path) as reader:
-        records = [r for r in reader.records() if r.valid_time is not None]
+        records = [r for r in reader.records() if r.valid_time is not None and only.has(reader, r)]
         imposed = reader.imposed
         grids = {key: reader.grid(record) for key, record in {r.grid_key: r for r in records}.items()}
     state = path.stat()

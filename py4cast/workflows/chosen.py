@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from py4cast.axis import TimeAxis
 from py4cast.cubes.base import CubeABC
 from py4cast.cubes.files import FieldFiles, open_fields
+from py4cast.cubes.selection import Selection
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.timeline import duration, instant
 from py4cast.units import conversion
@@ -38,19 +40,52 @@ _MOST_LEADS, _HOUR = 1000, np.timedelta64(3600, "s")
 _NOW = np.timedelta64(0, "s")
 
 
-def open_shown(files: Sequence[str | os.PathLike[str]]) -> CubeABC:
+def open_shown(
+    files: Sequence[str | os.PathLike[str]], names: Sequence[str] = (), where: Mapping[str, Any] | None = None
+) -> CubeABC:
     """The cube of files that are looked at; one file with a time for every lead time is the forecast that it says it is.
 
+    Args:
+        files: paths, patterns and addresses.
+        names: of variables; where the files as a whole are no cube, these alone are opened.
+        where: keys that the fields must have, and their values.
+
     Raises:
-        DataError: files that cannot be read.
+        DataError: files that cannot be read, or fields that cannot be told apart.
+        SettingsError: a key that they do not have.
     """
     paths = [Path(f) if not isinstance(f, str) else f for f in files]
-    cube = open_fields(paths)
+    try:
+        return _opened(paths, Selection((), dict(where or {})))
+    except DataError as error:
+        wanted = tuple(name for name in names if name not in _WORDS)
+        if not wanted:
+            raise DataError(_in_words_of_flags(str(error))) from None
+        try:
+            cube = _opened(paths, Selection(wanted, dict(where or {})))
+        except DataError as again:
+            raise DataError(_in_words_of_flags(str(again))) from None
+        logger.warning("the other variables of the files are left out: %s", _in_words_of_flags(str(error)))
+        return cube
+
+
+def _in_words_of_flags(text: str) -> str:
+    """A message of settings files as it is said where there are flags alone."""
+    text = re.sub(r'choose by "grib": {"(\w+)": "?([^"}]*)"?}', r"choose by --where \1=\2", text)
+    text = re.sub(r'choose by "type_of_level": "(\w+)"', r"choose by --where typeOfLevel=\1", text)
+    return text.replace(
+        'set "regrid" for the one to be brought to the other',
+        "choose the fields of one grid by --where, such as --where gridType=regular_ll or --where Ni=720, or by --variables",
+    )
+
+
+def _opened(paths: Sequence[str | Path], only: Selection) -> CubeABC:
+    cube = open_fields(paths, only=only)
     single = Path(paths[0]).expanduser()
     # a long series is no forecast, and would take long to be looked through
     if not cube.axis.is_series or len(paths) > 1 or not single.is_file() or cube.axis.size > _MOST_LEADS:
         return cube
-    fields = FieldFiles([single.absolute()])
+    fields = FieldFiles([single.absolute()], only=only)
     if fields.axis.is_series:
         fields.close()
         return cube

@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,7 @@ def plot(
     wind_style: str = "barbs",
     against: Sequence[str | os.PathLike[str]] = (),
     regrid: Method | None = None,
+    where: Mapping[str, Any] | None = None,
 ) -> Path:
     """Draws a row of charts per variable, a column per time, and writes one picture.
 
@@ -65,9 +67,9 @@ def plot(
         wind: name of the first component that is drawn, `auto` for one near the ground, `none`.
         units: that are shown, by name of the variable; by default those that forecasters use.
         wind_style: barbs, arrows or streamlines.
-        against: files of another forecast or of the analysis: the difference at the valid times is drawn, with dots where
-            members tell that it is none of chance.
+        against: files of another forecast or of the analysis: the difference is drawn, dots where members tell it from chance.
         regrid: how these come to the grid of the first; by default another grid is refused.
+        where: keys that the fields must have, such as `stepType`, and their values; by default all fields.
 
     Raises:
         SettingsError: names, times and units that are not there, or several starts and none chosen.
@@ -77,7 +79,7 @@ def plot(
         raise SettingsError(f"--output {output}: expected a name that ends in .png")
     if wind_style not in WINDS:
         raise SettingsError(f"--wind_style {wind_style}{nearest(wind_style, WINDS)}")
-    cube, other = open_shown(files), None
+    cube, other = open_shown(files, [*variables, *([isolines, wind] if variables else [])], where), None
     try:
         chosen = chosen_variables(cube, variables, _MAX_VARIABLES)
         units = units_in(cube, units or {})

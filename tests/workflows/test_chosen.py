@@ -1,13 +1,18 @@
-"""Members, means and differences of directions, which turn back to their beginning."""
+"""What is drawn of files: members and differences of directions, which turn back to their beginning; fields by their keys."""
 
+from pathlib import Path
+
+import eccodes
 import numpy as np
 import pytest
 
 from py4cast.axis import TimeAxis
 from py4cast.cubes.memory import MemoryCube
+from py4cast.errors import DataError, SettingsError
+from py4cast.formats import Fields, writer_for
 from py4cast.grid import Grid
 from py4cast.variables import Variable
-from py4cast.workflows.chosen import difference_of, mean_of, members_at, wind_of
+from py4cast.workflows.chosen import difference_of, mean_of, members_at, open_shown, wind_of
 
 DD = Variable(name="dd", units="degree", standard_name="wind_from_direction")
 T = Variable(name="t", units="K")
@@ -56,3 +61,70 @@ def test_the_wind_is_that_of_the_level_that_is_drawn() -> None:
 
     assert chosen() == "u10" and chosen(at_500) == "u500" and chosen(at_850) == "u850"
     assert chosen(at_500, at_850) == "u10", "of several levels none is meant"
+
+
+def message(path: Path, grid: Grid, short_name: str, value: float, **keys: int) -> None:
+    """One more field of a file, of one value everywhere."""
+    known = {"u": ("10u", 10.0, "heightAboveGround"), "t": ("2t", 2.0, "heightAboveGround")}
+    short, level, kind = known[short_name]
+    variable = Variable(name=short_name, short_name=short, level=level, type_of_level=kind, units="")
+    values = np.full((1, *grid.shape, 1), value, np.float32)
+    part = path.with_name("part.grib2")
+    start, lead = np.datetime64("2020-01-01T00", "s"), np.timedelta64(3600, "s")
+    writer_for(part).write(part, Fields(values, [variable], grid, start, [lead]))
+    with part.open("rb") as stream:
+        handle = eccodes.codes_grib_new_from_file(stream)
+    part.unlink()
+    for key, wanted in keys.items():
+        eccodes.codes_set(handle, key, wanted)
+    with path.open("ab") as stream:
+        eccodes.codes_write(handle, stream)
+    eccodes.codes_release(handle)
+
+
+FINE, COARSE = (Grid(np.linspace(50, 45, n), np.linspace(0, 5, n)) for n in (11, 6))
+
+
+def test_files_with_several_fields_of_a_name_are_looked_at_by_their_keys(tmp_path: Path) -> None:
+    path = tmp_path / "f.grib2"
+    message(path, FINE, "t", 281.0)
+    message(path, COARSE, "t", 282.0)
+    with pytest.raises(
+        DataError, match="grids differ .* choose the fields of one grid by --where, such as .* --where Ni="
+    ):
+        open_shown([path])
+    for count, value in ((11, 281.0), (6, 282.0)):
+        held = open_shown([path], where={"Ni": str(count)})
+        assert held.shape == (count, count)
+        np.testing.assert_array_equal(members_at(held, held.names[0], [0]), np.full((1, count, count), value))
+        held.close()
+    with pytest.raises(SettingsError, match="where: 'NI' is no key of the fields of"):
+        open_shown([path], where={"NI": 11})
+    with pytest.raises(DataError, match="no field with a time and Ni=12"):
+        open_shown([path], where={"Ni": 12})
+
+
+def test_what_is_not_asked_for_is_not_in_the_way(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "f.grib2"
+    message(path, FINE, "t", 281.0)
+    message(path, COARSE, "u", 12.0)
+    with pytest.raises(DataError, match="or by --variables"):
+        open_shown([path])
+    for asked in (["2t", "auto", "none"], ["t2m"]):  # the second by the other name that it has
+        held = open_shown([path], asked)
+        assert held.names == ["2t"]
+        held.close()
+    assert "the other variables of the files are left out: grids differ" in caplog.text
+    with pytest.raises(SettingsError, match="variables 3t: not in the files.*2t"):
+        open_shown([path], ["3t"])
+
+
+def test_fields_that_a_key_tells_apart_are_told_with_the_flag(tmp_path: Path) -> None:
+    path = tmp_path / "f.grib2"
+    for value, kind in ((290.0, 1), (280.0, 0)):
+        message(path, FINE, "t", value, typeOfProcessedData=kind)
+    with pytest.raises(DataError, match=r"differ in dataType: .*; choose by --where dataType=an$"):
+        open_shown([path])
+    held = open_shown([path], where={"dataType": "an"})
+    assert float(members_at(held, held.names[0], [0]).mean()) == 280.0
+    held.close()

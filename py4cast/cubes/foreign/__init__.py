@@ -45,7 +45,7 @@ def open_cube(path: Path, kind: str | None = None) -> CubeABC:
     if kind == "prepared" or (kind is None and (path / MARKER).is_file()):
         return PreparedStore(path)
     if not path.exists():
-        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        beside = [p.name for p in path.parent.iterdir() if not p.name.startswith(".")] if path.parent.is_dir() else []
         raise DataError(f"{path}: no such store{nearest(path.name, beside) if beside else ''}")
     if kind is not None:
         if kind not in registry.names():

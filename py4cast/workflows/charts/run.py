@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from py4cast.cubes.base import CubeABC
 from py4cast.errors import SettingsError, nearest
@@ -30,6 +31,7 @@ def chart(
     against: Sequence[str | os.PathLike[str]] = (),
     along: str = "longitude",
     regrid: Method | None = None,
+    where: Mapping[str, Any] | None = None,
 ) -> Path:
     """Draws one chart of a kind, and writes it.
 
@@ -46,13 +48,14 @@ def chart(
         against: files of another forecast or of the analysis, whose difference a Hovmöller diagram shows.
         along: longitude or latitude, of a Hovmöller diagram.
         regrid: how these come to the grid of the first.
+        where: keys that the fields must have, and their values.
 
     Raises:
         SettingsError: a kind, a name, a place or a time that is not there, or MetPy that is not installed.
         DataError: files that cannot be read, or that hold nothing for the kind.
     """
     chosen_kind = _checked(kind, output, at, against)
-    cube, other = open_shown(files), None
+    cube, other = open_shown(files, variables, where), None
     try:
         place = None if at is None else place_on(cube.grid, at)
         shown = chosen_variables(cube, variables, chosen_kind.most_variables)

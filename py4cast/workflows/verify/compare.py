@@ -28,6 +28,7 @@ from py4cast.workflows.verify.file_case import FileCase, VerifyFiles
 from py4cast.workflows.verify.files import verify_files
 from py4cast.workflows.verify.leaderboard import leaderboard
 from py4cast.workflows.verify.merge import merged
+from py4cast.workflows.verify.renamed import CALLED
 from py4cast.workflows.verify.score_files import read_scores, write_scores
 from py4cast.workflows.verify.split import SplitCase
 
@@ -146,9 +147,9 @@ def compare(asked: Compare, output: str | os.PathLike[str]) -> ScoreSet:
 class _Common:
     """Creates the source of a run's fields for the features and lead times that all runs have."""
 
-    def __init__(self, source: MemberSource, scores: ScoreSet) -> None:
+    def __init__(self, source: MemberSource, scores: ScoreSet, called: Mapping[str, str]) -> None:
         self._source, self.grid, self.lead_times = source, source.grid, list(scores.lead_times)
-        self.features = scores.variables[: scores.num_features]
+        self.features, self._called = scores.variables[: scores.num_features], called
 
     def fields(self, init_time: np.datetime64) -> tuple[Tensor, Tensor]:
         """Forecast and truth, `(timestep, lat, lon, features)` each."""
@@ -160,7 +161,7 @@ class _Common:
 
     def _common(self, pair: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         steps = [list(self._source.lead_times).index(t) for t in self.lead_times]
-        places = [list(self._source.features).index(n) for n in self.features]
+        places = [list(self._source.features).index(self._called.get(n, n)) for n in self.features]
         forecast, truth = pair
         return forecast[..., steps, :, :, :][..., places], truth[steps][..., places]
 
@@ -175,7 +176,7 @@ def _sources(scores: ScoreSet) -> dict[str, CaseSource]:
     for name, document in scores.document["runs"].items():
         kind = SplitCase if "forecaster" in document else FileCase
         try:
-            sources[name] = _Common(kind.again(document), scores)
+            sources[name] = _Common(kind.again(document), scores, document.get(CALLED, {}))
         except (Py4castError, OSError, KeyError) as error:
             logger.warning("%s: no maps of it: %s", name, error)
     return sources

@@ -16,6 +16,7 @@ from py4cast.metrics.score_set import ScoreSet
 from py4cast.metrics.significance import intervals
 from py4cast.settings import decode
 from py4cast.variables import Variable
+from py4cast.workflows.verify.renamed import in_words_of
 
 __all__ = ["merged"]
 
@@ -31,8 +32,9 @@ def merged(runs: Mapping[str, ScoreSet]) -> ScoreSet:
         DataError: runs on different grids, with different units or truths, or without a forecast, variable or lead
             time in common; names what differs.
     """
-    names, sets = list(runs), list(runs.values())
-    first = sets[0]
+    names, first = list(runs), next(iter(runs.values()))
+    runs = {name: in_words_of(first, other) for name, other in runs.items()}
+    sets = list(runs.values())
     for name, other in zip(names[1:], sets[1:], strict=True):
         _check(names[0], first, name, other)
     starts = sets[0].init_times

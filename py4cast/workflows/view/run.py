@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from py4cast.atomic import write_text
 from py4cast.cubes.base import CubeABC
@@ -46,6 +47,7 @@ def view(
     most_mb: float = MAX_MB,
     bar: Bar | None = None,
     units: Mapping[str, str] | None = None,
+    where: Mapping[str, Any] | None = None,
 ) -> Path:
     """Writes the page, whole or not at all.
 
@@ -62,6 +64,7 @@ def view(
         most_mb: how large the page may be [MB].
         bar: that shows how far it is.
         units: to show variables in, by name; by default those that forecasters use.
+        where: keys that the fields must have, such as `stepType`, and their values; by default all fields.
 
     Raises:
         SettingsError: names and times that are not there, or several starts and none chosen.
@@ -70,7 +73,9 @@ def view(
     """
     if output.suffix not in (".html", ".htm"):
         raise SettingsError(f"--output {output}: expected a name that ends in .html")
-    text = view_text(files, variables, init_time, lead_times, against, isolines, wind, thinning, most_mb, bar, units)
+    text = view_text(
+        files, variables, init_time, lead_times, against, isolines, wind, thinning, most_mb, bar, units, where
+    )
     write_text(output, text)
     return output
 
@@ -78,12 +83,12 @@ def view(
 def view_text(
     files: Files, variables: Sequence[str] = (), init_time: str | None = None, lead_times: Sequence[str] = (),
     against: Files = (), isolines: str = "auto", wind: str = "auto", thinning: int = 1, most_mb: float = MAX_MB,
-    bar: Bar | None = None, units: Mapping[str, str] | None = None,
+    bar: Bar | None = None, units: Mapping[str, str] | None = None, where: Mapping[str, Any] | None = None,
 ) -> str:  # fmt: skip
     """The text of the page, as `view` writes it."""
     if thinning < 1:
         raise SettingsError(f"--thin {thinning}: expected at least 1")
-    cube = open_shown(files)
+    cube = open_shown(files, [*variables, *([isolines, wind] if variables else [])], where)
     other: CubeABC | None = None
     try:
         moments = moments_of(cube, init_time, lead_times)
