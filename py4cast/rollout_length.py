@@ -45,6 +45,12 @@ class RolloutLength:
         generator = torch.Generator().manual_seed((self._seed * 1_000_003 + batch) % 2**63)
         return int(torch.randint(1, steps + 1, (), generator=generator))
 
+    def expected(self, epoch: int, most: int) -> float:
+        """The mean number of steps of the batches of an epoch that have so many; of a draw its expectation."""
+        scheduled = [steps for first, steps in self._schedule if epoch >= first]
+        steps = min(scheduled[-1] if scheduled else most, most)
+        return (1 + steps) / 2 if self._is_random else float(steps)
+
     def mean(self, loss: Tensor) -> Tensor:
         """The mean over samples and lead times of `(batch, timestep)`, by their weights; 0 where none of them weighs."""
         if not self._weights:

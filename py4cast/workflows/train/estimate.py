@@ -46,12 +46,12 @@ class Estimate:
         weights_bytes: they take.
         optimiser_bytes: its moments take.
         batch_size: samples per step.
-        step_s: seconds of a training step, waiting for data included.
+        step_s: seconds of a training step of the longest rollout, waiting for data included.
         step_error: share by which `step_s` may be wrong: twice the standard error of the steps that were timed.
         gflop_per_step: floating-point operations [10⁹].
         steps_per_epoch: of every rank.
         validation_s: seconds of a validation.
-        epoch_s: seconds of an epoch, its validation included.
+        epoch_s: seconds of an epoch, its validation included; the mean of those of a schedule.
         total_s: seconds of all epochs.
         forecast_s: seconds of one forecast of `num_pred_steps_val_test` steps.
         forecast_steps: its steps.
@@ -140,8 +140,6 @@ def estimate(config: RunConfig, decoded: Decoded | None = None, placement: Place
         raise SettingsError("estimate runs in one process; leave --devices and the launcher out")
     with tempfile.TemporaryDirectory(prefix="py4cast-estimate-") as name, restored_determinism():
         module, datasets = _make(config, Path(name), None, decoded)
-        # what a schedule or chance shortens is timed at its longest
-        module.rollout = RolloutLength()
         with out_of_memory(config.train):
             return _measured(config, Path(name), module, datasets, job, (placement or Placement()).accelerator)
 
@@ -149,7 +147,13 @@ def estimate(config: RunConfig, decoded: Decoded | None = None, placement: Place
 def _measured(
     config: RunConfig, folder: Path, module: AutoRegressiveLightning, datasets: tuple[DatasetABC, ...], job: Job, accelerator: str
 ) -> Estimate:  # fmt: skip
-    t = config.train
+    t, rollout = config.train, module.rollout
+    # what a schedule or chance shortens is timed at its longest, and its shortest
+    longest, shortest = (
+        t.longest_rollout,
+        math.ceil(min(rollout.expected(e, t.longest_rollout) for e in range(t.epochs))),
+    )
+    module.rollout = RolloutLength()
     size = min(t.batch_size, len(datasets[0]))
     # from the smallest batch to the largest: a process that has grown does not shrink
     sizes = sorted({max(1, size // 2), size, *([2] if size == 1 and len(datasets[0]) > 1 else [])})
@@ -165,27 +169,43 @@ def _measured(
     most = max(memory[size], peak_memory_bytes())
     steps = watches[size].steps[_WARM_UP:] or watches[size].steps
     step_s, error = fmean(steps), 2 * stdev(steps) / math.sqrt(len(steps)) / fmean(steps) if len(steps) > 1 else 1.0
+    short_s = step_s if shortest == longest else _short_step(config, folder, module, datasets[0], size, shortest, job, accelerator)  # fmt: skip
     per_sample = max(0, (memory[sizes[-1]] - memory[sizes[0]]) // max(1, sizes[-1] - sizes[0]))
     available = _available(before)
     largest = None
     if available is not None and per_sample:
         largest = max(0, int((available - memory[size]) // per_sample) + size)
     flops, forecast_s = _flops(module, datasets[0], size), _forecast_seconds(module, datasets[1])
-    # batches per rank and epoch; those of a rollout schedule are timed at its longest
+    # batches per rank and epoch
     per_epoch = min(-(-len(datasets[0]) // size), t.limit_train_batches or 10**9)
     valid = watches[sizes[-1]].validation
     validation_s = median(valid) * min(-(-len(datasets[1]) // min(t.batch_size, len(datasets[1]))), t.limit_train_batches or 10**9)  # fmt: skip
-    epoch_s = per_epoch * step_s + validation_s / t.val_interval
     epochs = t.epochs if t.max_steps is None else min(t.epochs, t.max_steps * t.accumulate_grad_batches / per_epoch)
+    slope = (step_s - short_s) / max(1, longest - shortest)
+    steps_s = [short_s + slope * (rollout.expected(e, longest) - shortest) for e in range(math.ceil(epochs))]
+    # the last epoch may be a part of one
+    total_s = sum(min(1.0, epochs - e) * (per_epoch * s + validation_s / t.val_interval) for e, s in enumerate(steps_s))
     parameters = [p for p in module.forecaster.parameters() if p.requires_grad]
     weights_bytes = sum(p.numel() * p.element_size() for p in parameters)
     return Estimate(
         num_parameters=sum(p.numel() for p in parameters), weights_bytes=weights_bytes,
         optimiser_bytes=_ADAM_COPIES * weights_bytes, batch_size=size, step_s=step_s, step_error=error,
-        gflop_per_step=flops / 1e9, steps_per_epoch=per_epoch, validation_s=validation_s, epoch_s=epoch_s,
-        total_s=epochs * epoch_s, forecast_s=forecast_s, forecast_steps=t.num_pred_steps_val_test,
+        gflop_per_step=flops / 1e9, steps_per_epoch=per_epoch, validation_s=validation_s, epoch_s=total_s / epochs,
+        total_s=total_s, forecast_s=forecast_s, forecast_steps=t.num_pred_steps_val_test,
         memory_bytes=most, sample_bytes=per_sample, available_bytes=available, largest_batch=largest,
     )  # fmt: skip
+
+
+def _short_step(
+    config: RunConfig, folder: Path, module: AutoRegressiveLightning, dataset: DatasetABC, batch_size: int, num_steps: int,
+    job: Job, accelerator: str,
+) -> float:  # fmt: skip
+    """Seconds of a training step that unrolls so many steps."""
+    watch = _Stopwatch()
+    module.rollout = RolloutLength([(0, num_steps)])
+    _fit(_trainer(config, folder, watch, job, accelerator), config.train, module, dataset, batch_size)
+    module.rollout = RolloutLength()
+    return fmean(watch.steps[_WARM_UP:] or watch.steps)
 
 
 def _trainer(config: RunConfig, folder: Path, watch: _Stopwatch, job: Job, accelerator: str) -> pl.Trainer:

@@ -7,7 +7,9 @@ import pytest
 from py4cast.errors import SettingsError
 from py4cast.forecaster import Forecaster
 from py4cast.job import Placement
-from py4cast.workflows.train.estimate import Estimate, estimate, told
+from py4cast.rollout_length import RolloutLength
+from py4cast.workflows.train import estimate as room
+from py4cast.workflows.train.estimate import Estimate, _Stopwatch, estimate, told
 from py4cast.workflows.train.run import train
 from tests.command import py4cast
 from tests.test_guards import TINY, tiny
@@ -78,10 +80,36 @@ def test_ranks_that_share_a_sample_are_not_estimated() -> None:
     assert done.returncode == 2 and "estimate --distributed domain: it runs in one process" in done.stderr
 
 
-def test_a_schedule_is_timed_at_its_longest(monkeypatch: pytest.MonkeyPatch) -> None:
-    from py4cast.workflows.train import estimate as room
+class _Clock:
+    """Creates a clock by which a training step lasts as many seconds as it unrolls steps, and all else none."""
 
-    seen = []
-    monkeypatch.setattr(room, "_measured", lambda config, folder, module, *_: seen.append(module.rollout.of(0, 0, 3)))
-    estimate(tiny(num_pred_steps_train=1, rollout_schedule=[[0, 1], [1, 3]]))
-    assert seen == [3]
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.lengths: list[int] = []
+        real = RolloutLength.of
+        monkeypatch.setattr(RolloutLength, "of", lambda *words: self._note(real(*words)))
+        monkeypatch.setattr(_Stopwatch, "_lap", lambda *_: float(self.lengths[-1]) if self.lengths else 0.0)
+        monkeypatch.setattr(room, "_validate", lambda trainer, t, module, dataset: None)
+        monkeypatch.setattr(room, "median", lambda _: 0.0)
+
+    def _note(self, length: int) -> int:
+        self.lengths.append(length)
+        return length
+
+
+@pytest.mark.parametrize(
+    ("settings", "per_epoch"),
+    [
+        ({"rollout_schedule": [[0, 1], [1, 3]]}, [1, 3, 3]),
+        ({"rollout_schedule": [[0, 2], [2, 3]]}, [2, 2, 3]),
+        ({"num_pred_steps_train": 3, "random_rollout": True}, [2, 2, 2]),
+        ({"num_pred_steps_train": 3}, [3, 3, 3]),
+        ({"rollout_schedule": [[0, 1], [9, 3]]}, [1, 1, 1]),
+    ],
+)
+def test_epochs_of_a_schedule_last_as_long_as_their_rollouts(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], per_epoch: list[int]
+) -> None:
+    clock = _Clock(monkeypatch)
+    e = estimate(tiny(epochs=3, **settings))
+    assert e.steps_per_epoch == 6 and e.total_s == pytest.approx(6 * sum(per_epoch)) and e.step_s == 3
+    assert e.epoch_s == pytest.approx(e.total_s / 3) and 3 in clock.lengths, "memory is that of the longest"
