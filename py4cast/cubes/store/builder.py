@@ -116,7 +116,7 @@ class StoreBuilder:
             write_json(recipe_file, self._recipe)
         elif (self.folder / MARKER).exists():
             self._check_growth(append)
-        elif self._differences(read_json(recipe_file), _FREE):
+        elif _differences(self._recipe, read_json(recipe_file), _FREE):
             raise SettingsError(
                 f"{self.folder}: holds an unfinished store made from other settings or files; give another store, or remove it"
             )
@@ -132,7 +132,8 @@ class StoreBuilder:
         store = PreparedStore(self.folder)
         if store.meta["identity"] == self._identity:
             return
-        changed = self._differences(store.recipe(), _GROWS)
+        # a list of files may have become longer; what the files are is told by their fingerprints
+        changed = _differences(_without_files(self._recipe), _without_files(store.recipe()), _GROWS)
         if changed:
             raise SettingsError(
                 f"{self.folder}: holds a store made from other settings ({', '.join(changed)}); give another store, or remove it"
@@ -145,6 +146,12 @@ class StoreBuilder:
                 f"begin with; only later instants can be appended"
             )
         known = {entry["file"]: entry for entry in store.manifest()["inputs"]}
+        gone = sorted(known.keys() - {entry["file"] for entry in self._inputs})
+        if gone and _differences(self._recipe, store.recipe(), _GROWS):
+            raise SettingsError(
+                f"{self.folder}: was made of {gone[0]} too, which the settings no longer name; name new files beside those, give "
+                "another store, or remove it"
+            )
         for entry in self._inputs:
             before = known.get(entry["file"])
             if (
@@ -158,12 +165,6 @@ class StoreBuilder:
                 f"{self.folder}: holds a store up to {held.times[-1]}; these settings and files go to {mine.times[-1]}. "
                 f"Append the rest (--append), give another store, or remove it"
             )
-
-    def _differences(self, old: Mapping[str, Any], allowed: Sequence[str]) -> list[str]:
-        """Dotted places where an older recipe is another one."""
-        mine = {**self._recipe, **self._recipe.get("settings", {}), "settings": None}
-        theirs = {**old, **old.get("settings", {}), "settings": None}
-        return sorted(k for k in {*mine, *theirs} if mine.get(k) != theirs.get(k) and k not in allowed)
 
     def _finished_blocks(self) -> dict[int, dict[str, Any]]:
         """Lines of the journal whose shards are there in full."""
@@ -284,6 +285,22 @@ class StoreBuilder:
             merged = [_merged(self.folder, name, layout, b) for b in range(layout.num_blocks)]
             extras[f"block_{name}"] = np.stack(merged)
         layout.add(self.folder, extras)
+
+
+def _differences(recipe: Mapping[str, Any], old: Mapping[str, Any], allowed: Sequence[str]) -> list[str]:
+    """Places where an older recipe is another one."""
+    mine, theirs = ({**r, **r.get("settings", {}), "settings": None} for r in (recipe, old))
+    return sorted(k for k in {*mine, *theirs} if mine.get(k) != theirs.get(k) and k not in allowed)
+
+
+def _without_files(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe that does not say in which files its variables are."""
+    settings = dict(recipe.get("settings", {}))
+    settings.pop("files", None)
+    described = settings.get("variables")
+    if isinstance(described, Mapping):
+        settings["variables"] = {n: {k: v for k, v in d.items() if k != "files"} for n, d in described.items()}
+    return {**recipe, "settings": settings}
 
 
 def _merged(folder: Path, name: str, layout: StoreLayout, block: int) -> NDArray[np.float64]:

@@ -97,6 +97,26 @@ def test_other_variables_or_changed_files_are_refused(tmp_path: Path) -> None:
     assert PreparedStore(tmp_path / "s").verify() == []
 
 
+def test_new_files_come_to_a_list_of_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "_MAX_BLOCK", 10)
+    for first in (0, 48):
+        write(tmp_path / "in", first, first + 48)
+    document = settings(tmp_path / "in", tmp_path / "s", "2020-01-02T23", files=["00.nc"])
+    append(document)
+    with pytest.raises(SettingsError, match=r"was made of 00\.nc too, which the settings no longer name"):
+        write(tmp_path / "other", 0, 96)
+        Path(tmp_path / "other" / "00.nc").rename(tmp_path / "in" / "all.nc")
+        append(settings(tmp_path / "in", tmp_path / "s", "2020-01-04T23", files=["all.nc"]))
+    longer = settings(tmp_path / "in", tmp_path / "s", "2020-01-04T23", files=["00.nc", "48.nc"])
+    grown = append(longer)
+    whole = append(settings(tmp_path / "in", tmp_path / "whole", "2020-01-04T23", files=["00.nc", "48.nc"]))
+    assert grown.axis.size == 96 and data_of(grown.path) == data_of(whole.path)
+    assert append(longer).meta == grown.meta, "it is done"
+    by_variable = json.loads(json.dumps(longer))
+    by_variable["variables"]["u"]["files"] = ["00.nc", "48.nc"]
+    assert append(by_variable).axis.size == 96
+
+
 def test_killed_while_appending_the_old_store_stays_readable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layout, "_MAX_BLOCK", 5)
     write(tmp_path / "in", 0, 48)
