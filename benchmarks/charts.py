@@ -26,7 +26,7 @@ from matplotlib.figure import Figure
 
 from py4cast.grid import Grid
 from py4cast.observers.chart import Isolines, Wind, line_levels, smoothed
-from py4cast.observers.coast import _world
+from py4cast.observers.coast import world_lines
 from py4cast.observers.sheet import Row, draw_sheet
 from py4cast.projection import inverse
 from py4cast.variables import Variable
@@ -115,7 +115,7 @@ def main() -> None:
     sys.path.append(str(PEER))
     from shapely.geometry import LineString
 
-    lines = [LineString(line) for line in _world() if len(line) > 1]
+    lines = [LineString(line) for line in world_lines() if len(line) > 1]
     planes = fields(np.random.default_rng(0))
     for name, grid in grids().items():
         pair = (lambda g=grid: ours(g, *planes), lambda g=grid: theirs(g, lines, *planes))

@@ -21,3 +21,9 @@ def test_pyproj_lives_beside_eccodes() -> None:
     # 3 degrees of longitude on a sphere of 6378137 m
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) == pytest.approx(6378137 * 3 * 3.141592653589793 / 180)
+
+
+def test_a_program_that_has_loaded_eccodes_already_ends_well() -> None:
+    code = "import eccodes; import py4cast.formats; import py4cast.workflows.prepare"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
