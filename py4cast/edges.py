@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["edges_of", "num_repeated_columns", "row_edges"]
+__all__ = ["edges_of", "mean_steps", "num_repeated_columns", "row_edges"]
 
 Array = NDArray[np.float64]
 _TOLERANCE = 1e-4  # [degrees]
@@ -33,6 +33,16 @@ def row_edges(latitude: Array, is_round: bool) -> Array:
             if 90.0 - abs(latitude[end]) < _NEAR_POLE * abs(latitude[end] - latitude[inner]):
                 edges[end] = np.copysign(90.0, latitude[end])
     return edges
+
+
+def mean_steps(latitude: Array, longitude: Array) -> tuple[float, float]:
+    """Mean angles between the rows, and along them between the columns, of a grid of both [rad]; NaN where there is but one."""
+    along = np.deg2rad(np.diff(longitude))
+    # on even columns one step stands for all
+    along = along[:1] if np.allclose(along, along[:1], rtol=1e-9, atol=0) else along
+    half = np.cos(np.deg2rad(latitude))[:, None] * np.abs(np.sin(along / 2))[None, :]
+    across = float(np.deg2rad(np.abs(np.diff(latitude))).mean()) if latitude.size > 1 else float("nan")
+    return across, float(2 * np.arcsin(half).mean()) if half.size else float("nan")
 
 
 def num_repeated_columns(longitude: Array) -> int:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from py4cast.edges import edges_of, row_edges
+from py4cast.edges import edges_of, mean_steps, row_edges
 from py4cast.errors import DataError, SettingsError
 from py4cast.polygons import NoCells, mean_nearest, voronoi_areas
 
@@ -243,6 +243,9 @@ class Grid:
         if self.is_plane:
             length = float(self.projection["length"])
             return length / self.shape[0], length / self.shape[1]
+        if not self.is_projected:
+            across, along = mean_steps(self.latitude, self.longitude)
+            return EARTH_RADIUS * across, EARTH_RADIUS * along
         r = self.xyz()
         distances = []
         for axis in (0, 1):

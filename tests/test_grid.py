@@ -37,6 +37,16 @@ def test_areas_on_a_conformal_projection_are_the_spacing_over_the_scale() -> Non
     assert np.all(lambert().area_weights() == 1)
 
 
+@pytest.mark.parametrize("longitude", [np.linspace(-10, 20, 31), np.array([0.0, 1.0, 3.0, 3.5]), np.array([5.0])])
+@pytest.mark.parametrize("latitude", [np.linspace(-90, 90, 19), np.array([60.0, 58.0, 40.0]), np.array([10.0])])
+def test_spacing_is_the_mean_distance_of_neighbours(latitude: np.ndarray, longitude: np.ndarray) -> None:
+    grid = Grid(latitude, longitude)
+    for axis, found in enumerate(grid.spacing()):
+        chords = np.linalg.norm(np.diff(grid.xyz(), axis=axis), axis=-1)
+        wanted = (2 * EARTH_RADIUS * np.arcsin(chords / 2)).mean() if chords.size else np.nan
+        np.testing.assert_allclose(found, wanted, rtol=1e-9)
+
+
 def test_spacing() -> None:
     dy, dx = region().spacing()
     assert dy == pytest.approx(np.deg2rad(0.25) * EARTH_RADIUS, rel=1e-6)

@@ -13,7 +13,7 @@ __all__ = ["Meridian", "graticule"]
 
 _STEPS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0)
 _LINES = 6.0
-_POINTS = 361
+_POINTS, _STRAIGHT = 361, 33  # of a line; on latitude and longitude they are straight
 
 
 class Meridian(NamedTuple):
@@ -43,17 +43,18 @@ def graticule(grid: Grid) -> list[Meridian]:
     wide = grid.is_periodic or float(np.ptp(beside)) > 300
     west, east = (-180.0, 180.0) if wide else (middle + float(beside.min()), middle + float(beside.max()))
     south, north = float(lat.min()), float(lat.max())
+    count = _POINTS if grid.is_projected else _STRAIGHT
     lines: list[Meridian] = []
     # round a pole all meridians meet on the map
     step = 30.0 if wide and grid.is_projected else _step(east - west)
     for value in np.arange(np.ceil(west / step), np.floor(east / step) + 1) * step:
         if wide and value >= 180.0:
             continue
-        points = np.stack([np.full(_POINTS, value), np.linspace(south, min(north, 89.5), _POINTS)], axis=1)
+        points = np.stack([np.full(count, value), np.linspace(south, min(north, 89.5), count)], axis=1)
         lines += _line(grid, points, _label(float(value), "EW"))
     step = _step(north - south)
     for value in np.arange(np.ceil(south / step), np.floor(north / step) + 1) * step:
-        points = np.stack([np.linspace(west, east, _POINTS), np.full(_POINTS, value)], axis=1)
+        points = np.stack([np.linspace(west, east, count), np.full(count, value)], axis=1)
         lines += [line._replace(is_meridian=False) for line in _line(grid, points, _label(float(value), "NS"))]
     return lines
 

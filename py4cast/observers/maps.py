@@ -1,6 +1,6 @@
 """Drawing of fields on their grid, offline: in true proportions, with the coast, in the colours of their kind."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ def draw_field(
     cmap = table.colormap()
     low, high = span or table.span(field)
     scale = {"norm": BoundaryNorm(table.levels, cmap.N)} if table.levels else {"vmin": low, "vmax": high}
-    mesh = axes.pcolormesh(x, y, np.ma.masked_invalid(field), cmap=cmap, shading="nearest", rasterized=True, **scale)
+    mesh = _draw_cells(axes, x, y, np.ma.masked_invalid(field), {"cmap": cmap, **scale}, aspect)
     for line in joined(coastlines(grid)):
         columns, rows = (np.interp(line[:, i], np.arange(a.size), a) for i, a in enumerate((x, y)))
         axes.plot(columns, rows, color=INK, linewidth=0.5, alpha=0.8)
@@ -46,6 +46,23 @@ def draw_field(
     axes.set_aspect(aspect)
     axes.tick_params(labelsize=TICK)
     return mesh
+
+
+def _draw_cells(
+    axes: "Axes", x: NDArray[Any], y: NDArray[Any], field: Any, colours: dict[str, Any], aspect: float
+) -> Any:
+    """Cells in their colours: as pixels where rows and columns are even, which takes half as long, else each drawn by itself."""
+    if not (_is_even(x) and _is_even(y) and x[1] > x[0]):
+        return axes.pcolormesh(x, y, field, shading="nearest", rasterized=True, **colours)
+    half_x, half_y = (x[1] - x[0]) / 2, abs(y[1] - y[0]) / 2
+    sides = (x[0] - half_x, x[-1] + half_x, y.min() - half_y, y.max() + half_y)
+    origin: Literal["lower", "upper"] = "lower" if y[1] > y[0] else "upper"
+    return axes.imshow(field, extent=sides, origin=origin, interpolation="nearest", aspect=aspect, **colours)
+
+
+def _is_even(axis: NDArray[Any]) -> bool:
+    steps = np.diff(axis)
+    return steps.size > 0 and bool(np.allclose(steps, steps[0], rtol=1e-3, atol=0))
 
 
 def _places(grid: Grid) -> tuple[NDArray[Any], NDArray[Any], float]:

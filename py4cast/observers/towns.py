@@ -55,11 +55,11 @@ def towns_on(grid: Grid, most: int = _MOST) -> list[Town]:
     if places is None:
         return []
     sides = np.array(grid.shape[::-1], dtype=np.float64) - 1
+    shares = places / np.maximum(sides, 1)
     chosen: list[Town] = []
-    for name, (column, row) in zip(names, places, strict=True):
-        share = np.array([column, row]) / np.maximum(sides, 1)
-        if not (np.isfinite(share).all() and (share > _EDGE).all() and (share < 1 - _EDGE).all()):
-            continue
+    # comparisons with NaN are false
+    for place in np.flatnonzero(((shares > _EDGE) & (shares < 1 - _EDGE)).all(1)):
+        name, (column, row) = names[place], places[place]
         distances = [max(abs(column - t.column), 2 * abs(row - t.row)) for t in chosen]
         if min(distances, default=np.inf) > _APART * sides.max():
             chosen.append(Town(name, float(column), float(row)))

@@ -13,6 +13,7 @@ from PIL import Image
 from py4cast.grid import Grid
 from py4cast.observers.animation import draw_case, gif_of, write_gif
 from py4cast.variables import Variable
+from tests.observers.watching import cells_of
 
 GRID = Grid(np.array([50.0, 49.0, 48.0]), np.array([0.0, 1.0, 2.0, 3.0]))
 WARMTH = Variable(name="t", units="K", standard_name="air_temperature")
@@ -30,7 +31,7 @@ def test_a_map_per_field_in_the_units_that_people_use(count: int) -> None:
     figure = draw_case(fields, WARMTH, GRID, "at noon", (270.0, 290.0))
     assert [axes.get_title() for axes in maps(figure)] == list(fields)
     for axes, field in zip(maps(figure), fields.values(), strict=True):
-        mesh = axes.collections[0]
+        mesh = cells_of(axes)
         assert np.allclose(mesh.get_array(), field - 273.15) and np.allclose(mesh.get_clim(), (-3.15, 16.85))
     assert figure.axes[-1].get_ylabel() == "air temperature [°C]"
     assert [text.get_text() for text in figure.texts] == ["at noon"]
@@ -48,7 +49,7 @@ def test_titles_and_bar_lie_within_the_picture() -> None:
 def test_what_is_missing_is_left_out_and_steps_have_their_own_limits() -> None:
     field = np.array([[0.0, 0.3, np.nan, 7.0]] * 3)
     (axes,) = maps(draw_case({"truth": field}, RAIN, GRID, "rain", (0.0, 1.0)))
-    mesh = axes.collections[0]
+    mesh = cells_of(axes)
     assert np.ma.getmaskarray(mesh.get_array())[:, 2].all()
     assert mesh.norm.boundaries[:4].tolist() == [0.0, 0.1, 0.5, 1.0]
 

@@ -15,6 +15,7 @@ from py4cast.namedtensor import NamedTensor
 from py4cast.observers.learned import draw_learned
 from py4cast.testing import make_info
 from py4cast.variables import Variable
+from tests.observers.watching import mesh_of
 
 GRID = Grid(np.linspace(62, 50, 7), np.linspace(1, 8, 8))
 WARMTH = Variable(name="t2m", short_name="2t", units="K", level=2, type_of_level="heightAboveGround")
@@ -35,8 +36,7 @@ def test_the_side_of_a_land_sea_mask_is_drawn(name: str) -> None:
     assert len(sides) == (name == "lsm") and axes.get_title() == "truth"
     for side in sides:
         np.testing.assert_allclose(np.concatenate([p.vertices for p in side.get_paths()])[:, 0], 4.5)
-    (mesh,) = [c for c in axes.collections if type(c).__name__ == "QuadMesh"]
-    np.testing.assert_allclose(mesh.get_array(), 6.85, rtol=1e-5)
+    np.testing.assert_allclose(mesh_of(axes), 6.85, rtol=1e-5)
 
 
 def test_the_border_is_drawn_as_one() -> None:

@@ -10,7 +10,7 @@ from py4cast.grid import Grid
 from py4cast.observers import maps
 from py4cast.observers.colours import ColourTable
 from py4cast.observers.maps import draw_field
-from tests.observers.watching import limits_of, mesh_of
+from tests.observers.watching import cells_of, limits_of, mesh_of
 
 TABLE = ColourTable("viridis")
 LAT_LON = Grid(np.array([61.0, 60.0, 59.0]), np.array([2.0, 3.0, 4.0, 5.0]))
@@ -47,7 +47,7 @@ def test_a_field_is_drawn_with_what_is_missing_left_out() -> None:
     field[1, 2] = np.nan
     mesh = draw_field(axes, LAT_LON, field, TABLE)
     shown = mesh_of(axes)
-    assert axes.collections[0] is mesh and np.argwhere(np.ma.getmaskarray(shown)).tolist() == [[1, 2]]
+    assert cells_of(axes) is mesh and np.argwhere(np.ma.getmaskarray(shown)).tolist() == [[1, 2]]
     assert np.array_equal(shown.compressed(), field[np.isfinite(field)])
     assert axes.get_aspect() == pytest.approx(2.0)
     assert limits_of(axes) == pytest.approx(tuple(np.nanquantile(field, (0.01, 0.99))))

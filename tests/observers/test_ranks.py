@@ -24,10 +24,11 @@ def numbers(figure: Any) -> list[np.ndarray]:
         shown += [np.asarray(line.get_xydata(), dtype=float) for line in axes.lines]
         shown += [
             np.ma.filled(np.ma.masked_invalid(c.get_array()), -1.0)
-            for c in axes.collections
+            for c in (*axes.collections, *axes.images)
             if c.get_array() is not None
         ]
-        shown += [np.array([float(text.get_text()) for text in axes.texts])] if axes.images else []
+        written = [text.get_text() for text in axes.texts if text.get_text().replace(".", "").isdigit()]
+        shown += [np.array(written, dtype=float)]
     return shown
 
 

@@ -37,16 +37,20 @@ def fields(info: DatasetInfo, num_steps: int = 3, batch_size: int = 2, seed: int
     return NamedTensor(torch.randn(shape, generator=torch.Generator().manual_seed(seed)), DIMS, info.predicted)
 
 
+def cells_of(axes: Any) -> Any:
+    """What shows the field of a panel: pixels, or a mesh where rows or columns are uneven."""
+    (cells,) = [*axes.images, *(c for c in axes.collections if type(c).__name__ == "QuadMesh")]
+    return cells
+
+
 def mesh_of(axes: Any) -> np.ma.MaskedArray:
     """The field that a panel shows, `(lat, lon)`."""
-    (mesh,) = [c for c in axes.collections if type(c).__name__ == "QuadMesh"]
-    return np.ma.masked_invalid(mesh.get_array())
+    return np.ma.masked_invalid(cells_of(axes).get_array())
 
 
 def limits_of(axes: Any) -> tuple[float, float]:
     """Of a panel's colours."""
-    (mesh,) = [c for c in axes.collections if type(c).__name__ == "QuadMesh"]
-    low, high = mesh.get_clim()
+    low, high = cells_of(axes).get_clim()
     return float(low), float(high)
 
 
