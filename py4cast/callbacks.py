@@ -34,9 +34,9 @@ __all__ = [
     "CheckpointKeeper",
     "Guard",
     "Heart",
+    "LastEpoch",
     "Preempted",
     "Preemption",
-    "StepLimit",
     "TrainingProgress",
     "stopped_at_once",
 ]
@@ -314,22 +314,27 @@ class Heart(Callback):
             self._heartbeat.start()
 
 
-class StepLimit(Callback):
-    """Creates the callback that closes the epoch within which a number of steps is reached: it is validated, scored and kept.
+class LastEpoch(Callback):
+    """Creates the callback by which the last epoch is validated, scored and kept, whatever the interval of validations.
 
     Args:
-        max_steps: steps of the optimiser.
+        max_steps: steps of the optimiser, which may end within an epoch; None for whole epochs.
     """
 
-    def __init__(self, max_steps: int) -> None:
+    def __init__(self, max_steps: int | None) -> None:
         self._max_steps = max_steps
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Asks for a validation at the end of the last epoch."""
+        if trainer.max_epochs is not None and trainer.current_epoch + 1 >= trainer.max_epochs > 0:
+            trainer.check_val_every_n_epoch = 1
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: Any, batch_idx: int
     ) -> None:
         """Before the module's own end of the batch, which then closes the epoch's loss."""
-        if trainer.global_step >= self._max_steps:
-            trainer.should_stop = True
+        if self._max_steps is not None and trainer.global_step >= self._max_steps:
+            trainer.should_stop, trainer.check_val_every_n_epoch = True, 1
 
 
 class TrainingProgress(RichProgressBar):

@@ -64,7 +64,7 @@ def training_arguments(p: argparse.ArgumentParser) -> None:
     numbers = {
         "epochs": "passes over the training period (default: 20)",
         "batch_size": "samples per step (default: 4)",
-        "val_interval": "epochs between two validations (default: 1)",
+        "val_interval": "epochs between two validations; the last one is validated too (default: 1)",
         "num_input_steps": "past states that the network sees (default: 2)",
         "num_pred_steps_train": "steps unrolled in training (default: 1)",
         "num_pred_steps_val_test": "steps unrolled in validation and test (default: 5)",

@@ -54,7 +54,7 @@ class TrainSettings(Settings):
     loss: str = setting("mse", "by name, such as mse, mae, sum; where none is named, that of the strategy")
     epochs: int = setting(20, "passes over the training period")
     batch_size: int = setting(4, "samples per step")
-    val_interval: int = setting(1, "epochs between two validations")
+    val_interval: int = setting(1, "epochs between two validations; the last one is always validated")
     precision: Literal["32", "bf16-mixed", "16-mixed", "auto"] = setting(
         "auto", "arithmetic of the network: bf16-mixed on a GPU that has it, where the network keeps its skill, else 32"
     )
@@ -124,7 +124,7 @@ class TrainSettings(Settings):
                 raise ValueError(f"{name} must be at least 1, found {number}")
         if self.early_stopping is not None and self.epochs < self.val_interval:
             raise ValueError(
-                f"early_stopping {self.early_stopping}: {self.epochs} epochs have no validation with a val_interval of {self.val_interval}"
+                f"early_stopping {self.early_stopping}: {self.epochs} epochs have but one validation with a val_interval of {self.val_interval}"
             )
         if self.on_nan != "stop" and self.precision == "16-mixed":
             raise ValueError(f"on_nan {self.on_nan}: 16-mixed leaves out such steps by itself; expected stop")

@@ -183,8 +183,9 @@ def _measured(
     epochs = t.epochs if t.max_steps is None else min(t.epochs, t.max_steps * t.accumulate_grad_batches / per_epoch)
     slope = (step_s - short_s) / max(1, longest - shortest)
     steps_s = [short_s + slope * (rollout.expected(e, longest) - shortest) for e in range(math.ceil(epochs))]
-    # the last epoch may be a part of one
-    total_s = sum(min(1.0, epochs - e) * (per_epoch * s + validation_s / t.val_interval) for e, s in enumerate(steps_s))
+    # the last epoch may be a part of one; it is validated whatever the interval
+    total_s = sum(min(1.0, epochs - e) * per_epoch * s for e, s in enumerate(steps_s))
+    total_s += validation_s * math.ceil(math.ceil(epochs) / t.val_interval)
     parameters = [p for p in module.forecaster.parameters() if p.requires_grad]
     weights_bytes = sum(p.numel() * p.element_size() for p in parameters)
     return Estimate(

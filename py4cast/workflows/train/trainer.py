@@ -17,8 +17,8 @@ from py4cast.callbacks import (
     CheckpointKeeper,
     EpochLog,
     Heart,
+    LastEpoch,
     Preemption,
-    StepLimit,
     TrainingProgress,
 )
 from py4cast.errors import SettingsError
@@ -123,7 +123,7 @@ def make_trainer(
         deterministic=True if t.deterministic else None,
         profiler=None if t.profiler == "None" else t.profiler,
         logger=loggers or False,
-        callbacks=[*([] if t.max_steps is None else [StepLimit(t.max_steps)]), *callbacks],
+        callbacks=[LastEpoch(t.max_steps), *callbacks],
         plugins=[AtomicCheckpointIO()],
         enable_checkpointing=False,
         enable_progress_bar=any(isinstance(callback, TrainingProgress) for callback in callbacks),

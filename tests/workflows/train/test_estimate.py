@@ -29,7 +29,10 @@ def test_its_numbers_belong_together() -> None:
     assert e.num_parameters == sum(p.numel() for p in saved.parameters())
     assert e.weights_bytes == 4 * e.num_parameters and e.optimiser_bytes == 2 * e.weights_bytes
     assert (e.batch_size, e.steps_per_epoch, e.forecast_steps) == (4, 7, 2), "25 samples are seven batches"
-    assert e.epoch_s == pytest.approx(7 * e.step_s + e.validation_s / 2) and e.total_s == pytest.approx(3 * e.epoch_s)
+    assert e.total_s == pytest.approx(3 * 7 * e.step_s + 2 * e.validation_s), (
+        "the second epoch and the last are validated"
+    )
+    assert e.epoch_s == pytest.approx(e.total_s / 3)
     assert e.step_s > 0 and e.forecast_s > 0 and 0 <= e.step_error <= 2 and e.gflop_per_step > 0
     assert e.memory_bytes > 50e6
     json.dumps(e.to_dict())
