@@ -22,6 +22,8 @@ from py4cast.models import build_network
 from py4cast.variables import Variable
 from py4cast.workflows.config import build_config
 from py4cast.workflows.forecast.run import Forecast, forecast
+from py4cast.workflows.hindcast.run import hindcast
+from py4cast.workflows.hindcast.starts import Starts
 from py4cast.workflows.prepare import prepare
 from py4cast.workflows.train.run import train
 from tests.cubes.foreign.test_anemoi import store as anemoi_store
@@ -198,6 +200,18 @@ def test_a_region_within_the_globe_is_trained_on_as_one_grid(tmp_path: Path, fil
         handle = eccodes.codes_grib_new_from_file(stream)
         assert [eccodes.codes_get(handle, k) for k in ("gridType", "Ni", "Nj")] == ["regular_ll", 12, 12]
         eccodes.codes_release(handle)
+    starts = Starts(np.array([START + step * STEP for step in (40, 41)]), True)
+    for part, path in (("region", region), ("globe", globe)):
+        hindcast(
+            Forecast(
+                **words,
+                output=[str(tmp_path / f"{part}.zarr")],
+                part=part,
+            ),
+            starts,
+        )
+        with xr.open_zarr(tmp_path / f"{part}.zarr") as many, xr.open_dataset(path) as one:
+            np.testing.assert_allclose(many["t2m"].values[1], one["t2m"].values, atol=1e-4)
     with pytest.raises(SettingsError, match="no part 'west'"):
         forecast(Forecast(**words, output=[whole], part="west"))
     bordered = write_json(tmp_path / "bordered.json", {**settings, "grid": {"border_part": "globe"}})

@@ -1,6 +1,6 @@
 """The members that one Forecaster makes of the last states, lead time after lead time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from py4cast.workflows.forecast.request import Forecast
 from py4cast.workflows.forecast.room import check_room
 from py4cast.workflows.forecast.sources import FileSource, SourceABC
 
-__all__ = ["MadeMembers", "members_from", "members_of", "open_source"]
+__all__ = ["MadeMembers", "members_from", "members_of", "open_source", "together"]
 
 
 class MadeMembers(NamedTuple):
@@ -95,6 +95,15 @@ def members_from(source: SourceABC, asked: Forecast, stepper: StepperABC, start:
         past = perturbation.members(past, start, list(range(len(past))), _of_one(first))
     steps = stepper.rollout(past, members.given(given))
     return MadeMembers(start, members.numbers, len(past), _calibrated(asked, stepper, steps, past, start))
+
+
+def together(parts: Sequence[MadeMembers]) -> MadeMembers:
+    """The members of several Forecasters from one start as one ensemble, numbered from 0; of one alone as they are."""
+    if len(parts) == 1:
+        return parts[0]
+    count = sum(part.num_members for part in parts)
+    steps = (np.concatenate(values) for values in zip(*(part.steps for part in parts), strict=True))
+    return MadeMembers(parts[0].start, tuple(range(count)), count, steps)
 
 
 def _of_one(given: Given[Array]) -> Given[Array]:

@@ -20,7 +20,7 @@ from py4cast.stretched import part_of
 from py4cast.variables import towards
 from py4cast.vectors import VectorTurn, mate_of
 
-__all__ = ["Outputs", "Series", "check_pattern", "path_of", "stamp"]
+__all__ = ["Outputs", "Series", "check_pattern", "heading_of_part", "path_of", "stamp"]
 
 logger = logging.getLogger(__name__)
 
@@ -132,6 +132,13 @@ class Series:
         return values
 
 
+def heading_of_part(heading: Heading, part: str) -> tuple[slice, Heading]:
+    """The cells of a part of a stretched grid, and the heading of a forecast on it; SettingsError where it has no such part."""
+    cells, grid = part_of(heading.grid, part)
+    imposed = None if heading.imposed is None else heading.imposed[:, cells].reshape(grid.shape)
+    return cells, replace(heading, grid=grid, imposed=imposed)
+
+
 class Outputs:
     """Creates the files of a forecast; they stand at their names when they are whole.
 
@@ -154,9 +161,7 @@ class Outputs:
         self._series = series
         self._cells: slice | None = None
         if part is not None:
-            self._cells, grid = part_of(heading.grid, part)
-            imposed = None if heading.imposed is None else heading.imposed[:, self._cells].reshape(grid.shape)
-            heading = replace(heading, grid=grid, imposed=imposed)
+            self._cells, heading = heading_of_part(heading, part)
         self._put_series: Put | None = None
         self.heading, self.written = heading, list[Path]()
         self._stack, self._step = ExitStack(), 0

@@ -21,13 +21,13 @@ from py4cast.remote import is_remote
 from py4cast.steppers import Array, StepperABC, open_stepper
 from py4cast.timeline import later
 from py4cast.version import __version__
-from py4cast.workflows.forecast.made import members_of
+from py4cast.workflows.forecast.made import members_of, together
 from py4cast.workflows.forecast.outputs import Outputs, Series, path_of
 from py4cast.workflows.forecast.request import Forecast
 from py4cast.workflows.forecast.room import memory_as_errors
 from py4cast.workflows.terminal import Bar
 
-__all__ = ["Forecast", "forecast", "heading_of", "run"]
+__all__ = ["Forecast", "forecast", "heading_of", "open_others", "run"]
 
 logger = logging.getLogger(__name__)
 
@@ -47,19 +47,10 @@ def run(asked: Forecast, stepper: StepperABC, bar: Bar | None = None, writes: bo
     """The same by a stepper that is open already; without `writes` it is made and dropped, for another rank writes it."""
     with ExitStack() as stack:
         first = members_of(asked, stepper, stack)
-        parts, steppers = [first], [stepper]
-        _check_several([asked.forecaster, *asked.others])
-        for path in asked.others:
-            other = open_stepper(path, asked.device, asked.precision)
-            _check_alike(asked, stepper, path, other)
-            parts.append(members_of(asked, other, stack, first.start))
-            steppers.append(other)
-        start, numbers = first.start, first.numbers
-        steps = first.steps
-        if len(parts) > 1:
-            numbers = tuple(range(sum(part.num_members for part in parts)))
-            steps = (np.concatenate(values) for values in zip(*(part.steps for part in parts), strict=True))
-        heading = heading_of(asked, steppers, start, numbers)
+        others = open_others(asked, stepper)
+        made = together([first, *(members_of(asked, other, stack, first.start) for other in others)])
+        start, numbers, steps = made.start, made.numbers, made.steps
+        heading = heading_of(asked, [stepper, *others], start, numbers)
         series = Series(asked.series, asked.stations, heading) if writes and asked.series and asked.stations else None
         outputs = stack.enter_context(Outputs(asked.output if writes else (), heading, series, asked.part))
         overlay = None
@@ -76,6 +67,19 @@ def run(asked: Forecast, stepper: StepperABC, bar: Bar | None = None, writes: bo
             overlay.finish()
     logger.info("forecast of %d variables from %s over %d steps", len(heading.variables), start, asked.num_steps)
     return [*outputs.written, *(overlay.written if overlay else [])]
+
+
+def open_others(asked: Forecast, stepper: StepperABC) -> list[StepperABC]:
+    """The further Forecasters of a forecast, opened.
+
+    Raises:
+        SettingsError: one that stands twice, or whose forecasts are no members of one ensemble with the first's.
+    """
+    _check_several([asked.forecaster, *asked.others])
+    others = [open_stepper(path, asked.device, asked.precision) for path in asked.others]
+    for path, other in zip(asked.others, others, strict=True):
+        _check_alike(asked, stepper, path, other)
+    return others
 
 
 def _check_several(forecasters: Sequence[str]) -> None:

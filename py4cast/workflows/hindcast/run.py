@@ -26,10 +26,10 @@ from py4cast.progress import Progress
 from py4cast.saved import file_of
 from py4cast.settings import encode, read_json
 from py4cast.steppers import StepperABC, open_stepper
-from py4cast.workflows.forecast.made import members_from, open_source
-from py4cast.workflows.forecast.outputs import Outputs, path_of
+from py4cast.workflows.forecast.made import members_from, open_source, together
+from py4cast.workflows.forecast.outputs import Outputs, heading_of_part, path_of
 from py4cast.workflows.forecast.request import Forecast
-from py4cast.workflows.forecast.run import heading_of
+from py4cast.workflows.forecast.run import heading_of, open_others
 from py4cast.workflows.forecast.sources import SourceABC
 from py4cast.workflows.hindcast.starts import Starts
 from py4cast.workflows.hindcast.store import MADE, HindcastStore, begin_store, heading_of_variables
@@ -63,7 +63,8 @@ class _Maker:
     def __init__(self, asked: Forecast, variables: Sequence[str], first: np.datetime64, stack: ExitStack) -> None:
         self.asked, self._variables = asked, variables
         self.stepper: StepperABC = open_stepper(asked.forecaster, asked.device, asked.precision)
-        self._source: SourceABC = open_source(asked, self.stepper, stack, first)
+        self._steppers = [self.stepper, *open_others(asked, self.stepper)]
+        self._sources: list[SourceABC] = [open_source(asked, stepper, stack, first) for stepper in self._steppers]
 
     def steps(self, start: np.datetime64) -> tuple[Heading, Iterator[NDArray[np.float32]]]:
         """The heading of a forecast, and its lead times, the first of them made already.
@@ -71,17 +72,28 @@ class _Maker:
         Raises:
             DataError: a state or what is given of a step is missing.
         """
-        made = members_from(self._source, self.asked, self.stepper, start)
-        whole = heading_of(self.asked, [self.stepper], start, made.numbers)
+        pairs = zip(self._sources, self._steppers, strict=True)
+        made = together([members_from(source, self.asked, stepper, start) for source, stepper in pairs])
+        whole = heading_of(self.asked, self._steppers, start, made.numbers)
         heading, places = heading_of_variables(whole, self._variables)
+        cells: slice | None = None
+        if self.asked.part is not None:
+            cells, heading = heading_of_part(heading, self.asked.part)
         steps = iter(made.steps)
         first = next(steps)
-        return heading, (self._kept(values, heading, places) for values in chain([first], steps))
+        return heading, (self._kept(values, heading, places, cells) for values in chain([first], steps))
 
     @staticmethod
-    def _kept(values: NDArray[np.float32], heading: Heading, places: Sequence[int]) -> NDArray[np.float32]:
+    def _kept(
+        values: NDArray[np.float32], heading: Heading, places: Sequence[int], cells: slice | None
+    ) -> NDArray[np.float32]:
+        """What is kept of a lead time, of the shape of its heading."""
         fields = values if heading.members else values[0]
-        return np.ascontiguousarray(fields[..., list(places)]) if len(places) < fields.shape[-1] else fields
+        if len(places) < fields.shape[-1]:
+            fields = fields[..., list(places)]
+        if cells is not None:
+            fields = fields[..., cells, :].reshape(heading.shape)
+        return np.ascontiguousarray(fields)
 
 
 class _SinkABC(ABC):
@@ -111,7 +123,7 @@ class _FileSink(_SinkABC):
         self._asked = asked
 
     def put(self, place: int, heading: Heading, steps: Iterator[NDArray[np.float32]]) -> None:
-        with Outputs(self._asked.output, heading, None, self._asked.part) as outputs:
+        with Outputs(self._asked.output, heading) as outputs:
             for values in steps:
                 outputs.put(values)
 
@@ -139,8 +151,8 @@ def hindcast(
         DataError: none of the starts can be made; says why.
         BusyError: another process writes the same store.
     """
-    if len(asked.output) != 1 or asked.series or asked.overlay or asked.others:
-        raise SettingsError("--init_times writes one --output, of one Forecaster, without --series and --overlay")
+    if len(asked.output) != 1 or asked.series or asked.overlay:
+        raise SettingsError("--init_times writes one --output, without --series and --overlay")
     if num_workers < 1:
         raise SettingsError(f"--num_workers {num_workers}: expected at least 1")
     output = asked.output[0]
@@ -151,8 +163,6 @@ def hindcast(
         raise SettingsError(
             f"--output {output}: many starts go into one store, or a file each: expected a name that ends in .zarr, or {{init_time}} in it"
         )
-    if asked.part is not None:
-        raise SettingsError("--part: a store of many starts holds the whole grid; give --output with {init_time}")
     path = Path(output).absolute()
     with lock(path.with_name(f".{path.name}.lock")):
         store = _begun(spread, path)
@@ -313,8 +323,9 @@ def _tell(starts: Starts, made: NDArray[np.bool_], missing: Mapping[str, str]) -
 
 def _document(asked: Forecast, starts: Starts, variables: Sequence[str]) -> dict[str, Any]:
     """What the hindcasts are made by and of."""
-    digest = sha256_of(file_of(Path(asked.forecaster)))
+    digest, *others = (sha256_of(file_of(Path(path))) for path in (asked.forecaster, *asked.others))
     settings = {k: v for k, v in asdict(asked).items() if k not in ("device", "forecaster", "output")}
     times = [str(t) for t in starts.times]
-    document: dict[str, Any] = encode({**settings, "forecaster": digest, "init_times": times, "variables": list(variables)})  # fmt: skip
+    made_by = {"forecaster": digest, "others": others, "init_times": times, "variables": list(variables)}
+    document: dict[str, Any] = encode({**settings, **made_by})
     return document

@@ -111,6 +111,34 @@ def test_starts_whose_analyses_are_missing_are_left_out(tmp_path: Path, caplog: 
     np.testing.assert_array_equal(kept["valid_time"].values, whole["valid_time"].values)
 
 
+def test_several_forecasters_are_one_ensemble_of_every_start(tmp_path: Path) -> None:
+    torch.manual_seed(7)
+    other = forecasters.forecaster()
+    for parameter in other.network.parameters():
+        parameter.data += 0.05 * torch.randn_like(parameter)
+    second = str(tmp_path / "second.safetensors")
+    other.save(second)
+    result = hindcast(asked(tmp_path, others=[second]), WHOLE)
+    data = opened(tmp_path / "h.zarr")
+    assert result.num_made == 8 and data["t2m"].dims[:3] == ("init_time", "lead_time", "member")
+    hindcasts._OPEN.clear()
+    hindcast(asked(tmp_path, "one.zarr"), WHOLE)
+    hindcasts._OPEN.clear()
+    hindcast(replace(asked(tmp_path, "two.zarr"), forecaster=second), WHOLE)
+    for member, name in enumerate(("one.zarr", "two.zarr")):
+        np.testing.assert_allclose(data["t2m"].values[:, :, member], opened(tmp_path / name)["t2m"].values, atol=1e-5)
+    assert not np.allclose(data["t2m"].values[:, :, 0], data["t2m"].values[:, :, 1])
+    with pytest.raises(SettingsError, match="second.safetensors"):
+        hindcasts._OPEN.clear()
+        hindcast(asked(tmp_path, "three.zarr", others=[second, second]), WHOLE)
+    # another one in its place is another hindcast
+    (tmp_path / ".again.zarr.partial").mkdir()
+    wanted = asked(tmp_path, "again.zarr", others=[second])
+    before = hindcasts._document(wanted, WHOLE, ())
+    forecasters.forecaster(num_input_steps=3).save(second)
+    assert hindcasts._document(wanted, WHOLE, ()) != before
+
+
 def test_none_at_all_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="none of 2 starts can be made: --input: no state at"):
         hindcast(asked(tmp_path), Starts(TIMES[:2] + np.timedelta64(365, "D"), False))

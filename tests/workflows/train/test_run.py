@@ -170,7 +170,9 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pytes
 
 
 def test_settings_that_never_come_to_bear_are_refused() -> None:
-    with pytest.raises(SettingsError, match="early_stopping 3: 1 epochs have but one validation with a val_interval of 5"):
+    with pytest.raises(
+        SettingsError, match="early_stopping 3: 1 epochs have but one validation with a val_interval of 5"
+    ):
         tiny(epochs=1, early_stopping=3, val_interval=5)
     with pytest.raises(SettingsError, match="--accumulate 20: an epoch has 7 batches per rank"):
         train(tiny(accumulate_grad_batches=20), run_name="x")
