@@ -2,19 +2,20 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.axis import TimeAxis
 from py4cast.cubes.base import CubeABC
-from py4cast.cubes.views.aligned import AlignedCube, match_variables
-from py4cast.errors import SettingsError
+from py4cast.cubes.views.aligned import AlignedCube, Matched, match_variables
+from py4cast.errors import DataError, SettingsError
 from py4cast.regrid import Method
+from py4cast.timeline import show_duration
 from py4cast.workflows.chosen import members_at, open_shown
 
-__all__ = ["Counterpart", "Instant", "held_at"]
+__all__ = ["Counterpart", "Instant", "check_spans", "held_at"]
 
 logger = logging.getLogger(__name__)
 Instant = tuple[np.datetime64, np.datetime64 | None]
@@ -79,6 +80,7 @@ class Counterpart:
         """Its fields in the words and places of the first, and its instants at the times."""
         words = ("--with", "first")
         matched = match_variables(self._other.variables, cube.variables, names, words=words)
+        check_spans(self._other, cube, matched)
         aligned = AlignedCube(self._other, matched, cube.grid, regrid, words=words)
         instants = held_at(self._other.axis, moments)
         if not any(instants):
@@ -97,3 +99,18 @@ class Counterpart:
     def close(self) -> None:
         """Closes the files of the other one."""
         self._other.close()
+
+
+def check_spans(other: CubeABC, cube: CubeABC, matched: Sequence[Matched]) -> None:
+    """Refuses sums over other times than those of the first, whose difference would be one of amounts of two kinds."""
+    for match in matched:
+        theirs, ours = other.spans.get(match.name), cube.spans.get(match.variable.name)
+        if theirs and ours and theirs != ours:
+            raise DataError(
+                f"--with: {match.name} holds sums {_over(theirs)}, {match.variable.name} of the first ones {_over(ours)}; expected the same"
+            )
+
+
+def _over(spans: Collection[np.timedelta64]) -> str:
+    """Over what a sum runs, in words."""
+    return f"over {show_duration(next(iter(spans)))}" if len(spans) == 1 else "since the start of the forecast"

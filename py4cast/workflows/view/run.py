@@ -21,6 +21,7 @@ from py4cast.workflows.chosen import (
     units_in,
     wind_of,
 )
+from py4cast.workflows.counterpart import check_spans
 from py4cast.workflows.terminal import Bar
 from py4cast.workflows.view.moments import Moment, counterparts, moments_of
 from py4cast.workflows.view.page import check_size, page_of
@@ -124,6 +125,10 @@ def _in_words_of(cube: CubeABC, other: CubeABC) -> CubeABC:
     words = ("--with", "first")
     try:
         matched = match_variables(other.variables, cube.variables, words=words)
+    except DataError:
+        return other  # what differs is told where it is drawn
+    check_spans(other, cube, matched)
+    try:
         if other.grid.same_as(cube.grid) and all(m.name == m.variable.name for m in matched):
             return other
         return AlignedCube(other, matched, cube.grid, words=words)
