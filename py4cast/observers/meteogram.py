@@ -72,25 +72,34 @@ def draw_meteogram(
 
 def _draw_course(axes: "Axes", days: NDArray[np.object_], course: Course) -> None:
     values = course.values
-    middle = np.nanmedian(values, axis=1)
+    (middle,) = _quantiles(values, 0.5)
     if course.is_amount:
         width = (days[1] - days[0]) * 0.8 if days.size > 1 else 0.03
         axes.bar(days, middle, width=width, color=_COLOUR, alpha=0.8, align="edge" if days.size == 1 else "center")
         if values.shape[1] > 1:
-            low, high = np.nanquantile(values, (0.1, 0.9), axis=1)
+            low, high = _quantiles(values, 0.1, 0.9)
             bounds = np.clip([middle - low, high - middle], 0, None)
             axes.errorbar(days, middle, bounds, fmt="none", ecolor=INK, elinewidth=0.7)
         axes.set_ylim(bottom=0)
     else:
         if values.shape[1] > 1:
             for low, high, alpha in ((0.1, 0.9, 0.2), (0.25, 0.75, 0.35)):
-                bounds = np.nanquantile(values, (low, high), axis=1)
+                bounds = _quantiles(values, low, high)
                 axes.fill_between(days, *bounds, color=_COLOUR, alpha=alpha, linewidth=0)
         axes.plot(days, middle, color=_COLOUR, linewidth=1.4, marker="." if days.size < 30 else "")
     axes.set_ylabel(course.shown.title.replace(" [", "\n["), fontsize=LABEL)
     axes.tick_params(labelsize=TICK)
     axes.grid(color=FAINT, linewidth=0.5)
     axes.set_axisbelow(True)
+
+
+def _quantiles(values: NDArray[np.float64], *shares: float) -> NDArray[np.float64]:
+    """Quantiles over the members of `(time, member)`, `(share, time)`; NaN at times that no member has."""
+    held = np.isfinite(values).any(axis=1)
+    found = np.full((len(shares), len(values)), np.nan)
+    if held.any():
+        found[:, held] = np.nanquantile(values[held], shares, axis=1)
+    return found
 
 
 def _draw_barbs(axes: "Axes", days: NDArray[np.object_], wind: NDArray[np.float64], south: bool) -> None:
