@@ -15,7 +15,7 @@ from py4cast.batch import Item, ItemBatch, Statics, collate_fn
 from py4cast.cubes.base import CubeABC
 from py4cast.dataset_info import DatasetInfo
 from py4cast.datasets.loader import BatchSource, Loader, LoaderSettings, Window
-from py4cast.datasets.sampling import init_indices, require_samples
+from py4cast.datasets.sampling import init_indices, require_samples, what_lacks
 from py4cast.datasets.splits import CubePart, Splits
 from py4cast.errors import DataError, SettingsError
 from py4cast.namedtensor import NamedTensor
@@ -244,7 +244,7 @@ class WindowDataset(DatasetABC):
         return self.read_at(inits, self._num_pred_steps, pin_memory=pin_memory, window=window)
 
     def at(self, init_time: np.datetime64, num_steps: int, with_outputs: bool) -> ItemBatch:
-        times, axis = self.cube.times, self.cube.axis
+        axis = self.cube.axis
         index = axis.find(init_time)
         if index is None:
             raise DataError(
@@ -260,13 +260,9 @@ class WindowDataset(DatasetABC):
         for names, start, stop in needed:
             there = self.cube.available(names)[start : min(stop, axis.run_end(index))]
             if first < begin or there.size < stop - start or not there.all():
-                lacking = times[start : start + there.size][~there]
-                end = times[axis.run_end(index) - 1]
-                when = (
-                    str(lacking[0]) if lacking.size else f"after {end}" if first >= begin else f"before {times[begin]}"
-                )
                 raise DataError(
-                    f"forecast from {init_time}: {', '.join(names)} missing {when}; the data hold {self._shared.span}"
+                    f"forecast from {init_time}: {what_lacks(self.cube, names, start + np.flatnonzero(~there), index, first < begin)}; "
+                    f"the data hold {self._shared.span}"
                 )
         valid = later(init_time, np.arange(1, num_steps + 1), self.info.step_duration)
         for key, driver in self._shared.drivers.items():

@@ -1,13 +1,16 @@
 """Which windows of a cube are samples: those whose every instant is there, in the period and in one run."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.axis import TimeAxis
+from py4cast.cubes.base import CubeABC
 from py4cast.errors import DataError
 from py4cast.timeline import Period, duration, is_on, show_duration
 
-__all__ = ["init_indices", "require_samples"]
+__all__ = ["init_indices", "require_samples", "what_lacks"]
 
 
 def init_indices(
@@ -82,3 +85,21 @@ def require_samples(
         f"period {split} ({period.start} to {period.end}) holds {held} instants of {step}, no {length} of them in a row; "
         f"{length} are needed (input steps + predicted steps); ask for fewer steps or a longer period"
     )
+
+
+def what_lacks(cube: CubeABC, names: Sequence[str], instants: NDArray[np.int64], index: int, is_before: bool) -> str:
+    """Which of some variables are missing, and when, in words.
+
+    Args:
+        cube: that lacks them.
+        names: of which one or more are missing.
+        instants: at which they are; where there are none, the run of `index` does not reach so far.
+        index: an instant of the run.
+        is_before: whether it is its begin that is too late.
+    """
+    axis = cube.axis
+    if instants.size:
+        first = int(instants[0])
+        return f"{', '.join(n for n in names if not cube.available([n])[first])} missing {cube.times[first]}"
+    begin, end = cube.times[index // axis.length * axis.length], cube.times[axis.run_end(index) - 1]
+    return f"{', '.join(names)} missing " + (f"before {begin}" if is_before else f"after {end}")

@@ -257,6 +257,20 @@ def test_a_forecast_reads_its_instants_from_the_files_alone(tmp_path: Path) -> N
         late.at(START + 60 * HOUR, 5, with_outputs=False)
 
 
+def test_what_is_missing_of_several_is_named_alone(tmp_path: Path) -> None:
+    t, u = wave_fields(), wave_fields(seed=1)
+    u[20] = np.nan
+    write_netcdf(tmp_path / "in" / "a.nc", {"t": t, "u": u})
+    described = describe(tmp_path / "in", variables={"t": {"units": "K"}, "u": {"units": "K", "nan": "mask"}})
+    document = write_json(tmp_path / "d.json", described)
+    info = splits(tmp_path, described)[0].info
+    data = Gridded.for_forecast(document, info, START + 18 * HOUR, 2, 5)
+    with pytest.raises(
+        DataError, match="forecast from 2020-01-01T18:00:00: u missing 2020-01-01T20:00:00; the data hold"
+    ):
+        data.at(START + 18 * HOUR, 5, with_outputs=True)
+
+
 def test_patterns_stay_under_the_root(tmp_path: Path) -> None:
     (tmp_path / "2020").mkdir()
     for name in ("20200101.nc", "20200102.nc", "notes.nc"):
