@@ -96,10 +96,10 @@ def _draw_course(axes: "Axes", days: NDArray[np.object_], course: Course) -> Non
 def _quantiles(values: NDArray[np.float64], *shares: float) -> NDArray[np.float64]:
     """Quantiles over the members of `(time, member)`, `(share, time)`; NaN at times that no member has."""
     held = np.isfinite(values).any(axis=1)
-    found = np.full((len(shares), len(values)), np.nan)
+    quantiles = np.full((len(shares), len(values)), np.nan)
     if held.any():
-        found[:, held] = np.nanquantile(values[held], shares, axis=1)
-    return found
+        quantiles[:, held] = np.nanquantile(values[held], shares, axis=1)
+    return quantiles
 
 
 def _draw_barbs(axes: "Axes", days: NDArray[np.object_], wind: NDArray[np.float64], south: bool) -> None:

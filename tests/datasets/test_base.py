@@ -162,7 +162,7 @@ def test_a_forecast_needs_its_states_and_forcings_alone() -> None:
         (12, 1, False, "t missing 2020-01-01T11:00:00; the data hold"),
         (21, 3, False, "u missing 2020-01-02T00:00:00"),
         (46, 2, False, "u missing after 2020-01-02T23:00:00"),
-        (8, 3, True, "t, tp missing 2020-01-01T11:00:00"),
+        (8, 3, True, "forecast from 2020-01-01T08:00:00: t missing 2020-01-01T11:00:00"),
     ],
 )  # fmt: skip
 def test_what_a_forecast_lacks_is_named(hours: int, steps: int, with_outputs: bool, message: str) -> None:
