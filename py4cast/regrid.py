@@ -121,13 +121,13 @@ def are_permuted(first: Grid, second: Grid) -> bool:
     return bool(distance.max() <= np.deg2rad(1e-4) and np.unique(index).size == index.size)
 
 
-def are_rolled(first: Grid, second: Grid) -> bool:
-    """Whether both are the same rows and columns round the globe, to 1e-4 degrees, from another meridian on or upside down."""
+def are_reordered(first: Grid, second: Grid) -> bool:
+    """Whether both are the same rows and columns, to 1e-4 degrees, in any order: from another meridian on, upside down or mirrored."""
     grids = (first, second)
     if any(g.is_projected or not g.is_rectangular for g in grids) or first.shape != second.shape:
         return False
     lat, lon = ([np.sort(values) for values in pair] for pair in zip(*((g.latitude, np.round(g.longitude % 360, 5) % 360) for g in grids), strict=True))  # fmt: skip
-    return first.is_periodic and all(bool(np.abs(a - b).max() <= 1e-4) for a, b in (lat, lon))
+    return all(bool(np.abs(a - b).max() <= 1e-4) for a, b in (lat, lon))
 
 
 def _walked(

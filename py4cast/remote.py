@@ -280,7 +280,7 @@ def _download(fs: Any, path: str, url: str, part: Path, size: int | None) -> Non
     """Writes the file, from where it was left."""
     told = "" if size is None else f" ({size / 1e6:.3g} MB)"
     with _shown() as progress:
-        progress.start(f"fetching {url.rsplit('/', 1)[-1]}{told}", max(1, (size or 0) // _BLOCK))
+        progress.start(f"fetching {url.rsplit('/', 1)[-1]}{told}", max(1, -(-(size or 0) // _BLOCK)))
         _tried(url, lambda: _append(fs, path, part, size, progress))
 
 

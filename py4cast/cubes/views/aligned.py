@@ -17,7 +17,7 @@ from py4cast.cubes.views.instants import digest
 from py4cast.cubes.views.winds import AlignedWinds
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.grid import Grid
-from py4cast.regrid import Method, Regridder, are_permuted, are_rolled
+from py4cast.regrid import Method, Regridder, are_permuted, are_reordered
 from py4cast.units import conversion, same_units
 from py4cast.variables import KNOWN, Variable
 
@@ -184,7 +184,7 @@ class AlignedCube(ViewCube):
 
     def _regridder_to(self, target: Grid, method: Method | None, words: tuple[str, str]) -> Regridder:
         source = self.source
-        if are_permuted(source.grid, target) or are_rolled(source.grid, target):
+        if are_permuted(source.grid, target) or are_reordered(source.grid, target):
             # the same cells in another order: each is the nearest to itself
             return Regridder(source.grid, target, "nearest")
         if method is None:

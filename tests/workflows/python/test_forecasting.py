@@ -142,3 +142,10 @@ def test_its_variables_stand_each_at_its_own_level_also_in_a_file(tmp_path: Path
 
     levels = {v.name: v.level for v in open_fields([tmp_path / "f.nc"]).variables}
     assert levels["t2m"] == 2.0 and levels["tp"] is None
+
+
+@pytest.mark.parametrize("order", [{"longitude": -1}, {"longitude": -1, "latitude": -1}], ids=["mirrored", "both"])
+def test_rows_and_columns_may_run_the_other_way(order: dict[str, int]) -> None:
+    own, turned = forecasters.forecaster(), {name: slice(None, None, way) for name, way in order.items()}
+    found = own.forecast(made.analyses().isel(turned), 2, init_time=START)
+    np.testing.assert_array_equal(found["t2m"], own.forecast(made.analyses(), 2, init_time=START)["t2m"])
