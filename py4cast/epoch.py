@@ -12,7 +12,7 @@ from torch import Tensor
 
 from py4cast.errors import DataError, SettingsError
 from py4cast.job import Job
-from py4cast.ranks import summed
+from py4cast.ranks import by_rank, place_of_process, summed
 
 __all__ = ["Epoch", "LossMeans", "Shared", "epoch_values", "go_on", "loss_of", "progress_of", "values_at_end"]
 
@@ -76,6 +76,8 @@ class Epoch:
             "is_complete": self.is_complete,
             "samples_done": self.samples_done,
             "loss": [total, weight],
+            # of every rank, so that as many go on to the last digit
+            "losses": by_rank(torch.stack([self._loss.cpu().double(), self._weight.cpu().double()])).tolist(),
         }
 
     def load(self, state: Any, rank: int = 0) -> None:
@@ -90,12 +92,18 @@ class Epoch:
             total, weight = (float(value) for value in state["loss"])
             if not all(type(count) is int and count >= 0 for count in counts):
                 raise ValueError(counts)
+            rows = [(float(total), float(weight)) for total, weight in state.get("losses", [])]
         except (KeyError, TypeError, ValueError):
             raise DataError("a checkpoint of another program; expected one that py4cast wrote") from None
         self.number, self.done, self.samples_done = counts
         self.is_complete = bool(state["is_complete"])
+        process, world = place_of_process()
+        if len(rows) == world > 1:
+            total, weight = rows[process]
+        elif rank > 0:
+            total, weight = 0.0, 0.0
         # a group of ranks keeps its share on each of them
-        self._loss, self._weight = (torch.tensor(total), torch.tensor(round(weight))) if rank == 0 else _nothing()
+        self._loss, self._weight = torch.tensor(total), torch.tensor(round(weight))
 
 
 def _nothing() -> tuple[Tensor, Tensor]:
@@ -158,6 +166,9 @@ class Shared(NamedTuple):
         rank: of this process, or of its group.
         limit: batches per rank and epoch at most; None for all.
         accumulate: batches per step of the optimiser.
+        epochs: of the training.
+        max_steps: steps of the optimiser at most; None for those of the epochs.
+        warmup: steps of the optimiser until its rate is highest.
     """
 
     num_batches: int
@@ -165,11 +176,20 @@ class Shared(NamedTuple):
     rank: int = 0
     limit: int | None = None
     accumulate: int = 1
+    epochs: int = 1
+    max_steps: int | None = None
+    warmup: int = 0
 
     @property
     def per_rank(self) -> int:
         """Batches of each rank in an epoch."""
         return min(self.num_batches // self.world_size, self.limit or self.num_batches)
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of the optimiser in the whole training."""
+        steps = self.epochs * -(-self.per_rank // self.accumulate)
+        return max(1, steps if self.max_steps is None else min(steps, self.max_steps))
 
 
 def progress_of(epoch: Epoch, world_size: int, num_nodes: int) -> dict[str, Any]:
@@ -229,11 +249,28 @@ def _set(
             f"resuming on {shared.world_size} ranks a run of {world}: {left} batches of the epoch are left for each, which are no whole "
             f"steps of {shared.accumulate} batches; go on with {world} ranks to the end of the epoch"
         )
+    if type(world) is int and world > 0:
+        _reschedule(checkpoint, shared._replace(world_size=world), shared)
     progress = checkpoint.get("loops", {}).get("fit_loop", {}).get("epoch_loop.batch_progress", {}).get("current", {})
     # a state within an epoch is saved before Lightning counts its batch as completed
     shift = shared.per_rank - left - int(progress.get("ready", 0))
     progress.update({key: value + shift for key, value in progress.items() if type(value) is int})
+    rest = 0 if shared.limit else max(0, shared.num_batches - done) % shared.world_size
     logger.info(
-        "from %s to %d ranks: %d samples done; the rest of the epoch, %d batches each, is shared anew",
+        "from %s to %d ranks: %d samples done; the rest of the epoch, %d batches each, is shared anew%s",
         world, shared.world_size, epoch.samples_done, left,
+        f" ({rest} are left out, since each takes as many)" if rest else "",
     )  # fmt: skip
+
+
+def _reschedule(checkpoint: dict[str, Any], before: Shared, now: Shared) -> None:
+    """Sets the schedule of the learning rate to the same share of the training, which has another number of steps on other ranks.
+
+    A warm-up counts steps, on any number of ranks.
+    """
+    warmup = min(now.warmup, now.num_steps // 2)
+    for state in checkpoint.get("lr_schedulers", []):
+        steps = int(state["last_epoch"])
+        if steps > warmup:
+            steps = max(warmup, round(steps * now.num_steps / before.num_steps))
+        state["last_epoch"] = steps

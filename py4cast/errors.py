@@ -13,6 +13,7 @@ __all__ = [
     "NumericalError",
     "Py4castError",
     "SettingsError",
+    "SharedError",
     "SpaceError",
     "first_line",
     "nearest",
@@ -33,6 +34,12 @@ class Py4castError(Exception):
 
 class SettingsError(Py4castError, ValueError):
     """A wrong setting, name or flag: exit status 2."""
+
+    status = 2
+
+
+class SharedError(Py4castError, ValueError):
+    """Wrong settings that all ranks of a training have found out together, of which the first one tells: exit status 2."""
 
     status = 2
 

@@ -55,6 +55,8 @@ class Heartbeat:
             return
         self._rank, self._world = torch.distributed.get_rank(), torch.distributed.get_world_size()
         self._answered = time.monotonic()
+        # who is never heard is lost as well
+        self._heard = {rank: (b"", self._answered) for rank in range(self._world) if rank != self._rank}
         self._beating, watching = (
             threading.Thread(target=work, daemon=True, name="py4cast-heartbeat") for work in (self._beat, self._watch)
         )

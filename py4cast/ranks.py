@@ -10,7 +10,7 @@ from torch import Tensor
 
 from py4cast.errors import SettingsError
 
-__all__ = ["Sharing", "agreed", "gathered", "is_shared", "same_for_all", "summed"]
+__all__ = ["Sharing", "agreed", "by_rank", "gathered", "is_shared", "place_of_process", "same_for_all", "summed"]
 
 _GROUPS: dict[int, Any] = {}
 
@@ -66,6 +66,21 @@ def summed(values: Tensor) -> Tensor:
     if is_shared():
         torch.distributed.all_reduce(total, group=_group())
     return total
+
+
+def place_of_process() -> tuple[int, int]:
+    """The rank of this process, and how many there are."""
+    if not is_shared():
+        return 0, 1
+    return torch.distributed.get_rank(), torch.distributed.get_world_size()
+
+
+def by_rank(values: Tensor) -> Tensor:
+    """The numbers of every rank, a row each in their order, in float64 on the processor."""
+    rank, world = place_of_process()
+    rows = torch.zeros(world, *values.shape, dtype=torch.float64)
+    rows[rank] = values.detach().to("cpu", torch.float64)
+    return summed(rows)
 
 
 def gathered(mine: Any) -> list[Any]:

@@ -123,3 +123,33 @@ def test_what_an_older_validation_gave_is_not_told_again() -> None:
     }
     module.validated_epoch = 5
     assert epoch_values(trainer, module, ("val_mean_loss",)) == {"val_mean_loss": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("world", "now", "steps", "expected"),
+    [
+        # 13 batches, 4 epochs: 52 steps alone, 24 on two ranks
+        (1, Shared(13, 2, epochs=4, warmup=5), 26, 12),
+        (2, Shared(13, 1, epochs=4, warmup=5), 12, 26),
+        (1, Shared(13, 2, epochs=4, warmup=5), 3, 3),  # of a warm-up every step counts
+        (1, Shared(13, 2, epochs=4, warmup=5), 8, 5),  # which is over once
+        (1, Shared(13, 2, epochs=400, max_steps=100, warmup=5), 40, 40),
+        (1, Shared(13, 2, epochs=4, max_steps=30, warmup=5), 15, 12),
+        (1, Shared(12, 2, epochs=4, accumulate=2, warmup=2), 12, 6),
+        (1, Shared(13, 1, epochs=4, warmup=5), 26, 26),
+    ],
+    ids=["more", "fewer", "warm-up", "just after", "steps", "both", "accumulated", "as many"],
+)
+def test_the_learning_rate_goes_on_at_the_same_share_of_the_training(
+    world: int, now: Shared, steps: int, expected: int
+) -> None:
+    epoch = Epoch()
+    epoch.number, epoch.done, epoch.samples_done, epoch.is_complete = 1, now.num_batches, 26, True
+    checkpoint = {
+        "py4cast": {
+            "batches_done": 26, "validated_epoch": 2, "epoch": epoch.state(), "job": {"world_size": world, "num_nodes": 1},
+        },
+        "lr_schedulers": [{"last_epoch": steps}],
+    }  # fmt: skip
+    go_on(Epoch(), checkpoint, now)
+    assert checkpoint["lr_schedulers"] == [{"last_epoch": expected}]

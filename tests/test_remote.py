@@ -96,7 +96,7 @@ def test_what_was_killed_goes_on_where_it_stopped(
             pass
 
         def start(self, what: str, total: int) -> None:
-            assert what == "fetching a.bin (5.12 MB)" and total == 4
+            assert what == "fetching a.bin (5.12 MB)" and total == 5
 
         def step(self, count: int = 1) -> None:
             Bar.steps += 1

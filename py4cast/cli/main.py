@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from py4cast.cli.base import Parser, Verb
-from py4cast.errors import Py4castError, SettingsError, nearest
+from py4cast.errors import Py4castError, SettingsError, SharedError, nearest
 from py4cast.process import keep_memory, process_rank, sleep_while_waiting
 from py4cast.text import visible
 
@@ -157,7 +157,7 @@ def _speaks(error: Py4castError) -> bool:
     """
     if process_rank() == 0 or (error.status != _STOPPED and not isinstance(error, SettingsError)):
         return True
-    if error.status == _STOPPED:
+    if error.status == _STOPPED or isinstance(error, SharedError):
         return False
     # a rank that Lightning started goes with who started it
     parent, until = os.getppid(), time.monotonic() + _PATIENCE_S

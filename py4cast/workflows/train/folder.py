@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from py4cast.atomic import check_name, write_json
+from py4cast.callbacks import CheckpointKeeper
 from py4cast.errors import SettingsError
 from py4cast.settings import read_json, root_dir
 from py4cast.workflows.config import RunConfig
 
-__all__ = ["begin", "last_checkpoint", "run_folder", "without_empty_folder"]
+__all__ = ["begin", "free_name", "last_checkpoint", "run_folder", "without_empty_folder"]
 
 
 def run_folder(config: RunConfig, campaign: str, run_name: str) -> Path:
@@ -107,4 +108,16 @@ def without_empty_folder(folder: Path) -> Iterator[None]:
             with suppress(OSError):
                 for place in made:
                     place.rmdir()
+        raise
+
+
+@contextmanager
+def free_name(folder: Path, keeper: CheckpointKeeper) -> Iterator[None]:
+    """Within, a run that ends before its first step leaves its name free."""
+    try:
+        yield
+    except BaseException:
+        if not keeper.has_begun and not keeper.folder.exists():
+            for name in ("config.json", "dataset.json"):
+                (folder / name).unlink(missing_ok=True)
         raise

@@ -50,7 +50,7 @@ from py4cast.workflows.config import Decoded, RunConfig, TrainSettings
 from py4cast.workflows.page.score_page import write_page
 from py4cast.workflows.terminal import Bar
 from py4cast.workflows.train.constrained import constrained
-from py4cast.workflows.train.folder import begin, last_checkpoint, run_folder, without_empty_folder
+from py4cast.workflows.train.folder import begin, free_name, last_checkpoint, run_folder, without_empty_folder
 from py4cast.workflows.train.limits import check_shards, out_of_memory, restored_determinism, set_device_defaults
 from py4cast.workflows.train.lineage import git_state
 from py4cast.workflows.train.overlap import check_splits
@@ -97,7 +97,10 @@ def _loaders(
             f"split train holds {len(datasets[0])} samples, {train.num_batches()} whole batches of {t.batch_size}, for {size} ranks; "
             f"expected a batch for each: lower --batch_size, or start fewer"
         )
-    module.learning = Shared(train.num_batches(), size, rank, t.limit_train_batches, t.accumulate_grad_batches)
+    module.learning = Shared(
+        train.num_batches(), size, rank, t.limit_train_batches, t.accumulate_grad_batches, t.epochs, t.max_steps,
+        module.optim.num_warmup_steps,
+    )  # fmt: skip
     if t.accumulate_grad_batches > module.learning.per_rank:
         raise SettingsError(
             f"--accumulate {t.accumulate_grad_batches}: an epoch has {module.learning.per_rank} batches per rank; expected at most as many"
@@ -193,21 +196,15 @@ def train(
         lock(folder / ".lock") if is_first else nullcontext(),
     ):
         checkpoint = begin(folder, config, resume) if is_first else last_checkpoint(folder, resume)
-        try:
-            module, datasets = _make(config, folder, weights, decoded, init_from)
-        except BaseException:
-            # a run that never began leaves its name free
-            if is_first and not (folder / "checkpoints").exists():
-                for name in ("config.json", "dataset.json"):
-                    (folder / name).unlink(missing_ok=True)
-            raise
         keeper = CheckpointKeeper(folder / "checkpoints", every_n_steps=config.train.save_every_n_steps)
-        heartbeat = Heartbeat(keeper.last_path, config.train.silent_s)
-        around = [*make_callbacks(t, folder, keeper, heartbeat, take_at_once), *callbacks]
-        trainer = make_trainer(config, folder, around, loggers, job, placement.accelerator, placement.distributed)
-        share_samples(module, placement, trainer)
-        with lost_ranks(heartbeat, keeper.last_path), watched_children(keeper.last_path), out_of_memory(t):
-            return _fit(config, folder, datasets, module, checkpoint, keeper, trainer)
+        with free_name(folder, keeper) if is_first else nullcontext():
+            module, datasets = _make(config, folder, weights, decoded, init_from)
+            heartbeat = Heartbeat(keeper.last_path, config.train.silent_s)
+            around = [*make_callbacks(t, folder, keeper, heartbeat, take_at_once), *callbacks]
+            trainer = make_trainer(config, folder, around, loggers, job, placement.accelerator, placement.distributed)
+            share_samples(module, placement, trainer)
+            with lost_ranks(heartbeat, keeper.last_path), watched_children(keeper.last_path), out_of_memory(t):
+                return _fit(config, folder, datasets, module, checkpoint, keeper, trainer)
 
 
 def _check(t: TrainSettings, placement: Placement) -> None:
@@ -308,7 +305,7 @@ def _fit(
     if trainer.world_size > 1 and (count := synchronise(module.forecaster.network)):
         logger.info("%d batch norms are synchronised over %d ranks", count, trainer.world_size)
     whole = copy.deepcopy(module.forecaster) if module.lays_out is shard and trainer.is_global_zero else None
-    compare_ranks(trainer, datasets[0])
+    compare_ranks(trainer, datasets[0], config)
     train_loader, valid_loader, test_loader = _loaders(datasets, config.train, module, trainer)
     if checkpoint is not None:
         # the position of the loader is asked for before Lightning hands the checkpoint to the module

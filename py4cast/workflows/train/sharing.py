@@ -12,8 +12,12 @@ from py4cast.models.split.group import ModelGroup
 from py4cast.ranks import Sharing
 from py4cast.shards import Shards, shard
 from py4cast.splitting import Splitting
+from py4cast.workflows.config import RunConfig
 
 __all__ = ["compare_ranks", "share_samples", "sharing_of", "window_of"]
+
+
+_OF_THE_NODE = ("num_threads", "profile", "profiler", "silent_s", "no_log", "mlflow")
 
 
 def _add(trainer: pl.Trainer, callback: pl.Callback) -> None:
@@ -47,6 +51,11 @@ def window_of(module: Any, trainer: pl.Trainer) -> Window | None:
     return parts.window
 
 
-def compare_ranks(trainer: pl.Trainer, dataset: Any) -> None:
-    """Has the ranks compared before the first step."""
-    _add(trainer, Alike(dataset))
+def compare_ranks(trainer: pl.Trainer, dataset: Any, config: RunConfig) -> None:
+    """Has the ranks compared before the first step: their data, and all settings that decide the result."""
+    settings = config.to_dict()
+    # data may lie elsewhere on another node, and is compared by what it holds
+    settings.pop("dataset", None)
+    for name in _OF_THE_NODE:
+        settings["train"].pop(name, None)
+    _add(trainer, Alike(dataset, settings))

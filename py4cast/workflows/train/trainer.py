@@ -72,9 +72,10 @@ def make_callbacks(
         Heart(heartbeat),
         *([Profile(folder / "profile")] if t.profile else []),
         keeper,
-        Preemption(keeper, take_at_once),
         _guard(t, keeper),
         RunLog(folder / "metrics.csv"),
+        # after what writes down the epoch at whose end it leaves
+        Preemption(keeper, take_at_once),
         TrainingProgress()
         if sys.stderr.isatty() and logging.getLogger("py4cast").level < logging.WARNING
         else EpochLog(),

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from py4cast.errors import SettingsError
+from py4cast.optim import OptimSettings
 from py4cast.workflows.config import TrainSettings
 from py4cast.workflows.train.run import _loaders
 from tests.command import py4cast
@@ -225,7 +226,7 @@ def test_fewer_samples_than_ranks_are_told_before_the_first_step(sizes: tuple, m
     samples = [range(count - 1 - steps[i] if i else count - 4) for i, count in enumerate((train, valid, test))]
     datasets = [Numbers(len(rows)) for rows in samples]
     trainer = type("Trainer", (), {"global_rank": 0, "world_size": 2})
-    module = type("Module", (), {"epoch": None})
+    module = type("Module", (), {"epoch": None, "optim": OptimSettings()})
     with pytest.raises(SettingsError, match=message):
         _loaders(tuple(datasets), TrainSettings(), module, trainer)
 
@@ -233,7 +234,7 @@ def test_fewer_samples_than_ranks_are_told_before_the_first_step(sizes: tuple, m
 def test_every_rank_scores_something() -> None:
     datasets = (Numbers(40), Numbers(5), Numbers(9))
     trainer = type("Trainer", (), {"global_rank": 1, "world_size": 3})
-    module = type("Module", (), {"epoch": None})
+    module = type("Module", (), {"epoch": None, "optim": OptimSettings()})
     _, valid, test = _loaders(datasets, TrainSettings(batch_size=8), module, trainer)
     assert (valid.batch_size, len(valid), test.batch_size, len(test)) == (1, 2, 3, 1)
 

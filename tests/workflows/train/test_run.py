@@ -5,11 +5,14 @@ from typing import Any
 import pytest
 import torch
 
+from py4cast.callbacks import CheckpointKeeper, Preemption
 from py4cast.datasets.dummy import Dummy
 from py4cast.errors import DataError, SettingsError
 from py4cast.forecaster import Forecaster
+from py4cast.heartbeat import Heartbeat
 from py4cast.job import Job
 from py4cast.testing import make_info
+from py4cast.tracking import RunLog
 from py4cast.workflows.config import RunConfig, TrainSettings, build_config
 from py4cast.workflows.train import run as module
 from py4cast.workflows.train import trainer
@@ -176,3 +179,18 @@ def test_settings_that_never_come_to_bear_are_refused() -> None:
         tiny(epochs=1, early_stopping=3, val_interval=5)
     with pytest.raises(SettingsError, match="--accumulate 20: an epoch has 7 batches per rank"):
         train(tiny(accumulate_grad_batches=20), run_name="x")
+
+
+def test_a_run_that_is_refused_before_its_first_step_leaves_its_name_free(own_root: Path) -> None:
+    with pytest.raises(SettingsError, match="--accumulate 99: an epoch has"):
+        train(tiny(accumulate_grad_batches=99), run_name="r")
+    assert not run_folder(tiny(), "default", "r").exists()
+    with pytest.raises(SettingsError, match="no run to resume here"):
+        train(tiny(), run_name="r", resume=True)
+
+
+def test_an_epoch_is_written_down_before_a_run_leaves_at_its_end(tmp_path: Path) -> None:
+    keeper, heartbeat = CheckpointKeeper(tmp_path), Heartbeat(tmp_path / "last.ckpt", 60.0)
+    around = trainer.make_callbacks(tiny().train, tmp_path, keeper, heartbeat, lambda: None)
+    kinds = [type(callback) for callback in around]
+    assert kinds.index(CheckpointKeeper) < kinds.index(RunLog) < kinds.index(Preemption)
