@@ -33,7 +33,7 @@ def _arguments(p: argparse.ArgumentParser) -> None:
         "--kind", default="map", metavar="KIND", help="map, hovmoller, meteogram, profile or skewt (default: map)"
     )
     p.add_argument("--at", metavar="LAT,LON", help="place of a meteogram, a profile or a skew-T, such as 48.85,2.35")
-    p.add_argument("--along", choices=("longitude", "latitude"), default="longitude", help="of a Hovmöller diagram (default: longitude)")  # fmt: skip
+    p.add_argument("--along", choices=("longitude", "latitude"), help="of a Hovmöller diagram (default: longitude)")  # fmt: skip
     p.add_argument("--output", required=True, metavar="PNG", help="the picture")
     p.add_argument("--variables", metavar="NAMES", help="by comma (default: the first four)")
     p.add_argument("--init_time", metavar="TIME", help="start of the forecast, where there are several")
@@ -58,19 +58,39 @@ def _arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--regrid", choices=("linear", "nearest", "mean"), help="bring --with to the grid of the first (default: refuse another grid)")  # fmt: skip
 
 
+def _check_flags(a: argparse.Namespace) -> None:
+    """Refuses flags of another kind of chart, which would be left out in silence."""
+    of_maps = {"--isolines": a.isolines != "auto", "--wind": a.wind != "auto", "--wind_style": a.wind_style != "barbs"}
+    given = [flag for flag, is_given in of_maps.items() if is_given]
+    if a.kind != "map" and given:
+        raise SettingsError(f"{', '.join(given)}: of --kind map, not of {a.kind}")
+    if a.kind != "hovmoller" and a.along is not None:
+        raise SettingsError("--along: of --kind hovmoller")
+    if a.kind == "map" and a.at is not None:
+        raise SettingsError("--at: of --kind meteogram, profile and skewt")
+
+
 def _run(a: argparse.Namespace) -> None:
     """Draws, and tells where the picture is."""
     common = (a.files, Path(a.output), by_comma(a.variables), a.init_time, by_comma(a.lead_times), by_comma(a.times))
+    _check_flags(a)
     if a.kind != "map":
         from py4cast.workflows.charts.run import chart
 
-        path = chart(a.kind, *common, a.at, units_of(a.units), a.against or (), a.along, a.regrid, where_of(a.where))
+        path = chart(
+            a.kind,
+            *common,
+            a.at,
+            units_of(a.units),
+            a.against or (),
+            a.along or "longitude",
+            a.regrid,
+            where_of(a.where),
+        )
         sys.stdout.write(f"{path}\n")
         return
     from py4cast.workflows.plot import plot
 
-    if a.at is not None:
-        raise SettingsError("--at: of --kind meteogram, profile and skewt")
     path = plot(
         *common, a.isolines, a.wind, units=units_of(a.units), wind_style=a.wind_style, against=a.against or (), regrid=a.regrid,
         where=where_of(a.where),

@@ -117,7 +117,8 @@ class FieldFiles(KeptCube):
             replace(i, records=[(names[_identity(r)], r) for _, r in i.records if _identity(r) in names])
             for i in indices
         ]
-        plans = [FieldPlan(_variable(identity, name, name in accumulated)) for identity, name in names.items()]
+        told = _standard_names(records)
+        plans = [FieldPlan(_variable(i, name, name in accumulated, told.get(i, ""))) for i, name in names.items()]
         files = {name: [i.path for i in indices if any(n == name for n, _ in i.records)] for name in names.values()}
         is_ensemble = len({record.member for record in records}) > 1
         is_series = series or (leads == {np.timedelta64(0, "s")} and not is_ensemble)
@@ -217,9 +218,19 @@ def _is_named(identity: Identity) -> bool:
     return short.endswith(feature_name("", level, kind))
 
 
-def _variable(identity: Identity, name: str, is_accumulated: bool) -> Variable:
+def _standard_names(records: Iterable[Record]) -> dict[Identity, str]:
+    """The CF name of each field, where all of its records say one."""
+    names: dict[Identity, set[str]] = {}
+    for record in records:
+        names.setdefault(_identity(record), set()).add(record.standard_name)
+    return {identity: next(iter(told)) for identity, told in names.items() if len(told) == 1}
+
+
+def _variable(identity: Identity, name: str, is_accumulated: bool, standard_name: str) -> Variable:
     short, level, kind = identity
-    return Variable(
+    variable = Variable(
         name=name, short_name=short, level=level, type_of_level=kind, nan="mask", accumulated=is_accumulated,
         role="diagnostic", file_name=short,
     )  # fmt: skip
+    # of a parameter that is known the name that is known
+    return variable if variable.cf_name else replace(variable, standard_name=standard_name)

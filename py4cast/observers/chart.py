@@ -12,7 +12,7 @@ from py4cast.observers.display import KNOTS, Display, display_of
 from py4cast.observers.graticule import graticule
 from py4cast.observers.maps import _places as places_of
 from py4cast.observers.maps import draw_field
-from py4cast.observers.numbers import label_of
+from py4cast.observers.numbers import decimals_of, label_of
 from py4cast.observers.raster import as_rectangle, rectangle_of
 from py4cast.observers.style import COLD, INK, LINE, MARK, PANEL, SOFT, TICK, TITLE, WARM
 from py4cast.observers.towns import towns_on
@@ -28,9 +28,12 @@ _ACROSS = 22  # barbs along the longer side
 _DOTS_ACROSS = 60
 # a light ground behind letters: an outline of each would be drawn as paths, which takes thrice as long
 _GROUND = {"facecolor": "white", "alpha": 0.6, "linewidth": 0, "pad": 0.4}
-_LONGEST_TITLE = 56
+_LETTER_INCHES = 0.54 * PANEL / 72  # the mean width of a letter of a title
 _SMOOTHED_M = 25_000.0
-_STEPS = (1.0, 2.0, 2.5, 4.0, 5.0)
+# of a field's range, and of its rows and columns: a centre stands out by so much, and so far from the edge
+_FLAT, _EDGE = 0.02, 0.025
+_ALIKE = 0.005  # of the range, by which cells of a plateau differ
+_STEPS = (1.0, 2.0, 4.0, 5.0)
 
 
 class Isolines(NamedTuple):
@@ -40,11 +43,13 @@ class Isolines(NamedTuple):
         variable: pressure or geopotential.
         field: `(lat, lon)`, in its units.
         units: that are written on the lines; by default those that forecasters use.
+        levels: of the lines, in the units that are shown; by default some twelve round ones.
     """
 
     variable: Variable
     field: NDArray[np.float32]
     units: str = ""
+    levels: NDArray[np.float64] | None = None
 
 
 class Wind(NamedTuple):
@@ -89,19 +94,38 @@ def smoothed(field: NDArray[np.float64], grid: Grid) -> NDArray[np.float64]:
     return np.where(held, sums / np.maximum(shares, 1e-12), np.nan)
 
 
-def centres_of(field: NDArray[np.float64], size: int) -> list[tuple[int, int, str]]:
-    """Rows and columns of the lows `L` and highs `H`: the least and largest within `size` cells, not at the edge."""
-    from scipy.ndimage import maximum_filter, minimum_filter
+def centres_of(field: NDArray[np.float64], size: int, is_round: bool = False) -> list[tuple[int, int, str]]:
+    """Rows and columns of the lows `L` and highs `H`: the least and largest within `size` cells, not at the edge.
+
+    What is hardly lower or higher than the mean about it is no centre.
+
+    Args:
+        field: `(lat, lon)`.
+        size: cells to each side.
+        is_round: whether the first column follows the last one.
+    """
+    from scipy.ndimage import maximum_filter, minimum_filter, uniform_filter
 
     centres: list[tuple[int, int, str]] = []
-    filled = np.where(np.isfinite(field), field, np.nanmean(field))
+    (rows, columns), held = field.shape, np.isfinite(field)
+    filled = np.where(held, field, np.nanmean(field))
+    modes = ("nearest", "wrap" if is_round else "nearest")
+    about = uniform_filter(filled, size=2 * size + 1, mode=modes)
+    stands_out = held & (np.abs(filled - about) > _FLAT * np.ptp(filled))
+    edge = max(2, round(_EDGE * rows)), 0 if is_round else max(2, round(_EDGE * columns))
+    stands_out[: edge[0]] = stands_out[rows - edge[0] :] = False
+    stands_out[:, : edge[1]] = stands_out[:, columns - edge[1] :] = False
     for letter, reduced in (("L", minimum_filter), ("H", maximum_filter)):
-        extreme = (reduced(filled, size=2 * size + 1, mode="nearest") == filled) & np.isfinite(field)
-        for row, column in zip(*np.nonzero(extreme), strict=True):
-            is_inside = 1 < row < field.shape[0] - 2 and 1 < column < field.shape[1] - 2
-            near = any(abs(r - row) <= size and abs(c - column) <= size and s == letter for r, c, s in centres)
-            if is_inside and not near:
-                centres.append((int(row), int(column), letter))
+        extremes = reduced(filled, size=2 * size + 1, mode=modes)
+        # of a plateau most cells about are as low or high
+        alike = uniform_filter(
+            (np.abs(filled - extremes) <= _ALIKE * np.ptp(filled)).astype(float), size=2 * size + 1, mode=modes
+        )
+        extreme = (extremes == filled) & stands_out & (alike < 0.5)
+        for row, column in np.argwhere(extreme).tolist():
+            aside = ((abs(row - r), abs(column - c)) for r, c, s in centres if s == letter)
+            if not any(y <= size and min(x, columns - x if is_round else x) <= size for y, x in aside):
+                centres.append((row, column, letter))
     return centres
 
 
@@ -127,8 +151,7 @@ def draw_chart(
     """
     shown = shown or display_of(variable)
     mesh = draw_field(axes, grid, shown.values(field), table or table_of(shown.variable), span)
-    # a long one would run into its neighbour's
-    axes.set_title(title if len(title) <= _LONGEST_TITLE else title.replace(", valid ", ",\nvalid "), fontsize=PANEL)
+    axes.set_title(_title(axes, title), fontsize=PANEL)
     _draw_graticule(axes, rectangle_of(grid))
     if isolines is not None:
         _draw_lines(axes, grid, isolines)
@@ -137,7 +160,27 @@ def draw_chart(
     if marks is not None:
         _stipple(axes, grid, marks)
     _draw_towns(axes, rectangle_of(grid))
+    if not np.isfinite(field).any():
+        axes.text(
+            0.5, 0.5, "no values", transform=axes.transAxes, fontsize=TITLE, ha="center", va="center", bbox=_GROUND
+        )
     return mesh
+
+
+def _title(axes: "Axes", title: str) -> str:
+    """A title in lines that do not run into those of its neighbours."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None, "axes of a picture"
+    width = figure.get_size_inches()[0] * axes.get_position(original=True).width + 0.4
+    longest = max(12, int(width / _LETTER_INCHES))
+    if len(title) <= longest:
+        return title
+    parts = title.split(", ")
+    lines = [parts[0]]
+    for part in parts[1:]:
+        is_full = part.startswith("valid ") or len(lines[-1]) + len(part) + 2 > longest
+        lines[-1:] = [f"{lines[-1]},", part] if is_full else [f"{lines[-1]}, {part}"]
+    return "\n".join(lines)
 
 
 def _draw_graticule(axes: "Axes", grid: Grid) -> None:
@@ -191,8 +234,7 @@ def _draw_towns(axes: "Axes", grid: Grid) -> None:
     if at:
         axes.plot(*zip(*at, strict=True), "o", color=INK, markersize=1.5, markeredgewidth=0, scalex=False, scaley=False)  # fmt: skip
     for town, place in zip(towns, at, strict=True):
-        # to the side on which the map goes on further
-        is_left = town.column > 0.75 * grid.shape[1]
+        is_left = town.is_left(grid.shape[1])
         axes.text(
             *place, town.name, transform=_moved(axes, axes.transData, -2 if is_left else 2, 1), fontsize=MARK, color=INK,
             ha="right" if is_left else "left", bbox=_GROUND,
@@ -216,12 +258,17 @@ def _draw_lines(axes: "Axes", grid: Grid, isolines: Isolines) -> None:
     shown = display_of(isolines.variable, isolines.units)
     values = smoothed(as_rectangle(grid, shown.values(isolines.field)), rectangle_of(grid))
     x, y, _ = places_of(rectangle_of(grid))
-    levels = line_levels(values)
-    if not levels.size:
+    levels = line_levels(values) if isolines.levels is None else isolines.levels
+    if not levels.size or not np.isfinite(values).any():
         return
-    drawn = axes.contour(x, y, np.ma.masked_invalid(values), levels=levels, colors=INK, linewidths=LINE)
-    axes.clabel(drawn, fontsize=MARK, fmt=lambda v: label_of(float(v), 0.0), inline_spacing=2)
-    for row, column, letter in centres_of(values, max(4, min(values.shape) // 8)):
+    decimals = decimals_of(float(levels[1] - levels[0])) if levels.size > 1 else decimals_of(float(levels[0]))
+    # a level that no cell reaches is no fault
+    crossed = levels[(levels >= np.nanmin(values)) & (levels <= np.nanmax(values))]
+    if crossed.size:
+        drawn = axes.contour(x, y, np.ma.masked_invalid(values), levels=crossed, colors=INK, linewidths=LINE)
+        axes.clabel(drawn, fontsize=MARK, fmt=lambda v: f"{v:.{decimals}f}", inline_spacing=2)
+    is_round = rectangle_of(grid).is_periodic
+    for row, column, letter in centres_of(values, max(4, min(values.shape) // 8), is_round):
         colour = WARM if letter == "L" else COLD
         axes.text(x[column], y[row], letter, color=colour, fontsize=TITLE, fontweight="bold", ha="center", va="center", zorder=4)  # fmt: skip
         number = label_of(float(values[row, column]), float(np.nanmax(values) - np.nanmin(values)))
@@ -238,6 +285,8 @@ def _draw_wind(axes: "Axes", grid: Grid, wind: Wind) -> None:
         u, v = VectorTurn(grid, "earth", grid, "grid")(u, v)
     flat = rectangle_of(grid)
     u, v = as_rectangle(grid, u), as_rectangle(grid, v)
+    if not (np.isfinite(u) & np.isfinite(v)).any():
+        return
     x, y, _ = places_of(flat)
     WINDS[wind.style](axes, x, y, u, v, flat)
 
@@ -258,9 +307,12 @@ def _barbs(axes: "Axes", x: Any, y: Any, u: NDArray[Any], v: NDArray[Any], grid:
 
 
 def _arrows(axes: "Axes", x: Any, y: Any, u: NDArray[Any], v: NDArray[Any], grid: Grid) -> None:
+    speeds = line_levels(np.array([0.0, *np.hypot(u, v)[np.isfinite(u) & np.isfinite(v)].ravel()]), 2)
+    if not speeds.size:
+        return  # calm all over
     rows, columns = _thinned(u)
     drawn = axes.quiver(x[columns], y[rows], u[rows, columns], v[rows, columns], width=0.002, pivot="mid")
-    fast = float(line_levels(np.array([0.0, np.nanmax(np.hypot(u, v))]), 2)[-1]) or 1.0
+    fast = float(speeds[-1])
     axes.quiverkey(drawn, 0.82, 0.05, fast, f"{fast:g} m s⁻¹", labelpos="E", fontproperties={"size": 6})
 
 

@@ -1,5 +1,6 @@
 """What people read: units and names of variables as forecasters say them, °C and hPa instead of K and Pa."""
 
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -16,14 +17,15 @@ _GRAVITY = 9.80665
 # units of files, what is shown instead, and how it is written
 _SHOWN = {
     "K": ("degree_Celsius", "°C"), "Pa": ("hPa", "hPa"), "kg kg-1": ("g kg-1", "g kg⁻¹"), "m s-1": ("m s-1", "m s⁻¹"),
-    "kg m-2": ("kg m-2", "mm"), "W m-2": ("W m-2", "W m⁻²"), "s-1": ("1e-5 s-1", "10⁻⁵ s⁻¹"), "1": ("1", ""),
+    "kg m-2": ("kg m-2", "mm"), "s-1": ("1e-5 s-1", "10⁻⁵ s⁻¹"), "1": ("1", ""),
 }  # fmt: skip
 _WRITTEN = {written[0]: written[1] for written in _SHOWN.values()} | {
-    "degC": "°C",
-    "degF": "°F",
-    "kt": "kn",
-    "knots": "kn",
-}
+    "degC": "°C", "celsius": "°C", "C": "°C", "degF": "°F", "kt": "kn", "knots": "kn", "knot": "kn", "percent": "%",
+}  # fmt: skip
+# of what falls, whichever units a file has
+_RAIN_WORDS = ("precipitation", "rainfall", "snowfall")
+_RAIN_SHOWN = {"m": ("kg m-2", "mm"), "kg m-2 s-1": ("kg m-2 h-1", "mm h⁻¹"), "m s-1": ("mm h-1", "mm h⁻¹")}
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _LEVELS = {"isobaricInhPa": "hPa", "heightAboveGround": "m", "heightAboveSea": "m", "depthBelowSea": "m depth"}
 
 
@@ -74,7 +76,9 @@ def display_of(variable: Variable, units: str = "") -> Display:
         return _in_units(name, variable, units)
     if known == "geopotential" and variable.units == "m2 s-2":
         return Display(name.replace("geopotential", "geopotential height"), "m", variable, 1 / _GRAVITY, 0.0)
-    target, written = _SHOWN.get(variable.units, (variable.units, variable.units))
+    target, written = _SHOWN.get(variable.units, (variable.units, _written(variable.units)))
+    if any(word in known for word in _RAIN_WORDS):
+        target, written = _RAIN_SHOWN.get(variable.units, (target, written))
     is_difference = any(
         word in variable.standard_name for word in ("anomaly", "difference", "tendency", "standard_error")
     )
@@ -86,8 +90,15 @@ def display_of(variable: Variable, units: str = "") -> Display:
         scale, offset = conversion(variable.units, target) if variable.units else (1.0, 0.0)
         shown = variable.with_units(target) if variable.units else variable
     except DataError:
-        return Display(name, variable.units, variable, 1.0, 0.0)
+        return Display(name, _written(variable.units), variable, 1.0, 0.0)
     return Display(name, written, shown, scale, offset)
+
+
+def _written(units: str) -> str:
+    """Units as people write them: °C for degC, J m⁻² for J m-2."""
+    if units in _WRITTEN:
+        return _WRITTEN[units]
+    return re.sub(r"(?<=[a-zA-Z])-?\d+", lambda match: match.group().translate(_RAISED), units)
 
 
 def _in_units(name: str, variable: Variable, units: str) -> Display:
@@ -96,4 +107,4 @@ def _in_units(name: str, variable: Variable, units: str) -> Display:
         shown = variable.with_units(units)
     except DataError as error:
         raise SettingsError(f"--units {variable.name}={units}: its own are [{variable.units}]: {error}") from None
-    return Display(name, _WRITTEN.get(units, units), shown, scale, offset)
+    return Display(name, _written(units), shown, scale, offset)

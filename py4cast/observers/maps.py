@@ -9,7 +9,7 @@ from py4cast.grid import Grid
 from py4cast.observers.coast import coastlines, joined
 from py4cast.observers.colours import ColourTable
 from py4cast.observers.raster import as_rectangle, is_north_up, rectangle_of
-from py4cast.observers.style import INK, TICK
+from py4cast.observers.style import FAINT, INK, TICK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,6 +32,7 @@ def draw_field(
     from matplotlib.colors import BoundaryNorm
 
     field, grid = as_rectangle(grid, field), rectangle_of(grid)
+    axes.set_facecolor(FAINT)  # what has no value is no colour of a table
     x, y, aspect = _places(grid)
     cmap = table.colormap()
     low, high = span or table.span(field)

@@ -2,9 +2,18 @@
 
 import math
 
-__all__ = ["label_of"]
+__all__ = ["decimals_of", "label_of"]
 
 _SMALL, _LARGE = 1e-4, 1e6
+
+
+def decimals_of(step: float) -> int:
+    """The decimals that numbers a step apart need: none for 4, one for 2.5 and 0.5."""
+    size = abs(step)
+    if not math.isfinite(size) or size == 0:
+        return 0
+    first = max(0, math.ceil(-math.log10(size)))
+    return next((d for d in (first, first + 1) if math.isclose(size * 10**d, round(size * 10**d), rel_tol=1e-6)), first)
 
 
 def label_of(value: float, span: float) -> str:

@@ -99,23 +99,48 @@ def draw_skewt(
     """
     from matplotlib.figure import Figure
     from metpy.plots import SkewT  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    from metpy.units import units  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
     # of MetPy's own making when the figure is drawn, and nothing that a user can mend
     warnings.filterwarnings("ignore", "The interval_contains function was deprecated", module=r"metpy\.")
     figure = Figure(figsize=(6.0, 6.5))
     diagram = SkewT(figure, rotation=45)
     order = np.argsort(levels)[::-1]
-    diagram.plot(levels[order], temperature[order], color=WARM, marker=".")
+    bottom, top = max(1050.0, float(levels.max()) + 10), max(100.0, float(levels.min()) - 20)
+    diagram.ax.set_ylim(bottom, top)
+    low, high = _skewed_span(levels, [temperature, *([] if dew_points is None else [dew_points])], bottom, top)
+    diagram.ax.set_xlim(low, high)
+    # the limits come first: adiabats are drawn for what they show, the dry ones aloft begin far to the right below
+    begins = units.Quantity(np.arange(low // 10 * 10, high + 160, 10), "degC")
+    diagram.plot_dry_adiabats(begins, linewidth=0.5, alpha=0.5)
+    diagram.plot_moist_adiabats(linewidth=0.5, alpha=0.5)
+    diagram.plot(levels[order], temperature[order], color=WARM, marker=".", label="temperature")
     if dew_points is not None:
-        diagram.plot(levels[order], dew_points[order], color=SERIES[2], marker=".")
+        diagram.plot(levels[order], dew_points[order], color=SERIES[2], marker=".", label="dew point")
     if wind is not None:
         diagram.plot_barbs(levels[order], *(KNOTS * wind[:, order]))
-    diagram.plot_dry_adiabats(linewidth=0.5, alpha=0.5)
-    diagram.plot_moist_adiabats(linewidth=0.5, alpha=0.5)
-    diagram.ax.set_ylim(max(1050.0, float(levels.max()) + 10), max(100.0, float(levels.min()) - 20))
-    middle = float(np.nanmean(temperature[order][:1]))
-    diagram.ax.set_xlim(middle - 45, middle + 25)
+    diagram.ax.legend(fontsize=NOTE, loc="upper left")
     diagram.ax.set_xlabel("temperature [°C]", fontsize=LABEL)
     diagram.ax.set_ylabel("pressure [hPa]", fontsize=LABEL)
     diagram.ax.set_title(title, fontsize=PANEL)
     return figure
+
+
+def _skewed_span(
+    levels: NDArray[np.float64], curves: Sequence[NDArray[np.float64]], bottom: float, top: float
+) -> tuple[float, float]:
+    """Limits of the temperature [°C] at the lower side within which all of some curves lie, at 45 degrees on a square diagram.
+
+    A curve at pressure p stands further right by the share log(p₀/p)/log(p₀/p₁) of the width between the limits.
+    """
+    shares = np.log(bottom / levels) / np.log(bottom / top)
+    low, high = -40.0, 40.0
+    for _ in range(20):  # the width moves the curves, and they the width
+        width = high - low
+        places = np.concatenate([(curve + shares * width)[np.isfinite(curve)] for curve in curves])
+        if not places.size:
+            return low, high
+        low, high = float(places.min()) - 5, max(float(places.max()) + 8, float(places.min()) + 65)
+        if abs((high - low) - width) < 0.5:
+            break
+    return low, high

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.grid import Grid
-from py4cast.observers.chart import LEGENDS, Isolines, Wind, draw_chart
+from py4cast.observers.chart import LEGENDS, Isolines, Wind, draw_chart, line_levels
 from py4cast.observers.colours import ColourTable, table_of
 from py4cast.observers.display import Display, display_of
 from py4cast.observers.images import proportions
@@ -76,6 +76,7 @@ def draw_sheet(
     """
     from matplotlib.figure import Figure
 
+    isolines = None if isolines is None else _on_one_scale(isolines)
     wide = min(2.2, max(0.6, proportions(rectangle_of(grid))))
     shape = (len(rows), len(titles)) if len(rows) > 1 else (-(-len(titles) // _COLUMNS), min(_COLUMNS, len(titles)))
     width, height = _SIDE * wide**0.5 + _LEFT + _RIGHT, _SIDE / wide**0.5 + _TITLE + _BELOW
@@ -100,12 +101,29 @@ def draw_sheet(
                 axes, grid, row.variable, field, title, span, *over, shown=shown, table=table, marks=marks
             )
             maps.append(axes)
-        bar = figure.colorbar(mesh, cax=_beside(figure, maps))
+        beyond = "neither" if table.levels else _beyond(span, [shown.values(f) for f in row.fields])
+        bar = figure.colorbar(mesh, cax=_beside(figure, maps), extend=beyond, extendfrac=0.03)
         bar.set_label(_wrapped(shown.title, bar.ax.get_position().height * size[1]), fontsize=LABEL)
         bar.ax.tick_params(labelsize=TICK)
     if legend:
         figure.text(0.5, 0.06 / size[1], "\n".join(legend), fontsize=NOTE, ha="center", va="bottom")
     return figure
+
+
+def _on_one_scale(isolines: Sequence[Isolines]) -> list[Isolines]:
+    """Lines at the same levels at all times, so that a gradient that grows is seen to."""
+    if len(isolines) < 2:
+        return list(isolines)
+    shown = display_of(isolines[0].variable, isolines[0].units)
+    levels = line_levels(np.concatenate([shown.values(lines.field).ravel() for lines in isolines]))
+    return [lines._replace(levels=levels) for lines in isolines]
+
+
+def _beyond(span: tuple[float, float], fields: Sequence[NDArray[np.float64]]) -> str:
+    """At which ends of a colour bar fields go on, as matplotlib says it."""
+    held = np.concatenate([field[np.isfinite(field)].ravel() for field in fields])
+    below, above = (bool(held.size and is_out) for is_out in ((held < span[0]).any(), (held > span[1]).any()))
+    return {(True, True): "both", (True, False): "min", (False, True): "max"}.get((below, above), "neither")
 
 
 def _slots(rows: int, columns: int, size: tuple[float, float], each: tuple[float, float]) -> list[list[Slot]]:
@@ -147,8 +165,12 @@ def _legend_of(rows: Sequence[Row], isolines: Sequence[Isolines] | None, winds: 
     """What is said below of lines, wind and dots."""
     legend = [f"lines: {display_of(isolines[0].variable, isolines[0].units).title}"] if isolines else []
     legend += [_of_wind(winds[0])] if winds else []
-    has_marks = any(m is not None for row in rows for m in row.marks)
-    return legend + (["dots: more than what members differ by"] if has_marks else [])
+    told = [m for row in rows for m in row.marks if m is not None]
+    if told:
+        legend.append("dots: more than what members differ by" + ("" if any(m.any() for m in told) else " (nowhere)"))
+    if any(not np.isfinite(field).all() for row in rows for field in row.fields):
+        legend.append("grey: no value")
+    return legend
 
 
 def _of_wind(wind: Wind) -> str:

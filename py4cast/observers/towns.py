@@ -16,6 +16,8 @@ _FILE = Path(__file__).with_name("towns.csv")
 _MOST = 14
 # of the map's longer side, between two names
 _APART = 0.11
+# of the map's longer side and its height, that a name takes
+_NAME = (0.14, 0.045)
 # of the map's sides, within which a name would run over the edge
 _EDGE = 0.02
 
@@ -32,6 +34,10 @@ class Town(NamedTuple):
     name: str
     column: float
     row: float
+
+    def is_left(self, width: float) -> bool:
+        """Whether its name stands to its left, on the side on which a map of so many columns goes on further."""
+        return self.column > 0.75 * width
 
 
 @cache
@@ -61,8 +67,16 @@ def towns_on(grid: Grid, most: int = _MOST) -> list[Town]:
     for place in np.flatnonzero(((shares > _EDGE) & (shares < 1 - _EDGE)).all(1)):
         name, (column, row) = names[place], places[place]
         distances = [max(abs(column - t.column), 2 * abs(row - t.row)) for t in chosen]
-        if min(distances, default=np.inf) > _APART * sides.max():
+        meets = any(_meet(Town(name, column, row), t, sides) for t in chosen)
+        if not meets and min(distances, default=np.inf) > _APART * sides.max():
             chosen.append(Town(name, float(column), float(row)))
         if len(chosen) == most:
             break
     return chosen
+
+
+def _meet(first: Town, second: Town, sides: np.ndarray) -> bool:
+    """Whether the names of two towns would lie over each other on a map of so many columns and rows."""
+    across, up = _NAME[0] * sides.max(), _NAME[1] * sides[1]
+    begins = [t.column - across * t.is_left(sides[0] + 1) for t in (first, second)]
+    return bool(abs(first.row - second.row) < up and abs(begins[0] - begins[1]) < across)

@@ -25,11 +25,13 @@ __all__ = [
     "chosen_start",
     "chosen_steps",
     "chosen_variables",
+    "in_columns",
     "instants_of",
     "isolines_of",
     "members_at",
     "name_in",
     "open_shown",
+    "tell_unknown",
     "units_in",
     "wind_of",
 ]
@@ -105,10 +107,31 @@ def chosen_variables(cube: CubeABC, asked: Sequence[str], most: int) -> list[Var
         SettingsError: a name that is not in the files.
     """
     if asked:
-        return [cube.variable(name_in(cube, "--variables", name)) for name in asked]
+        chosen = [cube.variable(name_in(cube, "--variables", name)) for name in asked]
+        tell_unknown(chosen)
+        return chosen
     if len(cube.names) > most:
         logger.warning("%d variables of %d are drawn; choose by --variables: %s", most, len(cube.names), ", ".join(cube.names))  # fmt: skip
+    tell_unknown(cube.variables[:most])
     return list(cube.variables[:most])
+
+
+def tell_unknown(variables: Sequence[Variable]) -> None:
+    """Says which variables are drawn plainly, since neither their name nor a CF name tells what they are."""
+    unknown = [v.name for v in variables if not v.cf_name]
+    if unknown:
+        logger.warning("%s: what it is nobody knows without a CF name; drawn plainly, as it is in the files", ", ".join(unknown))  # fmt: skip
+
+
+def in_columns(cube: CubeABC, names: Sequence[str]) -> list[str]:
+    """Names, of which one that stands on several pressure levels means all of them: `t` of `t_850_isobaricInhPa` and others."""
+    whole: list[str] = []
+    for name in names:
+        levels = [
+            v.name for v in cube.variables if v.type_of_level == "isobaricInhPa" and name in (v.short_name, v.cf_name)
+        ]
+        whole += levels if name not in cube.names and levels else [name]
+    return whole
 
 
 def name_in(cube: CubeABC, flag: str, name: str, words: Sequence[str] = ()) -> str:
@@ -208,13 +231,16 @@ def isolines_of(cube: CubeABC, asked: str) -> Variable | None:
         "geopotential",
     ):
         for variable in cube.variables:
-            if variable.cf_name == wanted and not _is_of_ground(variable, wanted):
+            is_it = variable.cf_name == wanted or (wanted == "air_pressure" and variable.short_name in ("pres", "prs"))
+            if is_it and not _is_of_ground(variable, wanted):
                 return variable
     return None
 
 
 def _is_of_ground(variable: Variable, name: str) -> bool:
     """Whether it follows the ground, or is no pressure at the sea, where it is one at all."""
+    if name.endswith("sea_level"):
+        return False  # GRIB 1 calls its level the surface
     if name == "air_pressure":
         return (variable.type_of_level, variable.level) not in (("heightAboveSea", 0), ("meanSea", 0))
     return variable.type_of_level in ("surface", "heightAboveGround")
@@ -244,10 +270,13 @@ def wind_of(cube: CubeABC, asked: str, beside: Sequence[Variable] = ()) -> tuple
     pairs, is_any = [], asked == "auto"
     for variable in cube.variables if is_any else [cube.variable(name_in(cube, "--wind", asked, _WORDS))]:
         mate = mate_of(variable, cube.variables)
-        if mate is not None and "wind" in variable.cf_name:
+        # by itself a wind is drawn; a current is where it is asked for
+        if mate is not None and ("wind" in variable.cf_name or not is_any):
             pairs.append((variable, mate[0]) if mate[1] else (mate[0], variable))
     if not pairs and asked != "auto":
-        raise SettingsError(f"--wind {asked}: its other component is not in the files, or it is no wind")
+        raise SettingsError(
+            f"--wind {asked}: its other component is not in the files, or it is no component of a wind or a current"
+        )
     levels = {(v.type_of_level, v.level) for v in beside}
     there = [p for p in pairs if levels == {(p[0].type_of_level, p[0].level)}]
     near = [p for p in pairs if p[0].type_of_level == "heightAboveGround"]

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,21 @@ from py4cast.regrid import Method
 from py4cast.timeline import show_duration
 from py4cast.workflows.chosen import members_at, open_shown
 
-__all__ = ["Counterpart", "Instant", "check_spans", "held_at"]
+__all__ = ["Counterpart", "Instant", "check_spans", "held_at", "told_difference"]
 
 logger = logging.getLogger(__name__)
 Instant = tuple[np.datetime64, np.datetime64 | None]
+
+
+def told_difference(files: Sequence[str | os.PathLike[str]], against: Sequence[str | os.PathLike[str]]) -> str:
+    """What is subtracted from what, in words: `fc.nc less an.nc`; empty where nothing is."""
+    if not against:
+        return ""
+    names = [
+        f"{Path(several[0]).name}" + (f" and {len(several) - 1} more" if len(several) > 1 else "")
+        for several in (files, against)
+    ]
+    return " less ".join(names)
 
 
 def held_at(axis: TimeAxis, moments: Sequence[Instant]) -> list[tuple[int, ...]]:

@@ -29,7 +29,7 @@ from py4cast.workflows.chosen import (
     units_in,
     wind_of,
 )
-from py4cast.workflows.counterpart import Counterpart
+from py4cast.workflows.counterpart import Counterpart, told_difference
 from py4cast.workflows.view.moments import Moment, chosen_moments
 
 __all__ = ["plot"]
@@ -89,9 +89,9 @@ def plot(
             moments = [(panel.valid, panel.start) for panel in panels]
             other = Counterpart(against, cube, [v.name for v in chosen], moments, regrid)
         rows = [_row(cube, variable, panels, (units or {}).get(variable.name, ""), other) for variable in chosen]
-        rows = _held(rows, panels[0], is_asked=bool(variables))
+        rows = _told_apart(_held(rows, panels[0], is_asked=bool(variables)))
         over = _over(cube, panels, lines, barbs, wind_style, units or {})
-        figure = draw_sheet(cube.grid, rows, [panel.title for panel in panels], *over)
+        figure = draw_sheet(cube.grid, rows, [p.title for p in panels], *over, told_difference(files, against))
     finally:
         cube.close()
         if other is not None:
@@ -131,6 +131,17 @@ def _row(cube: CubeABC, variable: Variable, panels: Sequence[Moment], units: str
         fields = [np.asarray(difference_of(variable, a.mean(0), b.mean(0)), dtype=np.float32) for a, b in pairs]
         return Row(variable, fields, of_difference(shown), DIFFERENCES, [stands_out(a, b) for a, b in pairs])
     return Row(variable, [_field(cube, variable, panel) for panel in panels], shown)
+
+
+def _told_apart(rows: Sequence[Row]) -> list[Row]:
+    """Rows of one name, such as winds at two heights that a file does not tell, with what the files call them."""
+    titles = [row.shown.title if row.shown is not None else "" for row in rows]
+    return [
+        row._replace(shown=row.shown._replace(name=f"{row.shown.name} ({row.variable.name})"))
+        if row.shown is not None and titles.count(title) > 1
+        else row
+        for row, title in zip(rows, titles, strict=True)
+    ]
 
 
 def _held(rows: Sequence[Row], panel: Moment, is_asked: bool) -> list[Row]:

@@ -161,3 +161,16 @@ def test_fields_without_time_or_on_two_grids_are_refused(tmp_path: Path) -> None
     pair = [write_netcdf(tmp_path / f"{s}.nc", {"t": np.ones((1, 3, 4))}, south=s) for s in (40.0, 45.0)]
     with pytest.raises(DataError, match=r"grids differ between files: t in .*45\.0\.nc is on"):
         open_fields(pair)
+
+
+def test_forecasts_keep_the_cf_names_of_their_variables(tmp_path: Path) -> None:
+    path = part(tmp_path, "a.nc", 0, [6, 12], {"wd": [0, 1], "t2m": [2, 3]})
+    with xr.open_dataset(path) as data:
+        named = data.load()
+    named["wd"].attrs.update(standard_name="wind_from_direction", units="degree")
+    named["t2m"].attrs.update(standard_name="dew_point_temperature", units="K")
+    write(tmp_path, "b.nc", named)
+    cube = FieldFiles([tmp_path / "b.nc"])
+    assert cube.variable("wd").cf_name == "wind_from_direction" and cube.variable("wd").turn == 360.0
+    assert cube.variable("t2m").cf_name == "air_temperature", "a name that is known keeps its meaning"
+    cube.close()

@@ -1,8 +1,14 @@
+import io
+from typing import Any
+
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.contour import QuadContourSet
 
 from py4cast.grid import Grid
-from py4cast.observers.chart import Isolines, Wind, centres_of, draw_chart, line_levels, smoothed
+from py4cast.observers.chart import WINDS, Isolines, Wind, centres_of, draw_chart, line_levels, smoothed
+from py4cast.observers.sheet import Row, draw_sheet
 from py4cast.variables import Variable
 
 GRID = Grid(np.linspace(60.0, 40.0, 41), np.linspace(-10.0, 20.0, 61))
@@ -68,3 +74,71 @@ def test_wind_on_a_map_is_turned_to_its_axes() -> None:
     barbs = next(c for c in axes.collections if isinstance(c, Barbs))
     assert np.abs(barbs.u).max() > 1.0
     np.testing.assert_allclose(np.hypot(barbs.u, barbs.v), 19.43844, rtol=0.1)
+
+
+def texts(axes: Any) -> list[str]:
+    return [t.get_text() for t in axes.texts]
+
+
+@pytest.mark.parametrize(("span", "labels"), [(600.0, {"1012.5", "1013.0"}), (30_000.0, {"1000", "1020"})])
+def test_lines_bear_their_own_numbers(span: float, labels: set[str]) -> None:
+    field = (101300.0 + span * np.linspace(-0.5, 0.5, 41)[:, None] + np.zeros((41, 61))).astype(np.float32)
+    figure = draw_sheet(GRID, [Row(T2M, [np.full((41, 61), 280.0, np.float32)])], ["now"], [Isolines(MSL, field)], None)
+    written = set(texts(figure.axes[0]))
+    assert labels & written, written
+    numbers = [float(t) for t in written if t.replace(".", "").isdigit()]
+    assert len(numbers) == len(set(numbers))
+
+
+def test_all_times_have_lines_at_the_same_levels() -> None:
+    flat, steep = (
+        (101300.0 + size * np.linspace(-0.5, 0.5, 41)[:, None] + np.zeros((41, 61))).astype(np.float32)
+        for size in (500.0, 6000.0)
+    )
+    row = Row(T2M, [np.full((41, 61), 280.0, np.float32)] * 2)
+    figure = draw_sheet(GRID, [row], ["a", "b"], [Isolines(MSL, flat), Isolines(MSL, steep)], None)
+    levels = [next(c for c in axes.collections if isinstance(c, QuadContourSet)).levels for axes in figure.axes[:2]]
+    assert set(levels[0]) < set(levels[1]) and np.diff(levels[1]).min() == np.diff(levels[1]).max() >= 5
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan], ids=["calm", "missing"])
+@pytest.mark.parametrize("style", list(WINDS))
+def test_calm_and_missing_winds_are_drawn_as_such(style: str, value: float) -> None:
+    wind = Wind(U10, *(np.full((41, 61), value, np.float32) for _ in range(2)), style)
+    figure = draw_sheet(GRID, [Row(T2M, [np.full((41, 61), 280.0, np.float32)])], ["now"], None, [wind])
+    figure.savefig(io.BytesIO(), format="png")
+
+
+def test_a_field_of_nothing_says_so_and_what_lies_beyond_a_bar_too() -> None:
+    empty, field = np.full((41, 61), np.nan, np.float32), np.full((41, 61), 280.0, np.float32)
+    field[:, :5], field[0, 0] = np.linspace(275, 285, 5), 320.0
+    figure = draw_sheet(GRID, [Row(T2M, [empty, field])], ["a", "b"], None, None)
+    assert "no values" in texts(figure.axes[0]) and "no values" not in texts(figure.axes[1])
+    assert figure.texts[0].get_text() == "grey: no value"
+    bar = figure.axes[2]
+    assert len(list(bar.patches)) == 1, "an arrow at the upper end, beyond which one cell lies"
+
+
+def test_a_long_title_stands_in_lines_of_its_width() -> None:
+    title = "2024-01-01 00:00 UTC +6 h, valid 2024-01-01 06:00 UTC, mean of 50 members"
+    narrow = Grid(np.linspace(60.0, 40.0, 41), np.linspace(0.0, 8.0, 17))
+    for grid in (GRID, narrow):
+        row = Row(T2M, [np.full(grid.shape, 280.0, np.float32)] * 2)
+        figure = draw_sheet(grid, [row], [title, title], None, None)
+        FigureCanvasAgg(figure).draw()
+        boxes = [axes.title.get_window_extent() for axes in figure.axes[:2]]
+        assert boxes[0].x1 <= boxes[1].x0 and "\n" in figure.axes[0].get_title()
+        assert figure.axes[0].get_title().replace("\n", " ") == title
+
+
+def test_a_low_at_the_seam_of_a_globe_is_one_low() -> None:
+    rows, columns = np.mgrid[0:37, 0:72]
+    aside = np.minimum(columns, 72 - columns)
+    field = 101300.0 - 3000.0 * np.exp(-(((rows - 12) / 4.0) ** 2) - (aside / 5.0) ** 2)
+    assert [c for c in centres_of(field, 5, is_round=True) if c[2] == "L"] == [(12, 0, "L")]
+    assert not [c for c in centres_of(field, 5) if c[2] == "L" and c[1] == 0], "a side is no seam"
+
+
+def test_a_plateau_has_neither_lows_nor_highs() -> None:
+    field = bowl(20, 30, 3000.0)
+    assert centres_of(field, 4) == [(20, 30, "L")]

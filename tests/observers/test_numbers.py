@@ -1,6 +1,6 @@
 import pytest
 
-from py4cast.observers.numbers import label_of
+from py4cast.observers.numbers import decimals_of, label_of
 
 
 @pytest.mark.parametrize(
@@ -14,3 +14,11 @@ from py4cast.observers.numbers import label_of
 )  # fmt: skip
 def test_a_number_is_written_as_people_write_it(value: float, span: float, text: str) -> None:
     assert label_of(value, span) == text
+
+
+@pytest.mark.parametrize(
+    ("step", "decimals"),
+    [(4.0, 0), (2.5, 1), (0.5, 1), (0.25, 2), (10.0, 0), (0.1, 1), (1 / 3, 1), (0.0, 0), (float("nan"), 0)],
+)
+def test_numbers_a_step_apart_need_so_many_decimals(step: float, decimals: int) -> None:
+    assert decimals_of(step) == decimals

@@ -1,6 +1,8 @@
 """What is drawn of files: members and differences of directions, which turn back to their beginning; fields by their keys."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import eccodes
 import numpy as np
@@ -12,7 +14,16 @@ from py4cast.errors import DataError, SettingsError
 from py4cast.formats import Fields, writer_for
 from py4cast.grid import Grid
 from py4cast.variables import Variable
-from py4cast.workflows.chosen import difference_of, mean_of, members_at, open_shown, wind_of
+from py4cast.workflows.chosen import (
+    chosen_variables,
+    difference_of,
+    in_columns,
+    isolines_of,
+    mean_of,
+    members_at,
+    open_shown,
+    wind_of,
+)
 
 DD = Variable(name="dd", units="degree", standard_name="wind_from_direction")
 T = Variable(name="t", units="K")
@@ -128,3 +139,49 @@ def test_fields_that_a_key_tells_apart_are_told_with_the_flag(tmp_path: Path) ->
     held = open_shown([path], where={"dataType": "an"})
     assert float(members_at(held, held.names[0], [0]).mean()) == 280.0
     held.close()
+
+
+def of(name: str, **words: Any) -> Variable:
+    return Variable(name=name, short_name=name, **words)
+
+
+def held(*variables: Variable) -> MemoryCube:
+    series = TimeAxis.series(np.array(["2020-01-01"], "datetime64[s]"))
+    return MemoryCube(variables, series, Grid(np.array([50.0]), np.array([0.0, 1.0])), np.zeros((len(variables), 1, 1, 2), np.float32))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("variable", "is_drawn"),
+    [
+        (of("msl", units="Pa", type_of_level="surface", level=0.0), True),  # as GRIB 1 has it
+        (of("msl", units="Pa", type_of_level="meanSea", level=0.0), True),
+        (of("pres", units="Pa", type_of_level="heightAboveSea", level=0.0), True),
+        (of("pres", units="Pa", type_of_level="surface", level=0.0), False),
+        (of("sp", units="Pa", type_of_level="surface", level=0.0), False),
+        (of("z", units="m2 s-2", type_of_level="surface", level=0.0), False),
+    ],
+)
+def test_isobars_are_of_the_pressure_at_the_sea(variable: Variable, is_drawn: bool) -> None:
+    assert (isolines_of(held(variable), "auto") is not None) == is_drawn
+
+
+def test_a_current_is_drawn_where_it_is_asked_for() -> None:
+    pair = [
+        of(n, units="m s-1", standard_name=f"{way}ward_sea_water_velocity")
+        for n, way in (("uo", "east"), ("vo", "north"))
+    ]
+    cube_of_sea = held(*pair)
+    assert wind_of(cube_of_sea, "auto") is None
+    assert [v.name for v in wind_of(cube_of_sea, "vo") or ()] == ["uo", "vo"]
+
+
+def test_one_name_means_all_levels() -> None:
+    levels = [of("t", level=p, type_of_level="isobaricInhPa") for p in (500.0, 850.0)]
+    columns = held(*(replace(v, name=f"t_{v.level:g}") for v in levels), of("tcc"))
+    assert in_columns(columns, ["t", "tcc", "t_500", "odd"]) == ["t_500", "t_850", "tcc", "t_500", "odd"]
+
+
+def test_what_nobody_knows_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    cube_of_odd = held(of("foo"), of("t", units="K"))
+    chosen_variables(cube_of_odd, [], 4)
+    assert "foo: what it is nobody knows without a CF name" in caplog.text and "t," not in caplog.text

@@ -6,6 +6,9 @@ import xarray as xr
 from PIL import Image
 
 from py4cast.errors import DataError, SettingsError
+from py4cast.observers.display import display_of
+from py4cast.observers.sheet import Row
+from py4cast.variables import Variable
 from py4cast.workflows import plot as module
 from py4cast.workflows.plot import plot
 from tests import forecast_files as made
@@ -141,3 +144,21 @@ def test_a_variable_that_nobody_asked_for_and_that_is_missing_is_left_out(
     path = made.write(tmp_path, "an.nc", data)
     assert plot([path], tmp_path / "x.png", times=[str(made.TIMES[0])]).exists()
     assert "t2m: left out, all values are missing" in caplog.text
+
+
+def test_rows_of_one_name_are_told_apart() -> None:
+    speeds = [Variable(name=n, units="m s-1", standard_name="wind_speed") for n in ("10si", "100si")]
+    warm = Variable(name="2t", units="K", standard_name="air_temperature")
+    rows = [Row(v, [np.zeros((2, 2), np.float32)], display_of(v)) for v in (*speeds, warm)]
+    titles = [row.shown.title for row in module._told_apart(rows) if row.shown is not None]
+    assert titles == ["wind speed (10si) [m s⁻¹]", "wind speed (100si) [m s⁻¹]", "air temperature [°C]"]
+
+
+def test_a_difference_says_of_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notes: list[str] = []
+    plain = module.draw_sheet
+    monkeypatch.setattr(module, "draw_sheet", lambda *a: notes.append(a[5]) or plain(*a))
+    paths = [made.write(tmp_path, name, made.analyses()) for name in ("a.nc", "b.nc", "c.nc")]
+    plot(paths[:1], tmp_path / "x.png", ["t2m"], times=[str(made.TIMES[3])], against=paths[1:2])
+    plot(paths[:1], tmp_path / "x.png", ["t2m"], times=[str(made.TIMES[3])])
+    assert notes == ["a.nc less b.nc", ""]

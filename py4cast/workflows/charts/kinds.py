@@ -16,6 +16,7 @@ from py4cast.observers.meteogram import Course, draw_meteogram
 from py4cast.observers.profile import Profile, dew_point, dew_point_of_relative, draw_profiles, draw_skewt
 from py4cast.observers.raster import as_rectangle, rectangle_of
 from py4cast.variables import Variable
+from py4cast.vectors import frame
 from py4cast.workflows.charts.asked import Asked, Place
 from py4cast.workflows.chosen import difference_of, in_metres_per_second, mean_of, members_at, wind_of
 from py4cast.workflows.view.moments import Moment
@@ -35,12 +36,14 @@ class Kind(NamedTuple):
         needs_place: whether it is drawn at a place.
         most_variables: that are drawn where none is named.
         takes_other: whether it shows a difference.
+        is_of_columns: whether it shows all levels of a variable.
     """
 
     draw: Callable[[Asked], Any]
     needs_place: bool
     most_variables: int
     takes_other: bool = False
+    is_of_columns: bool = False
 
 
 def _shown(asked: Asked, variable: Variable) -> Display:
@@ -112,17 +115,27 @@ def _meteogram(asked: Asked) -> Any:
     _check_any(asked, *(course.values for course in courses))
     pair = wind_of(asked.cube, "auto", asked.variables)
     wind = None
-    if pair is not None and pair[0].axes == "earth":
-        wind = np.array(
-            [
-                [float(in_metres_per_second(part, _at(asked, part.name, time)).mean()) for time in asked.times]
-                for part in pair
-            ]
-        )
+    if pair is not None:
+        parts = [
+            [float(in_metres_per_second(part, _at(asked, part.name, time)).mean()) for time in asked.times]
+            for part in pair
+        ]
+        wind = _to_true_north(asked, pair[0], np.array(parts))
     title = f"{_place(asked).name}, {asked.title}"
     place = _place(asked)
     south = bool(asked.cube.grid.latitude_2d()[place.row, place.column] < 0)
     return draw_meteogram(courses, np.array([time.valid for time in asked.times]), title, wind, south)
+
+
+def _to_true_north(asked: Asked, first: Variable, wind: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Components at the place, `(2, ...)`, towards east and north, where they run along the axes of a map."""
+    grid, place = asked.cube.grid, _place(asked)
+    if first.axes != "grid" or not (grid.is_projected and grid.is_rectangular):
+        return wind
+    along, towards = (
+        np.stack([axis[place.row, place.column] for axis in frame(grid, axes)]) for axes in ("grid", "earth")
+    )
+    return np.asarray(towards @ along.T @ wind)
 
 
 def _place(asked: Asked) -> Place:
@@ -206,8 +219,14 @@ def _skewt(asked: Asked) -> Any:
     dew_points = dew_point(along(specific, "kg kg-1"), levels) if specific else None
     if dew_points is None and relative:
         dew_points = dew_point_of_relative(along(relative, "%"), along(warmth, "degC"))
-    pair = [_named(columns, f"{way}_wind") for way in ("eastward", "northward")]
-    wind = np.stack([along(part, "m s-1") for part in pair]) if all(pair) and pair[0][0].axes == "earth" else None
+    pairs = (
+        [_named(columns, name) for name in names]
+        for names in (("eastward_wind", "northward_wind"), ("x_wind", "y_wind"))
+    )
+    pair = next((p for p in pairs if all(p)), None)
+    wind = None
+    if pair is not None:
+        wind = _to_true_north(asked, pair[0][0], np.stack([along(part, "m s-1") for part in pair]))
     members = ", mean of the members" if asked.cube.axis.num_members > 1 else ""
     title = f"{_place(asked).name}, {time.title}{members}"
     try:
@@ -219,6 +238,6 @@ def _skewt(asked: Asked) -> Any:
 KINDS = {
     "hovmoller": Kind(_hovmoller, False, 2, takes_other=True),
     "meteogram": Kind(_meteogram, True, 5),
-    "profile": Kind(_profile, True, 1000),
-    "skewt": Kind(_skewt, True, 1000),
+    "profile": Kind(_profile, True, 1000, is_of_columns=True),
+    "skewt": Kind(_skewt, True, 1000, is_of_columns=True),
 }

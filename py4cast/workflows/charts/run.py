@@ -11,8 +11,8 @@ from py4cast.observers.base import write_figure
 from py4cast.regrid import Method
 from py4cast.workflows.charts.asked import Asked, place_on
 from py4cast.workflows.charts.kinds import KINDS, Kind
-from py4cast.workflows.chosen import chosen_variables, open_shown, units_in
-from py4cast.workflows.counterpart import Counterpart
+from py4cast.workflows.chosen import chosen_variables, in_columns, open_shown, units_in
+from py4cast.workflows.counterpart import Counterpart, told_difference
 from py4cast.workflows.view.moments import Moment, chosen_moments
 
 __all__ = ["chart"]
@@ -58,6 +58,9 @@ def chart(
     cube, other = open_shown(files, variables, where), None
     try:
         place = None if at is None else place_on(cube.grid, at)
+        if chosen_kind.is_of_columns:
+            variables = in_columns(cube, variables)
+            units = {name: text for asked, text in (units or {}).items() for name in in_columns(cube, [asked])}
         shown = chosen_variables(cube, variables, chosen_kind.most_variables)
         units = units_in(cube, units or {})
         moments = chosen_moments(cube, init_time, lead_times, times)
@@ -66,7 +69,8 @@ def chart(
         if against:
             pairs = [(moment.valid, moment.start) for moment in moments]
             other = Counterpart(against, cube, [v.name for v in shown], pairs, regrid)
-        asked = Asked(cube, shown, moments, _title(cube, moments), units or {}, place, other, along)
+        title = _title(cube, moments) + (f", {told_difference(files, against)}" if against else "")
+        asked = Asked(cube, shown, moments, title, units or {}, place, other, along)
         figure = chosen_kind.draw(asked)
     finally:
         cube.close()

@@ -95,7 +95,7 @@ def view_text(
         moments = moments_of(cube, init_time, lead_times)
         units = units_in(cube, units or {})
         chosen = chosen_variables(cube, variables, _MAX_VARIABLES)
-        shown = Shown(chosen, isolines_of(cube, isolines), wind_of(cube, wind, chosen), units or {})
+        shown = Shown(chosen, isolines_of(cube, isolines), wind_of(cube, wind, chosen), units or {}, bool(variables))
         held = None
         if against:
             other = open_shown(against)

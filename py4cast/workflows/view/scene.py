@@ -1,5 +1,6 @@
 """Scene: what a page shows of a forecast, as plain JSON values and packed layers."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -28,6 +29,8 @@ from py4cast.workflows.view.moments import Moment
 
 __all__ = ["Other", "Scene", "Shown"]
 
+logger = logging.getLogger(__name__)
+
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 _BARBS_ACROSS, _LATTICE = 72, 33
 _MAX_CENTRES = 40
@@ -55,12 +58,14 @@ class Shown(NamedTuple):
         isolines: as lines over them; None for none.
         wind: both components, as barbs; None for none.
         units: that are asked for, by variable; of others those that forecasters use.
+        is_named: whether somebody asked for these variables by name.
     """
 
     variables: list[Variable]
     isolines: Variable | None
     wind: tuple[Variable, Variable] | None
     units: Mapping[str, str] = MappingProxyType({})
+    is_named: bool = False
 
     def display(self, variable: Variable) -> Display:
         """How a variable is shown."""
@@ -104,11 +109,14 @@ class Scene:
             drawn.append(self._shown.isolines)
         if bar is not None:
             bar.start("packing", len(drawn) + (self._shown.wind is not None))
-        variables = []
+        variables, held = [], []
         for variable in drawn:
-            variables.append(self._variable(variable, layers))
+            if (entry := self._variable(variable, layers)) is not None:
+                variables.append(entry)
+                held.append(variable)
             if bar is not None:
                 bar.step()
+        self._check_held(drawn, held)
         wind = None if self._shown.wind is None else self._wind(self._shown.wind, layers)
         if bar is not None and wind is not None:
             bar.step()
@@ -122,7 +130,7 @@ class Scene:
             "members": len(self._moments[0].instants),
             "other": None if self._other is None else self._other.name,
             "variables": variables,
-            "lines": None if self._shown.isolines is None else drawn.index(self._shown.isolines),
+            "lines": held.index(self._shown.isolines) if self._shown.isolines in held else None,
             "wind": wind,
         }
         return document, layers
@@ -139,12 +147,21 @@ class Scene:
         shown = shown[::-1] if self._flips else shown
         return shown[:: self._thinning, :: self._thinning]
 
-    def _variable(self, variable: Variable, layers: list[Layer]) -> dict[str, Any]:
+    def _check_held(self, drawn: list[Variable], held: list[Variable]) -> None:
+        """Tells of variables that are missing all over; one that was asked for by name, or all of them, are refused."""
+        empty = [v.name for v in drawn if v not in held]
+        if empty and (self._shown.is_named or not held):
+            raise DataError(f"{', '.join(empty)}: all values are missing, there is nothing to show")
+        if empty:
+            logger.warning("%s: left out, all values are missing", ", ".join(empty))
+
+    def _variable(self, variable: Variable, layers: list[Layer]) -> dict[str, Any] | None:
+        """What the page holds of a variable; None where all of it is missing."""
         shown = self._shown.display(variable)
         members = [members_at(self._cube, variable.name, m.instants) for m in self._moments]
         means = [shown.values(mean_of(variable, each)) for each in members]
         if not any(np.isfinite(mean).any() for mean in means):
-            raise DataError(f"{variable.name}: all values are missing, there is nothing to show")
+            return None
         table = table_of(shown.variable)
         span = table.span(*means)
         pictures = np.stack([self._kept(mean) for mean in means])
@@ -208,7 +225,8 @@ class Scene:
         """Lows and highs: column, row, letter and value."""
         picture = self._picture(mean)
         field = smoothed(picture, self.grid)
-        centres = centres_of(field, max(4, min(field.shape) // 8)) if np.isfinite(field).any() else []
+        size, is_round = max(4, min(field.shape) // 8), self.grid.is_periodic
+        centres = centres_of(field, size, is_round) if np.isfinite(field).any() else []
         return [[c, r, letter, rounded(float(field[r, c]))] for r, c, letter in centres[:_MAX_CENTRES]]
 
     def _wind(self, pair: tuple[Variable, Variable], layers: list[Layer]) -> dict[str, Any]:

@@ -170,7 +170,7 @@ class Folder:
         entries = self.entries()
         rows = "".join(
             f'<tr><th scope="row"><a href="/view/{_quoted(e.name)}">{html.escape(_shown(e.name))}</a></th>'
-            f"<td>{datetime.fromtimestamp(e.written, UTC):%Y-%m-%d %H:%M:%S} UTC</td><td>{_size(e.size)}</td></tr>"
+            f"<td>{datetime.fromtimestamp(e.written, UTC):%Y-%m-%d %H:%M:%S} UTC</td><td>{_size(e.size, e.path.is_dir())}</td></tr>"
             for e in entries[:_LISTED]
         )
         more = f"<p>and {len(entries) - _LISTED} older ones</p>" if len(entries) > _LISTED else ""
@@ -198,8 +198,10 @@ def _shown(name: str) -> str:
     return name.encode("utf-8", "replace").decode()
 
 
-def _size(size: int) -> str:
-    return "a folder" if not size else f"{size / 1e6:.1f} MB"
+def _size(size: int, is_folder: bool) -> str:
+    if is_folder:
+        return "a folder"
+    return f"{size / 1e6:.1f} MB" if size >= 50_000 else f"{size} bytes"
 
 
 def _plain(title: str, body: str, refreshes: bool = False) -> str:

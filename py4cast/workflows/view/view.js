@@ -16,7 +16,11 @@
     element.append(...children);
     return element;
   };
-  const digits = (step) => Math.max(0, Math.min(6, Math.ceil(-Math.log10(step || 1))));
+  const digits = (step) => {
+    const first = Math.max(0, Math.min(6, Math.ceil(-Math.log10(step || 1))));
+    const isWhole = (d) => Math.abs(step * 10 ** d - Math.round(step * 10 ** d)) < 1e-6 * Math.abs(step) * 10 ** d;
+    return !isWhole(first) && isWhole(first + 1) ? first + 1 : first;  // one decimal for 2.5
+  };
   const show = (x, step) => (isNumber(x) ? x.toFixed(digits(step)).replace(/^-(0(\.0*)?)$/, "$1").replace("-", "−") : "missing");
   const unit = (v) => (v.units ? ` ${v.units}` : "");
 
@@ -157,7 +161,7 @@
     let low = Infinity, high = -Infinity;
     for (const x of a) { if (x < low) low = x; if (x > high) high = x; }
     if (!(high > low)) return [];
-    const raw = (high - low) / 12, power = 10 ** Math.floor(Math.log10(raw)), step = [1, 2, 2.5, 4, 5, 10].find((f) => f * power >= raw) * power;
+    const raw = (high - low) / 12, power = 10 ** Math.floor(Math.log10(raw)), step = [1, 2, 4, 5, 10].find((f) => f * power >= raw) * power;
     const levels = [];
     for (let x = Math.ceil(low / step) * step; x <= high; x += step) levels.push(x);
     return levels;

@@ -9,11 +9,17 @@ import pytest
 import xarray as xr
 
 from py4cast.errors import DataError, SettingsError
+from py4cast.formats import Fields, writer_for
 from py4cast.formats.reduced import octahedral
-from py4cast.observers.profile import dew_point, dew_point_of_relative
+from py4cast.grid import Grid
+from py4cast.observers.profile import _skewed_span, dew_point, dew_point_of_relative
+from py4cast.projection import inverse
+from py4cast.variables import Variable
+from py4cast.vectors import VectorTurn
 from py4cast.workflows.charts import kinds
 from py4cast.workflows.charts.asked import place_on
 from py4cast.workflows.charts.run import chart
+from py4cast.workflows.chosen import open_shown
 from py4cast.workflows.plot import plot
 from tests import forecast_files as made
 from tests.command import py4cast
@@ -185,3 +191,71 @@ def test_the_mean_of_directions_along_a_band_is_that_of_unit_vectors(tmp_path: P
     chart("hovmoller", [direction(tmp_path / "v.nc", 358.0)], tmp_path / "e.png", ["wdir"], against=[other])
     (band,), *_ = handed["draw_hovmoller"]
     np.testing.assert_allclose(band.values, -4.0, atol=1e-3)
+
+
+def test_a_wind_along_the_axes_of_a_map_is_turned_to_true_north(tmp_path: Path, handed: dict[str, Any]) -> None:
+    x = y = np.linspace(-800e3, 800e3, 9)
+    lambert = {
+        "grid_mapping_name": "lambert_conformal_conic", "standard_parallel": 45.0,
+        "longitude_of_central_meridian": 5.0, "latitude_of_projection_origin": 45.0,
+    }  # fmt: skip
+    grid = Grid(*inverse(lambert, *np.meshgrid(x, y)), x, y, lambert)
+    parts = [
+        Variable(
+            name=n,
+            short_name=n,
+            units="m s-1",
+            standard_name=f"{axis}_wind",
+            level=10.0,
+            type_of_level="heightAboveGround",
+        )
+        for n, axis in (("u10", "x"), ("v10", "y"))
+    ]
+    values = np.zeros((2, *grid.shape, 2), np.float32)
+    values[..., 1] = 10.0  # up the map
+    start, hour = np.datetime64("2020-01-01T00", "s"), np.timedelta64(3600, "s")
+    path = tmp_path / "f.nc"
+    writer_for(path).write(path, Fields(values, parts, grid, start, [hour, 2 * hour]))
+    place = f"{grid.latitude[4, 8]:.4f},{grid.longitude[4, 8]:.4f}"
+    chart("meteogram", [path], tmp_path / "m.png", at=place)
+    _, _, _, wind, _ = handed["draw_meteogram"]
+    east, north = VectorTurn(grid, "grid", grid, "earth")(values[0, ..., 0], values[0, ..., 1])
+    np.testing.assert_allclose(wind, [[east[4, 8]] * 2, [north[4, 8]] * 2], rtol=1e-5)
+    assert wind[0, 0] > 0.5, "east of the middle the map's up leans to the east"
+
+
+def test_a_profile_is_chosen_by_the_name_of_all_its_levels(tmp_path: Path, handed: dict[str, Any]) -> None:
+    path = written(tmp_path, names=("t",))
+    names = open_shown([path]).names
+    assert "t" not in names
+    chart("profile", [path], tmp_path / "p.png", ["t"], at="50,5", lead_times=["0h"], units={"t": "degF"})
+    (profile,), *_ = handed["draw_profiles"]
+    assert profile.levels.size == len(names) and profile.shown.title == "air temperature [°F]"
+
+
+@pytest.mark.parametrize("dew", [None, -60.0, -5.0])
+def test_all_of_a_sounding_lies_within_the_diagram(dew: float | None) -> None:
+    levels = np.array([100.0, 300.0, 500.0, 850.0, 1000.0])
+    warmth = np.array([-70.0, -40.0, -12.0, 14.0, 28.0])
+    curves = [warmth, *([] if dew is None else [warmth + dew])]
+    low, high = _skewed_span(levels, curves, 1050.0, 100.0)
+    shares = np.log(1050.0 / levels) / np.log(10.5)
+    for curve in curves:
+        places = (curve + shares * (high - low) - low) / (high - low)
+        assert (places > 0).all() and (places < 1).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--kind", "hovmoller", "--wind_style", "arrows"], "--wind_style: of --kind map, not of hovmoller"),
+        (
+            ["--kind", "meteogram", "--at", "50,5", "--isolines", "none", "--wind", "none"],
+            "--isolines, --wind: of --kind map",
+        ),
+        (["--along", "latitude"], "--along: of --kind hovmoller"),
+    ],
+)
+def test_flags_of_another_kind_are_refused(tmp_path: Path, words: list[str], told: str) -> None:
+    done = py4cast("plot", written(tmp_path), "--output", "x.png", *words, cwd=tmp_path)
+    assert done.returncode == 2 and told in done.stderr

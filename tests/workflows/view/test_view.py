@@ -199,7 +199,7 @@ def test_what_it_cannot_be_held_against_is_told(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="t2m is in 'kg' there and in 'K' here"):
         view([write(tmp_path)], tmp_path / "fc.html", init_time=START, against=[made.write(tmp_path, "kg.nc", units)])
     empty = made.forecasts() * np.nan
-    with pytest.raises(DataError, match="t2m: all values are missing"):
+    with pytest.raises(DataError, match="t2m, u10, v10: all values are missing"):
         view([made.write(tmp_path, "empty.nc", empty)], tmp_path / "fc.html", init_time=START)
 
 
@@ -448,3 +448,16 @@ def test_directions_differ_by_the_shorter_arc(browser: Any, tmp_path: Path) -> N
     find(browser, "#go button").click()
     wait(browser, "document.getElementById('readout').textContent.includes('difference')")
     assert re.search(r"[-−]4(\.0+)? ± ", find(browser, "#readout").text), find(browser, "#readout").text
+
+
+def test_a_variable_of_nothing_is_left_out_unless_it_was_asked_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = made.forecasts()
+    data["t2m"] = data["t2m"] * np.nan
+    path = made.write(tmp_path, "fc.nc", data)
+    view([path], tmp_path / "a.html", init_time=START)
+    assert "t2m: left out, all values are missing" in caplog.text
+    assert '"name":"t2m"' not in (tmp_path / "a.html").read_text().replace('": ', '":')
+    with pytest.raises(DataError, match="t2m: all values are missing"):
+        view([path], tmp_path / "b.html", ["t2m", "u10"], init_time=START)
