@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from py4cast.grid import Grid
 from py4cast.observers.coast import coastlines
 from py4cast.observers.colours import ColourTable
-from py4cast.observers.numbers import label_of
+from py4cast.observers.numbers import decimals_of
 from py4cast.observers.raster import is_north_up
 
 __all__ = ["coast_path", "colour_bar", "field_png", "is_north_up", "proportions"]
 
+_MOST_LABELS = 6  # intervals between them
 _COLOURS = 254  # of a palette of 256; one is for what is missing
 
 
@@ -59,10 +60,21 @@ def colour_bar(table: ColourTable, span: tuple[float, float], count: int = 24) -
         return {"colours": list(table.colours), "labels": labels}
     cmap = table.colormap()
     colours = ["#" + "".join(f"{round(255 * c):02x}" for c in cmap(i / (count - 1))[:3]) for i in range(count)]
-    return {
-        "colours": colours,
-        "labels": [(x, label_of(span[0] + x * (span[1] - span[0]), span[1] - span[0])) for x in (0, 0.5, 1)],
-    }
+    return {"colours": colours, "labels": _round_labels(*span)}
+
+
+def _round_labels(low: float, high: float) -> list[tuple[float, str]]:
+    """Round numbers a round step apart between two limits, up to six, and where they stand (0 to 1)."""
+    power = 10.0 ** np.floor(np.log10((high - low) / _MOST_LABELS))
+    step = next(f * power for f in (1.0, 2.0, 5.0, 10.0) if f * power * _MOST_LABELS >= high - low)
+    values = np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1) * step
+    decimals = decimals_of(float(step))
+    return [((float(v) - low) / (high - low), _minus(f"{v:.{decimals}f}")) for v in values]
+
+
+def _minus(text: str) -> str:
+    """A number whose zero has no sign."""
+    return text.removeprefix("-") if not text.strip("-0.") else text
 
 
 def coast_path(grid: Grid) -> str:

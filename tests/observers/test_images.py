@@ -46,7 +46,11 @@ def test_a_bar_of_steps_names_the_lower_bound_of_each() -> None:
 def test_a_smooth_bar_runs_from_low_to_high() -> None:
     bar = colour_bar(GREY, (-2.0, 6.0), count=3)
     assert bar["colours"][0] == "#000000" and bar["colours"][2] == "#ffffff" and len(bar["colours"]) == 3
-    assert bar["labels"] == [(0, "-2"), (0.5, "2"), (1, "6")]
+    assert bar["labels"] == [(0, "-2"), (0.25, "0"), (0.5, "2"), (0.75, "4"), (1, "6")]
+    pressure = colour_bar(GREY, (970.7, 1042.7))["labels"]
+    assert [label for _, label in pressure] == ["980", "1000", "1020", "1040"]
+    assert [place for place, _ in pressure] == pytest.approx([(v - 970.7) / 72 for v in (980, 1000, 1020, 1040)])
+    assert [label for _, label in colour_bar(GREY, (0.0, 0.5))["labels"]] == ["0.0", "0.1", "0.2", "0.3", "0.4", "0.5"]
 
 
 def test_proportions_are_true_in_the_middle_and_those_of_the_cells_round_the_globe() -> None:

@@ -172,8 +172,8 @@
     if (!bar) return tag("figure", {}, caption, map);
     const colours = tag("div", { class: "bar" });
     bar.colours.forEach((c) => colours.append(tag("i", { style: `background:${c}` })));
-    const labels = tag("div", { class: `ticks${bar.labels.length === 3 ? " smooth" : ""}` });
-    bar.labels.forEach(([x, text]) => labels.append(tag("span", { style: `left:${100 * x}%` }, text)));
+    const labels = tag("div", { class: "ticks" });
+    bar.labels.forEach(([x, text]) => labels.append(tag("span", { style: `left:${100 * x}%`, class: x < 0.04 ? "first" : x > 0.96 ? "last" : "" }, text)));
     return tag("figure", {}, caption, map, colours, labels);
   }
 

@@ -149,7 +149,9 @@ def _title(files: Files, moments: Sequence[Moment]) -> str:
 
 def _summary(cube: CubeABC, moments: Sequence[Moment]) -> str:
     members = f"mean and quantiles of {len(moments[0].instants)} members, " if len(moments[0].instants) > 1 else ""
-    return f"{members}{len(moments)} times, {moments[0].valid} to {moments[-1].valid} UTC, {cube.grid.describe()}"
+    first, last = (str(moment.valid)[:16].replace("T", " ") for moment in (moments[0], moments[-1]))
+    times = f"{first} UTC" if len(moments) == 1 else f"{len(moments)} times, {first} to {last} UTC"
+    return f"{members}{times}, {cube.grid.describe()}"
 
 
 def _still(cube: CubeABC, moment: Moment, shown: Shown) -> str:

@@ -405,7 +405,7 @@
   const legend = () => {
     const table = tableNow(), labels = $("ticks");
     $("bar").replaceChildren(...table.colours.map((c) => tag("i", { style: `background:${c}` })));
-    labels.replaceChildren(...table.labels.map(([x, text], k) => tag("span", { style: `left:${100 * x}%`, class: k && x === 1 ? "last" : "" }, text)));
+    labels.replaceChildren(...table.labels.map(([x, text]) => tag("span", { style: `left:${100 * x}%`, class: x < 0.04 ? "first" : x > 0.96 ? "last" : "" }, text)));
   };
   const title = () => {
     const v = data.variables[state.variable], f = frames[state.frame], what = { main: "", other: `${data.other}: `, difference: "difference: " }[state.source];
