@@ -15,7 +15,8 @@ from py4cast.cubes.base import CubeABC
 from py4cast.cubes.files import FieldFiles, open_fields
 from py4cast.cubes.selection import Selection
 from py4cast.errors import DataError, SettingsError, nearest
-from py4cast.timeline import duration, instant
+from py4cast.observers.display import Display, display_of
+from py4cast.timeline import duration, instant, show_duration
 from py4cast.units import conversion
 from py4cast.variables import GRIB_NAMES, Variable, shorter_arc
 from py4cast.vectors import mate_of
@@ -25,6 +26,7 @@ __all__ = [
     "chosen_start",
     "chosen_steps",
     "chosen_variables",
+    "display_in",
     "in_columns",
     "instants_of",
     "isolines_of",
@@ -151,6 +153,15 @@ def name_in(cube: CubeABC, flag: str, name: str, words: Sequence[str] = ()) -> s
 def units_in(cube: CubeABC, units: Mapping[str, str]) -> dict[str, str]:
     """Units by the names that the files have; SettingsError names a variable that is not in them."""
     return {name_in(cube, "--units", name): text for name, text in units.items()}
+
+
+def display_in(cube: CubeABC, variable: Variable, units: str = "") -> Display:
+    """How a variable of files is shown, of a sum with the time over which it runs."""
+    shown, spans = display_of(variable, units), cube.spans.get(variable.name)
+    if not spans:
+        return shown
+    over = f"in {show_duration(next(iter(spans)))}" if len(spans) == 1 else "since the start"
+    return shown._replace(name=f"{shown.name} {over}")
 
 
 def chosen_start(starts: NDArray[np.datetime64], asked: str | None) -> np.datetime64:

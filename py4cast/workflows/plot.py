@@ -14,13 +14,13 @@ from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.observers.base import write_figure
 from py4cast.observers.chart import WINDS, Isolines, Wind
 from py4cast.observers.difference import DIFFERENCES, of_difference, stands_out
-from py4cast.observers.display import display_of
 from py4cast.observers.sheet import Row, draw_sheet
 from py4cast.regrid import Method
 from py4cast.variables import Variable
 from py4cast.workflows.chosen import (
     chosen_variables,
     difference_of,
+    display_in,
     in_metres_per_second,
     isolines_of,
     mean_of,
@@ -124,7 +124,7 @@ def _field(cube: CubeABC, variable: Variable, panel: Moment) -> NDArray[np.float
 
 def _row(cube: CubeABC, variable: Variable, panels: Sequence[Moment], units: str, other: Counterpart | None) -> Row:
     """A variable at all times, or what it differs by from another forecast."""
-    shown = display_of(variable, units)
+    shown = display_in(cube, variable, units)
     if other is not None:
         ours = [members_at(cube, variable.name, panel.instants) for panel in panels]
         pairs = [(members, other.members(variable.name, place)) for place, members in enumerate(ours)]

@@ -5,10 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from py4cast.axis import TimeAxis
+from py4cast.cubes.memory import MemoryCube
 from py4cast.errors import DataError
 from py4cast.formats import Fields, writer_for
 from py4cast.grid import Grid
 from py4cast.variables import Variable
+from py4cast.workflows.chosen import display_in, open_shown
 from py4cast.workflows.plot import plot
 from py4cast.workflows.view.run import view
 
@@ -35,3 +38,17 @@ def test_sums_over_other_times_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=told):
         view([three], tmp_path / "x.html", against=[six])
     assert plot([three], tmp_path / "y.png", lead_times=["6h"], against=[same]).is_file()
+
+
+def test_a_sum_says_over_what_it_runs(tmp_path: Path) -> None:
+    for name, leads, told in (
+        ("a", [3, 6], "precipitation amount in 3h [mm]"),
+        ("b", [6], "precipitation amount in 6h [mm]"),
+    ):
+        cube = open_shown([rain(tmp_path / f"{name}.grib2", leads)])
+        assert display_in(cube, cube.variables[0]).title == told
+        cube.close()
+    spans = {"tp": frozenset([3 * HOUR, 6 * HOUR])}
+    cube = MemoryCube([RAIN], TimeAxis.series(np.array([START])), GRID, np.zeros((1, 1, *GRID.shape), np.float32))
+    cube.spans = spans
+    assert display_in(cube, RAIN).title == "precipitation amount since the start [mm]"

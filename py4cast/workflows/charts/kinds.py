@@ -18,7 +18,7 @@ from py4cast.observers.raster import as_rectangle, rectangle_of
 from py4cast.variables import Variable
 from py4cast.vectors import frame
 from py4cast.workflows.charts.asked import Asked, Place
-from py4cast.workflows.chosen import difference_of, in_metres_per_second, mean_of, members_at, wind_of
+from py4cast.workflows.chosen import difference_of, display_in, in_metres_per_second, mean_of, members_at, wind_of
 from py4cast.workflows.view.moments import Moment
 
 __all__ = ["KINDS", "Kind"]
@@ -47,7 +47,7 @@ class Kind(NamedTuple):
 
 
 def _shown(asked: Asked, variable: Variable) -> Display:
-    return display_of(variable, asked.units.get(variable.name, ""))
+    return display_in(asked.cube, variable, asked.units.get(variable.name, ""))
 
 
 def _at(asked: Asked, name: str, time: Moment) -> NDArray[np.float32]:
