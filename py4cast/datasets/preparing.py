@@ -134,7 +134,17 @@ def prepare(settings: GriddedSettings, how: Preparation) -> PreparedStore:
     store = _build(settings, files, plans, how)
     write_json(known, {"store": str(store.path.absolute()), "files": _listed(files)})
     report_missing(store)
+    if how.append:
+        _tell_short(settings, store)
     return store
+
+
+def _tell_short(settings: GriddedSettings, store: PreparedStore) -> None:
+    """Warns of periods that reach beyond what the files hold, which whoever appends may have meant to change."""
+    starts = store.times if store.axis.is_series else store.axis.init_times
+    for name, period in settings.periods.known.items():
+        if period.last > starts[-1]:
+            logger.warning("period %s reaches to %s; the files hold up to %s", name, period.end, starts[-1])
 
 
 def _own_store(settings: GriddedSettings) -> Path | None:

@@ -262,3 +262,13 @@ def test_hashes_name_the_inputs(tmp_path: Path) -> None:
     store = append(settings(tmp_path / "in", tmp_path / "s", "2020-01-02T23"))
     entry = store.manifest()["inputs"][0]
     assert entry["sha256"] == hashlib.sha256((tmp_path / "in" / "00.nc").read_bytes()).hexdigest()
+
+
+def test_a_period_beyond_the_files_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(tmp_path / "in", 0, 48)
+    append(settings(tmp_path / "in", tmp_path / "s", "2020-01-04T23"))
+    assert "period test reaches to 2020-01-04T23; the files hold up to 2020-01-02T23:00:00" in caplog.text
+    caplog.clear()
+    write(tmp_path / "in", 48, 96)
+    append(settings(tmp_path / "in", tmp_path / "s", "2020-01-04T23"))
+    assert "reaches to" not in caplog.text
