@@ -50,6 +50,8 @@ _RAIN_COLOURS = (
 _RAIN_LEVELS = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 80.0, 150.0)
 _WIND = ("#ffffff", "#d9f0d3", "#a6dba0", "#ffffb2", "#fecc5c", "#fd8d3c", "#e31a1c", "#9e0142", "#5e2c82")
 _HUMIDITY = ("#8c510a", "#d8b365", "#f6e8c3", "#f5f5f5", "#c7eae5", "#5ab4ac", "#01665e")
+# viridis without its dark end, on which lines and barbs could not be seen
+_PLAIN = ("#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725")
 DIFFERENCE = "RdBu_r"
 
 
@@ -114,7 +116,7 @@ def table_of(variable: Variable) -> ColourTable:
         return ColourTable("humidity", _HUMIDITY)
     if "cloud" in name:
         return ColourTable("Greys_r")
-    return ColourTable("viridis")
+    return ColourTable("plain", _PLAIN)
 
 
 def _in_units(variable: Variable, levels: tuple[float, ...], units: str) -> tuple[float, ...]:

@@ -18,7 +18,7 @@ def of(standard_name: str, units: str = "1") -> ColourTable:
         ("sea_water_temperature", "RdYlBu_r"), ("rainfall_flux", "rain"), ("snowfall_amount", "rain"), ("wind_speed_of_gust", "wind"),
         ("upward_air_velocity", "PuOr_r"), ("atmosphere_absolute_vorticity", "PuOr_r"), ("tendency_of_air_pressure", "PuOr_r"),
         ("northward_wind", "PuOr_r"), ("specific_humidity", "humidity"), ("dew_point_depression", "humidity"),
-        ("cloud_area_fraction", "Greys_r"), ("geopotential", "viridis"), ("", "viridis"),
+        ("cloud_area_fraction", "Greys_r"), ("geopotential", "plain"), ("", "plain"),
     ],
 )  # fmt: skip
 def test_kinds_are_known_by_their_cf_name(standard_name: str, name: str) -> None:

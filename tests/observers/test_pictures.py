@@ -61,7 +61,7 @@ def test_the_coast_on_a_projection() -> None:
     ("name", "units", "table"),
     [
         ("air_temperature", "K", "temperature"), ("precipitation_amount", "kg m-2", "rain"), ("wind_speed", "m s-1", "wind"),
-        ("relative_humidity", "%", "humidity"), ("eastward_wind", "m s-1", "PuOr_r"), ("air_pressure_at_mean_sea_level", "Pa", "viridis"),
+        ("relative_humidity", "%", "humidity"), ("eastward_wind", "m s-1", "PuOr_r"), ("air_pressure_at_mean_sea_level", "Pa", "plain"),
         ("sea_surface_temperature", "K", "RdYlBu_r"),
     ],
 )  # fmt: skip
