@@ -43,6 +43,7 @@ CHECKED = {
     "workflows/catalogue/catalogue.py": {"copy"},  # checked a line before
     "workflows/experiments/campaign.py": {"f'.{run}.lock'"},  # a run's name, checked by run_folder
     "workflows/hindcast/store.py": {"str(place)"},  # a number
+    "workflows/train/folder.py": {"name"},  # constants
     "workflows/train/run.py": {"name"},  # constants
     "workflows/verify/compare.py": {"f'{case}.png'", "f'{case}.gif'"},  # checked a line before
 }
