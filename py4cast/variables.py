@@ -61,7 +61,7 @@ KNOWN: Mapping[str, Parameter] = {
     "u": _EASTWARD, "10u": _EASTWARD, "u10": _EASTWARD, "v": _NORTHWARD, "10v": _NORTHWARD, "v10": _NORTHWARD,
     "ws": _SPEED, "10si": _SPEED, "100si": _SPEED, "10fg": Parameter("wind_speed_of_gust", "m s-1", 0.0, 200.0),
     "msl": _PRESSURE, "prmsl": _PRESSURE,
-    "sp": Parameter("surface_air_pressure", "Pa", 40_000.0, 110_000.0),
+    "sp": Parameter("surface_air_pressure", "Pa", 40_000.0, 110_000.0), "pres": Parameter("air_pressure", "Pa", 0.0, 110_000.0),
     "q": Parameter("specific_humidity", "kg kg-1", -0.001, 0.06), "r": Parameter("relative_humidity", "%", -5.0, 180.0),
     "2r": Parameter("relative_humidity", "%", -5.0, 180.0),
     "z": Parameter("geopotential", "m2 s-2", -20_000.0, 600_000.0), "gh": Parameter("geopotential_height", "m", -2000.0, 60_000.0),
@@ -95,7 +95,11 @@ ALONG_GRID: Mapping[str, str] = {
     "surface_geostrophic_northward_sea_water_velocity": "surface_geostrophic_sea_water_y_velocity",
     "eastward_sea_ice_velocity": "sea_ice_x_velocity", "northward_sea_ice_velocity": "sea_ice_y_velocity",
 }  # fmt: skip
-_OLDER_ALONG_GRID = ("grid_eastward_wind", "grid_northward_wind")
+# names that files have for them beside CF's
+_OLDER_ALONG_GRID = {
+    "grid_eastward_wind": "eastward_wind", "grid_northward_wind": "northward_wind",
+    "x_sea_water_velocity": "eastward_sea_water_velocity", "y_sea_water_velocity": "northward_sea_water_velocity",
+}  # fmt: skip
 
 
 def towards(standard_name: str) -> str:
@@ -103,7 +107,7 @@ def towards(standard_name: str) -> str:
     for earth, along in ALONG_GRID.items():
         if standard_name == along:
             return earth
-    return standard_name.removeprefix("grid_") if standard_name in _OLDER_ALONG_GRID else standard_name
+    return _OLDER_ALONG_GRID.get(standard_name, standard_name)
 
 
 def axes_of(standard_name: str) -> Axes:

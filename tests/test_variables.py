@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from py4cast.errors import SettingsError
-from py4cast.variables import Variable, feature_name, names_of, role_of, shorter_arc
+from py4cast.variables import Variable, axes_of, feature_name, names_of, role_of, shorter_arc, towards
 
 
 def test_feature_names() -> None:
@@ -50,3 +50,14 @@ def test_directions_differ_by_the_shorter_arc_in_arrays_and_tensors() -> None:
     assert shorter_arc(np.array(differences), 360.0).tolist() == [2.0, -2.0, 2.0, -180.0, -179.0, 1.0]
     assert shorter_arc(torch.tensor(differences), 360.0).tolist() == [2.0, -2.0, 2.0, -180.0, -179.0, 1.0]
     assert shorter_arc(6.0, 2 * np.pi) == pytest.approx(6.0 - 2 * np.pi)
+
+
+@pytest.mark.parametrize(
+    ("name", "earth"),
+    [
+        ("x_wind", "eastward_wind"), ("grid_northward_wind", "northward_wind"),
+        ("sea_water_x_velocity", "eastward_sea_water_velocity"), ("y_sea_water_velocity", "northward_sea_water_velocity"),
+    ],
+)  # fmt: skip
+def test_components_along_a_grid_are_known_by_all_their_names(name: str, earth: str) -> None:
+    assert axes_of(name) == "grid" and towards(name) == earth and axes_of(earth) == "earth"

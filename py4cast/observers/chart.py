@@ -22,7 +22,17 @@ from py4cast.vectors import VectorTurn
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["LEGENDS", "WINDS", "Isolines", "Wind", "centres_of", "draw_chart", "line_levels"]
+__all__ = [
+    "LEGENDS",
+    "WINDS",
+    "Isolines",
+    "Wind",
+    "centres_of",
+    "draw_chart",
+    "line_levels",
+    "smoothed",
+    "value_of_centre",
+]
 
 _ACROSS = 22  # barbs along the longer side
 _DOTS_ACROSS = 60
@@ -127,6 +137,12 @@ def centres_of(field: NDArray[np.float64], size: int, is_round: bool = False) ->
             if not any(y <= size and min(x, columns - x if is_round else x) <= size for y, x in aside):
                 centres.append((row, column, letter))
     return centres
+
+
+def value_of_centre(field: NDArray[Any], row: int, column: int, letter: str) -> float:
+    """The least or largest value of a field that was not smoothed, within two cells of a centre."""
+    about = field[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3]
+    return float(np.nanmin(about) if letter == "L" else np.nanmax(about))
 
 
 def draw_chart(
@@ -256,7 +272,8 @@ def _draw_lines(axes: "Axes", grid: Grid, isolines: Isolines) -> None:
     if min(rectangle_of(grid).shape) < 2:
         return
     shown = display_of(isolines.variable, isolines.units)
-    values = smoothed(as_rectangle(grid, shown.values(isolines.field)), rectangle_of(grid))
+    field = as_rectangle(grid, shown.values(isolines.field))
+    values = smoothed(field, rectangle_of(grid))
     x, y, _ = places_of(rectangle_of(grid))
     levels = line_levels(values) if isolines.levels is None else isolines.levels
     if not levels.size or not np.isfinite(values).any():
@@ -268,10 +285,10 @@ def _draw_lines(axes: "Axes", grid: Grid, isolines: Isolines) -> None:
         drawn = axes.contour(x, y, np.ma.masked_invalid(values), levels=crossed, colors=INK, linewidths=LINE)
         axes.clabel(drawn, fontsize=MARK, fmt=lambda v: f"{v:.{decimals}f}", inline_spacing=2)
     is_round = rectangle_of(grid).is_periodic
-    for row, column, letter in centres_of(values, max(4, min(values.shape) // 8), is_round):
+    for row, column, letter in centres_of(values, max(4, min(values.shape) // 14), is_round):
         colour = WARM if letter == "L" else COLD
         axes.text(x[column], y[row], letter, color=colour, fontsize=TITLE, fontweight="bold", ha="center", va="center", zorder=4)  # fmt: skip
-        number = label_of(float(values[row, column]), float(np.nanmax(values) - np.nanmin(values)))
+        number = label_of(value_of_centre(field, row, column, letter), float(np.nanmax(values) - np.nanmin(values)))
         axes.text(
             x[column], y[row], number, transform=_moved(axes, axes.transData, 0, -9), fontsize=MARK, color=colour, ha="center",
             bbox=_GROUND, zorder=4,

@@ -110,7 +110,13 @@ def table_of(variable: Variable) -> ColourTable:
         return ColourTable("rain", _RAIN_COLOURS, levels=_in_units(variable, _RAIN_LEVELS, "kg m-2"))
     if name.startswith("wind_speed"):
         return ColourTable("wind", _WIND)
-    if "ward_wind" in name or "velocity" in name or "vorticity" in name or "tendency" in name:
+    if (
+        "ward_wind" in name
+        or name in ("x_wind", "y_wind")
+        or "velocity" in name
+        or "vorticity" in name
+        or "tendency" in name
+    ):
         return ColourTable("PuOr_r", is_symmetric=True)
     if "humidity" in name or "dew_point" in name:
         return ColourTable("humidity", _HUMIDITY)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.observers.display import KNOTS, Display
-from py4cast.observers.style import FAINT, INK, LABEL, SERIES, TICK, TITLE
+from py4cast.observers.style import FAINT, INK, LABEL, SERIES, TICK, TITLE, plain_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,9 @@ def draw_meteogram(
     count = len(courses) + (wind is not None)
     heights = [1.0] * len(courses) + [0.35] * (wind is not None)
     figure = Figure(figsize=(8.0, 1.0 + 1.6 * sum(heights)), layout="constrained")
-    figure.suptitle(title, fontsize=TITLE)
+    has_members = any(course.values.shape[1] > 1 for course in courses)
+    told = "\nline: median, bands: 25 to 75 % and 10 to 90 % of the members" if has_members else ""
+    figure.suptitle(title + told, fontsize=TITLE)
     axes = figure.subplots(count, 1, squeeze=False, sharex=True, height_ratios=heights)[:, 0]
     days = times.astype("datetime64[s]").astype("datetime64[ms]").astype(object)
     for place, course in zip(axes, courses, strict=False):
@@ -86,11 +88,23 @@ def _draw_course(axes: "Axes", days: NDArray[np.object_], course: Course) -> Non
             for low, high, alpha in ((0.1, 0.9, 0.2), (0.25, 0.75, 0.35)):
                 bounds = _quantiles(values, low, high)
                 axes.fill_between(days, *bounds, color=_COLOUR, alpha=alpha, linewidth=0)
+                alone = _alone(bounds[0])
+                axes.vlines(days[alone], *bounds[:, alone], color=_COLOUR, alpha=alpha, linewidth=6)
         axes.plot(days, middle, color=_COLOUR, linewidth=1.4, marker="." if days.size < 30 else "")
     axes.set_ylabel(course.shown.title.replace(" [", "\n["), fontsize=LABEL)
     axes.tick_params(labelsize=TICK)
+    plain_numbers(axes.yaxis)
     axes.grid(color=FAINT, linewidth=0.5)
     axes.set_axisbelow(True)
+
+
+def _alone(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which values stand by themselves, with none right before or after."""
+    held = np.isfinite(values)
+    beside = np.zeros_like(held)
+    beside[1:] |= held[:-1]
+    beside[:-1] |= held[1:]
+    return held & ~beside
 
 
 def _quantiles(values: NDArray[np.float64], *shares: float) -> NDArray[np.float64]:

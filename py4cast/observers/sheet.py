@@ -13,7 +13,7 @@ from py4cast.observers.colours import ColourTable, table_of
 from py4cast.observers.display import Display, display_of
 from py4cast.observers.images import proportions
 from py4cast.observers.raster import rectangle_of
-from py4cast.observers.style import LABEL, NOTE, TICK
+from py4cast.observers.style import LABEL, NOTE, TICK, plain_numbers
 from py4cast.variables import Variable
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def draw_sheet(
         bar = figure.colorbar(mesh, cax=_beside(figure, maps), extend=beyond, extendfrac=0.03)
         bar.set_label(_wrapped(shown.title, bar.ax.get_position().height * size[1]), fontsize=LABEL)
         bar.ax.tick_params(labelsize=TICK)
+        plain_numbers(bar.ax.yaxis)
     if legend:
         figure.text(0.5, 0.06 / size[1], "\n".join(legend), fontsize=NOTE, ha="center", va="bottom")
     return figure
@@ -158,7 +159,10 @@ def _beside(figure: "Figure", maps: Sequence["Axes"]) -> "Axes":
 
 def _wrapped(title: str, tall: float) -> str:
     """A title in lines that are no longer than the colour bar beside them [inch]."""
-    return "\n".join(wrap(title, max(12, int(_LETTERS / 8 * tall)), break_long_words=False))
+    # units stay together
+    name, bracket, units = title.partition("[")
+    whole = name + bracket + units.replace(" ", "\u00a0")
+    return "\n".join(wrap(whole, max(12, int(_LETTERS / 8 * tall)), break_long_words=False))
 
 
 def _legend_of(rows: Sequence[Row], isolines: Sequence[Isolines] | None, winds: Sequence[Wind] | None) -> list[str]:
@@ -175,6 +179,8 @@ def _legend_of(rows: Sequence[Row], isolines: Sequence[Isolines] | None, winds: 
 
 def _of_wind(wind: Wind) -> str:
     """What is said of a wind below: its level too, where it is none near the ground."""
+    if "wind" not in wind.variable.cf_name:
+        return LEGENDS[wind.style].replace("wind", "current", 1)
     level = display_of(wind.variable).name.partition(" at ")[2]
     is_aloft = wind.variable.type_of_level == "isobaricInhPa" and level
     return LEGENDS[wind.style].replace("wind", f"wind at {level}", 1) if is_aloft else LEGENDS[wind.style]

@@ -187,8 +187,10 @@ def chosen_steps(axis: TimeAxis, lead_times: Sequence[str]) -> list[int]:
     steps = []
     for lead in (_NOW if text in ("0", "0h") else duration(text) for text in lead_times):
         if lead not in axis.lead_times:
-            held = ", ".join(f"{t / _HOUR:g}" for t in axis.lead_times[:12])
-            raise SettingsError(f"--lead_times {lead / _HOUR:g}h: not in the files, which hold {held} ... h")
+            held = ", ".join(f"{t / _HOUR:g}" for t in axis.lead_times[:12]) + (
+                " ..." if len(axis.lead_times) > 12 else ""
+            )
+            raise SettingsError(f"--lead_times {lead / _HOUR:g}h: not in the files, which hold {held} h")
         steps.append(int(np.flatnonzero(axis.lead_times == lead)[0]))
     return steps
 

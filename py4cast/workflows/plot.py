@@ -84,7 +84,7 @@ def plot(
         chosen = chosen_variables(cube, variables, _MAX_VARIABLES)
         units = units_in(cube, units or {})
         panels = _panels(cube, init_time, lead_times, times)
-        lines, barbs = isolines_of(cube, isolines), wind_of(cube, wind, chosen)
+        lines, barbs = isolines_of(cube, isolines), _wind(cube, wind, chosen, wind_style)
         if against:
             moments = [(panel.valid, panel.start) for panel in panels]
             other = Counterpart(against, cube, [v.name for v in chosen], moments, regrid)
@@ -98,6 +98,16 @@ def plot(
             other.close()
     write_figure(output, figure)
     return output
+
+
+def _wind(cube: CubeABC, asked: str, chosen: Sequence[Variable], style: str) -> tuple[Variable, Variable] | None:
+    """The components that are drawn; SettingsError where a style is asked for and nothing is drawn in it."""
+    pair = wind_of(cube, asked, chosen)
+    if pair is None and style != "barbs":
+        raise SettingsError(
+            f"--wind_style {style}: no wind is drawn; name a component of one, or of a current, by --wind"
+        )
+    return pair
 
 
 def _panels(cube: CubeABC, init_time: str | None, lead_times: Sequence[str], times: Sequence[str]) -> list[Moment]:

@@ -7,7 +7,16 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.contour import QuadContourSet
 
 from py4cast.grid import Grid
-from py4cast.observers.chart import WINDS, Isolines, Wind, centres_of, draw_chart, line_levels, smoothed
+from py4cast.observers.chart import (
+    WINDS,
+    Isolines,
+    Wind,
+    centres_of,
+    draw_chart,
+    line_levels,
+    smoothed,
+    value_of_centre,
+)
 from py4cast.observers.sheet import Row, draw_sheet
 from py4cast.variables import Variable
 
@@ -142,3 +151,10 @@ def test_a_low_at_the_seam_of_a_globe_is_one_low() -> None:
 def test_a_plateau_has_neither_lows_nor_highs() -> None:
     field = bowl(20, 30, 3000.0)
     assert centres_of(field, 4) == [(20, 30, "L")]
+
+
+def test_a_centre_bears_the_value_of_the_field_and_not_of_its_smoothed_form() -> None:
+    field = np.full((9, 9), 1000.0)
+    field[4, 5], field[0, 0] = 980.0, 900.0
+    assert value_of_centre(field, 4, 4, "L") == 980.0 and value_of_centre(field, 4, 4, "H") == 1000.0
+    assert value_of_centre(field, 0, 0, "L") == 900.0

@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
 
 from py4cast.observers.display import display_of
 from py4cast.observers.meteogram import Course, draw_meteogram
@@ -31,3 +32,13 @@ def test_a_time_without_values_is_a_gap(members: int, is_amount: bool) -> None:
 def test_nothing_at_all_is_an_empty_panel() -> None:
     course = Course(display_of(WARMTH), np.full((4, 3), np.nan))
     draw_meteogram([course], TIMES, "here").savefig(io.BytesIO(), format="png")
+
+
+def test_members_of_a_time_by_itself_have_their_spread() -> None:
+    values = np.full((4, 5), np.nan)
+    values[0], values[2], values[3] = np.arange(5.0), np.arange(5.0), np.arange(5.0) + 1
+    (axes,) = draw_meteogram([Course(display_of(WARMTH), values)], TIMES, "here").axes
+    bars = [c for c in axes.collections if isinstance(c, LineCollection)]
+    assert [len(bar.get_segments()) for bar in bars] == [1, 1], "of the first time alone; the last two are a band"
+    np.testing.assert_allclose(bars[0].get_segments()[0][:, 1], np.quantile(np.arange(5.0), (0.1, 0.9)))
+    assert "10 to 90 % of the members" in axes.get_figure().get_suptitle()

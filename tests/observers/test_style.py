@@ -5,7 +5,7 @@ from importlib.resources import files
 
 from matplotlib.colors import to_rgb
 
-from py4cast.observers.style import COLD, INK, LABEL, MARK, NOTE, PANEL, SERIES, TICK, TITLE, WARM
+from py4cast.observers.style import COLD, INK, LABEL, MARK, NOTE, PANEL, SERIES, TICK, TITLE, WARM, plain_numbers
 
 
 def luminance(colour: str) -> float:
@@ -31,3 +31,16 @@ def test_pages_have_the_same_colours() -> None:
     assert tuple(re.findall(r"--s\d: (#\w+);", page)[:8]) == SERIES
     view = files("py4cast.workflows.view").joinpath("view.js").read_text()
     assert f'letter === "L" ? "{WARM}" : "{COLD}"' in view
+
+
+def test_numbers_along_an_axis_are_written_out() -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    axes = figure.subplots()
+    axes.plot([0, 1], [1013.1, 1013.4])
+    plain_numbers(axes.yaxis)
+    FigureCanvasAgg(figure).draw()
+    assert axes.yaxis.get_offset_text().get_text() == ""
+    assert any(label.get_text().startswith("1013") for label in axes.get_yticklabels())

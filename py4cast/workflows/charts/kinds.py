@@ -62,6 +62,8 @@ def _hovmoller(asked: Asked) -> Any:
         raise SettingsError(
             "--kind hovmoller: along latitude or longitude, which the rows and columns of a map are not"
         )
+    if len(asked.times) < 2:
+        raise DataError("--kind hovmoller: a course in time needs two times or more; the files hold one of them")
     weights = np.cos(np.deg2rad(grid.latitude))[:, None] * np.ones(grid.shape)
     axis = 0 if asked.along == "longitude" else 1
     bands = []
@@ -81,7 +83,8 @@ def _hovmoller(asked: Asked) -> Any:
     _check_any(asked, *(band.values for band in bands))
     places = np.unwrap(grid.longitude, period=360.0) if asked.along == "longitude" else grid.latitude
     ylabel, times = _hours(asked.times)
-    return draw_hovmoller(bands, places, asked.along, times, ylabel, asked.title)
+    across = "latitudes" if asked.along == "longitude" else "longitudes"
+    return draw_hovmoller(bands, places, asked.along, times, ylabel, f"{_of_mean(asked)}, mean over {across}")
 
 
 def _mean_along(field: NDArray[Any], weights: NDArray[np.float64], axis: int, turn: float | None) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from py4cast.cubes.base import CubeABC
 from py4cast.errors import DataError, SettingsError
 from py4cast.grid import Grid
-from py4cast.observers.chart import centres_of, smoothed
+from py4cast.observers.chart import centres_of, smoothed, value_of_centre
 from py4cast.observers.colours import DIFFERENCE, ColourTable, table_of
 from py4cast.observers.display import Display, display_of
 from py4cast.observers.graticule import graticule
@@ -225,9 +225,11 @@ class Scene:
         """Lows and highs: column, row, letter and value."""
         picture = self._picture(mean)
         field = smoothed(picture, self.grid)
-        size, is_round = max(4, min(field.shape) // 8), self.grid.is_periodic
+        size, is_round = max(4, min(field.shape) // 14), self.grid.is_periodic
         centres = centres_of(field, size, is_round) if np.isfinite(field).any() else []
-        return [[c, r, letter, rounded(float(field[r, c]))] for r, c, letter in centres[:_MAX_CENTRES]]
+        return [
+            [c, r, letter, rounded(value_of_centre(picture, r, c, letter))] for r, c, letter in centres[:_MAX_CENTRES]
+        ]
 
     def _wind(self, pair: tuple[Variable, Variable], layers: list[Layer]) -> dict[str, Any]:
         """The components along the picture's axes, right and up, on every few cells [m s-1]."""

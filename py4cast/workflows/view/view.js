@@ -271,6 +271,7 @@
     const v = view(), dpr = window.devicePixelRatio || 1;
     pen.clearRect(0, 0, map.width, map.height);
     pen.imageSmoothingEnabled = false;
+    pen.fillStyle = "#d9d9d9"; pen.fillRect(v.tx, v.ty, v.sx * columns, v.sy * rows);  // what is missing is grey, no colour of a table
     pen.drawImage(sheet, v.tx, v.ty, v.sx * columns, v.sy * rows);
     pen.font = `${10 * dpr}px system-ui, sans-serif`; pen.textAlign = "left"; pen.textBaseline = "top";
     for (const [label, path, points] of meridians) {
@@ -317,9 +318,11 @@
       const [a, b] = latLon(c, r), dot = Math.cos(a * rad) * Math.cos(b * rad) * x + Math.cos(a * rad) * Math.sin(b * rad) * y + Math.sin(a * rad) * z;
       if (dot > best) { best = dot; place = [c, r]; }
     }
-    const [a, b] = latLon(Math.min(columns - 1, place[0] + 1), Math.min(rows - 1, place[1] + 1)), [p, q] = latLon(...place);
-    const cell = Math.acos(Math.min(1, Math.sin(a * rad) * Math.sin(p * rad) + Math.cos(a * rad) * Math.cos(p * rad) * Math.cos((b - q) * rad)));
-    return Math.acos(Math.min(1, best)) > 2 * Math.max(cell, 1e-6) ? null : place;
+    const [c, r] = place, [p, q] = latLon(c, r);
+    const apart = ([a, b]) => Math.acos(Math.min(1, Math.sin(a * rad) * Math.sin(p * rad) + Math.cos(a * rad) * Math.cos(p * rad) * Math.cos((b - q) * rad)));
+    const beside = [[c - 1, r], [c + 1, r], [c, r - 1], [c, r + 1]].filter(([x1, y1]) => x1 >= 0 && y1 >= 0 && x1 < columns && y1 < rows);
+    const cell = Math.max(1e-6, ...beside.map((at) => apart(latLon(...at))));
+    return Math.acos(Math.min(1, best)) > 1.5 * cell ? null : place;
   };
   const cellAt = (event) => {
     const box = map.getBoundingClientRect(), v = view(), scale = map.width / box.width;
@@ -379,16 +382,22 @@
     const span = Math.max(hours[hours.length - 1] - hours[0], 1e-9), X = (h) => left + ((h - hours[0]) / span) * (W - left - right), Y = (y) => top + ((high - y) / (high - low)) * (H - top - bottom);
     const picture = svg("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": `${v.title}: from ${show(low, (high - low) / 100)} to ${show(high, (high - low) / 100)}` });
     bands.forEach((band) => {
-      const held = band.map((b, t) => [t, ...b]).filter((b) => isNumber(b[1]));
-      picture.append(svg("path", { d: `M${held.map(([t, a]) => `${X(hours[t])} ${Y(a)}`).join("L")}L${held.reverse().map(([t, , b]) => `${X(hours[t])} ${Y(b)}`).join("L")}Z`, fill: "var(--s2)", opacity: 0.22 }));
+      const runs = [];  // of times one after the other; a time by itself is a bar
+      band.forEach((b, t) => { if (isNumber(b[0])) (t && runs.length && isNumber(band[t - 1][0]) ? runs[runs.length - 1] : runs[runs.push([]) - 1]).push([t, ...b]); });
+      for (const run of runs) {
+        const [t, a, b] = run[0], style = { fill: "var(--s2)", opacity: 0.22 };
+        if (run.length === 1) { picture.append(svg("rect", { x: X(hours[t]) - 4, y: Y(b), width: 8, height: Math.max(1, Y(a) - Y(b)), ...style })); continue; }
+        picture.append(svg("path", { d: `M${run.map(([s, low1]) => `${X(hours[s])} ${Y(low1)}`).join("L")}L${[...run].reverse().map(([s, , high1]) => `${X(hours[s])} ${Y(high1)}`).join("L")}Z`, ...style }));
+      }
     });
-    for (let k = 0; k <= 4; k++) {
-      const y = low + ((high - low) * k) / 4;
-      picture.append(svg("line", { x1: left, x2: W - right, y1: Y(y), y2: Y(y), stroke: "var(--line)" }), svg("text", { x: left - 5, y: Y(y) + 4, "text-anchor": "end" }, show(y, (high - low) / 4)));
-      const h = hours[0] + (span * k) / 4;
-      picture.append(svg("text", { x: X(h), y: H - bottom + 15, "text-anchor": "middle" }, `${frames[0].lead === null ? "" : "+"}${Math.round(10 * h) / 10}`));
-    }
-    picture.append(svg("text", { x: (left + W) / 2, y: H - bottom + 29, "text-anchor": "middle" }, frames[0].lead === null ? "hours since the first time" : "lead time [h]"));
+    // round numbers a round step apart
+    const ticks = (from, to, steps) => { const step = steps.find((s) => (to - from) / s <= 5) || steps[steps.length - 1], values = []; for (let k = Math.ceil(from / step - 1e-9); k * step <= to + 1e-9 * step; k++) values.push(k * step); return [values, step]; };
+    const power = 10 ** Math.floor(Math.log10((high - low) / 5)), [ys, yStep] = ticks(low, high, [1, 2, 5, 10].map((f) => f * power));
+    for (const y of ys) picture.append(svg("line", { x1: left, x2: W - right, y1: Y(y), y2: Y(y), stroke: "var(--line)" }), svg("text", { x: left - 5, y: Y(y) + 4, "text-anchor": "end" }, show(y, yStep)));
+    const isSeries = frames[0].lead === null, [hs, hStep] = ticks(hours[0], hours[hours.length - 1], [0.25, 0.5, 1, 2, 3, 6, 12, 24, 48, 96, 168, 336, 720, 1440, 4380, 8760]);
+    const when = (h) => new Date(Date.parse(`${frames[0].valid}Z`) + 3.6e6 * h).toISOString();
+    for (const h of hours.length > 1 ? hs : [hours[0]]) picture.append(svg("text", { x: X(h), y: H - bottom + 15, "text-anchor": "middle" }, isSeries ? (hStep >= 24 && hours.length > 1 ? when(h).slice(0, 10) : when(h).slice(5, 16).replace("T", " ")) : `+${Math.round(100 * h) / 100}`));
+    picture.append(svg("text", { x: (left + W) / 2, y: H - bottom + 29, "text-anchor": "middle" }, isSeries ? "UTC" : "lead time [h]"));
     const now = hours[state.frame];
     picture.append(svg("line", { x1: X(now), x2: X(now), y1: top, y2: H - bottom, stroke: "var(--mark)", "stroke-width": 2 }));
     series.forEach((s, k) => {
@@ -422,6 +431,7 @@
     $("play").textContent = on ? "stop" : "play"; $("play").setAttribute("aria-pressed", String(on));
   };
   const zoom = (factor, at = null) => {
+    if (!at && state.place) [state.x, state.y] = [state.place[0] + 0.5, state.place[1] + 0.5];  // what was chosen stays in view
     const before = view(), x = at ? (at[0] - before.tx) / before.sx : state.x, y = at ? (at[1] - before.ty) / before.sy : state.y;
     const next = Math.max(1, Math.min(40, state.zoom * factor)), shrink = state.zoom / next;
     state.x = x + (state.x - x) * shrink; state.y = y + (state.y - y) * shrink; state.zoom = next;

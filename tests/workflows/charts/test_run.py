@@ -174,12 +174,12 @@ def test_few_cells_and_dollars_are_drawn(tmp_path: Path, cells: dict[str, list[i
 
 
 def direction(path: Path, *degrees: float, name: str = "wind_from_direction") -> Path:
-    """A field of directions, one per row in turn, of one instant."""
+    """A field of directions, one per row in turn, of two instants."""
     rows = np.resize(np.array(degrees, np.float32), 8)
     values = np.broadcast_to(rows[:, None], (8, 6))
-    coords = {"time": np.array(["2020-01-01T00"], "datetime64[ns]"), "latitude": np.arange(8.0) - 3.5, "longitude": np.arange(6.0)}  # fmt: skip
+    coords = {"time": np.array(["2020-01-01T00", "2020-01-01T06"], "datetime64[ns]"), "latitude": np.arange(8.0) - 3.5, "longitude": np.arange(6.0)}  # fmt: skip
     attrs = {"units": "degree", "standard_name": name}
-    xr.Dataset({"wdir": (("time", "latitude", "longitude"), values[None], attrs)}, coords).to_netcdf(path)
+    xr.Dataset({"wdir": (("time", "latitude", "longitude"), np.stack([values, values]), attrs)}, coords).to_netcdf(path)
     return path
 
 
@@ -191,6 +191,11 @@ def test_the_mean_of_directions_along_a_band_is_that_of_unit_vectors(tmp_path: P
     chart("hovmoller", [direction(tmp_path / "v.nc", 358.0)], tmp_path / "e.png", ["wdir"], against=[other])
     (band,), *_ = handed["draw_hovmoller"]
     np.testing.assert_allclose(band.values, -4.0, atol=1e-3)
+
+
+def test_a_course_in_time_needs_two_times(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="a course in time needs two times or more"):
+        chart("hovmoller", [written(tmp_path)], tmp_path / "h.png", ["msl"], lead_times=["6h"])
 
 
 def test_a_wind_along_the_axes_of_a_map_is_turned_to_true_north(tmp_path: Path, handed: dict[str, Any]) -> None:

@@ -282,6 +282,27 @@ def test_a_place_tells_its_value_with_its_error_and_its_course(opened: Any) -> N
     assert len(opened.find_elements("css selector", "#course path")) == 2, "the forecast and the analysis"
     cells = [e.get_attribute("textContent") for e in opened.find_elements("css selector", "#course-table td")]
     assert len(cells) == 6 and abs(float(cells[2]) - float(cells[3]) - made.BIAS["t2m"][1]) < 0.2
+    ticks = [
+        e.get_attribute("textContent") for e in opened.find_elements("css selector", "#course text[text-anchor=end]")
+    ]
+    numbers = [float(t.replace("−", "-")) for t in ticks]
+    steps = np.diff(numbers)
+    assert len(ticks) >= 3 and np.allclose(steps, steps[0]) and round(float(steps[0]), 6) in (0.1, 0.2, 0.5, 1, 2, 5), (
+        "round, and evenly apart as they stand"
+    )
+    places = [
+        float(e.get_attribute("y")) for e in opened.find_elements("css selector", "#course text[text-anchor=end]")
+    ]
+    assert np.allclose(np.diff(places), np.diff(places)[0], atol=0.01)
+    for lat, lon in (
+        (made.LATITUDE[-1], made.LONGITUDE[-1]),
+        (made.LATITUDE[0], made.LONGITUDE[-1]),
+    ):  # the corners too
+        for name, value in (("lat", lat), ("lon", lon)):
+            find(opened, f"#{name}").clear()
+            find(opened, f"#{name}").send_keys(f"{value:.2f}")
+        find(opened, "#go button").click()
+        wait(opened, f"document.getElementById('readout').textContent.startsWith('{lat:.2f}° N')")
     find(opened, "#lat").clear()
     find(opened, "#lat").send_keys("-60")
     find(opened, "#go button").click()
