@@ -12,7 +12,7 @@ from py4cast.over_points import pixels, sides_of
 __all__ = ["as_rectangle", "is_north_up", "rectangle_of"]
 
 _FINENESS = 1.5  # pixels per mean distance between points
-_MOST_COLUMNS = 1440
+_FEWEST_COLUMNS, _MOST_COLUMNS = 240, 1440
 _NEIGHBOURS = 6
 # times that the widest stand as far from each other as the closest, from which on these tell the pixels
 _STRETCHED = 3.0
@@ -52,7 +52,9 @@ def _made(grid: Grid) -> tuple[Grid, NDArray[np.int64]]:
     south, north, west, east = sides = sides_of(grid)
     shrink = 1.0 if sides.is_global else max(0.1, float(np.cos(np.deg2rad((south + north) / 2))))
     wide, high = (east - west) * shrink, north - south
-    degrees = max(float(np.rad2deg(distance / EARTH_RADIUS)) / _FINENESS, wide / _MOST_COLUMNS, high / _MOST_COLUMNS)
+    # of a few stations most would share a pixel with another one, and be nowhere to be seen
+    degrees = min(float(np.rad2deg(distance / EARTH_RADIUS)) / _FINENESS, max(wide, high) / _FEWEST_COLUMNS)
+    degrees = max(degrees, wide / _MOST_COLUMNS, high / _MOST_COLUMNS)
     columns, rows = (int(np.clip(np.ceil(size / degrees), 2, _MOST_COLUMNS)) for size in (wide, high))
     picture = pixels(sides, rows, columns)
     chord, places = tree.query(picture.xyz().reshape(-1, 3))

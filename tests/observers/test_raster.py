@@ -65,3 +65,13 @@ def test_maps_of_points_are_drawn_with_the_coast() -> None:
     assert drawn.shape == rectangle_of(grid).shape and not np.ma.getmaskarray(drawn).any()
     (coast,) = axes.lines
     assert np.isnan(coast.get_ydata()).sum() > 10, "many lines in one"
+
+
+def test_every_one_of_a_few_stations_has_a_pixel_where_it_stands() -> None:
+    rng = np.random.default_rng(0)
+    grid = Grid.points(rng.uniform(35, 65, 40), rng.uniform(-10, 30, 40), areas=np.full(40, 1e10))
+    picture = rectangle_of(grid)
+    shown = as_rectangle(grid, np.arange(40, dtype=np.float32)[None])
+    rows = np.abs(picture.latitude[:, None] - grid.latitude[0]).argmin(0)
+    columns = np.abs(picture.longitude[:, None] - grid.longitude[0]).argmin(0)
+    np.testing.assert_array_equal(shown[rows, columns], np.arange(40))
