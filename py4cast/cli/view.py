@@ -36,6 +36,7 @@ def _arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--with", dest="against", nargs="+", default=[], metavar="FILE", help="another forecast, or the analysis, to hold it against")  # fmt: skip
     p.add_argument("--init_time", metavar="TIME", help="start of the forecast, where there are several")
     p.add_argument("--lead_times", metavar="TIMES", help="such as 6h,12h (default: all)")
+    p.add_argument("--regrid", choices=("linear", "nearest", "mean"), help="bring --with to the grid of the first (default: refuse another grid)")  # fmt: skip
     add_where(p)
     page_arguments(p)
 
@@ -48,7 +49,7 @@ def _run(a: argparse.Namespace) -> None:
     with Bar() as bar:
         path = view(
             a.files, Path(a.output), by_comma(a.variables), a.init_time, by_comma(a.lead_times), a.against, a.isolines, a.wind,
-            a.thin, a.max_mb, bar, units_of(a.units), where_of(a.where),
+            a.thin, a.max_mb, bar, units_of(a.units), where_of(a.where), a.regrid,
         )  # fmt: skip
     sys.stdout.write(f"{path}\n")
 

@@ -12,6 +12,7 @@ from py4cast.errors import DataError, SettingsError
 from py4cast.observers.colours import table_of
 from py4cast.observers.images import field_png
 from py4cast.observers.raster import as_rectangle, rectangle_of
+from py4cast.regrid import Method
 from py4cast.workflows.chosen import (
     chosen_variables,
     isolines_of,
@@ -49,6 +50,7 @@ def view(
     bar: Bar | None = None,
     units: Mapping[str, str] | None = None,
     where: Mapping[str, Any] | None = None,
+    regrid: Method | None = None,
 ) -> Path:
     """Writes the page, whole or not at all.
 
@@ -66,6 +68,7 @@ def view(
         bar: that shows how far it is.
         units: to show variables in, by name; by default those that forecasters use.
         where: keys that the fields must have, such as `stepType`, and their values; by default all fields.
+        regrid: how what it is held against comes to its grid: linear, nearest, mean; by default another grid is refused.
 
     Raises:
         SettingsError: names and times that are not there, or several starts and none chosen.
@@ -75,7 +78,7 @@ def view(
     if output.suffix not in (".html", ".htm"):
         raise SettingsError(f"--output {output}: expected a name that ends in .html")
     text = view_text(
-        files, variables, init_time, lead_times, against, isolines, wind, thinning, most_mb, bar, units, where
+        files, variables, init_time, lead_times, against, isolines, wind, thinning, most_mb, bar, units, where, regrid
     )
     write_text(output, text)
     return output
@@ -85,6 +88,7 @@ def view_text(
     files: Files, variables: Sequence[str] = (), init_time: str | None = None, lead_times: Sequence[str] = (),
     against: Files = (), isolines: str = "auto", wind: str = "auto", thinning: int = 1, most_mb: float = MAX_MB,
     bar: Bar | None = None, units: Mapping[str, str] | None = None, where: Mapping[str, Any] | None = None,
+    regrid: Method | None = None,
 ) -> str:  # fmt: skip
     """The text of the page, as `view` writes it."""
     if thinning < 1:
@@ -100,7 +104,7 @@ def view_text(
         if against:
             other = open_shown(against)
             members = f", mean of {other.axis.num_members} members" if other.axis.num_members > 1 else ""
-            told = _in_words_of(cube, other)
+            told = _in_words_of(cube, other, regrid)
             if not {v.name for v in chosen} & set(told.names):
                 raise DataError(f"--with {_name(against)}: has none of {', '.join(v.name for v in chosen)}")
             held = Other(_name(against) + members, told, counterparts(moments, told))
@@ -120,8 +124,8 @@ def view_text(
             other.close()
 
 
-def _in_words_of(cube: CubeABC, other: CubeABC) -> CubeABC:
-    """Another forecast or analysis in the names and the order of rows of the first, where nothing else differs."""
+def _in_words_of(cube: CubeABC, other: CubeABC, regrid: Method | None) -> CubeABC:
+    """Another forecast or analysis in the names and the order of rows of the first, and on its grid where that is asked for."""
     words = ("--with", "first")
     try:
         matched = match_variables(other.variables, cube.variables, words=words)
@@ -131,7 +135,7 @@ def _in_words_of(cube: CubeABC, other: CubeABC) -> CubeABC:
     try:
         if other.grid.same_as(cube.grid) and all(m.name == m.variable.name for m in matched):
             return other
-        return AlignedCube(other, matched, cube.grid, words=words)
+        return AlignedCube(other, matched, cube.grid, regrid, words=words)
     except DataError:
         # what differs is told where it is drawn
         return other

@@ -90,7 +90,7 @@ class Scene:
         if other is not None and not other.cube.grid.same_as(cube.grid):
             raise DataError(
                 f"--with {other.name}: its grid ({other.cube.grid.describe()}) is not that of the forecast ({cube.grid.describe()}); "
-                "bring one to the other's (py4cast forecast --regrid, or cdo remap)"
+                "use --regrid linear (or nearest, mean)"
             )
         whole = rectangle_of(cube.grid)
         self.grid = _thinned(whole, thinning)

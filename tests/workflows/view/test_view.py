@@ -482,3 +482,14 @@ def test_a_variable_of_nothing_is_left_out_unless_it_was_asked_for(
     assert '"name":"t2m"' not in (tmp_path / "a.html").read_text().replace('": ', '":')
     with pytest.raises(DataError, match="t2m: all values are missing"):
         view([path], tmp_path / "b.html", ["t2m", "u10"], init_time=START)
+
+
+def test_what_it_is_held_against_may_be_brought_to_its_grid(tmp_path: Path) -> None:
+    fine = made.analyses().interp(latitude=np.linspace(56, 50.5, 23), longitude=np.linspace(-6, 1.5, 31))
+    for name in made.BIAS:
+        fine[name].attrs = made.analyses()[name].attrs
+    other = made.write(tmp_path, "fine.nc", fine)
+    with pytest.raises(DataError, match="--with fine.nc: its grid .* use --regrid linear"):
+        view([write(tmp_path)], tmp_path / "a.html", init_time=START, against=[other])
+    page = view([write(tmp_path)], tmp_path / "b.html", ["t2m"], init_time=START, against=[other], regrid="linear")
+    assert '"difference"' in page.read_text()
