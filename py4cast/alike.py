@@ -46,7 +46,7 @@ def _flat(settings: Any, place: str = "") -> Iterator[tuple[str, str]]:
 
 
 def check_alike(marks: list[dict[str, str]]) -> None:
-    """Refuses ranks that differ from the first one; SettingsError names one and in what."""
+    """Refuses ranks that differ from the first one; SharedError names one and in what."""
     for rank, mark in enumerate(marks):
         for what, value in marks[0].items():
             if mark.get(what) != value:
@@ -68,7 +68,7 @@ class Alike(pl.Callback):
         self._dataset, self._settings = dataset, settings
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Compares; SettingsError where ranks differ."""
+        """Compares; SharedError where ranks differ."""
         if stage == "fit" and is_shared():
             marks = marks_of(pl_module, self._dataset.read_batch([0]), len(self._dataset), self._settings)
             check_alike(gathered(marks))

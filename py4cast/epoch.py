@@ -57,19 +57,20 @@ class Epoch:
         self._loss = self._loss.to(loss.device) + torch.where(is_finite, loss * num_samples, 0.0)
         self._weight = self._weight.to(loss.device) + is_finite * num_samples
 
-    def _totals(self) -> Tensor:
-        sums = torch.stack([self._loss.cpu().double(), self._weight.cpu().double()])
-        return summed(sums) / self.model_ranks
+    def _sums(self) -> Tensor:
+        """Of this rank: the losses times their samples, and the samples."""
+        return torch.stack([self._loss.cpu().double(), self._weight.cpu().double()])
 
     @property
     def mean_loss(self) -> float:
         """The mean over the samples of all ranks; all ranks ask for it together."""
-        total, weight = self._totals().tolist()
+        total, weight = summed(self._sums()).tolist()
         return total / weight if weight else float("nan")
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps; all ranks ask for it together."""
-        total, weight = self._totals().tolist()
+        rows = by_rank(self._sums())
+        total, weight = (rows.sum(0) / self.model_ranks).tolist()
         return {
             "number": self.number,
             "done": self.done,
@@ -77,7 +78,7 @@ class Epoch:
             "samples_done": self.samples_done,
             "loss": [total, weight],
             # of every rank, so that as many go on to the last digit
-            "losses": by_rank(torch.stack([self._loss.cpu().double(), self._weight.cpu().double()])).tolist(),
+            "losses": rows.tolist(),
         }
 
     def load(self, state: Any, rank: int = 0) -> None:

@@ -5,7 +5,7 @@ future included) or *static* (fixed). The older words `input_output`, `output` a
 first three.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, Self, get_args
 
@@ -23,6 +23,7 @@ __all__ = [
     "Parameter",
     "Role",
     "Variable",
+    "alike_names",
     "axes_of",
     "cf_name_in",
     "feature_name",
@@ -133,6 +134,12 @@ def feature_name(short_name: str, level: float | None, type_of_level: str | None
     if type_of_level:
         parts.append(type_of_level)
     return "_".join(parts)
+
+
+def alike_names(name: str, held: Iterable[str]) -> list[str]:
+    """Which names mean the same variable: the name itself, else those that GRIB has one name for, `2t` for `t2m`."""
+    held = list(held)
+    return [name] if name in held else [n for n in held if GRIB_NAMES.get(n, n) == GRIB_NAMES.get(name, name)]
 
 
 def cf_name_in(text: object) -> str:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from py4cast.errors import SettingsError, nearest
 from py4cast.formats import ReaderABC, Record
 from py4cast.formats.base import same_key
-from py4cast.variables import GRIB_NAMES
+from py4cast.variables import alike_names
 
 __all__ = ["ALL", "Selection"]
 
@@ -43,9 +43,7 @@ class Selection(NamedTuple):
             return set(held)
         meant = set()
         for name in self.names:
-            alike = [other for other in held if name == other] or [
-                other for other in held if GRIB_NAMES.get(other, other) == GRIB_NAMES.get(name, name)
-            ]
+            alike = alike_names(name, held)
             if not alike:
                 raise SettingsError(f"variables {name}: not in the files{nearest(name, held)}")
             meant.update(alike)

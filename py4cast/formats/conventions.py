@@ -148,11 +148,16 @@ def time_bounds(heading: Heading) -> NDArray[np.int64] | None:
 
 def imposed_flag(heading: Heading) -> Coordinate | None:
     """Which cells are imposed, `(dims, values, attributes)`; None where none is."""
-    if heading.imposed is None or heading.stations:
+    if heading.imposed is None or not _has_flag(heading):
         return None
     dims = _places(heading)[0]
     values = heading.imposed.astype(np.int8)
     return dims, values if len(dims) == 2 else np.ravel(values), cf_imposed.ATTRIBUTES
+
+
+def _has_flag(heading: Heading) -> bool:
+    """Whether its file says which cells are imposed."""
+    return heading.imposed is not None and not heading.stations
 
 
 def _level_name(variable: Variable) -> str | None:
@@ -197,6 +202,6 @@ def variable_attributes(variable: Variable, heading: Heading) -> dict[str, Any]:
         attrs |= {"GRIB_level": variable.level, "GRIB_typeOfLevel": variable.type_of_level or ""}
     if mapping_of(heading) is not None:
         attrs["grid_mapping"] = MAPPING
-    if imposed_flag(heading) is not None:
+    if _has_flag(heading):
         attrs["ancillary_variables"] = cf_imposed.NAME
     return attrs

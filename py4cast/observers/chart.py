@@ -12,7 +12,7 @@ from py4cast.observers.display import KNOTS, Display, display_of
 from py4cast.observers.graticule import graticule
 from py4cast.observers.maps import _places as places_of
 from py4cast.observers.maps import draw_field
-from py4cast.observers.numbers import decimals_of, label_of
+from py4cast.observers.numbers import fixed, label_of
 from py4cast.observers.raster import as_rectangle, rectangle_of
 from py4cast.observers.style import COLD, INK, LINE, MARK, PANEL, SOFT, TICK, TITLE, WARM
 from py4cast.observers.towns import towns_on
@@ -104,18 +104,21 @@ def smoothed(field: NDArray[np.float64], grid: Grid) -> NDArray[np.float64]:
     return np.where(held, sums / np.maximum(shares, 1e-12), np.nan)
 
 
-def centres_of(field: NDArray[np.float64], size: int, is_round: bool = False) -> list[tuple[int, int, str]]:
+def centres_of(
+    field: NDArray[np.float64], size: int | None = None, is_round: bool = False
+) -> list[tuple[int, int, str]]:
     """Rows and columns of the lows `L` and highs `H`: the least and largest within `size` cells, not at the edge.
 
     What is hardly lower or higher than the mean about it is no centre.
 
     Args:
         field: `(lat, lon)`.
-        size: cells to each side.
+        size: cells to each side; by default a fourteenth of the shorter side, at least four.
         is_round: whether the first column follows the last one.
     """
     from scipy.ndimage import maximum_filter, minimum_filter, uniform_filter
 
+    size = max(4, min(field.shape) // 14) if size is None else size
     centres: list[tuple[int, int, str]] = []
     (rows, columns), held = field.shape, np.isfinite(field)
     filled = np.where(held, field, np.nanmean(field))
@@ -278,14 +281,14 @@ def _draw_lines(axes: "Axes", grid: Grid, isolines: Isolines) -> None:
     levels = line_levels(values) if isolines.levels is None else isolines.levels
     if not levels.size or not np.isfinite(values).any():
         return
-    decimals = decimals_of(float(levels[1] - levels[0])) if levels.size > 1 else decimals_of(float(levels[0]))
+    step = float(levels[1] - levels[0] if levels.size > 1 else levels[0])
     # a level that no cell reaches is no fault
     crossed = levels[(levels >= np.nanmin(values)) & (levels <= np.nanmax(values))]
     if crossed.size:
         drawn = axes.contour(x, y, np.ma.masked_invalid(values), levels=crossed, colors=INK, linewidths=LINE)
-        axes.clabel(drawn, fontsize=MARK, fmt=lambda v: f"{v:.{decimals}f}", inline_spacing=2)
+        axes.clabel(drawn, fontsize=MARK, fmt=lambda v: fixed(float(v), step), inline_spacing=2)
     is_round = rectangle_of(grid).is_periodic
-    for row, column, letter in centres_of(values, max(4, min(values.shape) // 14), is_round):
+    for row, column, letter in centres_of(values, is_round=is_round):
         colour = WARM if letter == "L" else COLD
         axes.text(x[column], y[row], letter, color=colour, fontsize=TITLE, fontweight="bold", ha="center", va="center", zorder=4)  # fmt: skip
         number = label_of(value_of_centre(field, row, column, letter), float(np.nanmax(values) - np.nanmin(values)))

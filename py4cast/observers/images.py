@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from py4cast.grid import Grid
 from py4cast.observers.coast import coastlines
 from py4cast.observers.colours import ColourTable
-from py4cast.observers.numbers import decimals_of
+from py4cast.observers.numbers import fixed
 from py4cast.observers.raster import is_north_up
 
 __all__ = ["coast_path", "colour_bar", "field_png", "is_north_up", "proportions"]
@@ -68,13 +68,7 @@ def _round_labels(low: float, high: float) -> list[tuple[float, str]]:
     power = 10.0 ** np.floor(np.log10((high - low) / _MOST_LABELS))
     step = next(f * power for f in (1.0, 2.0, 5.0, 10.0) if f * power * _MOST_LABELS >= high - low)
     values = np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1) * step
-    decimals = decimals_of(float(step))
-    return [((float(v) - low) / (high - low), _minus(f"{v:.{decimals}f}")) for v in values]
-
-
-def _minus(text: str) -> str:
-    """A number whose zero has no sign."""
-    return text.removeprefix("-") if not text.strip("-0.") else text
+    return [((float(v) - low) / (high - low), fixed(float(v), float(step))) for v in values]
 
 
 def coast_path(grid: Grid) -> str:

@@ -2,7 +2,7 @@
 
 import math
 
-__all__ = ["decimals_of", "label_of"]
+__all__ = ["decimals_of", "fixed", "label_of"]
 
 _SMALL, _LARGE = 1e-4, 1e6
 
@@ -14,6 +14,12 @@ def decimals_of(step: float) -> int:
         return 0
     first = max(0, math.ceil(-math.log10(size)))
     return next((d for d in (first, first + 1) if math.isclose(size * 10**d, round(size * 10**d), rel_tol=1e-6)), first)
+
+
+def fixed(value: float, step: float) -> str:
+    """A number among others a step apart, with as many decimals as they need; a zero has no sign."""
+    text = f"{value:.{decimals_of(step)}f}"
+    return text.removeprefix("-") if not text.strip("-0.") else text
 
 
 def label_of(value: float, span: float) -> str:

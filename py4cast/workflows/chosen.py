@@ -18,7 +18,7 @@ from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.observers.display import Display, display_of
 from py4cast.timeline import duration, instant, show_duration
 from py4cast.units import conversion
-from py4cast.variables import GRIB_NAMES, Variable, shorter_arc
+from py4cast.variables import Variable, alike_names, shorter_arc
 from py4cast.vectors import mate_of
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "members_at",
     "name_in",
     "open_shown",
-    "tell_unknown",
     "units_in",
     "wind_of",
 ]
@@ -110,15 +109,15 @@ def chosen_variables(cube: CubeABC, asked: Sequence[str], most: int) -> list[Var
     """
     if asked:
         chosen = [cube.variable(name_in(cube, "--variables", name)) for name in asked]
-        tell_unknown(chosen)
+        _tell_unknown(chosen)
         return chosen
     if len(cube.names) > most:
         logger.warning("%d variables of %d are drawn; choose by --variables: %s", most, len(cube.names), ", ".join(cube.names))  # fmt: skip
-    tell_unknown(cube.variables[:most])
+    _tell_unknown(cube.variables[:most])
     return list(cube.variables[:most])
 
 
-def tell_unknown(variables: Sequence[Variable]) -> None:
+def _tell_unknown(variables: Sequence[Variable]) -> None:
     """Says which variables are drawn plainly, since neither their name nor a CF name tells what they are."""
     unknown = [v.name for v in variables if not v.cf_name]
     if unknown:
@@ -142,9 +141,7 @@ def name_in(cube: CubeABC, flag: str, name: str, words: Sequence[str] = ()) -> s
     Raises:
         SettingsError: it is not in the files, or several are meant.
     """
-    if name in cube.names:
-        return name
-    alike = [other for other in cube.names if GRIB_NAMES.get(other, other) == GRIB_NAMES.get(name, name)]
+    alike = alike_names(name, cube.names)
     if len(alike) != 1:
         raise SettingsError(f"{flag} {name}: not in the files{nearest(name, [*cube.names, *words])}")
     return alike[0]
@@ -244,8 +241,7 @@ def isolines_of(cube: CubeABC, asked: str) -> Variable | None:
         "geopotential",
     ):
         for variable in cube.variables:
-            is_it = variable.cf_name == wanted or (wanted == "air_pressure" and variable.short_name in ("pres", "prs"))
-            if is_it and not _is_of_ground(variable, wanted):
+            if variable.cf_name == wanted and not _is_of_ground(variable, wanted):
                 return variable
     return None
 

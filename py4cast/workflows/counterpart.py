@@ -16,7 +16,7 @@ from py4cast.regrid import Method
 from py4cast.timeline import show_duration
 from py4cast.workflows.chosen import members_at, open_shown
 
-__all__ = ["Counterpart", "Instant", "check_spans", "held_at", "told_difference"]
+__all__ = ["Counterpart", "Instant", "check_spans", "held_at", "name_of_files", "told_difference"]
 
 logger = logging.getLogger(__name__)
 Instant = tuple[np.datetime64, np.datetime64 | None]
@@ -26,11 +26,13 @@ def told_difference(files: Sequence[str | os.PathLike[str]], against: Sequence[s
     """What is subtracted from what, in words: `fc.nc less an.nc`; empty where nothing is."""
     if not against:
         return ""
-    names = [
-        f"{Path(several[0]).name}" + (f" and {len(several) - 1} more" if len(several) > 1 else "")
-        for several in (files, against)
-    ]
-    return " less ".join(names)
+    return f"{name_of_files(files)} less {name_of_files(against)}"
+
+
+def name_of_files(files: Sequence[str | os.PathLike[str]]) -> str:
+    """What files are called where there is room for one name: `fc.nc and 3 more`."""
+    first = Path(files[0]).name
+    return first if len(files) == 1 else f"{first} and {len(files) - 1} more"
 
 
 def held_at(axis: TimeAxis, moments: Sequence[Instant]) -> list[tuple[int, ...]]:

@@ -14,6 +14,7 @@ from py4cast.errors import DataError, SettingsError
 from py4cast.formats import Fields, writer_for
 from py4cast.grid import Grid
 from py4cast.variables import Variable
+from py4cast.workflows.charts.run import chart
 from py4cast.workflows.chosen import (
     chosen_variables,
     difference_of,
@@ -128,6 +129,14 @@ def test_what_is_not_asked_for_is_not_in_the_way(tmp_path: Path, caplog: pytest.
     assert "the other variables of the files are left out: grids differ" in caplog.text
     with pytest.raises(SettingsError, match="variables 3t: not in the files.*2t"):
         open_shown([path], ["3t"])
+
+
+def test_of_columns_it_is_told_why_the_files_cannot_be_opened(tmp_path: Path) -> None:
+    path = tmp_path / "f.grib2"
+    message(path, FINE, "t", 281.0)
+    message(path, COARSE, "t", 282.0)
+    with pytest.raises(DataError, match="grids differ .* --where"):
+        chart("profile", [path], tmp_path / "x.png", ["temperature"], at="48,2")
 
 
 def test_fields_that_a_key_tells_apart_are_told_with_the_flag(tmp_path: Path) -> None:

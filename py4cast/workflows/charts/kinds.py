@@ -36,7 +36,7 @@ class Kind(NamedTuple):
         needs_place: whether it is drawn at a place.
         most_variables: that are drawn where none is named.
         takes_other: whether it shows a difference.
-        is_of_columns: whether it shows all levels of a variable.
+        is_of_columns: whether it shows all levels of a variable, so that a name means many fields.
     """
 
     draw: Callable[[Asked], Any]

@@ -55,7 +55,7 @@ def chart(
         DataError: files that cannot be read, or that hold nothing for the kind.
     """
     chosen_kind = _checked(kind, output, at, against)
-    cube, other = open_shown(files, variables, where), None
+    cube, other = open_shown(files, () if chosen_kind.is_of_columns else variables, where), None
     try:
         place = None if at is None else place_on(cube.grid, at)
         if chosen_kind.is_of_columns:
@@ -69,7 +69,7 @@ def chart(
         if against:
             pairs = [(moment.valid, moment.start) for moment in moments]
             other = Counterpart(against, cube, [v.name for v in shown], pairs, regrid)
-        title = _title(cube, moments) + (f", {told_difference(files, against)}" if against else "")
+        title = ", ".join(filter(None, [_title(cube, moments), told_difference(files, against)]))
         asked = Asked(cube, shown, moments, title, units or {}, place, other, along)
         figure = chosen_kind.draw(asked)
     finally:

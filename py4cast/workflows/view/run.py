@@ -22,7 +22,7 @@ from py4cast.workflows.chosen import (
     units_in,
     wind_of,
 )
-from py4cast.workflows.counterpart import check_spans
+from py4cast.workflows.counterpart import check_spans, name_of_files
 from py4cast.workflows.terminal import Bar
 from py4cast.workflows.view.moments import Moment, counterparts, moments_of
 from py4cast.workflows.view.page import check_size, page_of
@@ -106,8 +106,8 @@ def view_text(
             members = f", mean of {other.axis.num_members} members" if other.axis.num_members > 1 else ""
             told = _in_words_of(cube, other, regrid)
             if not {v.name for v in chosen} & set(told.names):
-                raise DataError(f"--with {_name(against)}: has none of {', '.join(v.name for v in chosen)}")
-            held = Other(_name(against) + members, told, counterparts(moments, told))
+                raise DataError(f"--with {name_of_files(against)}: has none of {', '.join(v.name for v in chosen)}")
+            held = Other(name_of_files(against) + members, told, counterparts(moments, told))
             if not any(held.instants):
                 raise SettingsError(
                     f"--with {held.name}: nothing is valid at the times of the forecast, {moments[0].valid} to {moments[-1].valid}"
@@ -141,14 +141,9 @@ def _in_words_of(cube: CubeABC, other: CubeABC, regrid: Method | None) -> CubeAB
         return other
 
 
-def _name(files: Files) -> str:
-    first = Path(files[0]).name
-    return first if len(files) == 1 else f"{first} and {len(files) - 1} more"
-
-
 def _title(files: Files, moments: Sequence[Moment]) -> str:
     start = "" if moments[0].lead is None else f", {moments[0].title.split(' +')[0]}"
-    return f"{_name(files)}{start}"
+    return f"{name_of_files(files)}{start}"
 
 
 def _summary(cube: CubeABC, moments: Sequence[Moment]) -> str:

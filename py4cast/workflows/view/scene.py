@@ -225,8 +225,7 @@ class Scene:
         """Lows and highs: column, row, letter and value."""
         picture = self._picture(mean)
         field = smoothed(picture, self.grid)
-        size, is_round = max(4, min(field.shape) // 14), self.grid.is_periodic
-        centres = centres_of(field, size, is_round) if np.isfinite(field).any() else []
+        centres = centres_of(field, is_round=self.grid.is_periodic) if np.isfinite(field).any() else []
         return [
             [c, r, letter, rounded(value_of_centre(picture, r, c, letter))] for r, c, letter in centres[:_MAX_CENTRES]
         ]
