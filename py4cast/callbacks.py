@@ -6,6 +6,7 @@ functions of (seed, step), and the number of batches done is in the checkpoint.
 """
 
 import contextlib
+import copy
 import logging
 import os
 import signal
@@ -317,12 +318,15 @@ class Heart(Callback):
 class LastEpoch(Callback):
     """Creates the callback by which the last epoch is validated, scored and kept, whatever the interval of validations.
 
+    Where steps end within an epoch, a longer run goes on with the rest of it.
+
     Args:
         max_steps: steps of the optimiser, which may end within an epoch; None for whole epochs.
     """
 
     def __init__(self, max_steps: int | None) -> None:
         self._max_steps = max_steps
+        self._loops_within: dict[str, Any] | None = None
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Asks for a validation at the end of the last epoch."""
@@ -335,6 +339,15 @@ class LastEpoch(Callback):
         """Before the module's own end of the batch, which then closes the epoch's loss."""
         if self._max_steps is not None and trainer.global_step >= self._max_steps:
             trainer.should_stop, trainer.check_val_every_n_epoch = True, 1
+            if _is_between_updates(trainer, batch_idx):
+                self._loops_within = copy.deepcopy(trainer.fit_loop.state_dict())
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """After the last step, what Lightning counts as the end of the epoch is kept as the batch that it is."""
+        if self._loops_within is not None:
+            checkpoint["loops"]["fit_loop"] = self._loops_within
 
 
 class TrainingProgress(RichProgressBar):

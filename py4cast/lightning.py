@@ -166,7 +166,7 @@ class AutoRegressiveLightning(pl.LightningModule):
         self._epoch_samples += batch.batch_size
         if self.trainer.is_last_batch or self.trainer.should_stop:
             self.watch.settle()
-            self.epoch.is_complete, self.train_loss_epoch = True, self.epoch.mean_loss
+            self.epoch.is_complete, self.train_loss_epoch = self.trainer.is_last_batch, self.epoch.mean_loss
         passed = max(time.perf_counter() - self._epoch_began, 1e-9)
         self.samples_per_s = self._epoch_samples * self.sharing.size(self.trainer.world_size) / passed
         self.waiting_share = (self._waited_s() - self._waited_before) / passed

@@ -33,6 +33,20 @@ def test_points_of_a_region_have_sides() -> None:
     assert 0.1 < mask.mean() < 0.5
 
 
+def test_islands_are_no_sides() -> None:
+    grid = region()
+    lat, lon = grid.latitude[0], grid.longitude[0]
+    is_sea = np.hypot(lat - 55, (lon - 180) * np.cos(np.deg2rad(55))) > 2
+    with_island = border_mask(Grid.points(lat[is_sea], lon[is_sea]), Border(km=60.0))[0]
+    np.testing.assert_array_equal(with_island, border_mask(grid, Border(km=60.0))[0, is_sea])
+
+
+def test_points_of_a_band_have_two_sides() -> None:
+    lat, lon = np.meshgrid(np.arange(25, -16, -5.0), np.arange(0, 360, 5.0), indexing="ij")
+    mask = border_mask(Grid.points(lat.ravel(), lon.ravel()), Border(km=100.0)).reshape(lat.shape)
+    assert mask[[0, -1]].all() and mask.sum() == 144
+
+
 def test_the_globe_round_a_region_is_its_border() -> None:
     grid, _ = stretched([REGION, octahedral(8)], 100.0)
     mask = border_mask(grid, Border(part="globe"))[0]

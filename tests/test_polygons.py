@@ -61,6 +61,26 @@ def test_cells_beside_a_large_hole_end_half_a_spacing_beyond_their_points() -> N
     assert (areas / true).max() < 2.5 and areas.sum() == pytest.approx(true.sum(), rel=0.01)
 
 
+@pytest.mark.parametrize("width", [6.0, 12.0, 25.0])
+def test_holes_and_straits_of_an_even_grid_have_no_cells(width: float) -> None:
+    """Seas with islands, as grids of the ocean are written: half of the hole was given to the cells at its sides."""
+    grid = octahedral(32)
+    lat, lon = grid.latitude[0], (grid.longitude[0] + 180) % 360 - 180
+    is_land = (np.abs(lat - 10) < 50) & (np.abs(lon - 20) < width)
+    is_land |= (np.abs(lat + 20) < width / 2) & (np.abs(lon + 100) < 40)
+    is_land |= np.hypot(lat, (lon - 120) * np.cos(np.deg2rad(lat))) < width / 2
+    areas, true = (
+        polygon_areas(voronoi_cells(grid.xyz()[0][~is_land])),
+        grid.cell_areas()[0][~is_land] / EARTH_RADIUS**2,
+    )
+    assert areas.sum() == pytest.approx(true.sum(), rel=0.03) and (areas / true).max() < 2.5
+
+
+def test_points_that_stand_anyhow_have_no_holes() -> None:
+    for seed in range(3):
+        assert polygon_areas(voronoi_cells(directions(2000, seed))).sum() == pytest.approx(4 * np.pi, rel=1e-9)
+
+
 def test_a_band_round_the_sphere_is_as_large_as_its_rows() -> None:
     lat, lon = np.meshgrid(np.arange(60, -61, -5.0), np.arange(0, 360, 5.0), indexing="ij")
     band = Grid(np.arange(60, -61, -5.0), np.arange(0, 360, 5.0))
