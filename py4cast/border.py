@@ -9,7 +9,8 @@ from py4cast.areas import AreaSettings, area_mask
 from py4cast.errors import SettingsError
 from py4cast.grid import EARTH_RADIUS, Grid
 from py4cast.mask_file import cells_of_runs
-from py4cast.polygons import covers_sphere, nearest_angles, side_points
+from py4cast.polygons import nearest_angles
+from py4cast.triangulation import Triangulation, covers_sphere
 
 __all__ = ["Border", "border_mask"]
 
@@ -88,6 +89,6 @@ def _near_sides(grid: Grid, km: float) -> NDArray[np.bool_]:
     if is_round:
         where = "is doubly periodic" if grid.is_plane else "goes round the globe"
         raise SettingsError(f"border_km {km:g}: the grid {where} and has no sides")
-    sides = grid.border_mask(1).ravel() if grid.is_rectangular else side_points(vectors)
+    sides = grid.border_mask(1).ravel() if grid.is_rectangular else Triangulation(vectors).side_points()
     distance = EARTH_RADIUS * nearest_angles(vectors[sides], vectors)
     return np.asarray(distance <= 1000 * km).reshape(grid.shape)

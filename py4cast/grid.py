@@ -16,13 +16,17 @@ from numpy.typing import NDArray
 
 from py4cast.edges import edges_of, mean_steps, row_edges
 from py4cast.errors import DataError, SettingsError
-from py4cast.polygons import NoCells, mean_nearest, voronoi_areas
+from py4cast.polygons import mean_nearest, voronoi_areas
+from py4cast.triangulation import NoCells, unit_vectors
 
 __all__ = ["EARTH_RADIUS", "Grid", "GridPart"]
 
 EARTH_RADIUS = 6_371_229.0  # [m], the sphere of GRIB2 shape 6
 _PLANE = "doubly_periodic_plane"
 _TOLERANCE = 1e-4  # [degrees]; two grids closer than this are the same
+# maps whose cells are of one size, by design or nearly
+_EVEN = {_PLANE, "lambert_conformal_conic", "polar_stereographic", "stereographic", "mercator", "transverse_mercator",
+    "oblique_mercator", "lambert_azimuthal_equal_area", "albers_conical_equal_area", "lambert_cylindrical_equal_area"}  # fmt: skip
 _ARRAYS = ("latitude", "longitude", "x", "y", "areas")
 Array = NDArray[np.float64]
 
@@ -198,7 +202,7 @@ class Grid:
 
     def xyz(self) -> Array:
         """Unit vectors to the cells' centres, `(lat, lon, 3)`."""
-        return _unit_vectors(self.latitude_2d(), self.longitude_2d())
+        return unit_vectors(self.latitude_2d(), self.longitude_2d())
 
     def row_edges(self) -> Array:
         """The edges of the rows of latitudes and longitudes [degrees north], `(lat + 1,)`; those of a globe end at the poles."""
@@ -223,11 +227,11 @@ class Grid:
         return EARTH_RADIUS**2 * bands[:, None] * widths[None, :]
 
     def area_weights(self) -> Array:
-        """Weights of the cells in means, `(lat, lon)`, mean 1: areas on latitude–longitude and of points, else 1.
+        """Weights of the cells in means, `(lat, lon)`, mean 1: their areas, or 1 on a conformal or an equal-area map.
 
-        The cells of a conformal projection are of one size by design, and services average over them as they are.
+        The cells of such a map are of one size by design, and services average over them as they are.
         """
-        if self.is_projected and self.is_rectangular:
+        if self.is_rectangular and self.projection.get("grid_mapping_name") in _EVEN:
             return np.ones(self.shape)
         areas = self.cell_areas()
         mean = float(areas.mean())
@@ -384,16 +388,10 @@ class Grid:
         return cls(**coordinates, projection=dict(meta["projection"]), name=str(meta["name"]), rows=rows, parts=parts)
 
 
-def _unit_vectors(latitude: Array, longitude: Array) -> Array:
-    """`(points, 3)`."""
-    phi, lam = np.deg2rad(latitude), np.deg2rad(longitude)
-    return np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)], axis=-1)
-
-
 def _voronoi_areas(latitude: Array, longitude: Array) -> Array:
     """Areas of the cells of points [m²], `(points,)`; alike where they have none."""
     try:
-        return voronoi_areas(_unit_vectors(latitude, longitude)) * EARTH_RADIUS**2
+        return voronoi_areas(unit_vectors(latitude, longitude)) * EARTH_RADIUS**2
     except NoCells:  # stations, a ship's track
         return np.full(latitude.size, 1e10)
     except ValueError as error:

@@ -21,6 +21,7 @@ from py4cast.edges import edges_of
 from py4cast.errors import SettingsError
 from py4cast.grid import Grid
 from py4cast.polygons import cut_areas, polygon_areas, voronoi_cells
+from py4cast.triangulation import distinct
 
 __all__ = ["overlap_areas"]
 
@@ -117,31 +118,38 @@ def _intervals(wanted: Array, given: Array) -> tuple[NDArray[np.int64], NDArray[
 def _of_polygons(source: Grid, target: Grid) -> Any:
     from scipy.spatial import cKDTree
 
-    ours, theirs = _polygons(target), _polygons(source)
+    (ours, theirs), shared = zip(*(_polygons(grid) for grid in (target, source)), strict=True)
     centres = [grid.xyz().reshape(-1, 3) for grid in (target, source)]
     reach = [np.linalg.norm(p - c[:, None], axis=2).max(1) for p, c in zip((ours, theirs), centres, strict=True)]
     near = cKDTree(centres[1]).query_ball_point(centres[0], np.minimum(reach[0] + reach[1].max(), 2.0))
     t = np.repeat(np.arange(len(near)), [len(n) for n in near])
     s = np.concatenate(near).astype(np.int64) if t.size else t
     is_near = np.linalg.norm(centres[0][t] - centres[1][s], axis=1) <= reach[0][t] + reach[1][s]
-    t, s = t[is_near], s[is_near]
-    values = np.concatenate(
-        [cut_areas(ours[t[k : k + _PAIRS]], theirs[s[k : k + _PAIRS]]) for k in range(0, t.size, _PAIRS)]
-        or [np.zeros(0)]
-    )
+    # a few cells of a stretched grid have many corners, which the others repeat
+    sides = theirs.shape[1] - np.argmax(np.any(theirs[:, ::-1] != theirs[:, -1:], axis=2), axis=1) + 1
+    order = np.argsort(sides[s[is_near]], kind="stable")
+    t, s = t[is_near][order], s[is_near][order]
+    values = np.zeros(t.size)
+    for first in range(0, t.size, _PAIRS):
+        pairs = slice(first, first + _PAIRS)
+        values[pairs] = cut_areas(ours[t[pairs]], theirs[s[pairs], : sides[s[pairs]].max()])
     kept = values > _LEAST * polygon_areas(ours)[t]
+    # points at one place, as a row at a pole is, share its cell
+    values /= shared[0][t] * shared[1][s]
     return _sparse(values[kept], t[kept], s[kept], (len(ours), len(theirs)))
 
 
-def _polygons(grid: Grid) -> Array:
-    """The corners of every cell, counter-clockwise from outside, `(cells, corners, 3)`; the last one repeated."""
+def _polygons(grid: Grid) -> tuple[Array, NDArray[np.int64]]:
+    """The corners of every cell, counter-clockwise from outside, `(cells, corners, 3)`, the last one repeated; and how many cells are that one."""
     if not grid.is_rectangular:
-        return voronoi_cells(grid.xyz()[0])
+        points = grid.xyz()[0]
+        first, place = distinct(points)
+        return voronoi_cells(points[first])[place], np.bincount(place)[place]
     corners = _corners(grid)
     quads = np.stack([corners[:-1, :-1], corners[:-1, 1:], corners[1:, 1:], corners[1:, :-1]], axis=2).reshape(-1, 4, 3)
     turns_left = polygon_areas(quads) < 0
     quads[turns_left] = quads[turns_left, ::-1]
-    return quads
+    return quads, np.ones(len(quads), dtype=np.int64)
 
 
 def _corners(grid: Grid) -> Array:

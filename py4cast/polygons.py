@@ -5,35 +5,23 @@ J. Strackee (1983), doi 10.1109/TBME.1983.325207 (the area of a triangle); I. E.
 10.1145/360767.360802 (cutting).
 """
 
-from typing import Any, NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
+from py4cast.triangulation import NoCells, Triangulation, covers_sphere, distinct
+
 __all__ = [
-    "NoCells",
-    "covers_sphere",
     "cut",
     "cut_areas",
     "mean_nearest",
     "nearest_angles",
     "polygon_areas",
-    "side_points",
     "voronoi_areas",
     "voronoi_cells",
 ]
 
 Array = NDArray[np.float64]
 _REACH = 1.06  # spacings: more than half a diagonal of squares
-# of the spacing at all three corners of a triangle, or at most of them where one beside it is beyond: how wide its circle is
-_FAR_WIDER, _WIDER = 5.0, 1.1
-# of the usual circle round a triangle, where circles are alike: wider ones close a hole
-_EVEN_WIDER, _EVEN = 1.5, 1.3
-_NEARER = 0.3  # share of the neighbours that tells the spacing, since those across a gap are neighbours too
-
-
-class NoCells(ValueError):
-    """Raised where points have no cells: fewer than four of them, or all on one circle."""
 
 
 def voronoi_cells(points: Array) -> Array:
@@ -48,12 +36,10 @@ def voronoi_cells(points: Array) -> Array:
         NoCells: fewer than four points, or points on one circle.
         ValueError: several points at one place.
     """
-    from scipy.spatial import QhullError, SphericalVoronoi
+    from scipy.spatial import SphericalVoronoi
 
-    try:
-        guards = _guards(points)
-    except QhullError as error:
-        raise NoCells(str(error).strip().splitlines()[0]) from None
+    triangles = Triangulation(points)
+    guards = _guards(triangles)
     generators = np.concatenate([points, guards])
     try:
         diagram = SphericalVoronoi(generators)
@@ -68,7 +54,7 @@ def voronoi_cells(points: Array) -> Array:
     for k in np.flatnonzero(polygon_areas(cells) < 0):
         backward = regions[k][::-1]
         cells[k] = diagram.vertices[backward + [backward[-1]] * (most - len(backward))]
-    return _trimmed(cells, points) if len(guards) else cells
+    return _trimmed(cells, triangles) if len(guards) else cells
 
 
 def voronoi_areas(points: Array) -> Array:
@@ -78,10 +64,8 @@ def voronoi_areas(points: Array) -> Array:
         NoCells: fewer than four places, or places on one circle.
         ValueError: places that are all but one.
     """
-    _, first, place, count = np.unique(np.round(points, 9), axis=0, return_index=True, return_inverse=True, return_counts=True)  # fmt: skip
-    if first.size == len(points):
-        return polygon_areas(voronoi_cells(points))
-    return np.asarray((polygon_areas(voronoi_cells(points[first])) / count)[place.reshape(-1)])
+    first, place = distinct(points)
+    return np.asarray((polygon_areas(voronoi_cells(points[first])) / np.bincount(place))[place])
 
 
 def mean_nearest(points: Array) -> float:
@@ -103,128 +87,11 @@ def nearest_angles(points: Array, places: Array, which: int = 1) -> Array:
     return np.asarray(2 * np.arcsin(np.clip(chords / 2, 0, 1)))
 
 
-def covers_sphere(points: Array) -> bool:
-    """Whether no place of the sphere is more than 60 degrees from all points."""
-    from scipy.spatial import ConvexHull, QhullError
-
-    try:
-        equations = ConvexHull(points).equations
-    except (QhullError, ValueError):
-        return False
-    # a face's plane is as far from the centre as the cosine of the empty circle's radius
-    return bool((equations[:, 3] < -0.5).all())
-
-
-def side_points(points: Array) -> NDArray[np.bool_]:
-    """Which points stand at the sides of the region that they cover, `(points,)`; islands within it have none."""
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import connected_components
-
-    triangles = _triangles(points)
-    here, there = np.repeat(np.arange(len(triangles.corners)), 3), triangles.beside.ravel()
-    joins = triangles.is_beyond[here] & triangles.is_beyond[there]
-    matrix = csr_array((np.ones(joins.sum()), (here[joins], there[joins])), shape=(here.size // 3,) * 2)
-    outside = connected_components(matrix, directed=False)[1]
-    # what lies round a region, or on both sides of a band, is the widest of what is beyond its points
-    width = np.zeros(len(outside))
-    np.maximum.at(width, outside, triangles.radius)
-    of_side = np.zeros(len(points), dtype=bool)
-    of_side[triangles.corners[triangles.is_beyond & (width[outside] >= width.max() / 2)]] = True
-    return of_side
-
-
-class _Triangles(NamedTuple):
-    """Triangles between points.
-
-    Args:
-        corners: indices of points, `(triangles, 3)`.
-        beside: the triangle opposite to each corner, `(triangles, 3)`.
-        radius: of the circle through the corners [rad].
-        is_beyond: whether it lies beyond what the points cover.
-        spacing: at each point, `(points,)`.
-    """
-
-    corners: NDArray[np.int64]
-    beside: NDArray[np.int64]
-    radius: Array
-    is_beyond: NDArray[np.bool_]
-    spacing: Array
-
-
-def _triangles(points: Array) -> _Triangles:
-    """Triangles between the points, which of them are beyond what the points cover, and the spacing at each point.
-
-    Beyond is a triangle whose circle is far wider than the spacing at all of its corners, or wider than 60 degrees, or, among
-    points as far apart as those round them, wider than is usual there; and next to such a one, a triangle whose circle is
-    wider than the spacing at most of its corners. Where points stand ever closer, as in a stretched grid, no circle is far
-    wider than the spacing on its coarser side; where they stand anyhow, as stations do, circles are of any width.
-    """
-    from scipy.spatial import ConvexHull
-
-    hull = ConvexHull(points)
-    corners, beside = np.asarray(hull.simplices, np.int64), np.asarray(hull.neighbors)
-    # the plane of a face is as far from the centre as the cosine of its circle's radius; the far side holds no point
-    radius = np.arccos(np.clip(-hull.equations[:, 3], -1, 1))
-    spacing = _spacings(points, corners, beside, hull.equations[:, :3])
-    is_beyond = (radius > np.pi / 3) | (radius > _FAR_WIDER * spacing[corners].max(axis=1))
-    is_beyond |= _closes_hole(corners, radius, len(points))
-    is_wide = radius > _WIDER * np.median(spacing[corners], axis=1)
-    while (reached := is_wide & ~is_beyond & is_beyond[beside].any(axis=1)).any():
-        is_beyond |= reached
-    return _Triangles(corners, beside, radius, is_beyond, spacing)
-
-
-def _closes_hole(corners: NDArray[np.int64], radius: Array, count: int) -> NDArray[np.bool_]:
-    """Which triangles are wider than is usual at all of their corners, where what is usual changes little from point to point.
-
-    Usual at a point is the lower quartile of its triangles: of a point at a coast most may reach over the land.
-    """
-    from scipy.sparse import csr_array, eye_array
-
-    usual = _quantiles(corners.ravel(), np.repeat(radius, 3), count, 0.25)
-    here, there = corners[:, [0, 1, 2]].ravel(), corners[:, [1, 2, 0]].ravel()
-    beside = csr_array((np.ones(here.size), (here, there)), shape=(count, count))
-    beside = beside + beside.T + eye_array(count)
-    around = (beside @ beside).tocoo()
-    low, high = (_quantiles(around.coords[0], usual[around.coords[1]], count, share) for share in (0.1, 0.9))
-    is_even = (high < _EVEN * low)[corners].all(axis=1)
-    return np.asarray(is_even & (radius > _EVEN_WIDER * usual[corners].max(axis=1)))
-
-
-def _quantiles(owners: NDArray[Any], values: Array, count: int, share: float) -> Array:
-    """The quantile of the values of each owner, `(count,)`; infinite for one without any."""
-    order, sizes = np.lexsort((values, owners)), np.bincount(owners, minlength=count)
-    places = np.cumsum(sizes) - sizes + np.minimum((share * sizes).astype(np.int64), np.maximum(sizes - 1, 0))
-    return np.where(sizes > 0, values[order][np.minimum(places, values.size - 1)], np.inf)
-
-
-def _spacings(points: Array, corners: NDArray[np.int64], beside: NDArray[np.int64], centres: Array) -> Array:
-    """How far the nearer neighbours of each point stand, those whose cells have a side in common with its own.
-
-    It is the third one's distance at least: along the rows of a grid near a pole two neighbours stand close.
-    """
-    here, there = np.repeat(np.arange(len(corners)), 3), beside.ravel()
-    # the side between two triangles lies opposite to the corner that the neighbour is numbered by
-    ends = corners[:, [[1, 2], [2, 0], [0, 1]]].reshape(-1, 2)
-    lengths = np.linalg.norm(points[ends[:, 0]] - points[ends[:, 1]], axis=1)
-    # cells that meet at a corner alone, as those of a square do, are no neighbours
-    is_side = np.linalg.norm(centres[here] - centres[there], axis=1) > 1e-4 * lengths
-    owners, values = ends[is_side].T.ravel(), np.tile(lengths[is_side], 2)
-    order = np.lexsort((values, owners))
-    counts = np.bincount(owners, minlength=len(points))
-    firsts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    # every side is met from both triangles
-    chosen = np.minimum(np.maximum((counts - 1) * _NEARER, 4).astype(np.int64), counts - 1)
-    spacing, has_any = np.full(len(points), np.inf), counts > 0
-    spacing[has_any] = values[order][(firsts + chosen)[has_any]]
-    return spacing
-
-
-def _guards(points: Array) -> Array:
+def _guards(triangles: Triangulation) -> Array:
     """Points beyond a region's sides: what stands beside a point of a side, mirrored at it, where nothing is."""
     from scipy.spatial import cKDTree
 
-    corners, _, _, is_beyond, _ = _triangles(points)
+    points, corners, is_beyond = triangles.points, triangles.corners, triangles.is_beyond
     if not is_beyond.any():
         return np.zeros((0, 3))
     of_side = np.zeros(len(points), dtype=bool)
@@ -248,13 +115,12 @@ def _guards(points: Array) -> Array:
     return np.concatenate([guards[is_kept], far])
 
 
-def _trimmed(cells: Array, points: Array) -> Array:
+def _trimmed(cells: Array, triangles: Triangulation) -> Array:
     """The cells, those at ragged sides cut to an octagon that reaches as far as neighbours stand."""
-    corners, _, _, is_beyond, spacing = _triangles(points)
-    reach = _REACH * spacing
+    points, reach = triangles.points, _REACH * triangles.spacing
     is_wide = np.linalg.norm(cells - points[:, None], axis=2).max(1) > 1.5 * reach
     is_beside = np.zeros(len(points), dtype=bool)
-    is_beside[corners[is_beyond]] = True
+    is_beside[triangles.corners[triangles.is_beyond]] = True
     wide = np.flatnonzero(is_wide & is_beside)
     if not wide.size:
         return cells

@@ -1,8 +1,8 @@
 """Regridding: fields of one grid at the cells of another, as products with sparse weights.
 
     linear   bilinear in the source's rows and columns (its latitudes and longitudes, or its x and y);
-             of reduced rows within and between them; of other points between the corners of the triangle
-             round a place
+             of reduced rows within and between them; of other points, and of cells that are rows and columns of
+             no map that is told, between the corners of the triangle round a place
     nearest  the closest cell
     mean     the mean of the source cells within each target cell, weighted by the areas that they share (conservative)
 
@@ -30,19 +30,16 @@ from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.grid import EARTH_RADIUS, Grid
 from py4cast.kept_weights import kept_weights
 from py4cast.overlap import overlap_areas
-from py4cast.polygons import NoCells
 from py4cast.projection import forward
+from py4cast.triangulation import NoCells, Triangulation
 
 __all__ = ["Method", "Regridder", "are_permuted"]
 
 Method = Literal["linear", "nearest", "mean"]
 Array = NDArray[np.float64]
-_NUM_TRIANGLES = 16  # whose middles are nearest, among which the one around a place is
-_CHUNK = 100_000  # places at once
 _GLOBE = 1e-3  # of the globe's area, within which a grid covers it
 _TURNS = 500
 _EDGE = 0.5001  # cells beyond the last centre that still belong to a grid
-_FLAT = 1e-9  # distance from the centre up to which a face of the hull holds it
 
 
 def _sparse(values: Array, rows: NDArray[Any], columns: NDArray[Any], shape: tuple[int, int]) -> Any:
@@ -111,6 +108,12 @@ def _balanced(areas: Any, of_rows: Array, of_columns: Array) -> Any:
     return matrix
 
 
+def _has_axes(grid: Grid) -> bool:
+    """Whether rows and columns of a rectangle have coordinates of their own, on the globe or on a map."""
+    is_map = grid.x is not None and grid.y is not None and grid.projection.get("grid_mapping_name") != "unknown"
+    return is_map or not grid.is_projected
+
+
 def are_permuted(first: Grid, second: Grid) -> bool:
     """Whether both are the same points, to 1e-4 degrees, in any order."""
     from scipy.spatial import KDTree
@@ -128,26 +131,6 @@ def are_reordered(first: Grid, second: Grid) -> bool:
         return False
     lat, lon = ([np.sort(values) for values in pair] for pair in zip(*((g.latitude, np.round(g.longitude % 360, 5) % 360) for g in grids), strict=True))  # fmt: skip
     return all(bool(np.abs(a - b).max() <= 1e-4) for a, b in (lat, lon))
-
-
-def _walked(
-    triangles: NDArray[np.int64], shares: Array, wanted: Array, inverse: Array, neighbours: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], Array]:
-    """From triangles that do not hold their places, over the side that a place is most beyond, to those that do.
-
-    Beside small triangles a large or a thin one holds places whose nearest middles are all of others. Beyond the side of a
-    region, which is -1 among the neighbours, they stay where they are.
-    """
-    triangles, shares = triangles.copy(), shares.copy()
-    for _ in range(len(neighbours)):
-        outside = np.flatnonzero(shares.min(1) < -1e-9)
-        ahead = neighbours[triangles[outside], shares[outside].argmin(1)]
-        outside, ahead = outside[ahead >= 0], ahead[ahead >= 0]
-        if not outside.size:
-            break
-        triangles[outside] = ahead
-        shares[outside] = np.einsum("nij,nj->ni", inverse[triangles[outside]], wanted[outside])
-    return triangles, shares
 
 
 class Regridder:
@@ -175,7 +158,7 @@ class Regridder:
         self._cells: Any = None
         if method == "mean" and not (source.is_projected or target.is_projected):
             self.covered = self._mean()
-        elif method == "mean" or not source.is_rectangular:
+        elif method == "mean" or not (source.is_rectangular and _has_axes(source)):
             self._cells, self.covered = kept_weights(source, target, method, self._made)
         elif source.is_projected or target.is_projected:
             self.covered = self._by_cell()
@@ -233,11 +216,10 @@ class Regridder:
         lat, lon = target.latitude_2d().ravel(), target.longitude_2d().ravel()
         if not source.is_projected:
             rows, columns = _fraction(source.latitude, lat), self._longitudes(lon)
-        elif source.x is not None and source.y is not None and source.projection.get("grid_mapping_name") != "unknown":
+        else:
+            assert source.x is not None and source.y is not None, "as the caller asked"
             x, y = forward(source.projection, lat, lon)
             rows, columns = _fraction(source.y, np.asarray(y)), _fraction(source.x, np.asarray(x))
-        else:
-            return self._by_tree()
         inside = self._on_rows(rows, lat) & self._on_columns(columns)
         row_index, row_weights = _along(rows, source.shape[0], self.method)
         column_index, column_weights = _along(columns, source.shape[1], self.method)
@@ -253,14 +235,15 @@ class Regridder:
         """The closest cell, where nothing but the cells' positions is known of the source grid."""
         from scipy.spatial import KDTree
 
-        distance, index = KDTree(self.source.xyz().reshape(-1, 3)).query(self.target.xyz().reshape(-1, 3))
-        places = np.arange(index.size)
-        self._cells = _sparse(
-            np.ones(index.size), places, index, (index.size, self.source.shape[0] * self.source.shape[1])
-        )
-        # of points, the distance to the nearest one on the mean, which others are twice as far
-        limit = max(self.source.spacing()) / EARTH_RADIUS * (1.0 if self.source.is_rectangular else 2.0)
-        return np.asarray((distance <= limit).reshape(self.target.shape))
+        points, wanted = self.source.xyz().reshape(-1, 3), self.target.xyz().reshape(-1, 3)
+        distance, index = KDTree(points).query(wanted)
+        self._cells = _sparse(np.ones(index.size), np.arange(index.size), index, (index.size, len(points)))
+        try:
+            is_covered = Triangulation(points).covers(wanted)
+        except NoCells:
+            # a few places: others are about twice as far as the nearest one
+            is_covered = distance <= 2 * max(self.source.spacing()) / EARTH_RADIUS
+        return np.asarray(is_covered.reshape(self.target.shape))
 
     def _by_rows(self) -> NDArray[np.bool_]:
         """Linear along both rows of a reduced grid between which a place lies, and linear in latitude between these.
@@ -298,41 +281,14 @@ class Regridder:
 
     def _by_triangles(self) -> NDArray[np.bool_]:
         """Linear within the triangles between neighbouring points: the weights of the three corners, of sum 1."""
-        from scipy.spatial import ConvexHull, KDTree
-
-        points, wanted = self.source.xyz()[0], self.target.xyz().reshape(-1, 3)
-        # on a sphere the faces of the convex hull are the Delaunay triangles; those that close it below a region are none
-        hull = ConvexHull(points)
-        is_above = hull.equations[:, 3] < -_FLAT
-        if not is_above.any():
-            raise NoCells("all points on one circle")
-        number = np.append(np.where(is_above, np.cumsum(is_above) - 1, -1), -1)
-        corners, neighbours = np.asarray(hull.simplices)[is_above], number[hull.neighbors[is_above]]
-        middles = points[corners].mean(1)
-        middles /= np.linalg.norm(middles, axis=1, keepdims=True)
-        count = min(_NUM_TRIANGLES, len(corners))
-        near = np.asarray(KDTree(middles).query(wanted, k=np.arange(1, count + 1))[1])
-        inverse = np.linalg.inv(points[corners].transpose(0, 2, 1))
-        index, weights = np.empty((len(wanted), 3), dtype=np.int64), np.empty((len(wanted), 3))
-        for first in range(0, len(wanted), _CHUNK):
-            part = slice(first, first + _CHUNK)
-            # a direction as a sum of those of the corners: inside where none counts less than nothing
-            shares = np.einsum("nkij,nj->nki", inverse[near[part]], wanted[part])
-            best = shares.min(2).argmax(1)
-            rows = np.arange(best.size)
-            triangles, chosen = _walked(near[part][rows, best], shares[rows, best], wanted[part], inverse, neighbours)
-            chosen = np.maximum(chosen, 0.0)
-            index[part], weights[part] = corners[triangles], chosen / chosen.sum(1, keepdims=True)
+        points, wanted = self.source.xyz().reshape(-1, 3), self.target.xyz().reshape(-1, 3)
+        index, weights, is_covered = Triangulation(points).linear(wanted)
         places = np.broadcast_to(np.arange(len(wanted)), (3, len(wanted)))
         self._cells = _sparse(weights.T, places, index.T, (len(wanted), len(points)))
-        distance = KDTree(points).query(wanted)[0]
-        limit = 2 * self.source.spacing()[0] / EARTH_RADIUS
-        return np.asarray((distance <= limit).reshape(self.target.shape))
+        return np.asarray(is_covered.reshape(self.target.shape))
 
     def _made(self) -> tuple[Any, NDArray[np.bool_]]:
         """The weights of points, or of cells' overlaps, and which target cells are covered."""
-        from scipy.spatial import QhullError
-
         kinds = {
             "mean": self._overlaps,
             "nearest": self._by_tree,
@@ -340,7 +296,7 @@ class Regridder:
         }
         try:
             self.covered = kinds[self.method]()
-        except (NoCells, QhullError):
+        except NoCells:
             which = " or ".join(g.describe() for g in (self.source, self.target) if not g.is_rectangular)
             raise DataError(
                 f"regrid {self.method}: fewer than four points, or points on one circle, have no cells and no triangles"

@@ -37,6 +37,14 @@ def test_areas_on_a_conformal_projection_are_the_spacing_over_the_scale() -> Non
     assert np.all(lambert().area_weights() == 1)
 
 
+def test_cells_of_no_map_weigh_as_they_are_large() -> None:
+    """A curvilinear grid round the globe: its cells beside the pole are smaller."""
+    plain = Grid(np.arange(-87.5, 90, 5.0), np.arange(2.5, 360, 5.0))
+    for name in ("unknown", "rotated_latitude_longitude"):
+        grid = Grid(plain.latitude_2d(), plain.longitude_2d(), projection={"grid_mapping_name": name})
+        np.testing.assert_allclose(grid.area_weights()[1:-1], plain.area_weights()[1:-1], rtol=2e-3)
+
+
 @pytest.mark.parametrize("longitude", [np.linspace(-10, 20, 31), np.array([0.0, 1.0, 3.0, 3.5]), np.array([5.0])])
 @pytest.mark.parametrize("latitude", [np.linspace(-90, 90, 19), np.array([60.0, 58.0, 40.0]), np.array([10.0])])
 def test_spacing_is_the_mean_distance_of_neighbours(latitude: np.ndarray, longitude: np.ndarray) -> None:

@@ -11,8 +11,8 @@ PACKAGE = ROOT / "py4cast"
 
 # a module imports only from rows above its own; siblings of a row do not import each other
 ROWS = [
-    "door errors process version progress former text checksums polygons edges shipped",
-    "calibration html job settings registry atomic units projection given noise",
+    "door errors process version progress former text checksums triangulation edges shipped",
+    "calibration html job settings registry atomic units polygons projection given noise",
     "namedtensor remote",
     "constraint",
     "variables grid kept_arrays statistics timeline",

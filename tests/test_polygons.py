@@ -5,8 +5,9 @@ import pytest
 
 from py4cast.formats.reduced import octahedral
 from py4cast.grid import EARTH_RADIUS, Grid
-from py4cast.polygons import covers_sphere, polygon_areas, voronoi_cells
+from py4cast.polygons import polygon_areas, voronoi_cells
 from py4cast.stretched import stretched
+from py4cast.triangulation import covers_sphere
 
 
 def directions(count: int, seed: int = 0) -> np.ndarray:

@@ -4,7 +4,7 @@ import pytest
 from py4cast.errors import DataError, SettingsError
 from py4cast.formats.reduced import gaussian_rows, healpix, octahedral
 from py4cast.grid import EARTH_RADIUS, Grid
-from py4cast.regrid import Regridder
+from py4cast.regrid import Method, Regridder
 from py4cast.stretched import stretched
 
 
@@ -270,3 +270,60 @@ def test_points_of_a_region_are_linear_between_neighbours(number: int, box: tupl
     spacing = points.spacing()[0] / EARTH_RADIUS
     errors = np.abs(made - places.xyz()[0] @ np.array([0.3, -0.5, 0.8]))
     assert np.isfinite(errors).mean() > 0.9 and np.nanmax(errors) < 20 * spacing**2
+
+
+DENSE = Grid(np.arange(60, 39.9, -0.5), np.arange(-10, 20.1, 0.5))
+ROUND = {
+    "rows at the poles": Grid(np.arange(90, -91, -5.0), np.arange(0, 360, 5.0)),
+    "rows beside the poles": Grid(np.arange(87.5, -90, -5.0), np.arange(0, 360, 5.0)),
+}
+
+
+def direction(grid: Grid) -> np.ndarray:
+    """A field that is linear in space."""
+    return np.asarray(grid.xyz() @ np.array([0.3, -0.5, 0.8]), dtype=np.float32)
+
+
+@pytest.mark.parametrize("globe", ROUND.values(), ids=list(ROUND))
+@pytest.mark.parametrize(("method", "error"), [("nearest", 0.06), ("linear", 0.002), ("mean", 0.06)])
+def test_a_stretched_grid_covers_the_globe(globe: Grid, method: Method, error: float) -> None:
+    """Also where its points are far apart, and where a row of the globe is one place."""
+    grid = stretched([DENSE, globe], 200)[0]
+    target = Grid(np.arange(89, -90, -2.0), np.arange(0, 360, 2.0))
+    regridder = Regridder(grid, target, method)
+    assert regridder.covered.all()
+    assert np.abs(regridder(direction(grid)) - direction(target)).max() < error
+    back = Regridder(target, grid, method)
+    assert back.covered.all() and np.abs(back(direction(target)) - direction(grid)).max() < 0.06
+    if method == "mean":
+        for there, field in ((regridder, direction(grid)), (back, direction(target))):
+            sums = [
+                (np.float64(f) * g.cell_areas()).sum() for f, g in ((there(field), there.target), (field, there.source))
+            ]
+            assert sums[0] - sums[1] == pytest.approx(0, abs=4e-6 * np.pi * EARTH_RADIUS**2)
+
+
+@pytest.mark.parametrize("method", ["nearest", "linear"])
+def test_points_of_a_region_hear_no_others_beyond_its_sides(method: Method) -> None:
+    """Long flat triangles along a side have corners at its ends."""
+    rng = np.random.default_rng(0)
+    source = Grid.points(rng.uniform(40, 55, 2000), rng.uniform(-10, 15, 2000))
+    regridder = Regridder(source, Grid(np.linspace(56, 38, 40), np.linspace(-12, 18, 50)), method)
+    errors = np.abs(regridder(direction(source)) - direction(regridder.target))
+    assert np.nanmax(errors) < 0.015 and 0.6 < regridder.covered.mean() < 0.75
+
+
+def test_rows_and_columns_of_no_map_are_linear_as_well() -> None:
+    """An ocean model's curvilinear grid, whose places alone are known."""
+    plain = Grid(np.linspace(56, 38, 40), np.linspace(-12, 18, 50))
+    turned = 0.2 * np.sin(np.arange(40))[:, None] + np.zeros(50)
+    source = Grid(plain.latitude_2d(), plain.longitude_2d() + turned, projection={"grid_mapping_name": "unknown"})
+    target = Grid(np.linspace(55, 39, 33), np.linspace(-11, 17, 41))
+    nearest, linear = (Regridder(source, target, m) for m in ("nearest", "linear"))
+    assert nearest.covered.all() and linear.covered.all()
+    errors = [np.abs(r(direction(source)) - direction(target)).max() for r in (nearest, linear)]
+    assert errors[0] > 0.003 and errors[1] < 1e-4
+    wide = Grid(np.linspace(66, 28, 39), np.linspace(-22, 28, 51))
+    for method in ("nearest", "linear"):
+        covered = Regridder(source, wide, method).covered  # type: ignore[arg-type]
+        assert abs(covered.mean() - Regridder(plain, wide, "nearest").covered.mean()) < 0.03
