@@ -57,7 +57,7 @@ class _Stop(BaseException):
 
 @contextlib.contextmanager
 def stopped_at_once(last: Path) -> Iterator[Callable[[], None]]:
-    """Within, SIGTERM and SIGUSR1 end the work at once, tidily; while batches are trained `Preemption` answers them.
+    """Within, SIGTERM, SIGINT and SIGUSR1 end the work at once, tidily; while batches are trained `Preemption` answers them.
 
     It gives what takes the signals over again, where Lightning has set its own answer, which asks all ranks for an answer.
 
@@ -75,7 +75,7 @@ def stopped_at_once(last: Path) -> Iterator[Callable[[], None]]:
         received.append(number)
         raise _Stop
 
-    numbers = (signal.SIGTERM, signal.SIGUSR1)
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
     def take() -> None:
         for number in numbers:
@@ -152,7 +152,6 @@ class CheckpointKeeper(Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Notes that all of a checkpoint was taken over."""
         self.has_begun = True
-        _begin_next_epoch(trainer)
 
     def save_last(self, trainer: pl.Trainer) -> None:
         """Saves the state of this moment."""
@@ -327,6 +326,12 @@ class LastEpoch(Callback):
     def __init__(self, max_steps: int | None) -> None:
         self._max_steps = max_steps
         self._loops_within: dict[str, Any] | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """What goes on goes on behind its last epoch, before other callbacks ask for its number; what was stopped early stays so."""
+        _begin_next_epoch(trainer)
+        if any(stopping.wait_count >= stopping.patience for stopping in trainer.early_stopping_callbacks):
+            trainer.should_stop = True
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Asks for a validation at the end of the last epoch."""

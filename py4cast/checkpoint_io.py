@@ -8,7 +8,7 @@ from pytorch_lightning.plugins.io import CheckpointIO
 
 from py4cast import checksums
 from py4cast.atomic import atomic_path, check_space
-from py4cast.errors import DataError
+from py4cast.errors import DataError, first_line
 
 __all__ = ["AtomicCheckpointIO"]
 
@@ -39,14 +39,16 @@ class AtomicCheckpointIO(CheckpointIO):
             raise DataError(f"{path}: no such checkpoint") from None
         except Exception as error:
             raise DataError(
-                f"{path}: damaged, or no checkpoint of py4cast: {[*str(error).splitlines(), ''][0]}"
+                f"{path}: damaged, cut off or no checkpoint of py4cast ({first_line(error)}); remove it to go on from best.ckpt beside it"
             ) from None
         if not isinstance(checkpoint, dict):
             raise DataError(f"{path}: no checkpoint of py4cast: it holds a {type(checkpoint).__name__}")
         changed = checksums.changed_parts(checkpoint)
         if changed:
             more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-            raise DataError(f"{path}: damaged (checksum): {', '.join(changed[:3])}{more}; use an older checkpoint")
+            raise DataError(
+                f"{path}: damaged (checksum): {', '.join(changed[:3])}{more}; remove it to go on from best.ckpt beside it"
+            )
         checkpoint.pop(checksums.KEY, None)
         return checkpoint
 

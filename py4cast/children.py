@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from py4cast.heartbeat import RankLost, hint_of, kill_children
+from py4cast.heartbeat import RankLost, hint_of
+from py4cast.meeting import kill_children
 
 __all__ = ["ChildWatch", "watched_children"]
 

@@ -7,7 +7,6 @@ aloud in the store that brought the ranks together, and listens to the others; a
 import contextlib
 import datetime
 import os
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -16,9 +15,10 @@ from pathlib import Path
 import torch
 
 from py4cast.errors import Py4castError
+from py4cast.meeting import Meeting, kill_children
 from py4cast.ranks import is_shared
 
-__all__ = ["Heartbeat", "RankLost", "hint_of", "kill_children", "lost_ranks"]
+__all__ = ["Heartbeat", "RankLost", "hint_of", "lost_ranks"]
 
 _BEAT_S = 2.0
 # what a rank says last: that it has ended, or that it was asked to stop where no other rank learns of it
@@ -42,6 +42,7 @@ class Heartbeat:
     def __init__(self, last: Path, silent_s: float) -> None:
         self._last, self._silent_s = last, silent_s
         self._stopped = threading.Event()
+        self.meeting = Meeting(silent_s)
         self._rank = self._world = 0
         self._heard: dict[int, tuple[bytes, float]] = {}
         self._beating: threading.Thread | None = None
@@ -51,6 +52,7 @@ class Heartbeat:
 
     def start(self) -> None:
         """Begins to beat and to listen."""
+        self.meeting.end()
         if not is_shared() or "MASTER_ADDR" not in os.environ:
             return
         self._rank, self._world = torch.distributed.get_rank(), torch.distributed.get_world_size()
@@ -135,26 +137,25 @@ class Heartbeat:
         os._exit(status)
 
 
-def kill_children() -> None:
-    """Ends the ranks that this process started: one that is stopped hears no other signal."""
-    for children in Path("/proc/self/task").glob("*/children"):
-        with contextlib.suppress(OSError, ValueError):
-            for child in children.read_text().split():
-                os.kill(int(child), signal.SIGKILL)
-
-
 def hint_of(last: Path) -> str:
     """How a run goes on from its state."""
     return f"the state is in {last}; go on with --resume" if last.exists() else "nothing was saved yet; start it again"
 
 
 @contextlib.contextmanager
-def lost_ranks(heartbeat: Heartbeat, last: Path) -> Iterator[None]:
+def lost_ranks(heartbeat: Heartbeat, last: Path, num_ranks: int = 1) -> Iterator[None]:
     """Within, what torch says of a connection that another rank has closed becomes one line that names the rank.
+
+    Args:
+        heartbeat: of this rank.
+        last: where the state lies, if there is one.
+        num_ranks: that have yet to meet.
 
     Raises:
         RankLost: names the rank, and how the run goes on.
     """
+    if num_ranks > 1:
+        heartbeat.meeting.begin()
     try:
         yield
     except RuntimeError as error:
@@ -175,4 +176,5 @@ def lost_ranks(heartbeat: Heartbeat, last: Path) -> Iterator[None]:
         heartbeat.stop(_STOPPED)
         raise
     finally:
+        heartbeat.meeting.end()
         heartbeat.stop()

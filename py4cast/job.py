@@ -122,6 +122,11 @@ class Job:
     def _torchrun(cls, env: Mapping[str, str]) -> "Job | None":
         rank, world, local = (_number(env, name) for name in ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"))
         if rank is None or world is None or local is None:
+            if rank or (rank is not None and (world or 1) > 1):
+                raise SettingsError(
+                    f"RANK={rank} is set and not all of WORLD_SIZE and LOCAL_WORLD_SIZE: half a launcher; start by torchrun or srun, or "
+                    "unset RANK"
+                )
             return None
         groups = _number(env, "GROUP_WORLD_SIZE")
         if not local or world % local or (groups is not None and groups * local != world):
@@ -136,7 +141,20 @@ class Job:
     def _slurm(cls, env: Mapping[str, str]) -> "Job | None":
         rank, tasks = _number(env, "SLURM_PROCID"), _number(env, "SLURM_NTASKS")
         # in a shell of an allocation the tasks are only allowed, and not started
-        if rank is None or env.get("SLURM_JOB_NAME") in ("bash", "interactive"):
+        if (rank is None and tasks is None) or env.get("SLURM_JOB_NAME") in ("bash", "interactive"):
+            return None
+        if (tasks or 1) > 1:
+            # in a batch script rank and tasks are set as well, and no step
+            if rank is None or "SLURM_STEP_ID" not in env:
+                raise SettingsError(
+                    f"SLURM allows {tasks} tasks and srun has not started this one: it would wait for the others for ever; write srun before "
+                    "py4cast, or ask for --ntasks=1"
+                )
+            if "SLURM_NTASKS_PER_NODE" not in env:
+                raise SettingsError(
+                    f"SLURM started {tasks} tasks by --ntasks alone; expected --ntasks-per-node with --nodes"
+                )
+        if rank is None:
             return None
         nodes, per_node = _number(env, "SLURM_NNODES") or 1, _number(env, "SLURM_NTASKS_PER_NODE")
         world = tasks if tasks is not None else (per_node or 1) * nodes
@@ -156,17 +174,28 @@ class Job:
                 f"--num_nodes {nodes}: nothing has started processes on the other nodes; start this command by torchrun on each of them "
                 f"(--nnodes {nodes}) or by srun, or set MASTER_ADDR, MASTER_PORT and NODE_RANK on each"
             )
+        if local and "MASTER_ADDR" not in env:
+            raise SettingsError(
+                f"LOCAL_RANK={local} is set and no MASTER_ADDR: half a launcher; start by torchrun or srun, or unset LOCAL_RANK"
+            )
         devices = asked.devices or 0
+        if local and devices and local >= devices:
+            raise SettingsError(f"LOCAL_RANK={local} of --devices {devices}: no such rank; unset LOCAL_RANK")
         world = devices * nodes
         rank = (node or 0) * devices + (local or 0)
         return cls("none" if local is None else "lightning", rank, world, nodes)
 
     def check(self, world_size: int, num_nodes: int) -> None:
-        """Refuses a trainer of another size, whose ranks would train by themselves; SettingsError."""
+        """Refuses a trainer of another size, whose ranks would train by themselves, or of another rank; SettingsError."""
         if self.world_size and (world_size, num_nodes) != (self.world_size, self.num_nodes):
             raise SettingsError(
                 f"{self.launcher} started {self.world_size} processes on {self.num_nodes} nodes, the trainer would join {world_size} on "
                 f"{num_nodes}: every process would train alone"
+            )
+        if world_size <= self.rank:
+            raise SettingsError(
+                f"this process is rank {self.rank} by its environment (RANK, SLURM_PROCID, LOCAL_RANK) and the trainer has {world_size} "
+                "rank(s); unset them, or start by torchrun or srun"
             )
 
     @staticmethod

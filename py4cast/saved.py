@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,12 +48,19 @@ _FURTHER = ("calibration", "format", "forces_border", "further_inputs", "noise",
 
 def write_saved(path: str | os.PathLike[str], header: Mapping[str, Any], tensors: Mapping[str, "Tensor"]) -> None:
     """Writes tensors and header, whole or not at all."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     whole = {**header, "sha256": _digest(tensors)}
     whole["header_sha256"] = _header_digest(whole)
     with atomic_path(path) as temporary:
-        save_file(dict(tensors), temporary, metadata={KEY: json.dumps(whole, allow_nan=False)})
+        try:
+            save_file(dict(tensors), temporary, metadata={KEY: json.dumps(whole, allow_nan=False)})
+        except SafetensorError as error:
+            # it names the number of an error of the system
+            if (number := re.search(r"os error (\d+)", str(error))) is None:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
 
 
 def read_saved(path: Path) -> tuple[dict[str, Any], dict[str, "Tensor"]]:

@@ -156,7 +156,7 @@ class _Evil:
 def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CANARY", str(tmp_path / "canary"))
     torch.save({"state_dict": _Evil()}, tmp_path / "evil.ckpt")
-    with pytest.raises(DataError, match=r"evil\.ckpt: damaged, or no checkpoint of py4cast"):
+    with pytest.raises(DataError, match=r"evil\.ckpt: damaged, cut off or no checkpoint of py4cast"):
         AtomicCheckpointIO().load_checkpoint(tmp_path / "evil.ckpt")
     with pytest.raises(DataError, match=r"evil\.ckpt"):
         train(tiny(epochs=1), run_name="r", weights=tmp_path / "evil.ckpt")
@@ -231,22 +231,74 @@ def test_stopped_in_a_validation_it_goes_on_exactly(monkeypatch: pytest.MonkeyPa
         assert resumed["callbacks"] == whole["callbacks"], "the validation was made anew"
 
 
-@pytest.mark.parametrize("place", ["test_step", "on_test_epoch_end"])
-def test_stopped_in_the_test_it_goes_on(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+def test_what_was_stopped_early_stays_stopped() -> None:
+    """A run that is resumed to be tested, or by a job that is started again, gains no epochs that it would not have had."""
+    document = {"train": {"epochs": 9, "no_log": True, "num_pred_steps_val_test": 2, "plots": [], "early_stopping": 1}}
+    config = build_config(document, [*TINY, "optim.lr=3.0"])
+    folder = train(config, run_name="early")
+    before, logged = last(folder), epochs_of(folder)
+    assert before["py4cast"]["batches_done"] < 9 * 7, "it was stopped early"
+    again = last(train(config, run_name="early", resume=True))
+    assert again["py4cast"] == before["py4cast"] and same_weights(again, before) and epochs_of(folder) == logged
+
+
+def test_killed_between_the_rows_of_an_epoch_and_its_state_no_row_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tiny()
+    logged = epochs_of(train(config, run_name="whole"))
+    end_of_epoch = CheckpointKeeper.on_train_epoch_end
+
+    def killed(self, trainer, module, before: bool):
+        if not before:
+            end_of_epoch(self, trainer, module)
+        raise SystemExit(9)
+
+    for before in (True, False):
+        with monkeypatch.context() as patch, pytest.raises(SystemExit):
+            patch.setattr(CheckpointKeeper, "on_train_epoch_end", lambda *words, b=before: killed(*words, b))
+            train(config, run_name=f"killed{before}")
+        folder = run_folder(config, "default", f"killed{before}")
+        is_begun = (folder / "checkpoints" / "last.ckpt").exists()
+        if is_begun:
+            train(config, run_name=f"killed{before}", resume=True)
+            assert epochs_of(folder) == logged, before
+    assert is_begun
+
+
+def test_a_run_whose_last_state_is_gone_goes_on_from_its_best(caplog: pytest.LogCaptureFixture) -> None:
+    config = tiny()
+    folder = train(config, run_name="lost")
+    path = folder / "checkpoints" / "last.ckpt"
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(
+        DataError, match=r"last\.ckpt: damaged, cut off .*; remove it to go on from best\.ckpt beside it"
+    ):
+        train(config, run_name="lost", resume=True)
+    path.unlink()
+    train(config, run_name="lost", resume=True)
+    assert "last.ckpt is not there: the run goes on from best.ckpt" in caplog.text
+    assert last(folder)["py4cast"]["batches_done"] == 21
+
+
+@pytest.mark.parametrize(
+    ("place", "number"),
+    [("test_step", signal.SIGTERM), ("on_test_epoch_end", signal.SIGTERM), ("test_step", signal.SIGINT)],
+)
+def test_stopped_in_the_test_it_goes_on(monkeypatch: pytest.MonkeyPatch, place: str, number: signal.Signals) -> None:
     config = tiny()
     whole = train(config, run_name="whole")
     original = getattr(AutoRegressiveLightning, place)
 
     def signalled(self, *words):
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
         return original(self, *words)
 
     monkeypatch.setattr(AutoRegressiveLightning, place, signalled)
     with pytest.raises(
-        Preempted, match=r"stopped by SIGTERM outside of training: the state is in .*last\.ckpt"
+        Preempted, match=rf"stopped by {number.name} outside of training: the state is in .*last\.ckpt"
     ) as caught:
         train(config, run_name="stopped")
     assert caught.value.status == 143 and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     monkeypatch.setattr(AutoRegressiveLightning, place, original)
     folder = train(config, run_name="stopped", resume=True)
     scores = [json.loads((f / "scores.json").read_text()) for f in (folder, whole)]

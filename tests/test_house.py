@@ -32,7 +32,7 @@ ROWS = [
     "strategies",
     "forecaster",
     "steppers",
-    "observers optim averaging ranks rollout_length",
+    "observers optim averaging ranks rollout_length meeting",
     "alike checkpoint_io epoch heartbeat meter seeding shards",
     "children cost diagnosis guards splitting",
     "profiling",

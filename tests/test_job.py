@@ -4,7 +4,13 @@ from py4cast.errors import SettingsError
 from py4cast.job import Job, Placement
 
 TORCHRUN = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "GROUP_WORLD_SIZE": "2", "LOCAL_RANK": "1"}
-SLURM = {"SLURM_PROCID": "1", "SLURM_NTASKS": "4", "SLURM_NNODES": "2", "SLURM_NTASKS_PER_NODE": "2"}
+SLURM = {
+    "SLURM_STEP_ID": "0",
+    "SLURM_PROCID": "1",
+    "SLURM_NTASKS": "4",
+    "SLURM_NNODES": "2",
+    "SLURM_NTASKS_PER_NODE": "2",
+}
 
 
 @pytest.mark.parametrize(
@@ -14,11 +20,12 @@ SLURM = {"SLURM_PROCID": "1", "SLURM_NTASKS": "4", "SLURM_NNODES": "2", "SLURM_N
         (TORCHRUN, {"devices": 2, "num_nodes": 2}, Job("torchrun", 3, 4, 2)),
         ({**TORCHRUN, "LOCAL_WORLD_SIZE": "1", "GROUP_WORLD_SIZE": "4"}, {}, Job("torchrun", 3, 4, 4)),
         (SLURM, {}, Job("slurm", 1, 4, 2)),
-        ({k: v for k, v in SLURM.items() if k != "SLURM_NTASKS_PER_NODE"}, {}, Job("slurm", 1, 4, 2)),
+        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "1"}, {}, Job("slurm", 0, 1, 1)),
         ({**SLURM, "SLURM_JOB_NAME": "bash"}, {}, Job("none", 0, 0, 1)),
         ({}, {}, Job("none", 0, 0, 1)),
         ({}, {"devices": 2}, Job("none", 0, 2, 1)),
-        ({"LOCAL_RANK": "1"}, {"devices": 2}, Job("lightning", 1, 2, 1)),
+        ({"LOCAL_RANK": "1", "MASTER_ADDR": "a"}, {"devices": 2}, Job("lightning", 1, 2, 1)),
+        ({"RANK": "0", "WORLD_SIZE": "1"}, {}, Job("none", 0, 0, 1)),
         (
             {"LOCAL_RANK": "1", "NODE_RANK": "1", "MASTER_ADDR": "a"},
             {"devices": 2, "num_nodes": 2},
@@ -35,6 +42,7 @@ SLURM = {"SLURM_PROCID": "1", "SLURM_NTASKS": "4", "SLURM_NNODES": "2", "SLURM_N
         "none",
         "devices",
         "child",
+        "one_of_one",
         "child_of_two",
     ],
 )
@@ -56,9 +64,38 @@ def test_every_launcher_is_understood(environment: dict, placement: dict, expect
         ),
         ({**SLURM, "SLURM_NTASKS": "3"}, {}, "SLURM started 3 tasks on 2 nodes; expected as many on every node"),
         (SLURM, {"devices": 1}, "--devices 1: slurm started 4 processes"),
+        ({"LOCAL_RANK": "1"}, {}, "LOCAL_RANK=1 is set and no MASTER_ADDR: half a launcher"),
+        ({"LOCAL_RANK": "2", "MASTER_ADDR": "a"}, {"devices": 2}, "LOCAL_RANK=2 of --devices 2: no such rank"),
+        ({"RANK": "1"}, {}, "RANK=1 is set and not all of WORLD_SIZE and LOCAL_WORLD_SIZE"),
+        ({"RANK": "0", "WORLD_SIZE": "2"}, {}, "RANK=0 is set and not all of"),
+        (
+            {k: v for k, v in SLURM.items() if k != "SLURM_STEP_ID"},
+            {},
+            "SLURM allows 4 tasks and srun has not started this one",
+        ),
+        ({"SLURM_NTASKS": "4"}, {}, "SLURM allows 4 tasks and srun has not started this one"),
+        (
+            {k: v for k, v in SLURM.items() if k != "SLURM_NTASKS_PER_NODE"},
+            {},
+            "SLURM started 4 tasks by --ntasks alone",
+        ),
         ({}, {"num_nodes": 2}, "--num_nodes 2: nothing has started processes on the other nodes"),
     ],
-    ids=["devices", "nodes", "uneven", "uneven_slurm", "slurm_devices", "alone"],
+    ids=[
+        "devices",
+        "nodes",
+        "uneven",
+        "uneven_slurm",
+        "slurm_devices",
+        "local_rank",
+        "no_such_rank",
+        "rank",
+        "first_of_two",
+        "no_srun",
+        "no_step",
+        "bare",
+        "alone",
+    ],
 )
 def test_what_was_not_started_is_refused(environment: dict, placement: dict, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
@@ -74,6 +111,9 @@ def test_a_trainer_of_another_size_is_refused() -> None:
     ):
         job.check(1, 1)
     Job.of(environment={}).check(1, 1)
+    alone = Job.of(environment={"LOCAL_RANK": "1", "MASTER_ADDR": "a"})
+    with pytest.raises(SettingsError, match="rank 1 by its environment .* the trainer has 1 rank"):
+        alone.check(1, 1)
 
 
 def test_a_checkpoint_says_what_wrote_it() -> None:

@@ -2,6 +2,8 @@ import copy
 import json
 import os
 import random
+import resource
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +16,10 @@ from safetensors.torch import load_file, save, save_file
 
 from py4cast.errors import DataError, SettingsError
 from py4cast.forecaster import Forecaster
-from py4cast.saved import _digest, _header_digest, file_of, read_info
+from py4cast.saved import _digest, _header_digest, file_of, read_info, write_saved
 from py4cast.steppers import open_stepper
 from py4cast.testing import make_batch, make_info
+from tests.command import start
 
 GOLDEN = Path(__file__).parent / "golden"
 INFO = make_info((6, 7))
@@ -119,6 +122,20 @@ def test_damaged_files_are_refused_by_name(small: Path, tmp_path: Path) -> None:
         found[outcome(path, signed(header, others))] += 1
     assert sum(found.values()) == 100 * COUNT and set(found) <= {"DataError", "SettingsError", "loaded"}
     assert found["loaded"] < 5 * COUNT, "odd names and bounds that change nothing"
+
+
+def _write_on_a_full_disk(path: str) -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+    write_saved(path, {}, {"w": torch.ones(10**6)})
+
+
+def test_a_full_disk_is_told_and_keeps_the_file_before(tmp_path: Path) -> None:
+    path = tmp_path / "f.safetensors"
+    path.write_bytes(b"before")
+    start(_write_on_a_full_disk, str(path), out=tmp_path / "out", err=tmp_path / "err").join(120)
+    assert "SpaceError: disk full while writing" in (tmp_path / "err").read_text()
+    assert path.read_bytes() == b"before" and [p.name for p in tmp_path.glob(".*")] == []
 
 
 def test_a_network_that_its_weights_cannot_fill_is_not_built(small: Path, tmp_path: Path) -> None:

@@ -128,6 +128,8 @@ class TrainSettings(Settings):
             )
         if self.on_nan != "stop" and self.precision == "16-mixed":
             raise ValueError(f"on_nan {self.on_nan}: 16-mixed leaves out such steps by itself; expected stop")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed {self.seed}: expected 0 to {2**32 - 1}")
         if not 10 <= self.silent_s < float("inf"):
             raise ValueError(f"silent_s {self.silent_s:g}: expected at least 10 s")
         if self.num_threads < 0:

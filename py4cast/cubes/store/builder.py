@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,7 @@ class StoreBuilder:
         self._inputs, self._statics = [dict(i) for i in inputs], statics
         fixed = {k: v for k, v in self._recipe.items() if k not in _FREE}
         self._identity = digest({"recipe": fixed, "inputs": self._inputs})
+        self._inputs_digest = digest(self._inputs)
 
     @property
     def _journal(self) -> Path:
@@ -120,6 +122,10 @@ class StoreBuilder:
             raise SettingsError(
                 f"{self.folder}: holds an unfinished store made from other settings or files; give another store, or remove it"
             )
+        elif self._journal.exists() and any(e.get("inputs") != self._inputs_digest for e in self._entries_logged()):
+            # ranges and statics are those of the files, too
+            logger.warning("%s: its files have changed since it was begun; it is made anew", self.folder)
+            self._journal.unlink()
         if not self._journal.exists():
             for path in self.folder.iterdir():
                 if path.name not in ("lock", "recipe.json"):
@@ -167,18 +173,28 @@ class StoreBuilder:
             )
 
     def _finished_blocks(self) -> dict[int, dict[str, Any]]:
-        """Lines of the journal whose shards are there in full."""
-        done = {}
-        for line in self._journal.read_text().splitlines():
-            try:
-                entry = parse_json(line, "journal")
-            except SettingsError:
-                continue  # empty, or cut in two by a kill
+        """Lines of the journal whose shards are there in full, written from the files as they are or part of a finished store."""
+        done, held = {}, self._held()
+        for entry in self._entries_logged():
             block = int(entry["block"])
             is_told = "tables" in entry  # those of an older py4cast have no checksums and are written again
-            if is_told and block < self.layout.num_blocks and entry["count"] == len(self.layout.instants(block)):
+            is_of_files = entry.pop("inputs", None) == self._inputs_digest or entry.get("sha256") in held
+            has_all = block < self.layout.num_blocks and entry["count"] == len(self.layout.instants(block))
+            if is_told and is_of_files and has_all:
                 done[block] = entry
         return {b: e for b, e in done.items() if self._is_whole(b, e)}
+
+    def _entries_logged(self) -> Iterator[dict[str, Any]]:
+        """Whole lines of the journal."""
+        for line in self._journal.read_text().splitlines():
+            with suppress(SettingsError):  # empty, or cut in two by a kill
+                yield dict(parse_json(line, "journal"))
+
+    def _held(self) -> set[str]:
+        """Checksums of the blocks of a finished store, whose files are compared before it is appended to."""
+        if not (self.folder / MARKER).exists():
+            return set()
+        return {str(entry["sha256"]) for entry in PreparedStore(self.folder).manifest()["blocks"]}
 
     def _is_whole(self, block: int, entry: Mapping[str, Any]) -> bool:
         for variable, size in zip(self.layout.variables, entry["bytes"], strict=True):
@@ -230,7 +246,7 @@ class StoreBuilder:
     def _log(self, entry: Mapping[str, Any]) -> None:
         with self._journal.open("a") as stream:
             # the newline comes first, so that a line that a kill cut in two spoils no other
-            stream.write("\n" + json.dumps(entry) + "\n")
+            stream.write("\n" + json.dumps({**entry, "inputs": self._inputs_digest}) + "\n")
             stream.flush()
             os.fsync(stream.fileno())
 
@@ -262,7 +278,7 @@ class StoreBuilder:
             "missing": {name: _ranges(gaps) for name, gaps in missing.items() if gaps},
             "statics": list(self._statics),
             "num_inputs": len(self._inputs),
-            "inputs_digest": digest(self._inputs),
+            "inputs_digest": self._inputs_digest,
             "digest": contents,
             "identity": self._identity,
             "tables": {name: [entry["tables"][name] for entry in blocks] for name in TABLES},

@@ -131,11 +131,12 @@ class Cycle:
         """
         with lock(self._state.with_suffix(".lock")):
             done = self._done()
-            if self._is_made(done.get(str(start), {})):
+            record = done.get(str(start), {})
+            if self._is_made(record, start):
                 logger.info("cycle of %s: done already", start)
                 return []
             start_found = self._start(start)
-            if start_found != start and done.get(str(start), {}).get("init_time") == str(start_found):
+            if self._is_made(record, start_found):
                 raise DataError(
                     f"cycle of {start}: still no input but that of {start_found}, from which it was forecast already"
                 )
@@ -173,10 +174,11 @@ class Cycle:
         """What tells this forecast from another one of the same start."""
         return {"output": list(self.asked.output), "forecaster": self._digest, "num_steps": self.asked.num_steps}
 
-    def _is_made(self, record: dict[str, Any]) -> bool:
-        """Whether a record says that this forecast was made from its own start, and its files are still there."""
+    def _is_made(self, record: dict[str, Any], init_time: np.datetime64) -> bool:
+        """Whether a record says that this forecast was made from a start, and its files are still there."""
         is_same = all(record.get(key, value) == value for key, value in self._what().items())
-        return bool(record.get("is_fresh")) and is_same and all(Path(f).exists() for f in record.get("files", []))
+        is_of_start = record.get("init_time") == str(init_time)
+        return is_of_start and is_same and all(Path(f).exists() for f in record.get("files", []))
 
     def _start(self, start: np.datetime64) -> np.datetime64:
         """The start to forecast from: the one that is due, or one before whose input is there."""

@@ -1,6 +1,7 @@
 """The folder of a run: where it is, what it begins with, and that nothing is left of a run that was refused."""
 
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,6 +15,8 @@ from py4cast.settings import read_json, root_dir
 from py4cast.workflows.config import RunConfig
 
 __all__ = ["begin", "free_name", "last_checkpoint", "run_folder", "without_empty_folder"]
+
+logger = logging.getLogger(__name__)
 
 
 def run_folder(config: RunConfig, campaign: str, run_name: str) -> Path:
@@ -81,9 +84,14 @@ def _differing(before: Any, now: Any, place: str = "") -> list[str]:
 
 
 def last_checkpoint(folder: Path, resume: bool) -> Path | None:
-    """The checkpoint that a run goes on from, if there is one."""
-    last = folder / "checkpoints" / "last.ckpt"
-    return last if resume and last.exists() else None
+    """The checkpoint that a run goes on from, if there is one: the last, or the best where that is gone."""
+    if not resume:
+        return None
+    last, best = (folder / "checkpoints" / name for name in ("last.ckpt", "best.ckpt"))
+    if not last.exists() and best.exists():
+        logger.warning("%s is not there: the run goes on from %s", last, best.name)
+        return best
+    return last if last.exists() else None
 
 
 @contextmanager

@@ -203,7 +203,8 @@ def train(
             around = [*make_callbacks(t, folder, keeper, heartbeat, take_at_once), *callbacks]
             trainer = make_trainer(config, folder, around, loggers, job, placement.accelerator, placement.distributed)
             share_samples(module, placement, trainer)
-            with lost_ranks(heartbeat, keeper.last_path), watched_children(keeper.last_path), out_of_memory(t):
+            ranks = lost_ranks(heartbeat, keeper.last_path, trainer.world_size)
+            with ranks, watched_children(keeper.last_path), out_of_memory(t):
                 return _fit(config, folder, datasets, module, checkpoint, keeper, trainer)
 
 

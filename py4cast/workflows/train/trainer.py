@@ -71,10 +71,11 @@ def make_callbacks(
         *([] if t.ema is None else [WeightAverage(t.ema)]),
         Heart(heartbeat),
         *([Profile(folder / "profile")] if t.profile else []),
+        # before the state is saved: rows of an epoch that is done again are dropped, those that lack are lost
+        RunLog(folder / "metrics.csv"),
         keeper,
         _guard(t, keeper),
-        RunLog(folder / "metrics.csv"),
-        # after what writes down the epoch at whose end it leaves
+        # after what saves the epoch at whose end it leaves
         Preemption(keeper, take_at_once),
         TrainingProgress()
         if sys.stderr.isatty() and logging.getLogger("py4cast").level < logging.WARNING

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,6 +84,44 @@ def test_a_changed_file_gives_another_store(tmp_path: Path) -> None:
     write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields(seed=1)})
     second = prepare(settings)
     assert second.path != first.path and second.meta["digest"] != first.meta["digest"]
+
+
+def _stop_before_the_end(document: dict[str, Any], patch: pytest.MonkeyPatch) -> None:
+    def stop(self: builder.StoreBuilder) -> None:
+        raise KeyboardInterrupt
+
+    with patch.context() as within, pytest.raises(KeyboardInterrupt):
+        within.setattr(builder.StoreBuilder, "_finish", stop)
+        prepare(Gridded.settings_kls.from_dict(document))
+
+
+def test_files_that_change_before_a_store_is_finished_are_read_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Blocks of both deliveries would stand in one store, under the name of the second one."""
+    monkeypatch.setattr(layout, "_MAX_BLOCK", 5)
+    document = describe(tmp_path / "in", store=str(tmp_path / "s"), store_type="float32")
+    for offset in (0, -20):
+        write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields() + np.float32(offset)})
+        _stop_before_the_end(document, monkeypatch)
+    assert "its files have changed since it was begun; it is made anew" in caplog.text
+    caplog.clear()
+    store = prepare(Gridded.settings_kls.from_dict(document))
+    assert not caplog.text
+    out = np.empty((1, store.axis.size, *store.shape), dtype=np.float32)
+    store.read(["t"], 0, store.axis.size, out)
+    np.testing.assert_allclose(out[0], (wave_fields() - 20)[: store.axis.size], atol=1e-5)
+
+
+def test_ranges_of_other_files_are_refused_before_a_packed_store_is_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = describe(tmp_path / "in", store=str(tmp_path / "s"), store_type="uint16")
+    write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields()})
+    _stop_before_the_end(document, monkeypatch)
+    write_netcdf(tmp_path / "in" / "a.nc", {"t": wave_fields() - np.float32(20)})
+    with pytest.raises(SettingsError, match="an unfinished store made from other settings or files"):
+        prepare(Gridded.settings_kls.from_dict(document))
 
 
 def test_another_recipe_in_the_same_folder_is_refused(tmp_path: Path) -> None:

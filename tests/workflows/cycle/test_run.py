@@ -96,6 +96,8 @@ def test_a_missed_input_falls_back_and_says_so(tmp_path: Path, caplog: pytest.Lo
     assert values_of(file).shape[0] == 3, "a step more, so that it reaches as far"
     with pytest.raises(DataError, match="still no input but that of 2020-01-02T00"):
         cycle.run(made.TIMES[5])
+    file.unlink()
+    assert cycle.run(made.TIMES[5]) == [file] and file.exists(), "what is lost is made again"
     analysis(tmp_path / "an", 5)
     (file,) = cycle.run(made.TIMES[5])
     assert file.name == "fc_20200102T06.nc", "late input is used after all"

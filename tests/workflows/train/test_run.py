@@ -193,4 +193,4 @@ def test_an_epoch_is_written_down_before_a_run_leaves_at_its_end(tmp_path: Path)
     keeper, heartbeat = CheckpointKeeper(tmp_path), Heartbeat(tmp_path / "last.ckpt", 60.0)
     around = trainer.make_callbacks(tiny().train, tmp_path, keeper, heartbeat, lambda: None)
     kinds = [type(callback) for callback in around]
-    assert kinds.index(CheckpointKeeper) < kinds.index(RunLog) < kinds.index(Preemption)
+    assert kinds.index(RunLog) < kinds.index(CheckpointKeeper) < kinds.index(Preemption)
