@@ -91,7 +91,8 @@ ROOMS = {
     "formats": [
         "proj_library",
         "aec base cf_imposed cf_time grib_fields grib_headers grib_keys icechunk icon_grid reduced stations zarr_references zip",
-        "cf_axes cf_healpix cf_valid conventions grib_maps grib_packed grib_points numpy table_writer zarr_address",
+        "cf_axes",
+        "cf_healpix cf_places cf_valid conventions grib_maps grib_packed grib_points numpy table_writer zarr_address",
         "grib",
         "cf_dataset",
         "cf",
@@ -352,6 +353,7 @@ CONFINED = {
         "formats/cf_axes.py",
         "formats/cf_dataset.py",
         "formats/cf_healpix.py",
+        "formats/cf_places.py",
         "formats/cf_imposed.py",
         "formats/cf_valid.py",
         "formats/stations.py",

@@ -20,6 +20,7 @@ from py4cast.formats.base import ReaderABC, Record
 from py4cast.formats.cf_axes import is_latitude, is_longitude, kind_of, level_type
 from py4cast.formats.cf_dataset import plain
 from py4cast.formats.cf_imposed import is_imposed, taken_out
+from py4cast.formats.cf_places import mesh_problem
 from py4cast.formats.cf_time import TimeDescription
 from py4cast.formats.cf_valid import without_invalid
 from py4cast.formats.reduced import gaussian_of, healpix_of
@@ -92,7 +93,9 @@ class CfReader(ReaderABC):
             if spatial is not None and array.dtype.kind in "iufb":
                 records += self._records(str(name), array, spatial)
         if not records:
-            raise DataError(f"{self.path}: holds no variable on a latitude-longitude or projected grid")
+            raise DataError(
+                f"{self.path}: holds no variable on a latitude-longitude or projected grid{mesh_problem(self.data)}"
+            )
         return records
 
     def coordinate(self, dim: Hashable) -> xr.DataArray | None:
@@ -275,7 +278,7 @@ class CfReader(ReaderABC):
             return self._points(array, row)
         y, x = array.coords.get(row), array.coords.get(column)
         if y is not None and x is not None and is_latitude(y) and is_longitude(x):
-            return Grid(_degrees(y), _degrees(x))
+            return Grid(y.values.astype(np.float64), x.values.astype(np.float64))
         mapping = array.attrs.get("grid_mapping") or array.encoding.get("grid_mapping")
         projection: dict[str, Any] = {}
         if mapping and mapping in self.data:
@@ -287,7 +290,7 @@ class CfReader(ReaderABC):
             y, x = (_metres(y), _metres(x)) if is_map else (None, None)
         north, east = self._places(array, spatial)
         if north is not None and east is not None:
-            lat, lon = _degrees(north), _degrees(east)
+            lat, lon = north.values.astype(np.float64), east.values.astype(np.float64)
             self._check_places(array, lat, lon)
         elif not projection or x is None or y is None:
             raise DataError(
@@ -316,7 +319,7 @@ class CfReader(ReaderABC):
         """The points along one dimension, with the areas of their cells where the file has them."""
         north, east = self._places(array, (dim, dim))
         assert north is not None and east is not None, "it is no dimension of points otherwise"
-        lat, lon = _degrees(north), _degrees(east)
+        lat, lon = north.values.astype(np.float64), east.values.astype(np.float64)
         sizes = [
             v for v in self.data.variables.values() if v.dims == (dim,) and v.attrs.get("standard_name") == "cell_area"
         ]
@@ -370,12 +373,6 @@ def _plain(value: Any) -> Any:
     """A value of a coordinate as text or number."""
     item = value.item() if isinstance(value, np.generic) else value
     return item.decode(errors="replace") if isinstance(item, bytes) else item
-
-
-def _degrees(coordinate: xr.DataArray) -> NDArray[np.float64]:
-    """Latitudes or longitudes [degrees]; ICON has them in radians."""
-    values = np.asarray(coordinate.values, dtype=np.float64)
-    return np.rad2deg(values) if str(coordinate.attrs.get("units", "")).lower().startswith("rad") else values
 
 
 def _metres(coordinate: xr.DataArray) -> Any:

@@ -10,8 +10,36 @@ from py4cast.formats.cf_time import DURATIONS, is_reference
 
 __all__ = ["LEVEL_TYPES", "is_latitude", "is_longitude", "kind_of", "level_type", "pressure_factor", "time_kind"]
 
-_LATITUDE = ("latitude", "lat", "nav_lat", "xlat", "gphit", "lats", "latitudes", "clat")
-_LONGITUDE = ("longitude", "lon", "nav_lon", "xlong", "glamt", "lons", "longitudes", "clon")
+_LATITUDE = (
+    "latitude",
+    "lat",
+    "nav_lat",
+    "xlat",
+    "gphit",
+    "lats",
+    "latitudes",
+    "clat",
+    "vlat",
+    "elat",
+    "latcell",
+    "latvertex",
+    "latedge",
+)
+_LONGITUDE = (
+    "longitude",
+    "lon",
+    "nav_lon",
+    "xlong",
+    "glamt",
+    "lons",
+    "longitudes",
+    "clon",
+    "vlon",
+    "elon",
+    "loncell",
+    "lonvertex",
+    "lonedge",
+)
 _NORTH = ("degrees_north", "degree_north", "degrees_N", "degreesN", "degree_N", "degreeN")
 _EAST = ("degrees_east", "degree_east", "degrees_E", "degreesE", "degree_E", "degreeE")
 LEVEL_TYPES = {

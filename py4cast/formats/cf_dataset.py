@@ -12,8 +12,9 @@ import xarray as xr
 
 from py4cast.edges import num_repeated_columns
 from py4cast.errors import DataError
-from py4cast.formats.cf_axes import is_latitude, is_longitude, kind_of, pressure_factor, time_kind
+from py4cast.formats.cf_axes import is_longitude, kind_of, pressure_factor, time_kind
 from py4cast.formats.cf_healpix import with_healpix
+from py4cast.formats.cf_places import with_places
 from py4cast.formats.cf_time import (
     Instants,
     TimeDescription,
@@ -40,11 +41,11 @@ def plain(data: xr.Dataset, path: Path, described: TimeDescription | None) -> tu
         described: what its times mean, where it does not say so itself.
 
     Raises:
-        DataError: latitudes that change with time.
+        DataError: latitudes that change with time, or a mesh whose tables are wrong.
     """
     problems: dict[Hashable, str] = {}
     data = _with_times(data, described or TimeDescription(), problems)
-    data = _with_places(with_healpix(data, path), path)
+    data = with_places(with_healpix(data, path), path)
     data = _with_levels(data, problems)
     return _without_repeats(data, path), problems
 
@@ -103,22 +104,6 @@ def _nanoseconds(instants: Instants) -> Instants:
 
 def _span(array: xr.DataArray) -> str:
     return f"{np.min(array.values):g} to {np.max(array.values):g}" if array.size else "of no length"
-
-
-def _with_places(data: xr.Dataset, path: Path) -> xr.Dataset:
-    """Latitudes and longitudes as coordinates, `(y, x)` where they stand once per instant."""
-    for name in list(data.variables):
-        array = data[name]
-        if array.dtype.kind not in "iuf" or not (is_latitude(array) or is_longitude(array)):
-            continue
-        if array.ndim == 3:
-            first = array.isel({array.dims[0]: 0}, drop=True)
-            if float(np.abs(array.values - first.values[None]).max()) > 1e-4:
-                raise DataError(f"{path}: {name} changes along {array.dims[0]!r}: the grid moves; one grid is needed")
-            data = data.drop_vars([name]).assign_coords({name: (first.dims, first.values, array.attrs)})
-        elif array.ndim in (1, 2) and name not in data.coords:
-            data = data.set_coords(name)
-    return data
 
 
 def _with_levels(data: xr.Dataset, problems: dict[Hashable, str]) -> xr.Dataset:
