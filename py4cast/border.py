@@ -85,7 +85,8 @@ def _near_sides(grid: Grid, km: float) -> NDArray[np.bool_]:
     if not 0 < km < 20_000:
         raise SettingsError(f"border_km {km:g}: expected more than 0, less than 20000")
     vectors = grid.xyz().reshape(-1, 3)
-    is_round = covers_sphere(vectors) if not grid.is_rectangular else grid.periodicity[1] and not any(grid.is_open)
+    has_rows = grid.is_rectangular and (grid.is_plane or not grid.is_projected)
+    is_round = grid.periodicity[1] and not any(grid.is_open) if has_rows else covers_sphere(vectors)
     if is_round:
         where = "is doubly periodic" if grid.is_plane else "goes round the globe"
         raise SettingsError(f"border_km {km:g}: the grid {where} and has no sides")

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["edges_of", "mean_steps", "num_repeated_columns", "row_edges"]
+__all__ = ["edges_of", "mean_steps", "num_repeated_columns", "num_shared_columns", "row_edges"]
 
 Array = NDArray[np.float64]
 _TOLERANCE = 1e-4  # [degrees]
@@ -52,3 +52,22 @@ def num_repeated_columns(longitude: Array) -> int:
         if np.abs(beyond - 360.0).max() <= _TOLERANCE:
             return count
     return 0
+
+
+def num_shared_columns(xyz: Array) -> int | None:
+    """How many of the last columns of a curvilinear grid are the first ones again, 0 where they are next to them; None where neither.
+
+    Ocean grids go round the globe so, with two columns twice.
+
+    Args:
+        xyz: unit vectors to the cells, `(lat, lon, 3)`.
+    """
+    columns = xyz.shape[1]
+    if columns < 8:
+        return None
+    for count in range(min(columns // 4, 8), 0, -1):
+        if np.median(np.abs(xyz[:, -count:] - xyz[:, :count]).max(-1)) < np.deg2rad(_TOLERANCE):
+            return count
+    gap = np.linalg.norm(xyz[:, -1] - xyz[:, 0], axis=-1)
+    inside = np.linalg.norm(np.diff(xyz, axis=1), axis=-1)
+    return 0 if np.median(gap) < 1.5 * np.median(inside) else None

@@ -59,6 +59,10 @@ def test_the_globe_round_a_region_is_its_border() -> None:
     assert float(again.statics.cell_weights[0, 176:].sum()) == 0
 
 
+# curvilinear, as grids of ocean models are
+AROUND = Grid(*np.broadcast_arrays(np.linspace(-78, 85, 20)[:, None], np.arange(0, 360, 10.0)), projection={"grid_mapping_name": "unknown"})  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("grid", "border", "message"),
     [
@@ -68,6 +72,7 @@ def test_the_globe_round_a_region_is_its_border() -> None:
         (REGION, Border(km=-1.0), "expected more than 0"),
         (octahedral(8), Border(km=100.0), "goes round the globe and has no sides"),
         (Grid.plane(16, 1e6), Border(km=100.0), "is doubly periodic and has no sides"),
+        (AROUND, Border(km=100.0), "goes round the globe and has no sides"),
         (octahedral(8), Border(size=2), "points have no sides; expected 0"),
     ],
 )

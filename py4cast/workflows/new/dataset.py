@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.datasets.gridded_settings import GriddedSettings
+from py4cast.edges import num_shared_columns
 from py4cast.errors import DataError, SettingsError
 from py4cast.grid import Grid
 from py4cast.planes.patterns import expand_patterns
@@ -92,11 +93,29 @@ def propose(patterns: Sequence[str], name: str = "", progress: Progress | None =
         remarks.append(
             f"member {members[0]}: the first of {len(members)}; a series has one, choose another or use forecasts"
         )
-    if not (grid.is_periodic or not grid.is_rectangular) and min(grid.shape) >= 12:
-        document["grid"] = {"border_size": max(1, min(grid.shape) // 16)}
-        remarks.append(f"grid.border_size {document['grid']['border_size']}: a limited area, in whose border truth is imposed; change it, or leave it out")  # fmt: skip
+    if domain := _domain(grid, remarks):
+        document["grid"] = domain
     GriddedSettings.from_dict(document)
     return Proposal(document, remarks)
+
+
+def _domain(grid: Grid, remarks: list[str]) -> dict[str, Any]:
+    """Which part of the grid, and its border: none round the globe, and no column twice."""
+    if grid.is_periodic or not grid.is_rectangular or min(grid.shape) < 12:
+        return {}
+    shared = num_shared_columns(grid.xyz()) if grid.is_projected else None
+    if shared is None:
+        size = max(1, min(grid.shape) // 16)
+        remarks.append(
+            f"grid.border_size {size}: a limited area, in whose border truth is imposed; change it, or leave it out"
+        )
+        return {"border_size": size}
+    rows, columns = grid.shape
+    if not shared:
+        remarks.append("grid: its last column is next to the first one; it has no border")
+        return {}
+    remarks.append(f"grid.subgrid: without the last {shared} of {columns} columns, which are the first ones again")
+    return {"subgrid": [0, rows, 0, columns - shared]}
 
 
 def _word(text: str) -> str:

@@ -153,3 +153,44 @@ def test_the_patterns_that_were_asked_for_stay(tmp_path: Path) -> None:
     assert propose(names).document["files"] == ["*.nc"]
     made.write(tmp_path, "other.nc", data)
     assert propose(names).document["files"] == [Path(name).name for name in names]
+
+
+def ocean(tmp_path: Path, halo: int, south: float = -78.0) -> Path:
+    """A curvilinear grid round the globe as ocean models write it: the first columns again at the end."""
+    ny, nx = 20, 36
+    north = np.linspace(south, 85.0, ny)[:, None] + 2 * np.sin(np.arange(nx) / nx * 4 * np.pi)[None]
+    east = np.broadcast_to(72.0 + np.arange(nx) * 10.0, (ny, nx)) + 3 * np.cos(np.deg2rad(north))
+    values = np.random.default_rng(1).normal(290, 1, (60, ny, nx)).astype(np.float32)
+    wide = [np.concatenate([a, a[..., :halo]], -1) for a in (north, (east + 180) % 360 - 180, values)]
+    xr.Dataset(
+        {"tos": (("time", "y", "x"), wide[2], {"units": "K", "coordinates": "nav_lat nav_lon"}),
+         "nav_lat": (("y", "x"), wide[0], {"units": "degrees_north"}),
+         "nav_lon": (("y", "x"), wide[1], {"units": "degrees_east"})},
+        {"time": np.datetime64("2020-01-01", "ns") + np.arange(60) * np.timedelta64(1, "D")},
+    ).to_netcdf(tmp_path / "orca.nc")  # fmt: skip
+    return tmp_path / "orca.nc"
+
+
+@pytest.mark.parametrize("halo", [0, 1, 2])
+def test_a_curvilinear_grid_round_the_globe_has_no_border_and_no_column_twice(tmp_path: Path, halo: int) -> None:
+    document, remarks = propose([str(ocean(tmp_path, halo))])
+    if halo:
+        assert document["grid"] == {"subgrid": [0, 20, 0, 36]}
+        assert any(f"without the last {halo} of {36 + halo} columns" in r for r in remarks)
+    else:
+        assert "grid" not in document and any("its last column is next to the first one" in r for r in remarks)
+    (tmp_path / "d.json").write_text(json.dumps({**document, "store": str(tmp_path / "s")}))
+    assert prepare("gridded", tmp_path / "d.json").shape == (20, 36)
+
+
+def test_corners_of_cells_are_proposed_as_no_fields(tmp_path: Path) -> None:
+    lat, lon = np.arange(40.0, 52.0), np.arange(0.0, 14.0)
+    values = np.random.default_rng(1).normal(290, 1, (60, 12, 14)).astype(np.float32)
+    corners = np.zeros((12, 14, 4))
+    with_corners = {"lat2": (("y", "x"), np.broadcast_to(lat[:, None], (12, 14)), {"standard_name": "latitude", "bounds": "lat_c"}),
+                    "lon2": (("y", "x"), np.broadcast_to(lon[None], (12, 14)), {"standard_name": "longitude", "bounds": "lon_c"})}  # fmt: skip
+    xr.Dataset(
+        {"t": (("time", "y", "x"), values, {"units": "K"}), "lat_c": (("y", "x", "c"), corners), "lon_c": (("y", "x", "c"), corners)},
+        {"time": np.datetime64("2020-01-01", "ns") + np.arange(60) * np.timedelta64(1, "D"), **with_corners},
+    ).to_netcdf(tmp_path / "c.nc")  # fmt: skip
+    assert list(propose([str(tmp_path / "c.nc")]).document["variables"]) == ["t"]
