@@ -11,6 +11,7 @@ import eccodes
 import numpy as np
 from numpy.typing import NDArray
 
+from py4cast.edges import row_edges
 from py4cast.errors import DataError
 from py4cast.formats.grib_keys import get_key
 from py4cast.formats.icon_grid import UUID, icon_grid, uuid_of, write_grid_file
@@ -62,21 +63,33 @@ def points_of(handle: int, path: Path) -> Grid:
     if kind == "healpix":
         return _healpix(handle, latitude, longitude, path)
     counts = np.asarray(eccodes.codes_get_array(handle, "pl"), dtype=np.int64)
-    if counts.sum() != latitude.size or (counts <= 0).any():
+    if counts.sum() != latitude.size or (counts < 0).any():
         raise DataError(
-            f"{path}: a grid of type {kind} of {latitude.size} points, whose {counts.size} rows hold {counts.sum()}; expected a whole globe"
+            f"{path}: a grid of type {kind} of {latitude.size} points, whose {counts.size} rows hold {counts.sum()}; expected a whole globe, with as many"
         )
-    rows = latitude[np.cumsum(counts) - 1]
-    if kind == "reduced_gg":
-        n = int(get_key(handle, "N", int) or 0)
-        if counts.size != 2 * n or np.abs(rows - gaussian_rows(counts.size)[0]).max() > NEAR:
-            raise DataError(
-                f"{path}: {counts.size} of the {2 * n} rows of a reduced Gaussian grid; expected a whole globe"
-            )
-        return _checked(reduced_gaussian(counts), latitude, longitude, path)
-    edges = np.concatenate([[90.0], (rows[1:] + rows[:-1]) / 2, [-90.0]])
-    bands = 2 * np.pi * EARTH_RADIUS**2 * -np.diff(np.sin(np.deg2rad(edges)))
-    return _checked(of_rows(rows, counts, bands, f"reduced {counts.size} rows"), latitude, longitude, path)
+    if kind == "reduced_ll":
+        return _checked(_even_rows(handle, counts, latitude, path), latitude, longitude, path)
+    n = int(get_key(handle, "N", int) or 0)
+    rows = latitude[np.cumsum(counts) - 1] if counts.all() else np.zeros(0)
+    if n < 1 or rows.size != 2 * n or np.abs(rows - gaussian_rows(2 * n)[0]).max() > NEAR:
+        raise DataError(
+            f"{path}: {np.count_nonzero(counts)} of the {2 * n} rows of a reduced Gaussian grid; expected a whole globe"
+        )
+    return _checked(reduced_gaussian(counts), latitude, longitude, path)
+
+
+def _even_rows(handle: int, counts: NDArray[np.int64], latitude: NDArray[np.float64], path: Path) -> Grid:
+    """The grid of rows at even latitudes, of which some may be empty, as wave models leave out those near the poles."""
+    first, last = (
+        float(get_key(handle, f"latitudeOf{end}GridPointInDegrees", float) or 0.0) for end in ("First", "Last")
+    )
+    rows, is_full = np.linspace(first, last, counts.size), counts > 0
+    if np.abs(np.repeat(rows, counts) - latitude).max(initial=0.0) > NEAR:
+        raise DataError(
+            f"{path}: a grid of type reduced_ll whose {counts.size} rows do not run evenly from {first:g} to {last:g} N"
+        )
+    bands = 2 * np.pi * EARTH_RADIUS**2 * -np.diff(np.sin(np.deg2rad(row_edges(rows, is_round=True))))
+    return of_rows(rows[is_full], counts[is_full], bands[is_full], f"reduced {counts.size} rows")
 
 
 def _healpix(handle: int, latitude: NDArray[np.float64], longitude: NDArray[np.float64], path: Path) -> Grid:

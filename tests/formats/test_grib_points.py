@@ -180,23 +180,64 @@ def test_healpix_has_cells_of_one_size(tmp_path: Path) -> None:
     assert np.sin(np.deg2rad(grid.latitude[0, :4])) == pytest.approx(1 - 1 / 48, abs=1e-6)
 
 
-def test_rows_of_equal_distance_are_a_sphere(tmp_path: Path) -> None:
-    counts = [4, 8, 12, 12, 8, 4]
-    handle = eccodes.codes_grib_new_from_samples("reduced_ll_sfc_grib2")
-    keys = {"Nj": 6, "latitudeOfFirstGridPointInDegrees": 75.0, "latitudeOfLastGridPointInDegrees": -75.0, "longitudeOfFirstGridPointInDegrees": 0.0,
-            "longitudeOfLastGridPointInDegrees": 330.0, "jDirectionIncrementInDegrees": 30.0}  # fmt: skip
+def even_rows(path: Path, counts: list[int], first: float, last: float, edition: int = 2) -> Grid:
+    """The grid that is read of rows at even latitudes."""
+    handle = eccodes.codes_grib_new_from_samples(f"reduced_ll_sfc_grib{edition}")
+    keys = {"Nj": len(counts), "latitudeOfFirstGridPointInDegrees": first, "latitudeOfLastGridPointInDegrees": last, "longitudeOfFirstGridPointInDegrees": 0.0,
+            "longitudeOfLastGridPointInDegrees": 360 - 360 / max(counts), "jDirectionIncrementInDegrees": (first - last) / (len(counts) - 1)}  # fmt: skip
     for key, value in keys.items():
         eccodes.codes_set(handle, key, value)
     eccodes.codes_set_array(handle, "pl", counts)
-    eccodes.codes_set_values(handle, np.arange(48.0))
-    (tmp_path / "a.grib2").write_bytes(eccodes.codes_get_message(handle))
+    eccodes.codes_set_values(handle, np.arange(float(sum(counts))))
+    path.write_bytes(eccodes.codes_get_message(handle))
     eccodes.codes_release(handle)
-    with open_reader(tmp_path / "a.grib2") as reader:
+    with open_reader(path) as reader:
         (record,) = reader.records()
-        grid = reader.grid(record)
-        assert reader.read(record).shape == (1, 48)
+        np.testing.assert_allclose(reader.read(record)[0], np.arange(sum(counts)), atol=0.01)
+        return reader.grid(record)
+
+
+def test_rows_of_equal_distance_are_a_sphere(tmp_path: Path) -> None:
+    grid = even_rows(tmp_path / "a.grib2", counts := [4, 8, 12, 12, 8, 4], 75.0, -75.0)
     assert grid.rows == tuple(counts) and np.unique(grid.latitude).tolist() == [-75.0, -45.0, -15.0, 15.0, 45.0, 75.0]
     assert grid.cell_areas().sum() == pytest.approx(SPHERE)
+
+
+@pytest.mark.parametrize("edition", [1, 2])
+@pytest.mark.parametrize("empty", [[0], [0, 1, 6], [3]])
+def test_empty_rows_leave_the_others_as_they_are(tmp_path: Path, edition: int, empty: list[int]) -> None:
+    """Wave models have no points next to the poles, and say so by rows of none."""
+    full = [4, 8, 16, 16, 16, 8, 4]
+    counts = [0 if i in empty else n for i, n in enumerate(full)]
+    whole = even_rows(tmp_path / "a.grib", full, 90.0, -90.0, edition)
+    part = even_rows(tmp_path / "b.grib", counts, 90.0, -90.0, edition)
+    assert part.rows == tuple(n for n in counts if n)
+    is_left = np.repeat([i not in empty for i in range(7)], full)
+    np.testing.assert_allclose(part.latitude[0], whole.latitude[0, is_left])
+    np.testing.assert_allclose(
+        part.cell_areas()[0], whole.cell_areas()[0, is_left], err_msg="no row takes another's place"
+    )
+
+
+def test_rows_that_end_before_the_poles_do_not_reach_them(tmp_path: Path) -> None:
+    grid = even_rows(tmp_path / "a.grib2", [8, 16, 16, 8], 60.0, -30.0)
+    band = 2 * np.pi * EARTH_RADIUS**2 * (np.sin(np.deg2rad(75)) - np.sin(np.deg2rad(-45)))
+    assert grid.cell_areas().sum() == pytest.approx(band)
+
+
+def test_a_row_of_a_gaussian_globe_that_is_empty_is_told(tmp_path: Path) -> None:
+    handle = eccodes.codes_grib_new_from_samples("reduced_gg_pl_32_grib2")
+    counts = eccodes.codes_get_array(handle, "pl")
+    counts[[0, -1]] = 0
+    eccodes.codes_set_array(handle, "pl", counts)
+    eccodes.codes_set_values(handle, np.arange(float(counts.sum())))
+    (tmp_path / "g.grib2").write_bytes(eccodes.codes_get_message(handle))
+    eccodes.codes_release(handle)
+    with (
+        open_reader(tmp_path / "g.grib2") as reader,
+        pytest.raises(DataError, match="62 of the 64 rows of a reduced Gaussian grid"),
+    ):
+        reader.grid(reader.records()[0])
 
 
 def test_rows_that_begin_elsewhere_are_no_grid_of_gribs(tmp_path: Path) -> None:
