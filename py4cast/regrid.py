@@ -33,7 +33,7 @@ from py4cast.overlap import overlap_areas
 from py4cast.projection import forward
 from py4cast.triangulation import NoCells, Triangulation
 
-__all__ = ["Method", "Regridder", "are_permuted"]
+__all__ = ["Method", "Regridder"]
 
 Method = Literal["linear", "nearest", "mean"]
 Array = NDArray[np.float64]
@@ -112,25 +112,6 @@ def _has_axes(grid: Grid) -> bool:
     """Whether rows and columns of a rectangle have coordinates of their own, on the globe or on a map."""
     is_map = grid.x is not None and grid.y is not None and grid.projection.get("grid_mapping_name") != "unknown"
     return is_map or not grid.is_projected
-
-
-def are_permuted(first: Grid, second: Grid) -> bool:
-    """Whether both are the same points, to 1e-4 degrees, in any order."""
-    from scipy.spatial import KDTree
-
-    if first.is_rectangular or second.is_rectangular or first.shape != second.shape:
-        return False
-    distance, index = KDTree(first.xyz()[0]).query(second.xyz()[0])
-    return bool(distance.max() <= np.deg2rad(1e-4) and np.unique(index).size == index.size)
-
-
-def are_reordered(first: Grid, second: Grid) -> bool:
-    """Whether both are the same rows and columns, to 1e-4 degrees, in any order: from another meridian on, upside down or mirrored."""
-    grids = (first, second)
-    if any(g.is_projected or not g.is_rectangular for g in grids) or first.shape != second.shape:
-        return False
-    lat, lon = ([np.sort(values) for values in pair] for pair in zip(*((g.latitude, np.round(g.longitude % 360, 5) % 360) for g in grids), strict=True))  # fmt: skip
-    return all(bool(np.abs(a - b).max() <= 1e-4) for a, b in (lat, lon))
 
 
 class Regridder:

@@ -16,7 +16,7 @@ ROWS = [
     "namedtensor remote",
     "constraint",
     "variables grid kept_arrays statistics timeline",
-    "axis kept_weights over_points overlap transforms",
+    "axis cell_order kept_weights over_points overlap transforms",
     "formats regrid",
     "mask_file",
     "areas",

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from py4cast.atomic import write_json
 from py4cast.axis import TimeAxis
 from py4cast.border import border_mask
+from py4cast.cell_order import order_of
 from py4cast.cubes.store.builder import StoreBuilder
 from py4cast.cubes.store.layout import StoreLayout
 from py4cast.cubes.store.packing import Packing
@@ -323,8 +324,8 @@ def _static_fields(catalog: Catalog, planes: PlaneReader, grid: Grid, window: Wi
         values, source = catalog.static(variable.name)
         if plan.regrid is not None:
             fields[variable.name] = _covered(Regridder(source, grid, plan.regrid), values, variable.name)
-        elif source.shape == (catalog.grid or grid).shape and source.same_as(catalog.grid or grid):
-            fields[variable.name] = np.array(values[window], dtype=np.float32)
+        elif (order := order_of(source, catalog.grid or grid)) is not None:
+            fields[variable.name] = np.array(order(values)[window], dtype=np.float32)
         else:
             raise DataError(
                 f"grids differ: static {variable.name} is on {source.describe()}, the series on {grid.describe()}; "

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.axis import Instant
+from py4cast.cell_order import CellOrder, order_of
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.formats import ArrayDescription, ReaderABC, Record, TimeDescription, open_reader
 from py4cast.formats.base import same_key
@@ -108,25 +109,6 @@ def _has_keys(reader: ReaderABC, record: Record, variable: Variable) -> bool:
     return True
 
 
-def turn_of(grid: Grid, target: Grid) -> tuple[bool, int] | None:
-    """Whether rows run the other way than the target's, and by how many columns the target's first one stands further on.
-
-    None where the grids differ otherwise.
-    """
-    if grid.same_as(target):
-        return False, 0
-    columns: list[tuple[int, slice | NDArray[np.int64]]] = [(0, slice(None))]
-    if grid.shape == target.shape and not target.is_projected and grid.is_periodic:
-        beside = np.abs((grid.longitude - target.longitude[0] + 180.0) % 360.0 - 180.0)
-        roll = int(np.argmin(beside))
-        columns.append((roll, (np.arange(grid.longitude.size) + roll) % grid.longitude.size))
-    for roll, order in columns:
-        for is_flipped, rows in ((False, slice(None)), (True, slice(None, None, -1))):
-            if grid.rows_columns(rows, order).same_as(target):
-                return is_flipped, roll
-    return None
-
-
 class Catalog:
     """Creates the catalog of some variables over some files.
 
@@ -164,8 +146,8 @@ class Catalog:
         self._runs: dict[str, dict[tuple[Any, Any], dict[np.timedelta64, FieldPlace]]] = {}
         self._units: dict[str, str] = {}
         self._axes = WindAxes()
-        self._flips: dict[tuple[Path, str], bool] = {}
-        self._rolls: dict[tuple[Path, str], int] = {}
+        self._orders: dict[tuple[Path, str], CellOrder] = {}
+        self._known_orders: list[tuple[Grid, CellOrder]] = []
         self._grids: dict[tuple[str, str], Grid] = {}
         self._timeless: dict[str, Path] = {}
         self.grid: Grid | None = None
@@ -305,18 +287,19 @@ class Catalog:
         if plan.regrid is not None:
             self._grids.setdefault((plan.variable.name, record.grid_key), grid)
             return
-        if (path, record.grid_key) in self._flips:
+        if (path, record.grid_key) in self._orders:
             return
         if self.grid is None:
             self.grid, self._grid_path = grid, path
-        turn = turn_of(grid, self.grid)
-        if turn is None:
+        order = next((o for g, o in self._known_orders if g.same_as(grid)), None)
+        if order is None and (order := order_of(grid, self.grid)) is not None:
+            self._known_orders.append((grid, order))
+        if order is None:
             raise DataError(
                 f"grids differ between files: {plan.variable.name} in {path} is on {grid.describe()}; "
                 f'{self._grid_path} is on {self.grid.describe()}; set "regrid" for the one to be brought to the other'
             )
-        flipped, self._rolls[path, record.grid_key] = turn
-        self._flips[path, record.grid_key] = flipped
+        self._orders[path, record.grid_key] = order
 
     def times(self) -> NDArray[np.datetime64]:
         """All valid times at which any variable is there, sorted."""
@@ -361,14 +344,13 @@ class Catalog:
             self._sources,
             self._runs,
             self._units,
-            self._flips,
+            self._orders,
             made,
             window,
             shape,
             self._arrays,
             step,
             self._time,
-            self._rolls,
         )
 
     def static(self, name: str) -> tuple[NDArray[np.float32], Grid]:

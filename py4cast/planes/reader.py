@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.axis import Instant
+from py4cast.cell_order import CellOrder
 from py4cast.errors import DataError
 from py4cast.formats import ArrayDescription, ReaderABC, Record, TimeDescription, open_reader
 from py4cast.planes.checks import check_plane
@@ -91,14 +92,13 @@ class PlaneReader:
         sources: name → instant → where the field lies.
         runs: of accumulated variables: name → (init_time, member) → lead_time → where the sum lies.
         units: as the files have them, by name.
-        flips: (file, grid key) → whether rows run the other way.
+        orders: (file, grid key) → where its cells stand in the file.
         regridders: by (name, grid key).
         window: rows and columns of the dataset's grid to keep.
         shape: of the window.
         arrays: what NumPy files hold.
         step: over which sums are wanted; by default since the lead time before.
         time: what the files' times mean, where they do not say so.
-        rolls: (file, grid key) → by how many columns the dataset's first one stands further on.
     """
 
     def __init__(
@@ -107,19 +107,17 @@ class PlaneReader:
         sources: Mapping[str, Mapping[Instant, FieldPlace]],
         runs: Mapping[str, Mapping[tuple[Any, Any], Mapping[np.timedelta64, FieldPlace]]],
         units: Mapping[str, str],
-        flips: Mapping[tuple[Path, str], bool],
+        orders: Mapping[tuple[Path, str], CellOrder],
         regridders: Mapping[tuple[str, str], Regridder],
         window: tuple[slice, slice | NDArray[np.int64]],
         shape: tuple[int, int],
         arrays: ArrayDescription | None = None,
         step: np.timedelta64 | None = None,
         time: TimeDescription | None = None,
-        rolls: Mapping[tuple[Path, str], int] | None = None,
     ) -> None:
-        self._rolls = dict(rolls or {})
         self._step, self._time = step, time
         self.plans = {p.variable.name: p for p in plans}
-        self._sources, self._runs, self._units, self._flips = sources, runs, units, flips
+        self._sources, self._runs, self._units, self._orders = sources, runs, units, orders
         self._regridders, self._window, self.shape, self._arrays = regridders, window, shape, arrays
         self._readers: OrderedDict[Path, ReaderABC] = OrderedDict()
         self._kept: OrderedDict[tuple[str, Instant], Plane | None] = OrderedDict()
@@ -270,9 +268,7 @@ class PlaneReader:
 
     def _read_place(self, place: FieldPlace) -> Plane:
         values = self.reader(place.path).read(place.record)
-        key = (place.path, place.record.grid_key)
-        values = values[::-1] if self._flips.get(key) else values
-        return np.roll(values, -self._rolls[key], axis=1) if self._rolls.get(key) else values
+        return self._orders.get((place.path, place.record.grid_key), CellOrder())(values)
 
     def reader(self, path: Path) -> ReaderABC:
         """The open file of this path; a few stay open."""
@@ -303,8 +299,8 @@ class PlaneReader:
             keys = {(run_of(s.record, restart)[0], s.record.member) for s in sources[name].values()}
             runs[name] = {key: known[key] for key in keys if key in known}
         return PlaneReader(
-            list(self.plans.values()), sources, runs, self._units, self._flips, self._regridders, self._window,
-            self.shape, self._arrays, self._step, self._time, self._rolls,
+            list(self.plans.values()), sources, runs, self._units, self._orders, self._regridders, self._window,
+            self.shape, self._arrays, self._step, self._time,
         )  # fmt: skip
 
     def close(self) -> None:

@@ -11,6 +11,8 @@ import torch
 import xarray as xr
 import zarr
 
+from py4cast.cubes.files import open_fields
+from py4cast.cubes.views.aligned import AlignedCube, match_variables
 from py4cast.datasets import get_datasets
 from py4cast.errors import SettingsError
 from py4cast.forecaster import Forecaster
@@ -24,6 +26,7 @@ from py4cast.workflows.config import build_config
 from py4cast.workflows.forecast.run import Forecast, forecast
 from py4cast.workflows.hindcast.run import hindcast
 from py4cast.workflows.hindcast.starts import Starts
+from py4cast.workflows.new.dataset import propose
 from py4cast.workflows.prepare import prepare
 from py4cast.workflows.train.run import train
 from tests.cubes.foreign.test_anemoi import store as anemoi_store
@@ -232,3 +235,46 @@ def test_a_box_of_points_is_prepared(tmp_path: Path, files: Path) -> None:
     np.testing.assert_allclose(train_.info.grid.latitude[0], lat[inside], atol=1e-5)
     values = train_.read_batch([0]).inputs["t2m"][0, 1, 0].flatten().numpy()
     np.testing.assert_allclose(values, wave(1)[0, inside, 0], atol=0.01)
+
+
+def test_the_same_points_in_another_order_in_another_file_are_put_in_order(tmp_path: Path) -> None:
+    """Two programs that write one grid need not sort its cells alike; the fixed field is of a third one."""
+    rng = np.random.default_rng(3)
+    orders = {"a": np.arange(544), "b": rng.permutation(544), "orog": rng.permutation(544)}
+    for name, order in orders.items():
+        times = START + np.arange(24 if name != "b" else 30) * STEP + (24 * STEP if name == "b" else 0 * STEP)
+        values = np.stack([wave(i + 24 * (name == "b"))[0, order, 0] for i in range(times.size)])
+        places = {"lat": ("cell", O8.latitude[0, order], {"units": "degrees_north"}), "lon": ("cell", O8.longitude[0, order], {"units": "degrees_east"})}  # fmt: skip
+        field = (
+            {"orog": ("cell", O8.latitude[0, order] + 100, {"units": "m"})}
+            if name == "orog"
+            else {"t2m": (("time", "cell"), values, {"units": "K"})}
+        )
+        coords = places if name == "orog" else {"time": times.astype("datetime64[ns]"), **places}
+        xr.Dataset(field, coords).to_netcdf(tmp_path / f"{name}.nc")
+    described, remarks = propose([str(tmp_path / "*.nc")])
+    assert not [r for r in remarks if "left out" in r or "another grid" in r] and "regrid" not in json.dumps(described)
+    described["store"] = str(tmp_path / "store")
+    store = prepare("gridded", write_json(tmp_path / "d.json", described))
+    assert store.axis.size == 54
+    out = np.empty((1, 54, 1, 544), dtype=np.float32)
+    store.read(["t2m"], 0, 54, out)
+    expected = np.stack([wave(i)[..., 0] for i in range(54)])
+    np.testing.assert_allclose(out[0], expected, atol=2e-2)
+    np.testing.assert_allclose(store.static_fields()["orog"], O8.latitude + 100, rtol=1e-6)
+
+
+def test_a_forecast_whose_points_stand_in_another_order_is_verified_as_it_is(tmp_path: Path) -> None:
+    order = np.random.default_rng(4).permutation(544)
+    for name, index in (("f", order), ("t", np.arange(544))):
+        xr.Dataset(
+            {"t2m": (("time", "cell"), np.stack([wave(i)[0, index, 0] for i in range(5)]), {"units": "K"})},
+            {"time": (START + np.arange(5) * STEP).astype("datetime64[ns]"), "lat": ("cell", O8.latitude[0, index], {"units": "degrees_north"}),
+             "lon": ("cell", O8.longitude[0, index], {"units": "degrees_east"})},
+        ).to_netcdf(tmp_path / f"{name}.nc")  # fmt: skip
+    forecast_cube, truth = (open_fields([str(tmp_path / f"{n}.nc")]) for n in "ft")
+    aligned = AlignedCube(forecast_cube, match_variables(forecast_cube.variables, truth.variables), truth.grid)
+    out, held = (np.empty((1, 5, 1, 544), dtype=np.float32) for _ in range(2))
+    aligned.read(["t2m"], 0, 5, out)
+    truth.read(["t2m"], 0, 5, held)
+    np.testing.assert_array_equal(out, held)

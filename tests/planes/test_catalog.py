@@ -2,12 +2,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from py4cast.errors import DataError, SettingsError
-from py4cast.grid import Grid
-from py4cast.planes.catalog import expand_patterns, turn_of
+from py4cast.planes.catalog import expand_patterns
 
 
 @pytest.fixture
@@ -45,17 +43,6 @@ def test_nothing_and_a_way_out_are_refused(folder: Path) -> None:
         expand_patterns(folder, ["x_%Y.nc"])
     with pytest.raises(SettingsError, match=r"files '\.\./a\.nc': '\.\.' is refused"):
         expand_patterns(folder, ["../a.nc"])
-
-
-@pytest.mark.parametrize("is_flipped", [False, True])
-@pytest.mark.parametrize("roll", [0, 3, 9])
-def test_a_globe_may_begin_at_another_longitude(is_flipped: bool, roll: int) -> None:
-    lat, lon = np.linspace(80, -80, 9), np.arange(0, 360, 30.0)
-    turned = (np.roll(lon, roll) + 180) % 360 - 180
-    grid = Grid(lat[::-1] if is_flipped else lat, turned)
-    assert turn_of(grid, Grid(lat, lon)) == (is_flipped, roll)
-    assert turn_of(Grid(lat, lon + 7), Grid(lat, lon)) is None
-    assert turn_of(Grid(lat, lon[:6]), Grid(lat, lon[6:])) is None, "a part of the globe has a first column"
 
 
 def test_a_process_that_scans_and_reads_grib_loads_no_xarray() -> None:

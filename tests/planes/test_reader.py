@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from py4cast.axis import Instant
+from py4cast.cell_order import CellOrder
 from py4cast.cubes.base import Planes
 from py4cast.errors import DataError
 from py4cast.formats.base import ArrayDescription, Record
@@ -59,7 +60,7 @@ def reader_of(
     shape = GRID.rows_columns(*window).shape
     held = {p.variable.name: "" for p in plans} | dict(units or {})
     return PlaneReader(
-        plans, sources, runs, held, more.pop("flips", {}), more.pop("regridders", {}), window, shape, ARRAYS
+        plans, sources, runs, held, more.pop("orders", {}), more.pop("regridders", {}), window, shape, ARRAYS
     )
 
 
@@ -79,7 +80,7 @@ def test_a_field_is_converted_cut_and_turned(tmp_path: Path) -> None:
     sources, plans = {"x": {analysis(0): source}}, [plan("x", "m")]
     plain = reader_of(plans, sources, {"x": "km"}, window=(slice(1, 3), slice(0, 4, 2)))
     np.testing.assert_allclose(plane_of(plain, "x", analysis(0)), 1000 * value(0, 0)[1:3, ::2], rtol=1e-6)
-    turned = reader_of(plans, sources, flips={(source.path, ""): True})
+    turned = reader_of(plans, sources, orders={(source.path, ""): CellOrder(slice(None, None, -1))})
     np.testing.assert_array_equal(turned.read("x", analysis(0)), value(0, 0)[::-1])
     assert plain.shape == (2, 2) and plain.read("x", analysis(1)) is None
     assert plain.has("x", analysis(0)) and not plain.has("x", analysis(1)) and not plain.has("y", analysis(0))

@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from py4cast.cell_order import CellOrder, order_of
 from py4cast.cubes.base import CubeABC, Planes
 from py4cast.cubes.views.base import ViewCube
 from py4cast.cubes.views.instants import digest
 from py4cast.cubes.views.winds import AlignedWinds
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.grid import Grid
-from py4cast.regrid import Method, Regridder, are_permuted, are_reordered
+from py4cast.regrid import Method, Regridder
 from py4cast.units import conversion, same_units
 from py4cast.variables import KNOWN, Variable
 
@@ -174,25 +175,18 @@ class AlignedCube(ViewCube):
         self.variables = [m.variable for m in matched]
         self._matched = {m.variable.name: m for m in matched}
         self._target, self._shifts = target or source.grid, dict(shifts or {})
-        self._is_turned, self._regridder = False, None
-        is_here = target is None or source.grid.same_as(target)
-        if target is not None and not is_here:
-            self._is_turned = source.grid.rows_columns(slice(None, None, -1), slice(None)).same_as(target)
-        if target is not None and not is_here and not self._is_turned:
-            self._regridder = self._regridder_to(target, method, words)
+        order = CellOrder() if target is None else order_of(source.grid, target)
+        self._order = order or CellOrder()
+        self._regridder = None if order is not None else self._regridder_to(self._target, method, words)
         self._winds = AlignedWinds(source, matched, self._target, self._regridder, words)
 
     def _regridder_to(self, target: Grid, method: Method | None, words: tuple[str, str]) -> Regridder:
-        source = self.source
-        if are_permuted(source.grid, target) or are_reordered(source.grid, target):
-            # the same cells in another order: each is the nearest to itself
-            return Regridder(source.grid, target, "nearest")
         if method is None:
             raise DataError(
-                f"grids differ: the {words[0]} is on {source.grid.describe()}; the {words[1]} is on {target.describe()}; "
+                f"grids differ: the {words[0]} is on {self.source.grid.describe()}; the {words[1]} is on {target.describe()}; "
                 f"use --regrid linear (or nearest, mean) to bring the {words[0]} to the {words[1]}'s grid"
             )
-        return Regridder(source.grid, target, method)
+        return Regridder(self.source.grid, target, method)
 
     @property
     def covered(self) -> NDArray[np.bool_]:
@@ -207,7 +201,7 @@ class AlignedCube(ViewCube):
     def brought(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Where cells of a mask of the source have a share in a cell of the target, `(lat, lon)`."""
         if self._regridder is None:
-            return mask[::-1] if self._is_turned else mask
+            return self._order(mask)
         return np.asarray(self._regridder(mask.astype(np.float32)) > 0)
 
     @property
@@ -244,8 +238,8 @@ class AlignedCube(ViewCube):
         matched = [self._matched[n] for n in names]
         if self._regridder is None:
             self.source.read([m.name for m in matched], start, stop, out)
-            if self._is_turned:
-                out[:] = out[:, :, ::-1].copy()
+            if not self._order.is_same:
+                out[:] = self._order(out).copy()
         else:
             planes = np.empty((len(names), stop - start, *self.source.shape), dtype=np.float32)
             self.source.read([m.name for m in matched], start, stop, planes)
@@ -253,7 +247,7 @@ class AlignedCube(ViewCube):
                 turn = self._turn_of(match)
                 for column in range(stop - start):
                     out[row, column] = self._brought(planes[row, column], turn)
-        self._winds.turn([m.name for m in matched], start, stop, out, self._is_turned)
+        self._winds.turn([m.name for m in matched], start, stop, out, self._order)
         for row, match in enumerate(matched):
             if (match.scale, match.offset) != (1.0, 0.0):
                 out[row] = (out[row].astype(np.float64) * match.scale + match.offset).astype(np.float32)

@@ -118,7 +118,7 @@ class RegridCube(ViewCube):
         self.source.read(names, start, stop, planes)
         for index in np.ndindex(planes.shape[:2]):
             out[index] = self._regridder(planes[index])
-        self._winds.turn(names, start, stop, out, is_flipped=False)
+        self._winds.turn(names, start, stop, out)
 
     def static_fields(self) -> dict[str, Planes]:
         return {name: self._regridder(field) for name, field in self.source.static_fields().items()}
@@ -195,7 +195,7 @@ class CutoutCube(KeptCube):
                 for index in np.ndindex(planes.shape[:2]):
                     brought[index] = regridder(planes[index])
                 planes = brought
-            winds.turn(names, start, stop, planes, is_flipped=False)
+            winds.turn(names, start, stop, planes)
             np.copyto(out, planes, where=cells)
 
     def static_fields(self) -> dict[str, Planes]:

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from py4cast.cell_order import CellOrder
 from py4cast.cubes.base import CubeABC, Planes
 from py4cast.errors import DataError
 from py4cast.grid import Grid
@@ -87,7 +88,7 @@ class AlignedWinds:
         """Names in the source, and of the components that are needed to turn them."""
         return list(dict.fromkeys([*names, *(self.turned[n][0] for n in names if n in self.turned)]))
 
-    def turn(self, names: Sequence[str], start: int, stop: int, out: Planes, is_flipped: bool) -> None:
+    def turn(self, names: Sequence[str], start: int, stop: int, out: Planes, order: CellOrder | None = None) -> None:
         """Puts the turned components of some instants into `out`, `(name, time, lat, lon)`."""
         for row, name in enumerate(names):
             if name not in self.turned:
@@ -95,7 +96,7 @@ class AlignedWinds:
             mate, is_first, turn = self.turned[name]
             planes = np.empty((2, stop - start, *self._source.shape), dtype=np.float32)
             self._source.read([name, mate] if is_first else [mate, name], start, stop, planes)
-            planes = planes[:, :, ::-1] if is_flipped else planes
+            planes = planes if order is None else order(planes)
             for index in range(stop - start):
                 out[row, index] = turn(planes[0, index], planes[1, index])[0 if is_first else 1]
 

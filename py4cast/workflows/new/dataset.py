@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from py4cast.cell_order import order_of
 from py4cast.datasets.gridded_settings import GriddedSettings
 from py4cast.edges import num_shared_columns
 from py4cast.errors import DataError, SettingsError
@@ -70,7 +71,7 @@ def propose(patterns: Sequence[str], name: str = "", progress: Progress | None =
     if not moving:
         raise DataError(f"{len(used)} files: no field with a time; a dataset needs a series")
     grid = _grid(moving)
-    chosen = [k for k in moving if k.grid.same_as(grid)]
+    chosen = [k for k in moving if order_of(k.grid, grid) is not None]
     for kind in moving:
         if kind not in chosen:
             remarks.append(f"{kind.short_name}: left out, it is on another grid ({kind.grid.describe()})")
@@ -127,7 +128,7 @@ def _grid(kinds: Sequence[Kind]) -> Grid:
     grids: list[Grid] = []
     counts: Counter[int] = Counter()
     for kind in kinds:
-        place = next((i for i, g in enumerate(grids) if g.same_as(kind.grid)), len(grids))
+        place = next((i for i, g in enumerate(grids) if order_of(kind.grid, g) is not None), len(grids))
         if place == len(grids):
             grids.append(kind.grid)
         counts[place] += len(kind.fields)
@@ -216,7 +217,7 @@ def _variables(
             described |= {"level": min(kind.levels), "type_of_level": kind.type_of_level}
         if kind.units:
             described["units"] = _units(kind.units)
-        if not kind.grid.same_as(grid):
+        if order_of(kind.grid, grid) is None:
             described["regrid"] = "linear"
             remarks.append(f"{kind.short_name}: a fixed field on another grid, brought to this one linearly")
         variables[_free(_word(kind.short_name), variables)] = described

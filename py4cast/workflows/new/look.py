@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from py4cast.cell_order import order_of
 from py4cast.errors import DataError
 from py4cast.formats import ReaderABC, Record, open_reader
 from py4cast.grid import Grid
@@ -123,7 +124,7 @@ def _list(reader: ReaderABC, path: Path, kinds: dict[tuple[Any, ...], Kind]) -> 
 def _key_of(record: Record, grid: Grid, path: Path, kinds: dict[tuple[Any, ...], Kind]) -> tuple[Any, ...]:
     """Under what its kind is known: the same name, type of level and grid, in whatever file."""
     for key, kind in kinds.items():
-        if key[:2] == (record.short_name, record.type_of_level) and kind.grid.same_as(grid):
+        if key[:2] == (record.short_name, record.type_of_level) and order_of(kind.grid, grid) is not None:
             return key
     key = (record.short_name, record.type_of_level, str(path), record.grid_key)
     kinds[key] = Kind(record.short_name, record.type_of_level, record.units, record.standard_name, grid)

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from py4cast.cell_order import order_of
 from py4cast.cubes.base import CubeABC
 from py4cast.cubes.files import open_fields
 from py4cast.cubes.views.aligned import AlignedCube, match_variables
@@ -40,16 +41,16 @@ class FileNormals:
             raise DataError(f"{path}: no normals of {', '.join(lacking)}; there are {', '.join(self._file.names)}")
         held_grid = self._file.grid
         assert held_grid is not None, "the file has fields"
-        self._is_turned = not held_grid.same_as(grid)
-        if self._is_turned and not held_grid.rows_columns(slice(None, None, -1), slice(None)).same_as(grid):
+        order = order_of(held_grid, grid)
+        if order is None:
             raise DataError(f"{path}: normals on {held_grid.describe()}; the truth is on {grid.describe()}")
+        self._order = order
         self._file.check(needed)
 
     def __call__(self, times: NDArray[np.datetime64]) -> list[Tensor]:
         """The normal state at each time, `(lat, lon, features)`."""
         planes = [self._file.read(time, self._names) for time in times]
-        turned = [np.ascontiguousarray(p[:, ::-1]) for p in planes] if self._is_turned else planes
-        return [torch.from_numpy(p).permute(1, 2, 0) for p in turned]
+        return [torch.from_numpy(np.ascontiguousarray(self._order(p))).permute(1, 2, 0) for p in planes]
 
 
 def normals_of(
