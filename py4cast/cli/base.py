@@ -14,6 +14,7 @@ from py4cast.errors import SettingsError, nearest
 from py4cast.text import visible
 
 __all__ = [
+    "GOES_ON",
     "Parser",
     "Verb",
     "add_calibration",
@@ -33,6 +34,9 @@ __all__ = [
 ]
 
 
+GOES_ON = "the same command goes on where it stopped"
+
+
 class Verb(NamedTuple):
     """One verb of the command line.
 
@@ -41,12 +45,14 @@ class Verb(NamedTuple):
         help: examples and what they give, below its flags in `--help`.
         arguments: adds its flags to a parser.
         run: does it; raises Py4castError for a user's mistake.
+        when_stopped: how work goes on that a signal has ended.
     """
 
     title: str
     help: str
     arguments: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], None]
+    when_stopped: str = ""
 
 
 class Parser(argparse.ArgumentParser):

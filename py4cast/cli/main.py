@@ -4,15 +4,19 @@ Nothing heavy is imported before a verb's arguments have been read, so that `--h
 """
 
 import argparse
+import contextlib
 import importlib
 import io
 import logging
 import os
+import signal
 import sys
+import threading
 import time
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from types import FrameType
 from typing import Any, cast
 
 from py4cast.cli.base import Parser, Verb
@@ -62,7 +66,7 @@ def _verb(name: str) -> Verb:
 def _parser(verb: str | None) -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     if verb is not None:
-        title, epilog, add, _ = _verb(verb)
+        title, epilog, add, *_ = _verb(verb)
         parser = Parser(
             prog=f"py4cast {verb}", description=title, epilog=epilog, formatter_class=raw, allow_abbrev=False
         )
@@ -124,7 +128,7 @@ def _run(verb: str, words: Sequence[str]) -> int:
     from py4cast.remote import by_address, show_fetching
 
     try:
-        with show_fetching(_bar):
+        with _told_when_stopped(verb), show_fetching(_bar):
             settle_addresses(arguments)
             _verb(verb).run(arguments)
     except Py4castError as error:
@@ -148,6 +152,32 @@ def _run(verb: str, words: Sequence[str]) -> int:
         traceback.print_exc()
         return 1
     return 0
+
+
+@contextlib.contextmanager
+def _told_when_stopped(verb: str) -> Iterator[None]:
+    """Within, SIGTERM and SIGUSR1 end the work at once, as ever, and say so; verbs that save first take them over."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    process, hint = os.getpid(), _verb(verb).when_stopped
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != process:
+            # a fork is no command of its own
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
+        told = f"py4cast {verb}: stopped by {signal.Signals(number).name}{hint and '; '}{hint}\n"
+        os.write(2, told.encode())
+        os._exit(_STOPPED)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _speaks(error: Py4castError) -> bool:

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from py4cast.cli.base import Verb, add_data, strip, whole
+from py4cast.cli.base import GOES_ON, Verb, add_data, strip, whole
 
 __all__ = ["VERB"]
 
@@ -56,4 +56,4 @@ def _run(a: argparse.Namespace) -> None:
     sys.stdout.write(f"{store.path}\n")
 
 
-VERB = Verb("turn GRIB or NetCDF files into a fast store", _HELP, _arguments, _run)
+VERB = Verb("turn GRIB or NetCDF files into a fast store", _HELP, _arguments, _run, GOES_ON)

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from py4cast.cli.base import Verb, add_experiment, whole
+from py4cast.cli.base import GOES_ON, Verb, add_experiment, whole
 from py4cast.errors import DataError
 
 __all__ = ["VERB"]
@@ -53,4 +53,4 @@ def _run(a: argparse.Namespace) -> None:
         )
 
 
-VERB = Verb("train over a space of settings, and tell which are best", _HELP, _arguments, _run)
+VERB = Verb("train over a space of settings, and tell which are best", _HELP, _arguments, _run, GOES_ON)
