@@ -31,6 +31,9 @@ _COLUMNS = {
     "time": ("time", "valid_time", "date", "datetime"),
     "elevation": ("elevation", "altitude", "height", "height_sta", "elev"),
 }
+# dates written as numbers, by how many digits they have
+_DIGITS = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+_EARLIEST = 1900
 # how far the places of one station may lie apart [degrees]: a buoy moves about its mooring
 _DRIFT = 0.1
 _UNITS = re.compile(r"^(?P<name>.+?)\s*[\[(](?P<units>.*)[\])]\s*$")
@@ -164,7 +167,7 @@ def _columns(file: Path, headings: Sequence[str], free: Sequence[str] = ("elevat
 
 def _times(file: Path, column: Any) -> NDArray[np.datetime64]:
     try:
-        parsed = pd.to_datetime(column, utc=True)
+        parsed = pd.to_datetime(_dates(file, column) if pd.api.types.is_numeric_dtype(column) else column, utc=True)
     except (ValueError, TypeError) as error:
         raise DataError(f"{file}: a time that is none: {first_line(error)[:200]}") from None
     if parsed.isna().any():
@@ -172,6 +175,20 @@ def _times(file: Path, column: Any) -> NDArray[np.datetime64]:
             f"{file}: {int(parsed.isna().sum())} rows have no time, first the one numbered {parsed.index[parsed.isna()][0]}"
         )
     return np.asarray(parsed.dt.tz_localize(None).to_numpy(), dtype="datetime64[s]")
+
+
+def _dates(file: Path, column: Any) -> Any:
+    """Numbers that are dates by their digits, such as 2020010106, as instants."""
+    digits = column.dropna().astype("int64").astype(str)
+    sizes = set(digits.str.len())
+    form = _DIGITS.get(sizes.pop()) if len(sizes) == 1 else None
+    dates = pd.to_datetime(digits, format=form or "%Y", errors="coerce")
+    # seconds since 1970 may look like days of earlier centuries
+    if digits.size and (form is None or dates.isna().any() or dates.min().year < _EARLIEST):
+        raise DataError(
+            f"{file}: times are numbers without a unit, such as {digits.iloc[0]}; expected dates, such as 2020-01-01T06:00 or 2020010106"
+        )
+    return dates.reindex(column.index)
 
 
 def _degrees(file: Path, column: Any) -> NDArray[np.float64]:

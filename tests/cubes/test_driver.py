@@ -132,7 +132,7 @@ def test_samples_without_border_values_are_left_out(tmp_path: Path) -> None:
         DataError, match=r"boundary: the driving data lack 't'; did you mean 'w'|boundary: the driving data lack 't'"
     ):
         make(tmp_path, boundary={"store": str(store), "select": ["w"]})
-    with pytest.raises(DataError, match=r"boundary: .*no such store"):
+    with pytest.raises(DataError, match=r"boundary: .*no such file or store"):
         make(tmp_path, boundary={"store": str(tmp_path / "none.zarr")})
     with pytest.raises(SettingsError, match="the keys forcing are taken"):
         make(tmp_path, inputs={"forcing": {"store": str(store)}})

@@ -139,7 +139,7 @@ def test_a_changed_file_has_another_fingerprint(tmp_path: Path) -> None:
 
 
 def test_nothing_to_open_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"a\.nc: no such store"):
+    with pytest.raises(DataError, match=r"a\.nc: no such file or store"):
         open_fields([tmp_path / "a.nc"])
     with pytest.raises(DataError, match=r"no file matches '.*/x%Y\*\.nc'"):
         open_fields([tmp_path / "x%Y*.nc"])

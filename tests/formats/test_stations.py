@@ -39,6 +39,29 @@ def series(**changes: Any) -> xr.Dataset:
     return data.assign_coords(**changes)
 
 
+@pytest.mark.parametrize("stamp", ["{:%Y%m%d%H}", "{:%Y%m%d%H%M}", "{:%Y%m%d%H%M%S}"])
+def test_dates_may_be_written_as_numbers(tmp_path: Path, stamp: str) -> None:
+    rows = [f"a,50,1,{stamp.format(time.item())},280" for time in TIMES]
+    np.testing.assert_array_equal(read_stations(table(tmp_path, HEADING, *rows)).times, TIMES)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [
+        (["1577836800000", "1577858400000"], "numbers without a unit, such as 1577836800000"),
+        (["1577836800", "1577858400"], "numbers without a unit, such as 1577836800"),
+        (["1612010100"], "numbers without a unit, such as 1612010100"),
+        (["0", "6"], "numbers without a unit, such as 0; expected dates, such as 2020-01-01T06:00"),
+        (["20200101", "2020010106"], "numbers without a unit"),
+        (["2020010106", ""], "1 rows have no time"),
+    ],
+)
+def test_numbers_that_are_no_dates_are_no_times(tmp_path: Path, numbers: list[str], told: str) -> None:
+    """They would be nanoseconds since 1970."""
+    with pytest.raises(DataError, match=told):
+        read_stations(table(tmp_path, HEADING, *(f"a,50,1,{number},280" for number in numbers)))
+
+
 def test_rows_in_any_order_find_their_time_and_station(tmp_path: Path) -> None:
     path = table(
         tmp_path,

@@ -46,7 +46,7 @@ def open_cube(path: Path, kind: str | None = None) -> CubeABC:
         return PreparedStore(path)
     if not path.exists():
         beside = [p.name for p in path.parent.iterdir() if not p.name.startswith(".")] if path.parent.is_dir() else []
-        raise DataError(f"{path}: no such store{nearest(path.name, beside) if beside else ''}")
+        raise DataError(f"{path}: no such file or store{nearest(path.name, beside) if beside else ''}")
     if kind is not None:
         if kind not in registry.names():
             raise SettingsError(f"kind {kind!r}{nearest(kind, ['prepared', *registry.names()])}")

@@ -88,7 +88,7 @@ def _global(grid: Grid, settings: MeshSettings) -> list[Level]:
     # 4n(n + 9) nodes, or 12n²
     n = int((sqrt(81 + num_nodes) - 9) / 2 if settings.mesh == "octahedral" else sqrt(num_nodes / 12))
     if n < 1:
-        raise SettingsError(f"a grid of {grid.shape[0]} x {grid.shape[1]} cells is too small for mesh {settings.mesh!r}; expected a smaller mesh_spacing")  # fmt: skip
+        raise SettingsError(f"{grid.describe()}: too few cells for mesh {settings.mesh!r}; expected a smaller mesh_spacing")  # fmt: skip
     sizes = [n // 2**k for k in range(integer_log(n, 2) + 1)]
     kind = octahedral if settings.mesh == "octahedral" else healpix
     sizes = sizes[: _levels(grid, settings, len(sizes))]

@@ -21,7 +21,7 @@ class MeshSettings(Settings):
         "neural_lam: as that package lays it out, for its weights",
     )
     mesh_levels: int | None = setting(None, "levels of the mesh; as many as the grid carries by default")
-    mesh_spacing: float | None = setting(None, "cells between two nodes; 3 to 9 by default, as the paper has it")
+    mesh_spacing: float | None = setting(None, "cells between two nodes along a side, so that a node stands for its square of cells, of points too; 3 to 9 by default, as the paper has it")  # fmt: skip
     mesh_edges: Literal["cutoff", "nearest", "both"] = setting(
         "cutoff", "which cells a node hears: within its radius, the nearest of both sides, or both"
     )

@@ -211,6 +211,8 @@ def train(
 def _check(t: TrainSettings, placement: Placement) -> None:
     """Refuses what can be known to be wrong before anything is loaded."""
     check_shards(t, placement)
+    if t.rollout_schedule and t.rollout_schedule[-1][0] >= t.epochs:
+        logger.warning("rollout_schedule: epoch %d never comes, of %d epochs", t.rollout_schedule[-1][0], t.epochs)
     for name in t.plots:
         observers.get(name)
 

@@ -244,7 +244,7 @@ def test_gridded_prepares_zarr_too(tmp_path: Path) -> None:
 def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
     (tmp_path / "era5.zarr").mkdir()
     (tmp_path / "text.txt").write_text("rain")
-    with pytest.raises(DataError, match=r"era6\.zarr: no such store; did you mean 'era5\.zarr'"):
+    with pytest.raises(DataError, match=r"era6\.zarr: no such file or store; did you mean 'era5\.zarr'"):
         open_cube(tmp_path / "era6.zarr")
     with pytest.raises(
         DataError, match=r"era5\.zarr: no store that is known; expected a prepared one, or anemoi, cf, mllam"

@@ -37,7 +37,7 @@ def test_it_shows_what_a_store_holds(store: Path, tmp_path: Path) -> None:
 
 def test_mistakes_are_one_line(store: Path, tmp_path: Path) -> None:
     for words, status, message in (
-        ((str(tmp_path / "none"),), 3, "no such store"),
+        ((str(tmp_path / "none"),), 3, "no such file or store"),
         ((str(store), "--plot", "m.gif"), 2, "expected a name that ends in .png"),
         ((str(store), "--plot", "m.png", "--time", "2021-01-01T00"), 2, "not in the data, which hold 2020-01-01"),
         ((str(store), "--tme", "x"), 2, "unknown flag --tme; did you mean '--time'"),

@@ -189,6 +189,11 @@ def test_a_run_that_is_refused_before_its_first_step_leaves_its_name_free(own_ro
         train(tiny(), run_name="r", resume=True)
 
 
+def test_a_schedule_beyond_the_last_epoch_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    train(tiny(epochs=2, rollout_schedule=[[0, 1], [2, 3]]), run_name="short")
+    assert "rollout_schedule: epoch 2 never comes, of 2 epochs" in caplog.text
+
+
 def test_an_epoch_is_written_down_before_a_run_leaves_at_its_end(tmp_path: Path) -> None:
     keeper, heartbeat = CheckpointKeeper(tmp_path), Heartbeat(tmp_path / "last.ckpt", 60.0)
     around = trainer.make_callbacks(tiny().train, tmp_path, keeper, heartbeat, lambda: None)

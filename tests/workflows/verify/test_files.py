@@ -282,7 +282,7 @@ def test_the_command_line(files: dict[str, str], tmp_path: Path) -> None:
         (["--forecast", files["forecast"]], 2, "either --truth FILES or --stations FILE"),
         ([], 2, "either --forecaster FILE or --forecast FILES"),
         (["--forecast", files["forecast"], "--truth", files["truth"], "--metrics", "rsme"], 2, "rmse"),
-        (["--forecast", files["forecast"], "--truth", str(tmp_path / "no.nc")], 3, "no such store"),
+        (["--forecast", files["forecast"], "--truth", str(tmp_path / "no.nc")], 3, "no such file or store"),
         (["--forecast", files["forecast"], "--truth", files["truth"], "--num_workers", "0"], 2, "expected at least 1"),
         (["--forecast", files["forecast"], "--truth", files["truth"], "--reference", "x"], 2, "expected NAME=FILES"),
     ):
