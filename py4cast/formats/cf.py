@@ -8,6 +8,7 @@ import itertools
 import warnings
 from abc import abstractmethod
 from collections.abc import Hashable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,8 +22,9 @@ from py4cast.formats.cf_axes import is_latitude, is_longitude, kind_of, level_ty
 from py4cast.formats.cf_dataset import plain
 from py4cast.formats.cf_imposed import is_imposed, taken_out
 from py4cast.formats.cf_places import mesh_problem
-from py4cast.formats.cf_time import TimeDescription
+from py4cast.formats.cf_time import TimeDescription, times_of
 from py4cast.formats.cf_valid import without_invalid
+from py4cast.formats.icon_grid import UUID
 from py4cast.formats.reduced import gaussian_of, healpix_of
 from py4cast.grid import Grid
 from py4cast.projection import inverse
@@ -31,7 +33,6 @@ from py4cast.variables import cf_name_in
 
 __all__ = ["CfReader", "kind_of", "without_invalid"]
 
-_ZERO = np.timedelta64(0, "s")
 # along a dimension: names and values
 _Beside = dict[Hashable, list[tuple[str, NDArray[Any]]]]
 _ROWS = ("projection_y_coordinate", "grid_latitude")
@@ -319,7 +320,7 @@ class CfReader(ReaderABC):
         """The points along one dimension, with the areas of their cells where the file has them."""
         north, east = self._places(array, (dim, dim))
         assert north is not None and east is not None, "it is no dimension of points otherwise"
-        lat, lon = north.values.astype(np.float64), east.values.astype(np.float64)
+        lat, lon = (place.values.astype(np.float64) for place in (north, east))
         sizes = [
             v for v in self.data.variables.values() if v.dims == (dim,) and v.attrs.get("standard_name") == "cell_area"
         ]
@@ -327,7 +328,9 @@ class CfReader(ReaderABC):
         try:
             if (known := gaussian_of(lat, lon) or healpix_of(lat, lon)) is not None:
                 return known
-            return Grid.points(lat, lon, areas, name=str(self.data.attrs.get("grid_name", "")))
+            name = str((self.data.attrs | north.attrs).get("grid_name", ""))
+            mark = {key: value for key, value in north.attrs.items() if key == UUID}
+            return replace(Grid.points(lat, lon, areas, name=name), projection=mark)
         except DataError as error:
             raise DataError(f"{self.path}: {error}") from None
 
@@ -378,20 +381,3 @@ def _plain(value: Any) -> Any:
 def _metres(coordinate: xr.DataArray) -> Any:
     """A coordinate of a map [m]; degrees stay degrees."""
     return coordinate.values.astype(np.float64) * (1000.0 if coordinate.attrs.get("units") == "km" else 1.0)
-
-
-def times_of(at: dict[str, Any]) -> tuple[np.datetime64 | None, np.timedelta64]:
-    """Start and lead time from any two of init, lead and valid time, or an analysis time alone."""
-    init, lead, valid = at.get("init"), at.get("lead"), at.get("time")
-    if init is None and valid is None:
-        return None, _ZERO if lead is None else _seconds(lead)
-    if init is None:
-        # beside a lead time, `time` is the start of the forecast, as cfgrib and WeatherBench 2 have it
-        return np.datetime64(valid, "s"), _ZERO if lead is None else _seconds(lead)
-    if lead is None:
-        return np.datetime64(init, "s"), _ZERO if valid is None else _seconds(valid - init)
-    return np.datetime64(init, "s"), _seconds(lead)
-
-
-def _seconds(lead: Any) -> np.timedelta64:
-    return np.timedelta64(np.asarray(lead).astype("timedelta64[s]").item(), "s")

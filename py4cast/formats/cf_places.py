@@ -1,6 +1,6 @@
 """Places of a dataset under the CF conventions: latitudes and longitudes as coordinates, in degrees, also of the faces of a mesh.
 
-ICON and MPAS write radians, some of their files without saying so. UGRID (ugrid-conventions.github.io, 1.0) names the nodes
+ICON and MPAS write radians, some of their files without saying so; ICON's own output has but the mark of its grid. UGRID (ugrid-conventions.github.io, 1.0) names the nodes
 of a mesh and how faces and edges join them; where it does not say where these are, they are at the means of their nodes.
 """
 
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from py4cast.errors import DataError
 from py4cast.formats.cf_axes import is_latitude, is_longitude
+from py4cast.formats.icon_grid import UUID, icon_grid
+from py4cast.remote import is_remote
 from py4cast.triangulation import unit_vectors
 
 __all__ = ["mesh_problem", "with_places"]
@@ -28,6 +30,7 @@ _OF_MODELS = (
 _TABLES_OF_MPAS = re.compile(
     r"(cells|edges|vertices)On(Cell|Edge|Vertex)|nEdgesOn(Cell|Edge)|indexTo(Cell|Edge|Vertex)ID"
 )
+_DIMS_OF_ICON = ("ncells", "cell")
 _ELEMENTS = ("face", "edge")
 _SLACK = 1 + 1e-6
 
@@ -42,7 +45,7 @@ def with_places(data: xr.Dataset, path: Path) -> xr.Dataset:
         path: for messages.
 
     Raises:
-        DataError: places that change with time; a mesh whose tables name nodes that it has not.
+        DataError: places that change with time; a mesh whose tables name nodes that it has not; a grid of ICON whose file is nowhere.
     """
     for name in list(data.variables):
         array = data[name]
@@ -59,7 +62,7 @@ def with_places(data: xr.Dataset, path: Path) -> xr.Dataset:
     for mesh in _meshes(data):
         for element in _ELEMENTS:
             data = _with_elements(data, mesh, element, path)
-    return data.drop_vars(_tables(data))
+    return _with_cells_of_icon(data.drop_vars(_tables(data)), path)
 
 
 def mesh_problem(data: xr.Dataset) -> str:
@@ -70,6 +73,29 @@ def mesh_problem(data: xr.Dataset) -> str:
     return (
         f"; its mesh {meshes[0]} tells no places: expected node_coordinates in degrees or radians, and for fields of faces "
         "face_coordinates or face_node_connectivity"
+    )
+
+
+def _with_cells_of_icon(data: xr.Dataset, path: Path) -> xr.Dataset:
+    """The dataset with the places of ICON's cells, where it has but the mark of their grid, whose file has them."""
+    mark = str(data.attrs.get(UUID, "")).replace("-", "").lower()
+    dims = [
+        v.dims[-1]
+        for v in data.variables.values()
+        if str(v.attrs.get("CDI_grid_type", "")) == "unstructured" and v.dims
+    ]
+    dims += [dim for dim in _DIMS_OF_ICON if dim in data.dims]
+    if not mark or not dims or is_remote(path) or any(is_latitude(c) for c in data.coords.values()):
+        return data
+    grid = icon_grid(path, mark, data.sizes[dims[0]])
+    return data.assign_coords(
+        clat=(
+            dims[0],
+            grid.latitude[0],
+            {"standard_name": "latitude", "units": "degrees_north", UUID: mark, "grid_name": grid.name},
+        ),
+        clon=(dims[0], grid.longitude[0], {"standard_name": "longitude", "units": "degrees_east"}),
+        cell_area=(dims[0], grid.cell_areas()[0], {"standard_name": "cell_area", "units": "m2"}),
     )
 
 

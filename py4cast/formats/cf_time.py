@@ -25,8 +25,10 @@ __all__ = [
     "decode_instants",
     "is_reference",
     "parse_instants",
+    "times_of",
 ]
 
+_ZERO = np.timedelta64(0, "s")
 Instants = NDArray[np.datetime64]
 Durations = NDArray[np.timedelta64]
 
@@ -251,3 +253,20 @@ def _real(date: Any, calendar: str, keeps_dates: bool) -> np.datetime64:
         raise DataError(
             f"calendar {calendar}: {date.year:04d}-{date.month:02d}-{date.day:02d} is no day of the real calendar"
         ) from None
+
+
+def times_of(at: dict[str, Any]) -> tuple[np.datetime64 | None, np.timedelta64]:
+    """Start and lead time from any two of init, lead and valid time, or an analysis time alone."""
+    init, lead, valid = at.get("init"), at.get("lead"), at.get("time")
+    if init is None and valid is None:
+        return None, _ZERO if lead is None else _duration(lead)
+    if init is None:
+        # beside a lead time, `time` is the start of the forecast, as cfgrib and WeatherBench 2 have it
+        return np.datetime64(valid, "s"), _ZERO if lead is None else _duration(lead)
+    if lead is None:
+        return np.datetime64(init, "s"), _ZERO if valid is None else _duration(valid - init)
+    return np.datetime64(init, "s"), _duration(lead)
+
+
+def _duration(lead: Any) -> np.timedelta64:
+    return np.timedelta64(np.asarray(lead).astype("timedelta64[s]").item(), "s")

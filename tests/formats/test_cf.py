@@ -8,7 +8,8 @@ import xarray as xr
 
 from py4cast.errors import DataError
 from py4cast.formats import open_reader
-from py4cast.formats.cf import CfReader, kind_of, times_of
+from py4cast.formats.cf import CfReader, kind_of
+from py4cast.formats.cf_time import times_of
 
 START = np.datetime64("2020-02-28T18", "s")
 HOUR = np.timedelta64(3600, "s")

@@ -6,6 +6,7 @@ import eccodes
 import netCDF4
 import numpy as np
 import pytest
+import xarray as xr
 
 from py4cast.errors import DataError
 from py4cast.formats import Heading, open_reader, writer_for
@@ -58,6 +59,28 @@ def test_the_grid_is_found_by_its_mark(tmp_path: Path, place: str, monkeypatch: 
     np.testing.assert_allclose(grid.latitude[0], np.rad2deg(LATITUDE))
     np.testing.assert_allclose(grid.longitude[0], np.rad2deg(LONGITUDE))
     assert grid.cell_areas().sum() == pytest.approx(80 * 6.4e12)
+
+
+@pytest.mark.parametrize("dim", ["ncells", "cells_of_mine"])
+def test_icons_own_netcdf_has_but_the_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dim: str) -> None:
+    monkeypatch.setenv("PY4CAST_GRIDS", str(tmp_path / "grids"))
+    (tmp_path / "grids").mkdir()
+    attrs = {"units": "K", "CDI_grid_type": "unstructured"} if dim != "ncells" else {"units": "K"}
+    time = np.datetime64("2020-01-01", "ns") + np.arange(3) * np.timedelta64(6, "h")
+    data = xr.Dataset({"temp": (("time", dim), np.stack([VALUES] * 3), attrs)}, {"time": time}, {"uuidOfHGrid": MARK})
+    data.to_netcdf(tmp_path / "icon.nc")
+    with pytest.raises(DataError, match=rf"icon.nc: ICON's grid {MARK} of 80 cells, whose coordinates stand in a file"):
+        open_reader(tmp_path / "icon.nc")
+    grid_file(tmp_path / "grids" / "icon_grid_0026_R03B07_G.nc")
+    with open_reader(tmp_path / "icon.nc") as reader:
+        records = reader.records()
+        grid = reader.grid(records[0])
+    assert {r.short_name for r in records} == {"temp"}
+    with open_reader(fields(tmp_path / "same.grib2")) as reader:
+        (record,) = reader.records()
+        of_grib = reader.grid(record)
+    assert grid.same_as(of_grib) and grid.name == of_grib.name and dict(grid.projection) == dict(of_grib.projection)
+    np.testing.assert_allclose(grid.cell_areas(), of_grib.cell_areas())
 
 
 def test_without_its_grid_it_says_where_it_was_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
