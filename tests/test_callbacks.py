@@ -286,7 +286,7 @@ def test_a_run_whose_last_state_is_gone_goes_on_from_its_best(caplog: pytest.Log
 def test_stopped_in_the_test_it_goes_on(monkeypatch: pytest.MonkeyPatch, place: str, number: signal.Signals) -> None:
     config = tiny()
     whole = train(config, run_name="whole")
-    original = getattr(AutoRegressiveLightning, place)
+    original, before = getattr(AutoRegressiveLightning, place), signal.getsignal(signal.SIGINT)
 
     def signalled(self, *words):
         os.kill(os.getpid(), number)
@@ -298,7 +298,7 @@ def test_stopped_in_the_test_it_goes_on(monkeypatch: pytest.MonkeyPatch, place: 
     ) as caught:
         train(config, run_name="stopped")
     assert caught.value.status == 143 and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
     monkeypatch.setattr(AutoRegressiveLightning, place, original)
     folder = train(config, run_name="stopped", resume=True)
     scores = [json.loads((f / "scores.json").read_text()) for f in (folder, whole)]

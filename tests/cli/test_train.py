@@ -107,7 +107,8 @@ def test_mistakes_are_told_before_the_training(train: Recorder, words: list[str]
 def test_a_rank_that_is_not_the_first_prints_nothing(
     train: Recorder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("RANK", "1")
+    for name, value in (("RANK", "1"), ("WORLD_SIZE", "2"), ("LOCAL_WORLD_SIZE", "2")):
+        monkeypatch.setenv(name, value)
     run("train", "--run_name", "one")
     assert capsys.readouterr().out == "" and train.words[2] == "one"
 
@@ -116,7 +117,8 @@ def test_names_of_runs_that_are_given_none(train: Recorder, monkeypatch: pytest.
     monkeypatch.setenv("PY4CAST_RUN_NAME", "of an older run")
     first = _default_run_name()
     assert re.fullmatch(r"\d{8}T\d{6}", first)
-    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     assert _default_run_name() == first, "processes that the first one starts share its name"
     monkeypatch.setenv("SLURM_JOB_ID", "77")
     assert _default_run_name() == "slurm-77.0"
