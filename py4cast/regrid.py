@@ -25,7 +25,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from py4cast.edges import edges_of
+from py4cast.edges import edges_of, row_edges
 from py4cast.errors import DataError, SettingsError, nearest
 from py4cast.grid import EARTH_RADIUS, Grid
 from py4cast.kept_weights import kept_weights
@@ -39,6 +39,7 @@ Method = Literal["linear", "nearest", "mean"]
 Array = NDArray[np.float64]
 _GLOBE = 1e-3  # of the globe's area, within which a grid covers it
 _TURNS = 500
+_GAP = 0.6  # of the spacing of rows, within which a place lies at one of them
 _EDGE = 0.5001  # cells beyond the last centre that still belong to a grid
 
 
@@ -73,6 +74,25 @@ def _fraction(axis: Array, wanted: Array) -> Array:
     below, above = rising[0] - wanted * sign, wanted * sign - rising[-1]
     positions = np.where(below > 0, -below / (rising[1] - rising[0]), positions)
     return np.asarray(np.where(above > 0, axis.size - 1 + above / (rising[-1] - rising[-2]), positions))
+
+
+def _towards_poles(rows: Array, wanted: Array) -> tuple[NDArray[np.int64], Array]:
+    """The end row `(n,)` on whose side latitudes lie, and the share `(n,)` of the way from it to the pole, where its cells reach that."""
+    end = np.where(np.abs(wanted - rows[0]) < np.abs(wanted - rows[-1]), 0, rows.size - 1)
+    reaches = np.abs(row_edges(rows, is_round=True))[[0, -1]] == 90.0
+    share = (np.abs(wanted) - np.abs(rows[end])) / np.maximum(90 - np.abs(rows[end]), 1e-9)
+    is_beyond = (np.sign(wanted) == np.sign(rows[end])) & reaches[np.where(end > 0, 1, 0)]
+    return end, np.where(is_beyond, np.clip(share, 0.0, 1.0), 0.0)
+
+
+def _of_poles(
+    shares: Array, firsts: NDArray[np.int64], counts: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+    """Places, cells and weights of the poles' part: the mean of the `counts` cells from `firsts` on, by the share of each place."""
+    there = np.flatnonzero(shares > 0)
+    cells = [np.arange(first, first + count) for first, count in zip(firsts[there], counts[there], strict=True)]
+    weights = np.repeat(shares[there] / counts[there], counts[there])
+    return np.repeat(there, counts[there]), np.concatenate([np.zeros(0, dtype=np.int64), *cells]), weights
 
 
 def _overlap(source: Array, target: Array, period: float | None) -> Any:
@@ -135,6 +155,7 @@ class Regridder:
             raise SettingsError(f"regrid {method!r}{nearest(method, get_args(Method))}")
         self.source, self.target, self.method = source, target, method
         self._rows: Any = None
+        self._poles: tuple[NDArray[np.int64], Array] | None = None
         self._columns: Any = None
         self._cells: Any = None
         if method == "mean" and not (source.is_projected or target.is_projected):
@@ -152,6 +173,8 @@ class Regridder:
         source, target = self.source, self.target
         rows = _fraction(source.latitude, target.latitude)
         columns = self._longitudes(target.longitude)
+        if self._knows_poles:
+            self._poles = _towards_poles(source.latitude, target.latitude)
         for name, positions, size in (("_rows", rows, source.shape[0]), ("_columns", columns, source.shape[1])):
             index, weights = _along(positions, size, self.method)
             if name == "_columns" and source.is_periodic:
@@ -159,6 +182,11 @@ class Regridder:
             positions_of = np.broadcast_to(np.arange(positions.size), index.shape)
             setattr(self, name, _sparse(weights, positions_of, index, (positions.size, size)))
         return self._on_rows(rows, target.latitude)[:, None] & self._on_columns(columns)[None, :]
+
+    @property
+    def _knows_poles(self) -> bool:
+        """Whether beyond its last rows lie the poles, where a linear field is the mean of the row."""
+        return self.method == "linear" and self.source.is_periodic and self.source.shape[0] > 1
 
     def _longitudes(self, wanted: Array) -> Array:
         """Fractional columns of longitudes, whichever turn they are counted in."""
@@ -209,7 +237,13 @@ class Regridder:
         cells = row_index[:, None] * source.shape[1] + column_index[None]
         weights = row_weights[:, None] * column_weights[None]
         places = np.broadcast_to(np.arange(lat.size), cells.shape)
-        self._cells = _sparse(weights, places, cells, (lat.size, source.shape[0] * source.shape[1]))
+        shape = (lat.size, source.shape[0] * source.shape[1])
+        end, share = _towards_poles(source.latitude, lat) if self._knows_poles else (np.zeros(1, int), np.zeros(1))
+        self._cells = _sparse(weights * (1 - share), places, cells, shape)
+        if share.any():
+            counts = np.full(lat.size, source.shape[1])
+            there, of_pole, part = _of_poles(share, end * source.shape[1], counts)
+            self._cells = self._cells + _sparse(part, there, of_pole, shape)
         return np.asarray(inside.reshape(target.shape))
 
     def _by_tree(self) -> NDArray[np.bool_]:
@@ -238,10 +272,7 @@ class Regridder:
         lat, lon = target.latitude_2d().ravel(), target.longitude_2d().ravel()
         of_rows = source.latitude[0, firsts]
         (low, high), shares = _along(_fraction(of_rows, lat), counts.size, "linear")
-        # how much of the way to the pole, where a place is beyond the last row
-        end = np.where(np.abs(lat - of_rows[0]) < np.abs(lat - of_rows[-1]), 0, counts.size - 1)
-        beyond = np.maximum(np.abs(lat) - np.abs(of_rows[end]), 0) / np.maximum(90 - np.abs(of_rows[end]), 1e-9)
-        beyond = np.where(np.sign(lat) == np.sign(of_rows[end]), np.minimum(beyond, 1.0), 0.0)
+        end, beyond = _towards_poles(of_rows, lat)
         places, cells, weights = [], [], []
         for row, share in ((low, shares[0]), (high, shares[1])):
             width = 360.0 / counts[row]
@@ -251,14 +282,21 @@ class Regridder:
                 places.append(np.arange(lat.size))
                 cells.append(firsts[row] + (left + step) % counts[row])
                 weights.append(share * (1 - beyond) * np.abs(1 - step - (position - left)))
-        for place in np.flatnonzero(beyond > 0):
-            n = counts[end[place]]
-            places.append(np.full(n, place))
-            cells.append(firsts[end[place]] + np.arange(n))
-            weights.append(np.full(n, beyond[place] / n))
+        for arrays, more in zip((places, cells, weights), _of_poles(beyond, firsts[end], counts[end]), strict=True):
+            arrays.append(more)
         shape = (lat.size, source.shape[1])
         self._cells = _sparse(np.concatenate(weights), np.concatenate(places), np.concatenate(cells), shape)
-        return np.ones(target.shape, dtype=bool)
+        return self._on_reduced(of_rows, lat).reshape(target.shape)
+
+    @staticmethod
+    def _on_reduced(of_rows: Array, lat: Array) -> NDArray[np.bool_]:
+        """Latitudes that the cells of rows reach: not beyond the last ones, nor where rows between have no points."""
+        edges, spacing = row_edges(of_rows, is_round=True), float(np.median(np.abs(np.diff(of_rows))))
+        latitudes, place = np.unique(lat, return_inverse=True)
+        distance = np.abs(of_rows[:, None] - latitudes).min(0)
+        is_near = (distance <= _GAP * spacing) | (np.abs(latitudes) > np.abs(of_rows).max())
+        is_on = is_near & (latitudes >= edges.min()) & (latitudes <= edges.max())
+        return np.asarray(is_on[place.reshape(-1)])
 
     def _by_triangles(self) -> NDArray[np.bool_]:
         """Linear within the triangles between neighbouring points: the weights of the three corners, of sum 1."""
@@ -317,9 +355,15 @@ class Regridder:
         """The weights as one sparse matrix, target cells × source cells, both in the order of their rows."""
         if self._cells is not None:
             return self._cells
-        from scipy.sparse import csr_array, kron
+        from scipy.sparse import csr_array, diags_array, kron
 
-        return csr_array(kron(self._rows, self._columns, format="csr"))
+        cells = csr_array(kron(self._rows, self._columns, format="csr"))
+        if self._poles is None:
+            return cells
+        end, share = np.repeat(self._poles[0], self.target.shape[1]), np.repeat(self._poles[1], self.target.shape[1])
+        columns = self.source.shape[1]
+        places, of_poles, weights = _of_poles(share, end * columns, np.full(end.size, columns))
+        return csr_array(diags_array(1 - share) @ cells + _sparse(weights, places, of_poles, cells.shape))
 
     def __call__(self, field: NDArray[Any]) -> NDArray[np.float32]:
         """A field `(lat, lon)` of the source grid at the target's cells."""
@@ -331,5 +375,9 @@ class Regridder:
         else:
             out = self._columns @ np.ascontiguousarray((self._rows @ values).T)
             out = np.ascontiguousarray(out.T)
+            if self._poles is not None:
+                end, share = self._poles
+                for row in np.flatnonzero(share):
+                    out[row] += np.float32(share[row]) * (values[end[row]].mean(dtype=np.float64) - out[row])
         out[~self.covered] = np.nan
         return np.asarray(out, dtype=np.float32)

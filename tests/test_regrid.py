@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from py4cast.errors import DataError, SettingsError
-from py4cast.formats.reduced import gaussian_rows, healpix, octahedral
+from py4cast.formats.reduced import gaussian_rows, healpix, octahedral, of_rows
 from py4cast.grid import EARTH_RADIUS, Grid
 from py4cast.regrid import Method, Regridder
 from py4cast.stretched import stretched
@@ -188,6 +188,45 @@ def test_the_pole_is_the_mean_of_the_last_row() -> None:
     poles = Regridder(source, Grid(np.array([90.0, 89.0, -90.0]), np.array([10.0, 200.0])))(field)
     np.testing.assert_allclose(poles[0], field[0, :20].mean(), rtol=1e-5)
     np.testing.assert_allclose(poles[2], field[0, -20:].mean(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("is_south_first", [False, True])
+@pytest.mark.parametrize("target_kind", ["axes", "points", "map"])
+def test_of_rows_and_columns_too_the_pole_is_the_mean_of_the_last_row(is_south_first: bool, target_kind: str) -> None:
+    lat = np.arange(87.5, -90, -5.0)[:: -1 if is_south_first else 1]
+    source = Grid(lat, np.arange(0, 360, 5.0))
+    field = np.random.default_rng(0).standard_normal(source.shape).astype(np.float32)
+    rows, columns = np.array([90.0, 88.75, 87.5, 30.0, -90.0]), np.arange(-180, 180, 5.0)
+    target = Grid(rows, columns)
+    if target_kind == "points":
+        rng = np.random.default_rng(1)
+        target = Grid.points(np.repeat([90.0, 88.75, 30.0], [1, 9, 9]), rng.uniform(0, 360, 19), np.ones(19))
+    if target_kind == "map":
+        target = Grid(*np.broadcast_arrays(rows[:, None], columns[None]), projection={"grid_mapping_name": "unknown"})
+    regridder = Regridder(source, target)
+    values = regridder(field)
+    np.testing.assert_allclose((regridder.matrix @ field.ravel()).reshape(target.shape), values, rtol=1e-4, atol=1e-6)
+    north, south = field[lat == 87.5].mean(), field[lat == -87.5].mean()
+    lat_of, lon_of = target.latitude_2d(), target.longitude_2d()
+    np.testing.assert_allclose(values[lat_of == 90], north, rtol=1e-5)
+    np.testing.assert_allclose(values[lat_of == -90], south, rtol=1e-5)
+    if target_kind != "points":
+        np.testing.assert_allclose(values[2], np.roll(field[lat == 87.5][0], 36), rtol=1e-5, err_msg="a row is itself")
+        np.testing.assert_allclose(values[1], (values[2] + north) / 2, rtol=1e-4, err_msg="half-way to the pole")
+    assert regridder.covered.all() and np.isfinite(lon_of).all()
+
+
+def test_reduced_rows_reach_half_a_row_beyond_the_last_one_and_not_where_one_is_empty() -> None:
+    counts, latitude = np.array([16, 16, 32, 32, 32, 16, 16]), np.array([60.0, 50, 40, 30, 10, 0, -10])
+    bands = np.full(7, 1e12)
+    source = of_rows(latitude, counts, bands, "of waves")
+    target = Grid(np.array([80.0, 66, 64, 55, 26, 20, 14, -14, -16]), np.array([0.0, 7.0]))
+    covered = Regridder(source, target).covered
+    assert covered[:, 0].tolist() == [False, False, True, True, True, False, True, True, False]
+    assert (covered[:, 0] == covered[:, 1]).all()
+    field = np.repeat(latitude, counts)[None].astype(np.float32)
+    values = Regridder(source, target)(field)
+    np.testing.assert_allclose(values[[2, 3, 4, 6, 7], 0], [60, 55, 26, 14, -10], rtol=1e-5)
 
 
 def test_the_date_line_and_the_first_meridian_are_no_sides() -> None:
