@@ -69,7 +69,7 @@ def forecast_arguments(p: argparse.ArgumentParser) -> None:
         "--perturb", choices=("spectrum", "bred"), default="",
         help="move the starts of all members but the first: by fields with the spectrum of the state (spectrum), or by what one step makes grow (bred)",
     )  # fmt: skip
-    p.add_argument("--perturb_size", type=float, default=0.5, metavar="S", help="how far, in units of what changes in one step (default: 0.5)")  # fmt: skip
+    p.add_argument("--perturb_size", type=float, metavar="S", help="how far, in units of what changes in one step (default: 0.5)")  # fmt: skip
     p.add_argument("--device", metavar="NAME", help="where torch runs: cpu, cuda, cuda:1 (default: a GPU where there is one)")  # fmt: skip
     p.add_argument("--precision", default="32", choices=("32", "bf16", "16"), help="of torch's inner products (default: 32)")  # fmt: skip
     p.add_argument("--output", nargs="+", default=[], metavar="FILE", help="files to write: .grib2, .nc, .zarr")

@@ -293,6 +293,11 @@ def _check_members(strategy: str, name: str) -> None:
 
     if name in {field.name for field in fields(registry.get(strategy).settings_kls)}:
         return
+    held = {"num_members": "num_members_val"}.get(name, "")
+    if held in {field.name for field in fields(registry.get(strategy).settings_kls)}:
+        raise SettingsError(
+            f"--{name}: strategy {strategy!r} learns from single states; --{held} tells how many it is validated with"
+        )
     others = [n for n in registry.builtin_names if name in {f.name for f in fields(registry.get(n).settings_kls)}]
     raise SettingsError(f"--{name}: strategy {strategy!r} makes one forecast; members come from {', '.join(others)}")
 

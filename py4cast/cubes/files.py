@@ -5,6 +5,7 @@ is asked for. For verification and comparison; training wants a prepared store.
 """
 
 import hashlib
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,6 +32,7 @@ from py4cast.variables import Variable, feature_name
 
 __all__ = ["FieldFiles", "open_fields"]
 
+logger = logging.getLogger(__name__)
 _PLAIN_LEVELS = ("surface", "meanSea", "heightAboveGround", None)
 Identity = tuple[str, float | None, str | None]
 
@@ -135,10 +137,14 @@ class FieldFiles(KeptCube):
             raise DataError(
                 f"{show_paths(paths)}: fields of the members {members}, where one of each is wanted; give files of one member"
             )
+        # before its fields stand for every member
+        alone = [] if is_series else self._catalog.without_members()
         self.axis = self._make_axis(leads, is_series)
         whole = (slice(0, self._grid.shape[0]), slice(0, self._grid.shape[1]))
         self._reader = self._catalog.planes(self._grid, whole)
-        self.variables = self._reader.stored
+        if alone:
+            logger.warning("%s: left out, it has no members and others have; choose it alone", ", ".join(alone))
+        self.variables = [v for v in self._reader.stored if v.name not in alone]
         self.spans = _spans(indices, dict.fromkeys(accumulated, self.axis.step))
 
     def _make_axis(self, leads: set[np.timedelta64], is_series: bool) -> TimeAxis:

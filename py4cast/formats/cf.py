@@ -202,6 +202,8 @@ class CfReader(ReaderABC):
         if value is None:
             return None
         try:
+            if int(value) != float(value):
+                raise ValueError
             return int(value)
         except ValueError:
             dim = next(

@@ -1,7 +1,7 @@
 """GRIB 2, written with ecCodes."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
@@ -30,6 +30,7 @@ _PARAMETER = ({"paramId"}, {"shortName"}, {"discipline", "parameterCategory", "p
 _NO_UNITS = ("unknown", "~")
 _BITS = 24
 _MISSING = -1e34
+_MOST_MEMBERS = 254
 
 
 class GribWriter(WriterABC):
@@ -42,6 +43,7 @@ class GribWriter(WriterABC):
 
     @contextmanager
     def begin(self, temporary: Path, heading: Heading) -> Iterator[PutStep]:
+        _check_members(heading.members)
         before = [heading.since, *heading.lead_times[:-1]]
         with ExitStack() as stack:
             stream = stack.enter_context(temporary.open("xb"))
@@ -68,6 +70,16 @@ class GribWriter(WriterABC):
 
             yield put
             write_coordinates(temporary.parent, heading.grid, bare)
+
+
+def _check_members(members: Sequence[int]) -> None:
+    """Numbers of members, and their count, stand in one octet each, of which 255 means missing."""
+    odd = next((number for number in members if not 0 <= number <= _MOST_MEMBERS), None)
+    if odd is not None or len(members) > _MOST_MEMBERS:
+        told = f"{len(members)} members" if odd is None else f"member {odd}"
+        raise SettingsError(
+            f"{told}: GRIB has at most {_MOST_MEMBERS}, numbered 0 to {_MOST_MEMBERS}; write NetCDF or Zarr"
+        )
 
 
 class _Template:

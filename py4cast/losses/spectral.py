@@ -44,6 +44,7 @@ class Spectral(LossABC):
     reference: ClassVar[str] = "Subich et al. (2025), arXiv 2501.19374"
     window: Tensor
     shells: Tensor
+    counts: Tensor
 
     def __init__(self, info: DatasetInfo, settings: Any = None) -> None:
         super().__init__(info, settings)
@@ -63,6 +64,12 @@ class Spectral(LossABC):
         shorter = min(rows, columns)
         square = torch.fft.fftfreq(rows)[:, None].square() + torch.fft.rfftfreq(columns)[None].square()
         number = (square.sqrt() * shorter).round().long()
+        # half of the plane stands for all of it: columns but the first, and the last of an even number, have a twin
+        counts = torch.full((rows, columns // 2 + 1, 1), 2.0)
+        counts[:, 0] = 1.0
+        if columns % 2 == 0:
+            counts[:, -1] = 1.0
+        self.register_buffer("counts", counts, persistent=False)
         # waves beyond the last shell, and the mean, go into a last one that is left out
         self._count = shorter // 2
         inside = (number >= 1) & (number <= self._count)
@@ -89,6 +96,6 @@ class Spectral(LossABC):
 
     def _summed(self, power: Tensor) -> Tensor:
         """Over the waves of each shell, `(batch, timestep, shell, features)`."""
-        flat = power.flatten(2, 3)
+        flat = (power * self.counts).flatten(2, 3)
         sums = flat.new_zeros(*flat.shape[:2], self._count + 1, flat.shape[-1])
         return sums.index_add(2, self.shells, flat)[:, :, : self._count]

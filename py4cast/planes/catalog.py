@@ -315,13 +315,28 @@ class Catalog:
         """All members, sorted; empty when the files name none."""
         return tuple(sorted({m for keys in self._sources.values() for _, _, m in keys if m is not None}))
 
+    def without_members(self) -> list[str]:
+        """Variables of which no field has the number of a member, where those of others have."""
+        kept = {name: {m for init, _, m in keys if not np.isnat(init)} for name, keys in self._sources.items()}
+        is_ensemble = any(members - {None} for members in kept.values())
+        return [name for name, members in kept.items() if is_ensemble and members == {None}]
+
     def spread_members(self, members: Sequence[int]) -> None:
-        """A field without member stands for every member."""
-        for known in self._sources.values():
-            for (init, lead, member), source in list(known.items()):
-                if member is None and not np.isnat(init):
-                    for each in members:
-                        known.setdefault((init, lead, each), source)
+        """A variable without members stands for every member; fields without number beside numbered ones are none of them."""
+        alone, beside, held = self.without_members(), [], self.members()
+        for name, known in self._sources.items():
+            unnumbered = [key for key in known if key[2] is None and not np.isnat(key[0])] if members else []
+            for init, lead, _ in unnumbered:
+                source = known.pop((init, lead, None))
+                if name in alone or not held:
+                    known.update({(init, lead, each): source for each in members})
+            if unnumbered and name not in alone and held:
+                beside.append(name)
+        if beside:
+            logger.warning(
+                "%s: fields without the number of a member, such as a control or the mean, are left out beside the members %s",
+                ", ".join(beside), ", ".join(map(str, held)),
+            )  # fmt: skip
 
     def planes(
         self, target: Grid, window: tuple[slice, slice | NDArray[np.int64]], step: np.timedelta64 | None = None

@@ -176,7 +176,7 @@ class StrategyABC(nn.Module, ABC):
         is_of_forecasts = type(self).training_loss is StrategyABC.training_loss
         if self.noise != "none" and is_of_forecasts and not loss.takes_members:
             told = f"loss {type(loss).__name__} scores one forecast, strategy {type(self).__name__} trains {self.num_members} members"
-            raise SettingsError(f"{told}; choose one that takes members, such as crps")
+            raise SettingsError(f"{told}; choose one that takes members, such as crps, alone or as a term of loss.sum")
 
     @abstractmethod
     def advance(self, model: Network, x: Tensor, state: Tensor) -> Tensor:

@@ -85,6 +85,28 @@ def test_members_in_files_of_their_own_are_an_ensemble(tmp_path: Path) -> None:
     np.testing.assert_array_equal(planes_of(cube)[0], [value(0, 2), value(0, 5)])
 
 
+def test_a_control_is_no_member_and_takes_no_members_place(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What member 5 lacks at +12 h is missing, and not that of the control."""
+    part(tmp_path, "2.nc", 0, [6, 12], {"x": [2, 3]}, number=((), 2))
+    part(tmp_path, "5.nc", 0, [6], {"x": [5]}, number=((), 5))
+    part(tmp_path, "control.nc", 0, [6, 12], {"x": [8, 9]})
+    cube = open_fields([tmp_path / "*.nc"])
+    assert cube.axis.members == (2, 5)
+    assert cube.available(["x"]).reshape(cube.axis.shape).tolist() == [[[True, True], [True, False]]]
+    assert (
+        "x: fields without the number of a member, such as a control or the mean, are left out beside the members 2, 5"
+        in caplog.text
+    )
+
+
+def test_a_variable_without_members_is_no_ensemble_of_one_law(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for member in (2, 5):
+        part(tmp_path, f"{member}.nc", 0, [0], {"x": [member]}, number=((), member))
+    part(tmp_path, "tp.nc", 0, [0], {"tp": [7]})
+    cube = open_fields([tmp_path / "*.nc"])
+    assert cube.names == ["x"] and "tp: left out, it has no members and others have" in caplog.text
+
+
 def test_sums_since_the_start_become_sums_of_a_step(tmp_path: Path) -> None:
     path = part(tmp_path, "a.nc", 0, [3, 6, 9], {"tp": [2, 5, 6], "x": [2, 5, 6]})
     cube = open_fields([path], accumulated=["tp"])

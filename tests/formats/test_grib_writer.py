@@ -154,6 +154,25 @@ def test_members_are_numbered(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        ((0, 300), "member 300"),
+        ((-1, 0), "member -1"),
+        (tuple(range(1, 256)), "member 255"),
+        (tuple(range(255)), "255 members"),
+    ],
+)
+def test_members_that_grib_has_no_number_for_are_refused(tmp_path: Path, members: tuple[int, ...], told: str) -> None:
+    heading = Heading([T2M], GRID, INIT, [60 * MINUTE], members=members)
+    with (
+        pytest.raises(SettingsError, match=f"{told}: GRIB has at most 254, numbered 0 to 254; write NetCDF or Zarr"),
+        writer_for("a.grib2").open(tmp_path / "a.grib2", heading),
+    ):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
 def test_levels_of_one_parameter_keep_their_level_and_units(tmp_path: Path) -> None:
     variables = [pressure(850), pressure(500, "degC"), pressure(250), pressure(300, "degC"), T2M]
     values = np.array([281.0, -20.0, 220.0, -50.0, 290.0], dtype=np.float32)

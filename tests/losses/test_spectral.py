@@ -47,6 +47,31 @@ def test_a_shift_by_a_quarter_of_a_wave_is_seen_by_phase_alone() -> None:
     assert amplitude == pytest.approx(0.0, abs=1e-3) and both == pytest.approx(WEIGHT / 8, rel=0.02)
 
 
+@pytest.mark.parametrize("shape", [(16, 16), (12, 17), (17, 12)])
+def test_it_is_its_formula_over_the_whole_plane_and_alike_along_rows_and_columns(shape: tuple[int, int]) -> None:
+    """Half of the plane stands for all of it: a wave counts as often as it is there."""
+    info = replace(
+        make_info(shape, border_size=0, diagnostic=False),
+        grid=Grid.plane(16, 1e5) if shape == (16, 16) else make_info(shape).grid,
+    )
+    loss = Spectral(info)
+    rng = torch.Generator().manual_seed(3)
+    y, truth = (torch.randn(1, 1, *shape, 2, generator=rng) for _ in range(2))
+    ours, theirs = (torch.fft.fft2(f * loss.window, dim=(2, 3))[0, 0] for f in (y, truth))
+    shorter = min(shape)
+    k = (torch.fft.fftfreq(shape[0])[:, None] ** 2 + torch.fft.fftfreq(shape[1])[None] ** 2).sqrt() * shorter
+    expected = torch.zeros(2)
+    for number in range(1, shorter // 2 + 1):
+        here = k.round() == number
+        a, b = (f[here].abs().square().sum(0).sqrt() for f in (ours, theirs))
+        gamma = (ours[here] * theirs[here].conj()).real.sum(0) / (a * b)
+        expected += ((a.log() - b.log()) ** 2 + 1 - gamma) / (shorter // 2)
+    weights = torch.tensor([info.state_weights[n] for n in info.predicted])
+    torch.testing.assert_close(loss(y, truth)[0, 0], (expected * weights).sum(), rtol=1e-4, atol=1e-5)
+    if shape == (16, 16):
+        torch.testing.assert_close(loss(y.transpose(2, 3), truth.transpose(2, 3)), loss(y, truth))
+
+
 def test_smooth_forecasts_lose_more_than_by_the_squared_error() -> None:
     half = Spectral(PLANE, SpectralSettings(phase=0.0))
     smooth = (

@@ -155,6 +155,11 @@ class FileInput:
             if number not in self.members:
                 held = ", ".join(map(str, self.members)) or "none"
                 raise SettingsError(f"--members {number}: the input has {held}")
+        if len(set(asked)) < len(asked):
+            twice = next(number for number in asked if list(asked).count(number) > 1)
+            raise SettingsError(
+                f"--members {','.join(map(str, asked))}: {twice} stands there twice; members are told apart by their numbers"
+            )
         return list(asked or self.members)
 
     def states(self, init_time: np.datetime64, members: Sequence[int] = ()) -> Array:

@@ -89,7 +89,9 @@ def members_from(source: SourceABC, asked: Forecast, stepper: StepperABC, start:
             raise SettingsError(
                 f"--perturb {asked.perturb}: member 0 is never perturbed, and there is no other; give --num_members"
             )
-        perturbation = perturbation_of(asked.perturb, stepper, asked.perturb_size, asked.seed)
+        perturbation = perturbation_of(
+            asked.perturb, stepper, 0.5 if asked.perturb_size is None else asked.perturb_size, asked.seed
+        )
         first = next(given)
         given = chain([first], given)
         past = perturbation.members(past, start, list(range(len(past))), _of_one(first))

@@ -34,7 +34,7 @@ class Forecast:
         num_members: that a strategy with noise makes of each state; by default `num_members_val` of its training.
         seed: of the members' noise.
         perturb: how the starts of members are moved, `spectrum` or `bred`; empty for not at all.
-        perturb_size: how far, in units of what changes in one step.
+        perturb_size: how far, in units of what changes in one step; by default 0.5.
         device: where torch runs.
         precision: of torch's inner products.
         free_border: forecast without truth in the border, for a strategy that imposes it.
@@ -65,7 +65,7 @@ class Forecast:
     no_calibration: bool = False
     seed: int = 0
     perturb: str = ""
-    perturb_size: float = 0.5
+    perturb_size: float | None = None
     device: str | None = None
     precision: str = "32"
     free_border: bool = False
@@ -81,6 +81,8 @@ class Forecast:
             raise SettingsError(f"--num_steps {self.num_steps}: expected at least 1")
         if self.num_members is not None and self.num_members < 1:
             raise SettingsError(f"--num_members {self.num_members}: expected at least 1")
+        if self.perturb_size is not None and not self.perturb:
+            raise SettingsError(f"--perturb_size {self.perturb_size:g} goes with --perturb spectrum or bred")
         if bool(self.stations) != bool(self.series):
             raise SettingsError("--stations FILE and --series FILE come together")
         if not (self.output or self.series or self.overlay or self.scores):

@@ -22,7 +22,7 @@ __all__ = ["MADE", "HindcastStore", "begin_store", "heading_of_variables"]
 
 MADE = 1
 _SINCE = {"units": "seconds since 1970-01-01", "calendar": "proleptic_gregorian"}
-_STATE, _DOCUMENT = "state", "hindcasts.json"
+_STATE, _DOCUMENT = "py4cast_state", "hindcasts.json"
 
 
 def folder_of(path: Path) -> Path:
@@ -47,7 +47,8 @@ def begin_store(
     check_place(path)
     folder = folder_of(path)
     told = folder / _DOCUMENT
-    if not told.is_file():
+    # what an older py4cast has begun is made anew
+    if not (told.is_file() and (folder / _STATE).is_dir()):
         shutil.rmtree(folder, ignore_errors=True)
         _create(folder, heading, init_times)
         names = conventions.names_in_file(heading)

@@ -142,6 +142,8 @@ def test_members_are_chosen_by_their_numbers(open_input: Open) -> None:
     np.testing.assert_allclose(source.states(START, [4, 1])[:, 1], [truth(5) + 10, truth(5)], atol=1e-4)
     with pytest.raises(SettingsError, match="--members 2: the input has 1, 4"):
         source.chosen_members([1, 2])
+    with pytest.raises(SettingsError, match="--members 4,1,4: 4 stands there twice"):
+        source.chosen_members([4, 1, 4])
     with pytest.raises(SettingsError, match="--members 0: the input has none"):
         open_input(data).chosen_members([0])
 

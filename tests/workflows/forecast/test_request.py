@@ -22,6 +22,7 @@ def asked(**changes: Any) -> Forecast:
         ({"output": ["a.nc", "{step}.nc"]}, r"--output '\{step\}.nc': unknown place \{step\}"),
         ({"stations": "s.csv", "series": "{x}.csv"}, r"--series '\{x\}.csv': unknown place"),
         ({"overlay": "{y}"}, r"--overlay '\{y\}': unknown place"),
+        ({"perturb_size": 3.0}, "--perturb_size 3 goes with --perturb spectrum or bred"),
         ({"boundary": ["b.nc"]}, "--boundary, --rename, --members and --regrid go with --input FILES"),
         ({"renamed": {"t": "t2m"}}, "go with --input FILES"),
         ({"members": [1]}, "go with --input FILES"),

@@ -18,7 +18,8 @@ from py4cast.cubes.files import open_fields
 from py4cast.datasets.gridded import Gridded
 from py4cast.errors import DataError, SettingsError
 from py4cast.forecaster import Forecaster
-from py4cast.formats import open_reader
+from py4cast.formats import Heading, open_reader
+from py4cast.variables import Variable
 from py4cast.workflows.forecast.request import Forecast
 from py4cast.workflows.forecast.run import forecast
 from py4cast.workflows.hindcast import run as hindcasts
@@ -360,3 +361,10 @@ def test_starts_are_read_from_the_files_of_a_dataset(tmp_path: Path) -> None:
         alone = forecast(replace(request, init_time=str(start), output=[str(tmp_path / f"{place}.nc")]))
         with xr.open_dataset(alone[0], decode_timedelta=False) as single:
             np.testing.assert_allclose(data["t"].values[place], single["t"].values, atol=1e-4)
+
+
+def test_a_variable_may_be_called_state(tmp_path: Path) -> None:
+    """As that of the systems of `stochastic` is."""
+    heading = Heading([Variable(name="state")], forecasters.GRID, START, [HOUR])
+    store = stores.begin_store(tmp_path / "h.zarr", heading, START + np.arange(2) * HOUR, {"of": "state"})
+    assert store is not None and (stores.folder_of(tmp_path / "h.zarr") / "state").is_dir()
