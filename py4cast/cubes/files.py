@@ -124,11 +124,6 @@ class FieldFiles(KeptCube):
         files = {name: [i.path for i in indices if any(n == name for n, _ in i.records)] for name in names.values()}
         is_ensemble = len({record.member for record in records}) > 1
         is_series = series or (leads == {np.timedelta64(0, "s")} and not is_ensemble)
-        self._catalog = Catalog(files, plans, None, is_series)
-        self._catalog.take(i for i in indices if i.records)
-        if self._catalog.grid is None:
-            raise DataError(f"{show_paths(paths)}: no field with a time on a rectangular grid")
-        self._grid = self._catalog.grid
         if is_series and is_ensemble:
             members = ", ".join(
                 "none" if m is None else str(m)
@@ -137,6 +132,11 @@ class FieldFiles(KeptCube):
             raise DataError(
                 f"{show_paths(paths)}: fields of the members {members}, where one of each is wanted; give files of one member"
             )
+        self._catalog = Catalog(files, plans, None, is_series)
+        self._catalog.take(i for i in indices if i.records)
+        if self._catalog.grid is None:
+            raise DataError(f"{show_paths(paths)}: no field with a time on a rectangular grid")
+        self._grid = self._catalog.grid
         # before its fields stand for every member
         alone = [] if is_series else self._catalog.without_members()
         self.axis = self._make_axis(leads, is_series)
