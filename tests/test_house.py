@@ -252,7 +252,7 @@ ROOMS = {
         "rate run",
     ],
     "workflows/forecast": [
-        "file_input members outputs overlay perturbed room",
+        "extremes file_input members outputs overlay perturbed room",
         "request",
         "sources",
         "dataset_input",

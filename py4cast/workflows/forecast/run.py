@@ -21,6 +21,7 @@ from py4cast.remote import is_remote
 from py4cast.steppers import Array, StepperABC, open_stepper
 from py4cast.timeline import later
 from py4cast.version import __version__
+from py4cast.workflows.forecast.extremes import with_extremes_told
 from py4cast.workflows.forecast.made import members_of, together
 from py4cast.workflows.forecast.outputs import Outputs, Series, path_of
 from py4cast.workflows.forecast.request import Forecast
@@ -153,7 +154,7 @@ def _write(num_steps: int, steps: Iterator[Array], heading: Heading, puts: Seque
     """Puts every lead time where it is wanted, as soon as it is there."""
     if bar is not None:
         bar.start("forecasting", num_steps)
-    for values in steps:
+    for values in with_extremes_told(steps, heading.variables):
         for put in puts:
             put(values if heading.members else values[0])
         if bar is not None:
