@@ -178,7 +178,7 @@ class FileInput:
                 index = self._instant(time, member, there)
                 planes = np.empty((len(names), 1, *info.grid.shape), dtype=np.float32)
                 cube.read(names, index, index + 1, planes)
-                self._check(planes[:, 0], time)
+                self._check(planes[:, 0], f"{time}{self._of(member)}")
                 states[place, step] = np.moveaxis(planes[:, 0], 0, -1)
         return states
 
@@ -193,15 +193,18 @@ class FileInput:
         if not rows.size:
             raise DataError(f"--input: no state at {time}; it holds {_span(np.unique(axis.times))}")
         lacking = [n for n in self._states.names if not self._states.available([n])[rows].any()]
-        raise DataError(f"--input: {', '.join(lacking or self._states.names)} missing at {time}")
+        raise DataError(f"--input: {', '.join(lacking or self._states.names)} missing at {time}{self._of(member)}")
 
-    def _check(self, planes: Array, time: np.datetime64) -> None:
+    def _of(self, member: int) -> str:
+        return f" of member {self.members[member]}" if self.members else ""
+
+    def _check(self, planes: Array, when: str) -> None:
         """Refuses missing values in cells that held data in training, but in variables that may lack some."""
         for plane, variable in zip(planes, self.info.variables_of(self.info.prognostic), strict=True):
             values = plane[self.info.valid]
             holes = int(np.count_nonzero(~np.isfinite(values)))
             if holes and (variable.nan == "forbid" or holes == values.size):
-                raise DataError(f"--input: {variable.name} at {time} has no value in {holes} of {values.size} cells")
+                raise DataError(f"--input: {variable.name} at {when} has no value in {holes} of {values.size} cells")
 
     def given(self, init_time: np.datetime64, num_steps: int, num_members: int = 1) -> Iterator[Given[Array]]:
         """What is given of each step, read when its turn comes; DataError first of all when something is missing."""

@@ -140,6 +140,11 @@ def test_members_are_chosen_by_their_numbers(open_input: Open) -> None:
     source = open_input(members)
     assert source.chosen_members([]) == [1, 4] and source.chosen_members([4]) == [4]
     np.testing.assert_allclose(source.states(START, [4, 1])[:, 1], [truth(5) + 10, truth(5)], atol=1e-4)
+    name = next(iter(made.BIAS))
+    holes = members.copy(deep=True)
+    holes[name][{"number": 1}] = np.nan
+    with pytest.raises(DataError, match=rf"{name} at .* of member 4 has no value in 192 of 192 cells"):
+        open_input(holes).states(START, [1, 4])
     with pytest.raises(SettingsError, match="--members 2: the input has 1, 4"):
         source.chosen_members([1, 2])
     with pytest.raises(SettingsError, match="--members 4,1,4: 4 stands there twice"):
