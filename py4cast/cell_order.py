@@ -40,7 +40,7 @@ class CellOrder:
 def order_of(grid: Grid, target: Grid) -> CellOrder | None:
     """The order in which the cells of a grid are those of another, to 1e-4 degrees; None where the cells are others.
 
-    Rows and columns of latitudes and longitudes may stand in any order, those of a map may run either way, and points may
+    Rows and columns of latitudes and longitudes may stand in any order, the rows of a map may run either way, and points may
     stand in any order where no two are at one place.
     """
     if grid.same_as(target):
@@ -50,8 +50,9 @@ def order_of(grid: Grid, target: Grid) -> CellOrder | None:
     if not grid.is_rectangular:
         return _of_points(grid, target)
     if grid.is_projected:
-        sides = ((_BACKWARD, _AS_IS), (_AS_IS, _BACKWARD), (_BACKWARD, _BACKWARD))
-        return next((CellOrder(r, c) for r, c in sides if grid.rows_columns(r, c).same_as(target)), None)
+        # components along the axes of a grid change their sign with the way that its columns run
+        is_flipped = grid.rows_columns(_BACKWARD, _AS_IS).same_as(target)
+        return CellOrder(_BACKWARD, _AS_IS) if is_flipped else None
     rows = _order_along(grid.latitude, target.latitude)
     # counted from just before the target's first column, so that no column stands at the seam
     first = float(target.longitude[0]) - 10 * _TOLERANCE

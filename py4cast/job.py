@@ -141,11 +141,11 @@ class Job:
     def _slurm(cls, env: Mapping[str, str]) -> "Job | None":
         rank, tasks = _number(env, "SLURM_PROCID"), _number(env, "SLURM_NTASKS")
         # in a shell of an allocation the tasks are only allowed, and not started
-        if (rank is None and tasks is None) or env.get("SLURM_JOB_NAME") in ("bash", "interactive"):
+        if rank is None or env.get("SLURM_JOB_NAME") in ("bash", "interactive"):
             return None
         if (tasks or 1) > 1:
             # in a batch script rank and tasks are set as well, and no step
-            if rank is None or "SLURM_STEP_ID" not in env:
+            if "SLURM_STEP_ID" not in env:
                 raise SettingsError(
                     f"SLURM allows {tasks} tasks and srun has not started this one: it would wait for the others for ever; write srun before "
                     "py4cast, or ask for --ntasks=1"
@@ -154,8 +154,6 @@ class Job:
                 raise SettingsError(
                     f"SLURM started {tasks} tasks by --ntasks alone; expected --ntasks-per-node with --nodes"
                 )
-        if rank is None:
-            return None
         nodes, per_node = _number(env, "SLURM_NNODES") or 1, _number(env, "SLURM_NTASKS_PER_NODE")
         world = tasks if tasks is not None else (per_node or 1) * nodes
         if world % nodes or (per_node is not None and per_node * nodes != world):

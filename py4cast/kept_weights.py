@@ -14,7 +14,7 @@ from py4cast.settings import cache_dir
 
 __all__ = ["kept_weights", "weights_path"]
 
-_VERSION = 8  # of what makes the weights; a new one where its result changes
+_VERSION = 9  # of what makes the weights; a new one where its result changes
 Weights = tuple[Any, NDArray[np.bool_]]
 
 

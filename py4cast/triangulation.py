@@ -149,7 +149,7 @@ class Triangulation:
         from scipy.spatial import cKDTree
 
         triangles, shares = self._located(places)
-        is_inside = (shares.min(axis=1) >= -_ROUNDING) & ~self.is_far[triangles]
+        is_inside = (shares.min(axis=1) >= -_ROUNDING) & ~self.is_beyond[triangles]
         shares = np.maximum(shares, 0.0)
         index, shares = self.corners[triangles], shares / shares.sum(axis=1, keepdims=True)
         distance, closest = cKDTree(self.points).query(places)

@@ -1,6 +1,7 @@
 """Fixtures of all tests: a root folder of its own per test, one thread, the real data when they are there."""
 
 import gc
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +40,16 @@ def own_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     yield tmp_path / "root"
+
+
+@pytest.fixture(autouse=True)
+def own_words() -> Iterator[None]:
+    """What a verb told the package to keep quiet of is no matter of the next test."""
+    yield
+    logging.disable(logging.NOTSET)
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.partition(".")[0] == "py4cast" and isinstance(logger, logging.Logger):
+            logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

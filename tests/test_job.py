@@ -73,7 +73,6 @@ def test_every_launcher_is_understood(environment: dict, placement: dict, expect
             {},
             "SLURM allows 4 tasks and srun has not started this one",
         ),
-        ({"SLURM_NTASKS": "4"}, {}, "SLURM allows 4 tasks and srun has not started this one"),
         (
             {k: v for k, v in SLURM.items() if k != "SLURM_NTASKS_PER_NODE"},
             {},
@@ -92,7 +91,6 @@ def test_every_launcher_is_understood(environment: dict, placement: dict, expect
         "rank",
         "first_of_two",
         "no_srun",
-        "no_step",
         "bare",
         "alone",
     ],
@@ -138,3 +136,9 @@ def test_how_many_ranks_compute_a_sample() -> None:
 def test_no_devices_are_no_number_of_devices(asked: dict[str, int], told: str) -> None:
     with pytest.raises(SettingsError, match=f"{told}: expected at least 1"):
         Placement(**asked)
+
+
+def test_in_the_shell_of_an_allocation_tasks_are_only_allowed() -> None:
+    for name in ("interactive", "mine"):
+        environment = {"SLURM_NTASKS": "4", "SLURM_NNODES": "1", "SLURM_NTASKS_PER_NODE": "4", "SLURM_JOB_NAME": name}
+        assert Job.of(None, environment).launcher == "none"

@@ -229,6 +229,22 @@ def test_reduced_rows_reach_half_a_row_beyond_the_last_one_and_not_where_one_is_
     np.testing.assert_allclose(values[[2, 3, 4, 6, 7], 0], [60, 55, 26, 14, -10], rtol=1e-5)
 
 
+@pytest.mark.parametrize("radius", [15, 20, 25, 30])
+@pytest.mark.parametrize("method", ["linear", "nearest"])
+def test_cells_deep_inside_a_hole_are_not_covered(radius: float, method: Method) -> None:
+    """As land is, in a grid of the ocean's cells."""
+    k = np.arange(6000) + 0.5
+    latitude = np.rad2deg(np.arcsin(1 - 2 * k / 6000))
+    longitude = np.rad2deg(np.pi * (1 + 5**0.5) * k) % 360
+    cells = Grid.points(latitude, longitude, np.ones(6000)).xyz()[0]
+    is_wet = cells @ cells[2000] < np.cos(np.deg2rad(radius))
+    target = Grid(np.linspace(89, -89, 90), np.arange(0, 360, 2.0))
+    covered = Regridder(Grid.points(latitude[is_wet], longitude[is_wet], np.ones(is_wet.sum())), target, method).covered
+    cosine = target.xyz() @ cells[2000]
+    assert not covered[cosine > np.cos(np.deg2rad(radius - 6))].any()
+    assert covered[cosine < np.cos(np.deg2rad(radius + 3))].all()
+
+
 def test_the_date_line_and_the_first_meridian_are_no_sides() -> None:
     source = octahedral(24)
     wave = np.cos(np.deg2rad(2 * source.longitude)).astype(np.float32)

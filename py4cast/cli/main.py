@@ -172,7 +172,11 @@ def _told_when_stopped(verb: str) -> Iterator[None]:
         os.write(2, told.encode())
         os._exit(_STOPPED)
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    held = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    # what the one who started it told it to ignore stays ignored
+    before = {number: handler for number, handler in held.items() if handler is signal.SIG_DFL}
+    for number in before:
+        signal.signal(number, end)
     try:
         yield
     finally:

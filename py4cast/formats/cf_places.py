@@ -169,7 +169,9 @@ def _corners(table: xr.DataArray, told: Any, num_nodes: int, path: Path) -> tupl
 def _tables(data: xr.Dataset) -> list[Hashable]:
     """What tells of cells and intervals, and is no field."""
     named = {
-        str(v.attrs.get(key, v.encoding.get(key))) for v in data.variables.values() for key in ("bounds", "climatology")
+        str(v.attrs.get(key, v.encoding.get(key, "")))
+        for v in data.variables.values()
+        for key in ("bounds", "climatology")
     }
     for mesh in _meshes(data):
         named |= {str(text) for key, text in data[mesh].attrs.items() if str(key).endswith("_connectivity")}

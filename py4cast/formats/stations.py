@@ -166,8 +166,9 @@ def _columns(file: Path, headings: Sequence[str], free: Sequence[str] = ("elevat
 
 
 def _times(file: Path, column: Any) -> NDArray[np.datetime64]:
+    column = _dates(file, column) if pd.api.types.is_numeric_dtype(column) else column
     try:
-        parsed = pd.to_datetime(_dates(file, column) if pd.api.types.is_numeric_dtype(column) else column, utc=True)
+        parsed = pd.to_datetime(column, utc=True)
     except (ValueError, TypeError) as error:
         raise DataError(f"{file}: a time that is none: {first_line(error)[:200]}") from None
     if parsed.isna().any():

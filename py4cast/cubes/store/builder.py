@@ -122,7 +122,9 @@ class StoreBuilder:
             raise SettingsError(
                 f"{self.folder}: holds an unfinished store made from other settings or files; give another store, or remove it"
             )
-        elif self._journal.exists() and any(e.get("inputs") != self._inputs_digest for e in self._entries_logged()):
+        elif self._journal.exists() and any(
+            e.get("inputs", self._inputs_digest) != self._inputs_digest for e in self._entries_logged()
+        ):
             # ranges and statics are those of the files, too
             logger.warning("%s: its files have changed since it was begun; it is made anew", self.folder)
             self._journal.unlink()
