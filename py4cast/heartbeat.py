@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from py4cast.errors import Py4castError
+from py4cast.errors import Py4castError, first_line
 from py4cast.meeting import Meeting, kill_children
 from py4cast.ranks import is_shared
 
@@ -160,6 +160,9 @@ def lost_ranks(heartbeat: Heartbeat, last: Path, num_ranks: int = 1) -> Iterator
         yield
     except RuntimeError as error:
         text = str(error)
+        if not is_shared() and isinstance(error, torch.distributed.DistError):
+            # whoever keeps the store of the job has ended, or was never there
+            raise RankLost(f"the ranks did not meet ({first_line(error)}); {hint_of(last)}") from error
         if not is_shared() or not any(
             word in text for word in ("gloo", "NCCL", "nccl", "Connection closed", "ProcessGroup")
         ):

@@ -13,6 +13,7 @@ __all__ = [
     "give_memory_back",
     "keep_memory",
     "process_rank",
+    "quiet_frames",
     "sleep_while_waiting",
 ]
 
@@ -27,6 +28,14 @@ def sleep_while_waiting() -> None:
     It is read when torch is loaded, so call it before that.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def quiet_frames() -> None:
+    """Frames of C++ that torch warns with, where another rank has gone, are not printed; what it raises is told in one line.
+
+    It is read when torch is loaded, so call it before that.
+    """
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
 
 def available_memory_bytes() -> int | None:

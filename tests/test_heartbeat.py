@@ -90,6 +90,15 @@ def test_a_connection_that_is_closed_becomes_a_line_with_the_rank(
     two[1].stop()
 
 
+def test_ranks_that_do_not_meet_are_told_in_one_line(tmp_path: Path) -> None:
+    told = r"the ranks did not meet \(failed to recv, got 0 bytes\); nothing was saved yet"
+    with (
+        pytest.raises(RankLost, match=told),
+        lost_ranks(Heartbeat(tmp_path / "last.ckpt", 10.0), tmp_path / "last.ckpt", 2),
+    ):
+        raise torch.distributed.DistNetworkError("failed to recv, got 0 bytes\nException raised from ...")
+
+
 def test_alone_it_does_nothing(tmp_path: Path) -> None:
     heart = Heartbeat(tmp_path / "last.ckpt", 10.0)
     heart.start()

@@ -21,7 +21,7 @@ from typing import Any, cast
 
 from py4cast.cli.base import Parser, Verb
 from py4cast.errors import Py4castError, SettingsError, SharedError, nearest
-from py4cast.process import keep_memory, process_rank, sleep_while_waiting
+from py4cast.process import keep_memory, process_rank, quiet_frames, sleep_while_waiting
 from py4cast.text import visible
 
 __all__ = ["main"]
@@ -206,6 +206,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Runs `py4cast VERB ...` and returns the exit status."""
     given = list(sys.argv[1:] if words is None else words)
     sleep_while_waiting()
+    quiet_frames()
     for stream in (sys.stdout, sys.stderr):
         # an encoding that lacks a letter gets its escape
         if isinstance(stream, io.TextIOWrapper):
