@@ -1,15 +1,14 @@
-"""Reading and preparing data against named peers and limits, in turns, in one run: CPU seconds, medians of ratios.
+"""Reading data against named peers and limits, in turns, in one run: CPU seconds, medians of ratios.
 
     make peers; python benchmarks/data.py [--num_times 400] [--rounds 15]
 
 The data are smooth fields packed to 16 bits as GRIB packs them, 20 variables on 128 x 128 cells. Peers: `anemoi-datasets`
-on the same fields (lz4, its default), a bare `np.memmap` copied into a tensor, ecCodes decoding the same files.
+on the same fields (lz4, its default), and a bare `np.memmap` copied into a tensor.
 """
 
 import argparse
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -17,7 +16,6 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +26,6 @@ from py4cast.process import keep_memory, sleep_while_waiting
 sleep_while_waiting()
 keep_memory()
 
-import eccodes
 import numpy as np
 import torch
 import xarray as xr
@@ -38,9 +35,7 @@ from py4cast.cubes.sources import open_source
 from py4cast.cubes.store.store import PreparedStore
 from py4cast.datasets import DatasetABC, get_datasets
 from py4cast.datasets.loader import Loader, LoaderSettings
-from py4cast.formats import Fields, writer_for
 from py4cast.grid import Grid
-from py4cast.variables import Variable
 from py4cast.workflows.prepare import prepare
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -268,100 +263,11 @@ def opening(folder: Path, num_times: int, rounds: int) -> None:
     say(f"opening a store of {10 * num_times} instants", f"of {num_times}", pairs, "1.2")
 
 
-def decode(path: str) -> int:
-    """Pure ecCodes: every message's values."""
-    count = 0
-    with open(path, "rb") as stream:  # noqa: PTH123
-        while (handle := eccodes.codes_grib_new_from_file(stream)) is not None:
-            eccodes.codes_get_values(handle)
-            eccodes.codes_release(handle)
-            count += 1
-    return count
-
-
-def decode_and_write(paths: tuple[str, str]) -> int:
-    """The same, and its float32 written plainly."""
-    count = 0
-    with open(paths[0], "rb") as stream, open(paths[1], "wb") as out:  # noqa: PTH123
-        while (handle := eccodes.codes_grib_new_from_file(stream)) is not None:
-            eccodes.codes_get_values(handle).astype(np.float32).tofile(out)
-            eccodes.codes_release(handle)
-            count += 1
-    return count
-
-
-def write_grib(path: Path, day: int, smooth: np.ndarray, packing: str) -> None:
-    """Four instants of ten fields on 256 x 256 cells, 16 bits, packed as asked."""
-    grid = Grid(60 - 0.025 * np.arange(256), -5 + 0.025 * np.arange(256))
-    kinds = {"t": ("K", 280.0, 5.0), "u": ("m s-1", 0.0, 5.0), "v": ("m s-1", 0.0, 5.0), "q": ("kg kg-1", 0.005, 1e-3), "z": ("m2 s-2", 15e3, 500.0)}  # fmt: skip
-    variables, planes = [], []
-    for i, (name, level) in enumerate((n, p) for n in kinds for p in (500, 850)):
-        units, mean, size = kinds[name]
-        variables.append(
-            Variable(name=f"{name}{level}", short_name=name, units=units, level=level, type_of_level="isobaricInhPa")
-        )
-        planes.append([mean + size * np.roll(smooth[i % len(smooth)], day * 4 + s, 1) for s in range(4)])
-    values = np.moveaxis(np.array(planes, dtype=np.float32), 0, -1)
-    draft = path.with_suffix(".grib2")
-    writer_for(draft).write(
-        draft, Fields(values, variables, grid, START + day * 4 * STEP, [i * STEP for i in range(4)])
-    )
-    with draft.open("rb") as read, path.open("wb") as write:
-        while (handle := eccodes.codes_grib_new_from_file(read)) is not None:
-            field = eccodes.codes_get_values(handle)
-            eccodes.codes_set(handle, "bitsPerValue", 16)
-            eccodes.codes_set(handle, "packingType", packing)
-            eccodes.codes_set_values(handle, field)
-            eccodes.codes_write(handle, write)
-            eccodes.codes_release(handle)
-    draft.unlink()
-
-
-def preparing(folder: Path, rounds: int) -> None:
-    """GRIB files of a day each with two processes, wall time; the peer decodes every message with and without writing it."""
-    rng = np.random.default_rng(0)
-    smooth = np.cumsum(np.cumsum(rng.standard_normal((8, 256, 256)), axis=1), axis=2)
-    smooth = smooth / np.abs(smooth).max() + 0.002 * rng.standard_normal(smooth.shape)
-    described = {s: {"levels": [500, 850], "type_of_level": "isobaricInhPa"} for s in "tuvqz"}
-    for packing in ("grid_ccsds", "grid_simple", "grid_jpeg"):
-        source = folder / packing
-        source.mkdir()
-        # whole blocks for both processes
-        count = 508 if packing == "grid_jpeg" else 1016
-        for day in range(count // 4):
-            write_grib(source / f"{day:04}.grib", day, smooth, packing)
-        files, plain = [str(p) for p in sorted(source.iterdir())], folder / "plain"
-        pairs: dict[str, list[tuple[float, float]]] = {}
-        with ProcessPoolExecutor(2) as pool:
-            list(pool.map(decode, files[:2]))
-            for turn in range(rounds):
-                began = time.perf_counter()
-                list(pool.map(decode, files))
-                bare = time.perf_counter() - began
-                plain.mkdir()
-                began = time.perf_counter()
-                list(pool.map(decode_and_write, [(f, str(plain / Path(f).name)) for f in files]))
-                written = time.perf_counter() - began
-                shutil.rmtree(plain)
-                for kind in ("float32", "uint16"):
-                    store = folder / f"{packing}{turn}{kind}"
-                    path = description(source, store, count, described)
-                    began = time.perf_counter()
-                    prepare("gridded", path, overrides=[f"store_type={kind}"], num_workers=2)
-                    ours = time.perf_counter() - began
-                    pairs.setdefault(f"{kind}, against decoding", []).append((bare, ours))
-                    pairs.setdefault(f"{kind}, against decoding and writing float32", []).append((written, ours))
-                    shutil.rmtree(store)
-        for case, found in pairs.items():
-            text = f"GRIB, {packing}, {10 * count} fields of 256 x 256, {case}: ecCodes"
-            say(text, "prepare, both 2 processes", found, "0.85" if "writing" in case else "0.6")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--num_times", type=int, default=400, help="instants (default: 400)")
     parser.add_argument("--rounds", type=int, default=15, help="turns (default: 15)")
-    parser.add_argument("--only", default="", help="reading, loading, waiting, opening or preparing")
+    parser.add_argument("--only", default="", help="reading, loading, waiting or opening")
     a = parser.parse_args()
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
@@ -389,8 +295,6 @@ def main() -> None:
             peer.process.wait()
         if a.only in ("", "opening"):
             opening(folder, a.num_times, a.rounds)
-        if a.only in ("", "preparing"):
-            preparing(folder, max(2, a.rounds // 5))
 
 
 if __name__ == "__main__":

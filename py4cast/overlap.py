@@ -116,10 +116,16 @@ def _intervals(wanted: Array, given: Array) -> tuple[NDArray[np.int64], NDArray[
 
 
 def _of_polygons(source: Grid, target: Grid) -> Any:
+    (ours, our_centres, of_ours), (theirs, their_centres, of_theirs) = (_polygons(grid) for grid in (target, source))
+    areas = _shared_areas(ours, theirs, (our_centres, their_centres))
+    # points at one place, as a row at a pole is, share its cell
+    return of_ours @ areas @ of_theirs.T
+
+
+def _shared_areas(ours: Array, theirs: Array, centres: tuple[Array, Array]) -> Any:
+    """What polygons around these centres share, `(ours, theirs)`."""
     from scipy.spatial import cKDTree
 
-    (ours, theirs), shared = zip(*(_polygons(grid) for grid in (target, source)), strict=True)
-    centres = [grid.xyz().reshape(-1, 3) for grid in (target, source)]
     reach = [np.linalg.norm(p - c[:, None], axis=2).max(1) for p, c in zip((ours, theirs), centres, strict=True)]
     near = cKDTree(centres[1]).query_ball_point(centres[0], np.minimum(reach[0] + reach[1].max(), 2.0))
     t = np.repeat(np.arange(len(near)), [len(n) for n in near])
@@ -134,22 +140,26 @@ def _of_polygons(source: Grid, target: Grid) -> Any:
         pairs = slice(first, first + _PAIRS)
         values[pairs] = cut_areas(ours[t[pairs]], theirs[s[pairs], : sides[s[pairs]].max()])
     kept = values > _LEAST * polygon_areas(ours)[t]
-    # points at one place, as a row at a pole is, share its cell
-    values /= shared[0][t] * shared[1][s]
     return _sparse(values[kept], t[kept], s[kept], (len(ours), len(theirs)))
 
 
-def _polygons(grid: Grid) -> tuple[Array, NDArray[np.int64]]:
-    """The corners of every cell, counter-clockwise from outside, `(cells, corners, 3)`, the last one repeated; and how many cells are that one."""
+def _polygons(grid: Grid) -> tuple[Array, Array, Any]:
+    """The cell of every place: its corners, counter-clockwise from outside, `(places, corners, 3)`, the last one repeated, and its centre.
+
+    With them comes the share of it that each cell of the grid has, `(cells, places)`.
+    """
     if not grid.is_rectangular:
         points = grid.xyz()[0]
         first, place = distinct(points)
-        return voronoi_cells(points[first])[place], np.bincount(place)[place]
+        shares = 1.0 / np.bincount(place)[place]
+        of_places = _sparse(shares, np.arange(place.size), place, (place.size, first.size))
+        return voronoi_cells(points[first]), points[first], of_places
     corners = _corners(grid)
     quads = np.stack([corners[:-1, :-1], corners[:-1, 1:], corners[1:, 1:], corners[1:, :-1]], axis=2).reshape(-1, 4, 3)
     turns_left = polygon_areas(quads) < 0
     quads[turns_left] = quads[turns_left, ::-1]
-    return quads, np.ones(len(quads), dtype=np.int64)
+    every = np.arange(len(quads))
+    return quads, grid.xyz().reshape(-1, 3), _sparse(np.ones(len(quads)), every, every, (len(quads), len(quads)))
 
 
 def _corners(grid: Grid) -> Array:

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from py4cast.atomic import write_json
-from py4cast.axis import TimeAxis
+from py4cast.axis import Instant, TimeAxis
 from py4cast.border import border_mask
 from py4cast.cell_order import order_of
 from py4cast.cubes.store.builder import StoreBuilder
@@ -225,7 +226,7 @@ def _build(
     planes = catalog.planes(catalog.grid, window, duration(settings.step))
     statics = _static_fields(catalog, planes, grid, window)
     recipe = _recipe(settings, planes)
-    packings = _packings(settings, planes, axis)
+    packings = _packings(settings, planes, axis, how.executor)
     recipe["packings"] = {name: packing.to_list() for name, packing in packings.items()}
     layout = StoreLayout(planes.stored, grid, axis, packings)
     identity = {
@@ -242,29 +243,51 @@ def _build(
         planes.close()
 
 
-def _packings(settings: GriddedSettings, planes: PlaneReader, axis: TimeAxis) -> dict[str, Packing]:
+def _packings(
+    settings: GriddedSettings, planes: PlaneReader, axis: TimeAxis, executor: Executor | None
+) -> dict[str, Packing]:
     """Of every variable; ranges come from the settings, else from a sample of the instants, widened."""
     if settings.store_type == "float32":
         return {}
     asked = {v.name: s.range for key, s in settings.variables.items() for v in s.variables(key)}
     folder = settings.store and settings.store.expanduser()
     known = folder and (folder / MARKER).exists() and PreparedStore(folder).packings
-    chosen = _sampled(axis.size)
-    packings = {}
-    for variable in planes.stored:
-        limits = asked[variable.name]
-        if known and variable.name in known:
-            packings[variable.name] = known[variable.name]
-            continue
-        if limits is None:
-            read = [planes.read(variable.name, axis.instant(int(i))) for i in chosen]
-            values = [p for p in read if p is not None and np.isfinite(p).any()]
-            if not values:
-                raise DataError(f"{variable.name}: no values to find the range for the packing; give its range")
-            low, high = float(min(np.nanmin(p) for p in values)), float(max(np.nanmax(p) for p in values))
-            limits = low - (high - low), high + (high - low)
-        packings[variable.name] = Packing.over(settings.store_type, *limits)
-    return packings
+    packings: dict[str, Packing] = dict(known or {})
+    names = [v.name for v in planes.stored]
+    sampled = _ranges([n for n in names if n not in packings and asked[n] is None], planes, axis, executor)
+    for name in names:
+        if name not in packings:
+            packings[name] = Packing.over(settings.store_type, *(asked[name] or sampled[name]))
+    return {name: packings[name] for name in names}
+
+
+def _ranges(
+    names: Sequence[str], planes: PlaneReader, axis: TimeAxis, executor: Executor | None
+) -> dict[str, tuple[float, float]]:
+    """From one width below the least to one above the largest value of a sample of instants, by variable."""
+    instants = [axis.instant(int(i)) for i in _sampled(axis.size)] if names else []
+    # what another process needs of the reader
+    readers = [planes if executor is None else planes.part([instant]) for instant in instants]
+    extremes = (map if executor is None else executor.map)(_extremes, readers, [names] * len(instants), instants)
+    of_instants = list(extremes)
+    ranges = {}
+    for row, name in enumerate(names):
+        low, high = min(lows[row] for lows, _ in of_instants), max(highs[row] for _, highs in of_instants)
+        if low > high:
+            raise DataError(f"{name}: no values to find the range for the packing; give its range")
+        ranges[name] = (low - (high - low), high + (high - low))
+    return ranges
+
+
+def _extremes(planes: PlaneReader, names: Sequence[str], instant: Instant) -> tuple[list[float], list[float]]:
+    """The least and the largest value of each variable at an instant; ∞ and −∞ where there is none."""
+    try:
+        read = [planes.read(name, instant) for name in names]
+    finally:
+        planes.close()
+    with_values = [None if plane is None or not np.isfinite(plane).any() else plane for plane in read]
+    lows = [np.inf if plane is None else float(np.nanmin(plane)) for plane in with_values]
+    return lows, [-np.inf if plane is None else float(np.nanmax(plane)) for plane in with_values]
 
 
 def _sampled(size: int) -> NDArray[np.int64]:

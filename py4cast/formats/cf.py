@@ -69,6 +69,7 @@ class CfReader(ReaderABC):
         self._opened = opened  # what is made of it does not close the file
         self._bare: dict[str, tuple[xr.Variable, tuple[Hashable, Hashable] | None]] = {}
         self._grids: dict[str, Grid] = {}
+        self._along: dict[tuple[Hashable, ...], list[xr.DataArray]] = {}
 
     what: ClassVar[str]
 
@@ -106,9 +107,15 @@ class CfReader(ReaderABC):
         along = [c for c in self.data.coords.values() if c.dims == (dim,)]
         return next((c for c in along if kind_of(c) in ("time", "init")), along[0] if along else None)
 
+    def _coords(self, array: xr.DataArray) -> list[xr.DataArray]:
+        """The coordinates of a field: the same for all along the same dimensions, and costly to make."""
+        if array.dims not in self._along:
+            self._along[array.dims] = list(array.coords.values())
+        return self._along[array.dims]
+
     def spatial_dims(self, array: xr.DataArray) -> tuple[Hashable, Hashable] | None:
         """The dimensions along rows and columns, if it has them."""
-        two_d = [c for c in array.coords.values() if c.ndim == 2 and is_latitude(c)]
+        two_d = [c for c in self._coords(array) if c.ndim == 2 and is_latitude(c)]
         if two_d:
             row, column = two_d[0].dims
             return (row, column) if row in array.dims and column in array.dims else None
@@ -124,7 +131,7 @@ class CfReader(ReaderABC):
 
     def _cell_dim(self, array: xr.DataArray) -> Hashable | None:
         """The one dimension of points: latitudes and longitudes both lie along it."""
-        along = [c for c in array.coords.values() if c.ndim == 1 and c.dims[0] in array.dims]
+        along = [c for c in self._coords(array) if c.ndim == 1 and c.dims[0] in array.dims]
         north, east = ({c.dims[0] for c in along if is_it(c)} for is_it in (is_latitude, is_longitude))
         # along a dimension that has a time they are a path
         both = {
@@ -134,13 +141,13 @@ class CfReader(ReaderABC):
 
     def scalar(self, array: xr.DataArray, kind: str) -> Any:
         """The time, lead time or member that stands once for the whole array; None where none does."""
-        values = [c.values for c in array.coords.values() if c.ndim == 0 and kind_of(c) == kind]
+        values = [c.values for c in self._coords(array) if c.ndim == 0 and kind_of(c) == kind]
         return values[0] if values else None
 
     def named_level(self, array: xr.DataArray) -> xr.DataArray | None:
         """The level that stands once for the whole array: a scalar coordinate that it names."""
         named = str(array.encoding.get("coordinates") or array.attrs.get("coordinates") or "").split()
-        levels = [c for c in array.coords.values() if c.ndim == 0 and c.name in named and kind_of(c) == "level"]
+        levels = [c for c in self._coords(array) if c.ndim == 0 and c.name in named and kind_of(c) == "level"]
         return levels[0] if len(levels) == 1 else None
 
     def _check_axes(self, name: str, array: xr.DataArray) -> None:
@@ -148,7 +155,7 @@ class CfReader(ReaderABC):
         for coordinate, problem in self._problems.items():
             along = self.data.coords[coordinate].dims
             # another clock along the same dimension may tell what this one does not
-            others = [c for c in array.coords.values() if c.dims == along and kind_of(c) in ("time", "init")]
+            others = [c for c in self._coords(array) if c.dims == along and kind_of(c) in ("time", "init")]
             if coordinate in array.coords and set(along) <= set(array.dims) and not others:
                 raise DataError(f"{self.path}: variable {name}: {problem}")
 
@@ -222,7 +229,7 @@ class CfReader(ReaderABC):
             DataError: several that differ, of which it names none.
         """
         named = str(array.encoding.get("coordinates") or array.attrs.get("coordinates") or "").split()
-        along = [c for c in array.coords.values() if c.dims == tuple(dict.fromkeys(spatial))]
+        along = [c for c in self._coords(array) if c.dims == tuple(dict.fromkeys(spatial))]
         lat, lon = (self._told(array, [c for c in along if is_it(c)], named) for is_it in (is_latitude, is_longitude))
         return lat, lon
 
@@ -246,15 +253,13 @@ class CfReader(ReaderABC):
                 beside[dim].append((str(dim), np.arange(array.sizes[dim])))
             elif kind_of(coordinate) == "other":
                 beside[dim].append((str(dim), coordinate.values))
-            along = [c for c in array.coords.values() if c.dims == (dim,) and c.name != dim and kind_of(c) == "other"]
+            along = [c for c in self._coords(array) if c.dims == (dim,) and c.name != dim and kind_of(c) == "other"]
             beside[dim] += [(str(c.name), c.values) for c in along]
         return keys, beside
 
     def _valid_times(self, array: xr.DataArray, others: list[Hashable]) -> xr.DataArray | None:
         """Times of validity that stand once per start and lead time, where no lead time does."""
-        two_d = [
-            c for c in array.coords.values() if c.ndim == 2 and set(c.dims) <= set(others) and kind_of(c) == "time"
-        ]
+        two_d = [c for c in self._coords(array) if c.ndim == 2 and set(c.dims) <= set(others) and kind_of(c) == "time"]
         return two_d[0] if two_d else None
 
     def level_type_of(self, array: xr.DataArray, others: list[Hashable]) -> str | None:

@@ -11,7 +11,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -199,8 +199,7 @@ class StoreBuilder:
         return {str(entry["sha256"]) for entry in PreparedStore(self.folder).manifest()["blocks"]}
 
     def _is_whole(self, block: int, entry: Mapping[str, Any]) -> bool:
-        for variable, size in zip(self.layout.variables, entry["bytes"], strict=True):
-            path = self.layout.shard(self.folder, variable.name, block)
+        for path, size in zip(self._shards(block), entry["bytes"], strict=True):
             if not path.exists() or path.stat().st_size != size:
                 return False
         return True
@@ -218,10 +217,19 @@ class StoreBuilder:
         check_space(self.folder, self.layout.num_bytes * len(todo) // max(1, self.layout.num_blocks))
         progress.start("preparing", sum(len(self.layout.instants(b)) for b in todo))
         clock.begin_blocks()
-        for entry, seconds in self._entries(todo, executor, num_jobs, progress):
-            clock.add(seconds)
-            self._log(entry)
+        # the disk takes a block while the next ones are made
+        with ThreadPoolExecutor(1) as flushing:
+            flushed = []
+            for entry, seconds in self._entries(todo, executor, num_jobs, progress):
+                clock.add(seconds)
+                self._log(entry)
+                flushed.append(flushing.submit(flush, self._shards(entry["block"])))
+        for future in flushed:
+            future.result()
         clock.end_blocks()
+
+    def _shards(self, block: int) -> list[Path]:
+        return [self.layout.shard(self.folder, v.name, block) for v in self.layout.variables]
 
     def _entries(
         self, todo: Sequence[int], executor: Executor | None, num_jobs: int, progress: Progress
@@ -260,7 +268,7 @@ class StoreBuilder:
         for entry in blocks:
             for name, indices in entry["missing"].items():
                 missing[name] += indices
-        flush(layout.shard(self.folder, v.name, b) for v in layout.variables for b in range(layout.num_blocks))
+        flush(path for b in range(layout.num_blocks) for path in self._shards(b))
         if (self.folder / MARKER).exists():
             layout.grow(self.folder)
         self._write_extras(missing)
