@@ -12,6 +12,7 @@ References: P. W. Jones (1999), doi 10.1175/1520-0493(1999)127<2204:FASOCR>2.0.C
 """
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -131,16 +132,28 @@ def _shared_areas(ours: Array, theirs: Array, centres: tuple[Array, Array]) -> A
     t = np.repeat(np.arange(len(near)), [len(n) for n in near])
     s = np.concatenate(near).astype(np.int64) if t.size else t
     is_near = np.linalg.norm(centres[0][t] - centres[1][s], axis=1) <= reach[0][t] + reach[1][s]
-    # a few cells of a stretched grid have many corners, which the others repeat
-    sides = theirs.shape[1] - np.argmax(np.any(theirs[:, ::-1] != theirs[:, -1:], axis=2), axis=1) + 1
-    order = np.argsort(sides[s[is_near]], kind="stable")
-    t, s = t[is_near][order], s[is_near][order]
-    values = np.zeros(t.size)
-    for first in range(0, t.size, _PAIRS):
-        pairs = slice(first, first + _PAIRS)
-        values[pairs] = cut_areas(ours[t[pairs]], theirs[s[pairs], : sides[s[pairs]].max()])
+    t, s = t[is_near], s[is_near]
+    values, our_sides, their_sides = np.zeros(t.size), _num_sides(ours)[t], _num_sides(theirs)[s]
+    for pairs in _alike(our_sides, their_sides):
+        most = int(our_sides[pairs].max()), int(their_sides[pairs].max())
+        values[pairs] = cut_areas(ours[t[pairs], : most[0]], theirs[s[pairs], : most[1]])
     kept = values > _LEAST * polygon_areas(ours)[t]
     return _sparse(values[kept], t[kept], s[kept], (len(ours), len(theirs)))
+
+
+def _num_sides(polygons: Array) -> NDArray[np.int64]:
+    """How many corners of each are no repeats of the last one, and that one once more."""
+    is_other = np.any(polygons[:, ::-1] != polygons[:, -1:], axis=2)
+    return np.asarray(polygons.shape[1] - np.argmax(is_other, axis=1) + 1)
+
+
+def _alike(our_sides: NDArray[np.int64], their_sides: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Pairs that are cut at once, of about as many sides: a few cells of a stretched grid have a hundred."""
+    classes = np.ceil(np.log2(our_sides)) * 64 + np.ceil(np.log2(their_sides))
+    for one in np.unique(classes):
+        pairs = np.flatnonzero(classes == one)
+        for first in range(0, pairs.size, _PAIRS):
+            yield pairs[first : first + _PAIRS]
 
 
 def _polygons(grid: Grid) -> tuple[Array, Array, Any]:
