@@ -5,6 +5,7 @@ itself starts it is tested where a test says so.
 """
 
 import multiprocessing
+import multiprocessing.forkserver
 import multiprocessing.process
 import os
 import subprocess
@@ -15,12 +16,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["begin", "prepare_slowly", "py4cast", "start", "wait_for"]
+__all__ = ["begin", "prepare_slowly", "py4cast", "serve", "start", "wait_for"]
 
 Process = multiprocessing.process.BaseProcess
 ROOT = Path(__file__).resolve().parent.parent
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(["tests.loaded"])
+
+
+def serve() -> None:
+    """Starts the server now, with what is loaded in it."""
+    _SERVER.set_forkserver_preload(["tests.loaded"])
+    multiprocessing.forkserver.ensure_running()
 
 
 def _become(

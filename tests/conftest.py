@@ -20,15 +20,23 @@ hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
 
 
+_MANY = 500  # tests, of which some start processes
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The long ones first: at the end no worker waits for another."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     """What is loaded stays: the collector of garbage need not walk through a million objects of packages again and again."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    if len(session.items) > _MANY and not session.config.option.collectonly:
+        # processes are forked from one server, which the first that asks starts: begun by the package, it has little loaded
+        from tests import command
+
+        command.serve()
 
 
 ROOT = Path(__file__).resolve().parent.parent

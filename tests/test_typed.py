@@ -24,12 +24,20 @@ def rmse(path: str, past: xr.Dataset, truth: xr.Dataset) -> xr.Dataset:
 steps: str = Forecaster.load("f").num_input_steps
 """
 
+# types of others, which take long to be looked at, are none of the program's
+SETTINGS = """
+[mypy]
+[mypy-torch.*,pytorch_lightning.*,lightning_fabric.*,torchmetrics.*,matplotlib.*,zarr.*,scipy.*,pandas.*,rich.*,fsspec.*]
+follow_imports = skip
+"""
+
 
 @pytest.mark.slow
 def test_a_checker_elsewhere_sees_the_types(tmp_path: Path) -> None:
     pytest.importorskip("mypy")
     assert (Path(py4cast.__file__).parent / "py.typed").is_file()
     (tmp_path / "program.py").write_text(PROGRAM)
+    (tmp_path / "mypy.ini").write_text(SETTINGS)
     words = [
         sys.executable,
         "-m",
@@ -37,6 +45,8 @@ def test_a_checker_elsewhere_sees_the_types(tmp_path: Path) -> None:
         "--follow-imports=silent",
         "--cache-dir",
         str(tmp_path / "cache"),
+        "--config-file",
+        "mypy.ini",
         "program.py",
     ]
     # an editable install is none that a checker finds

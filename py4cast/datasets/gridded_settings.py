@@ -194,7 +194,7 @@ class GriddedSettings(SeriesSettings):
     forecasts: ForecastSettings | None = setting(
         None, "use every start, lead time and member; by default one series of analyses, or of the shortest forecasts"
     )
-    member: int | None = setting(None, "in a series: ensemble member to use; by default the first")
+    member: int | None = setting(None, "in a series: ensemble member to use, where the files hold several")
     store: Path | None = setting(None, "folder of the prepared store; by default in the cache")
     store_type: StoreType = setting(
         "float32",

@@ -138,7 +138,7 @@ class Catalog:
     ) -> None:
         self._is_monthly = is_monthly
         self._files, self._members, self.is_series, self._arrays = files, members, is_series, arrays
-        self._time, self._seen_members = time, set[int]()
+        self._time, self._seen_members = time, dict[str, set[int]]()
         self._wanted = list(plans)
         self.plans: list[FieldPlan] = []
         self.inputs: list[Mapping[str, Any]] = []
@@ -189,11 +189,20 @@ class Catalog:
                 on_file(index.path)
         for plan in self._wanted:
             self.plans.append(self._finished(plan, seen[plan.variable.name]))
-        if self.is_series and self._members is None and len(self._seen_members) > 1:
-            shown = ", ".join(map(str, sorted(self._seen_members)))
-            logger.warning("the files hold the members %s, of which the first is taken; choose by member", shown)
+        if self.is_series and self._members is None:
+            self._check_one_member()
         # where every series comes from another grid, a fixed field tells which one is meant
         self.grid = self.grid or self._static_grid
+
+    def _check_one_member(self) -> None:
+        """Refuses a series of several members, of which none is the first among equals."""
+        for name, seen in self._seen_members.items():
+            if len(seen) > 1:
+                shown = ", ".join(map(str, sorted(seen)))
+                raise DataError(
+                    f'variable {name}: the files hold the members {shown}, and a series is of one; choose it by "member": {min(seen)}, or '
+                    'take all by "forecasts"'
+                )
 
     def _finished(self, plan: FieldPlan, seen: set[str]) -> FieldPlan:
         """The plan with the units of the files."""
@@ -237,7 +246,7 @@ class Catalog:
             return
         variable = plan.variable
         if record.member is not None:
-            self._seen_members.add(record.member)
+            self._seen_members.setdefault(variable.name, set()).add(record.member)
         self._check_units(index.path, record, variable)
         self._axes.take(index.path, record, variable, index.grids[record.grid_key])
         if variable.role == "static":

@@ -131,15 +131,19 @@ def test_months_begin_with_the_month_and_of_members_one_is_named(tmp_path: Path)
     assert prepare("gridded", tmp_path / "d.json", tmp_path / "store", num_workers=1).axis.size == 24
 
 
-def test_that_the_first_member_is_taken_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_series_of_several_members_is_refused(tmp_path: Path) -> None:
     times = np.datetime64("2020-01-01T00", "ns") + np.arange(8) * np.timedelta64(6, "h")
     coords = {"time": times, "number": [4, 7], "lat": ("lat", [50.0, 49.0], {"units": "degrees_north"}), "lon": ("lon", [0.0, 1.0], {"units": "degrees_east"})}  # fmt: skip
     xr.Dataset({"t2m": (("time", "number", "lat", "lon"), np.full((8, 2, 2, 2), 280.0), {"units": "K"})}, coords).to_netcdf(tmp_path / "m.nc")  # fmt: skip
     document, _ = propose([str(tmp_path / "m.nc")])
     del document["member"]
     (tmp_path / "d.json").write_text(json.dumps(document))
-    prepare("gridded", tmp_path / "d.json", tmp_path / "store", num_workers=1)
-    assert "the files hold the members 4, 7, of which the first is taken; choose by member" in caplog.text
+    with pytest.raises(
+        DataError, match='the files hold the members 4, 7, and a series is of one; choose it by "member": 4'
+    ):
+        prepare("gridded", tmp_path / "d.json", tmp_path / "store", num_workers=1)
+    (tmp_path / "d.json").write_text(json.dumps({**document, "member": 7}))
+    assert prepare("gridded", tmp_path / "d.json", tmp_path / "store", num_workers=1).axis.size == 8
 
 
 def test_the_patterns_that_were_asked_for_stay(tmp_path: Path) -> None:
