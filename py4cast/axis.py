@@ -55,6 +55,12 @@ class TimeAxis:
         """The axis of forecasts, one run per start and member."""
         return cls(np.asarray(init_times, dtype="datetime64[s]"), lead_times, tuple(members), False)
 
+    def same_as(self, other: "TimeAxis") -> bool:
+        """Whether both have the same instants, in the same order."""
+        pairs = (self.init_times, other.init_times), (self.lead_times, other.lead_times)
+        is_one = (self.members, self.is_series) == (other.members, other.is_series)
+        return is_one and all(np.array_equal(mine, theirs) for mine, theirs in pairs)
+
     @property
     def size(self) -> int:
         """The number of instants, over all runs."""

@@ -194,7 +194,7 @@ class CfReader(ReaderABC):
                     type_of_level=levels if level is not None else None,
                     init_time=init,
                     lead_time=lead,
-                    member=self._member(at.get("member"), name, array),
+                    member=self.member_of(at.get("member"), name, array),
                     units=str(attrs.get("units", "")),
                     locator=(name, places),
                     grid_key=grid_key,
@@ -204,7 +204,7 @@ class CfReader(ReaderABC):
             )
         return records
 
-    def _member(self, value: Any, name: str, array: xr.DataArray) -> int | None:
+    def member_of(self, value: Any, name: str, array: xr.DataArray) -> int | None:
         """The number of a member; a text counts as none where there is one alone."""
         if value is None:
             return None

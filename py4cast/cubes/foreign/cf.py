@@ -8,6 +8,7 @@ Reference: S. Rasp et al. (2024), WeatherBench 2, doi 10.1029/2023MS004019.
 
 import logging
 from collections.abc import Hashable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from py4cast.formats import open_reader
 from py4cast.formats.cf import CfReader, kind_of, without_invalid
 from py4cast.formats.cf_axes import level_type
 from py4cast.formats.zarr import is_zarr
+from py4cast.grid import Grid
 from py4cast.remote import is_remote
 from py4cast.timeline import is_even, month_start
 from py4cast.units import normalise
@@ -63,6 +65,26 @@ class _Plan(NamedTuple):
         return without_invalid(self.variable, values[..., None, :] if len(places) == 1 else values)
 
 
+@dataclass
+class _Family:
+    """Variables of the same instants and cells, with the kinds of their dimensions; or one whose times are of no use."""
+
+    axis: TimeAxis | None
+    order: NDArray[np.int64]
+    grid: Grid
+    kinds: dict[str, dict[str, Hashable]]
+    problem: DataError | None = None
+
+    def is_of(self, axis: TimeAxis, order: NDArray[np.int64], grid: Grid) -> bool:
+        """Whether these are its instants, in the same order, and its cells."""
+        return (
+            self.axis is not None
+            and self.axis.same_as(axis)
+            and np.array_equal(self.order, order)
+            and self.grid.same_as(grid)
+        )
+
+
 class CfCube(ForeignCube):
     """Opens a NetCDF file or a Zarr store under the CF conventions."""
 
@@ -79,12 +101,12 @@ class CfCube(ForeignCube):
         self._arrays: dict[str, tuple[str, Hashable | None, int]] = {}
         self._plans: dict[str, _Plan] = {}
         self._statics: dict[str, str] = {}
-        first: str | None = None
-        left_out: list[str] = []
+        self._axes: dict[tuple[tuple[str, Hashable], ...], tuple[TimeAxis, NDArray[np.int64]]] = {}
         arrays = list(reader.data.data_vars.items())
         if self.path.is_dir() or is_remote(self.path):
             # a folder lists its arrays in any order
             arrays.sort(key=lambda pair: str(pair[0]))
+        families: list[_Family] = []
         for name, array in arrays:
             spatial = reader.spatial_dims(array)
             if spatial is None or not np.issubdtype(array.dtype, np.number):
@@ -94,15 +116,50 @@ class CfCube(ForeignCube):
                 if not kinds:
                     self._statics[str(name)] = str(name)
                 continue
-            if first is None:
-                first = str(name)
-                self._set_axis(array, kinds)
-                self._grid = reader.grid_of(array, spatial)
-                self._shape_kinds = set(kinds) - {"level"}
-            elif set(kinds) - {"level"} != self._shape_kinds or not reader.grid_of(array, spatial).same_as(self.grid):
-                left_out.append(str(name))
-                continue
-            self._add(str(name), array, kinds, spatial)
+            self._join(families, str(name), kinds, spatial)
+        self._choose(families)
+
+    def _join(
+        self, families: list[_Family], name: str, kinds: dict[str, Hashable], spatial: tuple[Hashable, Hashable]
+    ) -> None:
+        """Puts a variable to those that have its instants and its cells."""
+        array, grid = self._reader.data[name], self._reader.grid_of(self._reader.data[name], spatial)
+        problem: DataError | None = None
+        axis: TimeAxis | None = None
+        order = np.zeros(0, dtype=np.int64)
+        along = tuple(kinds.items())
+        try:
+            # found out once for all along the same dimensions: at an address it costs a request
+            axis, order = self._axes[along] = self._axes.get(along) or self._axis_of(array, kinds)
+        except DataError as error:
+            problem = error
+        for family in families:
+            if axis is not None and family.is_of(axis, order, grid):
+                family.kinds[name] = kinds
+                return
+        families.append(_Family(axis, order, grid, {name: kinds}, problem))
+
+    def _choose(self, families: list[_Family]) -> None:
+        """Takes the variables that are most, of as many those of several members, and tells of the others.
+
+        Raises:
+            DataError: there are none, or their times cannot be used.
+        """
+        if not families:
+            raise DataError(f"{self.path}: holds no variable over time on a rectangular grid")
+        usable = [family for family in families if family.axis is not None]
+        if not usable:
+            problem = families[0].problem
+            assert problem is not None, "which made it of no use"
+            raise problem
+        chosen = max(usable, key=lambda family: (len(family.kinds), bool(family.axis and family.axis.members)))
+        assert chosen.axis is not None, "it is usable"
+        self.axis, self._order, self._grid = chosen.axis, chosen.order, chosen.grid
+        first = next(iter(chosen.kinds))
+        for family in families:
+            if family.problem is not None:
+                logger.warning("%s; %s left out", family.problem, next(iter(family.kinds)))
+        left_out = [name for family in usable if family is not chosen for name in family.kinds]
         if left_out:
             logger.warning(
                 "%s: %s left out: on another grid or along other dimensions than %s",
@@ -110,8 +167,8 @@ class CfCube(ForeignCube):
                 ", ".join(left_out),
                 first,
             )
-        if first is None:
-            raise DataError(f"{self.path}: holds no variable over time on a rectangular grid")
+        for name, kinds in chosen.kinds.items():
+            self._add(name, self._reader.data[name], kinds)
 
     def _kinds(self, array: xr.DataArray, spatial: tuple[Hashable, Hashable]) -> dict[str, Hashable]:
         """Dimensions beside the grid's, by what they are: time, init, lead, member, level."""
@@ -156,7 +213,9 @@ class CfCube(ForeignCube):
         starts = [c.values for c in array.coords.values() if c.ndim == 0 and kind_of(c) == "init"]
         return starts[0].astype("datetime64[s]") if len(starts) == 1 else None
 
-    def _set_axis(self, array: xr.DataArray, kinds: dict[str, Hashable]) -> None:
+    def _axis_of(self, array: xr.DataArray, kinds: dict[str, Hashable]) -> tuple[TimeAxis, NDArray[np.int64]]:
+        """The instants of a variable, and the order in which its own stand."""
+
         def values(kind: str) -> NDArray[Any]:
             coordinate = self._reader.coordinate(kinds[kind])
             assert coordinate is not None, "it has a kind"
@@ -170,8 +229,8 @@ class CfCube(ForeignCube):
             raise DataError(
                 f"{self.path}: {array.name} has lead times and no start; expected a forecast_reference_time"
             )
-        self._order = np.argsort(starts, kind="stable")
-        starts = starts[self._order]
+        order = np.argsort(starts, kind="stable")
+        starts = starts[order]
         twice = starts[1:][np.diff(starts) == np.timedelta64(0, "s")]
         if twice.size:
             raise DataError(
@@ -183,19 +242,28 @@ class CfCube(ForeignCube):
             starts = _months(starts)
             if starts.size > 1 and not is_even(starts):
                 raise DataError(f"{self.path}: its times are not evenly spaced; prepare it through gridded")
-            self.axis = TimeAxis.series(starts)
-            return
+            return TimeAxis.series(starts), order
         # beside a lead time, `time` is the start of the forecast, as cfgrib has it
         leads = self._leads(array, kinds["lead"]) if "lead" in kinds else beside
         assert leads is not None, "they are told, or follow from the start"
         if leads.size > 1 and np.unique(np.diff(leads)).size > 1:
             raise DataError(f"{self.path}: its lead times are not evenly spaced")
-        members = tuple(int(m) for m in values("member")) if "member" in kinds else ()
-        self.axis = TimeAxis.forecasts(starts, leads, members)
+        return TimeAxis.forecasts(starts, leads, self._members(array, kinds)), order
 
-    def _add(
-        self, name: str, array: xr.DataArray, kinds: dict[str, Hashable], spatial: tuple[Hashable, Hashable]
-    ) -> None:
+    def _members(self, array: xr.DataArray, kinds: dict[str, Hashable]) -> tuple[int, ...]:
+        """The numbers of its members; none where it has none, or one without a number."""
+        if "member" not in kinds:
+            return ()
+        coordinate = self._reader.coordinate(kinds["member"])
+        assert coordinate is not None, "it has a kind"
+        numbers = [self._reader.member_of(value, str(array.name), array) for value in coordinate.values]
+        known = tuple(number for number in numbers if number is not None)
+        twice = next((number for number in known if known.count(number) > 1), None)
+        if twice is not None:
+            raise DataError(f"{self.path}: {array.name}: member {twice} stands twice along {kinds['member']!r}")
+        return known
+
+    def _add(self, name: str, array: xr.DataArray, kinds: dict[str, Hashable]) -> None:
         dim, units = kinds.get("level"), normalise(str(array.attrs["units"])) if array.attrs.get("units") else ""
         standard = cf_name_in(array.attrs.get("standard_name"))
         short = str(array.attrs.get("short_name") or array.attrs.get("GRIB_shortName") or name)

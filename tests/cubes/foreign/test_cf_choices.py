@@ -128,3 +128,66 @@ def test_a_level_that_is_told_beside_a_field_is_its_level(tmp_path: Path) -> Non
     data.to_netcdf(path)
     (variable,) = CfCube(path).variables
     assert (variable.level, variable.type_of_level) == (850.0, "isobaricInhPa")
+
+
+def family_of(tmp_path: Path, suffix: str, **variables: tuple[tuple[str, ...], tuple[int, ...]]) -> CfCube:
+    """A file of variables along these dimensions, of which there are two clocks and two sets of members."""
+    coords = {
+        "time": np.datetime64("2020-01-01", "ns") + np.arange(4) * np.timedelta64(6, "h"),
+        "later": ("later", np.datetime64("2020-02-01", "ns") + np.arange(4) * np.timedelta64(1, "h"), {"standard_name": "time"}),
+        "number": [0, 1],
+        "others": ("others", [3, 4], {"standard_name": "realization"}),
+        "latitude": ("latitude", np.arange(50.0, 44, -1), {"units": "degrees_north"}),
+        "longitude": ("longitude", np.arange(5.0), {"units": "degrees_east"}),
+    }  # fmt: skip
+    data = {
+        n: ((*dims, "latitude", "longitude"), np.zeros((*shape, 6, 5), "f4"), {"units": "K"})
+        for n, (dims, shape) in variables.items()
+    }
+    used = {d for dims, _ in variables.values() for d in dims} | {"latitude", "longitude"}
+    tmp_path.mkdir(exist_ok=True)
+    path = tmp_path / f"a.{suffix}"
+    dataset = xr.Dataset(data, {k: v for k, v in coords.items() if k in used})
+    if suffix == "nc":
+        dataset.to_netcdf(path)
+    else:
+        dataset.to_zarr(path, zarr_format=2, consolidated=False)
+    return CfCube(path)
+
+
+@pytest.mark.parametrize("suffix", ["nc", "zarr"])
+def test_variables_of_another_clock_or_other_members_are_none_of_these_instants(tmp_path: Path, suffix: str) -> None:
+    clocks = family_of(tmp_path / "1", suffix, b=(("later",), (4,)), c=(("time",), (4,)), a=(("time",), (4,)))
+    assert sorted(clocks.names) == ["a", "c"] and clocks.axis.times[1] == np.datetime64("2020-01-01T06")
+    members = family_of(
+        tmp_path / "2", suffix, a=(("time", "others"), (4, 2)), b=(("time", "number"), (4, 2)), c=(("time", "number"), (4, 2))
+    )  # fmt: skip
+    assert sorted(members.names) == ["b", "c"] and members.axis.members == (0, 1)
+
+
+@pytest.mark.parametrize("suffix", ["nc", "zarr"])
+def test_of_as_many_variables_those_with_members_are_taken_whatever_the_format(tmp_path: Path, suffix: str) -> None:
+    cube = family_of(tmp_path, suffix, t=(("time", "number"), (4, 2)), a=(("time",), (4,)), z=((), ()))
+    assert cube.names == ["t"] and cube.axis.members == (0, 1)
+    more = family_of(tmp_path / "2", suffix, t=(("time", "number"), (4, 2)), a=(("time",), (4,)), b=(("time",), (4,)))
+    assert sorted(more.names) == ["a", "b"] and more.axis.is_series
+
+
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [([1, 1], "member 1 stands twice along 'number'"), ([0.5, 1.5], "the member 0.5 along 'number' is no number"),
+     (["r1i1p1", "r2i1p1"], "the member 'r1i1p1' along 'number' is no number")],
+)  # fmt: skip
+def test_members_without_numbers_of_their_own_are_refused(tmp_path: Path, members: list[Any], told: str) -> None:
+    dims = ("time", "number", "latitude", "longitude")
+    data = xr.Dataset(
+        {"t": (dims, np.zeros((2, 2, 6, 5), "f4"), {"units": "K"})},
+        {
+            "time": np.datetime64("2020-01-01", "ns") + np.arange(2) * np.timedelta64(6, "h"), "number": members,
+            "latitude": ("latitude", np.arange(50.0, 44, -1), {"units": "degrees_north"}),
+            "longitude": ("longitude", np.arange(5.0), {"units": "degrees_east"}),
+        },
+    )  # fmt: skip
+    data.to_netcdf(tmp_path / "a.nc")
+    with pytest.raises(DataError, match=told):
+        CfCube(tmp_path / "a.nc")
