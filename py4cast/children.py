@@ -16,6 +16,7 @@ from typing import Any
 
 from py4cast.heartbeat import RankLost, hint_of
 from py4cast.meeting import kill_children
+from py4cast.ranks import is_shared
 
 __all__ = ["ChildWatch", "watched_children"]
 
@@ -50,7 +51,8 @@ class ChildWatch(threading.Thread):
             time.sleep(_LOOK_S)
 
     def _end(self, rank: int, code: int, is_asked: bool) -> None:
-        time.sleep(_SAVING_S if is_asked else self._grace_s)
+        # before they have met there is nothing to save, and nobody else tells the main thread
+        time.sleep(_SAVING_S if is_asked and is_shared() else self._grace_s)
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
         os.write(2, f"py4cast train: error: rank {rank} {how}; {hint_of(self._last)}\n".encode())
         kill_children()

@@ -13,7 +13,7 @@ import subprocess, sys, time
 from pathlib import Path
 from py4cast import children
 
-children._SAVING_S = 0.3
+children._SAVING_S = 300.0  # where the ranks have met
 child = subprocess.Popen([sys.executable, "-c", {child!r}])
 watch = children.ChildWatch([child], Path({last!r}), grace_s=0.3)
 watch.start()
