@@ -43,6 +43,10 @@ class ForeignCube(KeptCube):
             raise DataError(
                 f"{path}: cannot be opened as {type(self).__name__.removesuffix('Cube')}: {reason}"
             ) from None
+        names = [variable.name for variable in self.variables]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise DataError(f"{path}: two of its variables are called {twice!r}; expected a name for each")
 
     @classmethod
     @abstractmethod

@@ -38,8 +38,8 @@ class MllamCube(ForeignCube):
         self._data = open_zarr(self.path)
         data = self._data
         times = self._times()
-        if times.size > 1 and np.unique(np.diff(times)).size > 1:
-            raise DataError(f"{self.path}: its times are not evenly spaced")
+        if times.size > 1 and (np.unique(np.diff(times)).size > 1 or times[1] <= times[0]):
+            raise DataError(f"{self.path}: its times are not evenly spaced, each after the one before")
         self.axis = TimeAxis.series(times)
         self._order, self._grid = self._cells()
         self.variables: list[Variable] = []
@@ -48,6 +48,11 @@ class MllamCube(ForeignCube):
             if group not in data:
                 continue
             feature = f"{group}_feature"
+            further = sorted(map(str, {*data[group].dims} - {"time", "grid_index", feature}))
+            if further:
+                raise DataError(
+                    f"{self.path}: {group} has the dimension {further[0]!r} too; expected one series, of one member"
+                )
             names = [str(n) for n in data[feature].values]
             units = data[f"{feature}_units"].values if f"{feature}_units" in data else [""] * len(names)
             role: Role = "prognostic" if group == "state" else "forcing"

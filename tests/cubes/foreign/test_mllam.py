@@ -103,3 +103,12 @@ def test_what_is_no_series_on_a_rectangle_is_refused(tmp_path: Path) -> None:
     odd = bare.assign_coords(time=("time", np.arange(3), {"units": "leagues since 2020-01-01"}))
     with pytest.raises(DataError, match=r"e\.zarr: time: .*leagues"):
         cube_of(tmp_path / "e.zarr", odd)
+
+
+def test_two_of_one_name_members_and_times_that_fall_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a\.zarr: two of its variables are called 't'"):
+        cube_of(tmp_path / "a.zarr", dataset(forcing_feature=["t"]))
+    with pytest.raises(DataError, match=r"b\.zarr: state has the dimension 'ensemble_member' too"):
+        cube_of(tmp_path / "b.zarr", dataset().assign(state=dataset()["state"].expand_dims(ensemble_member=2)))
+    with pytest.raises(DataError, match=r"c\.zarr: its times are not evenly spaced, each after the one before"):
+        cube_of(tmp_path / "c.zarr", dataset().isel(time=slice(None, None, -1)))
