@@ -141,7 +141,7 @@ def _times(kinds: Sequence[Kind], remarks: list[str]) -> tuple[NDArray[np.dateti
     most = max(by_count.values())
     times = np.array(sorted(t for t, count in by_count.items() if count * 2 > most), dtype="datetime64[s]")
     if times.size < 4:
-        raise DataError(f"{times.size} instants; a dataset needs a series of at least 4")
+        raise DataError(f"{times.size} instants; a dataset needs a series of at least 4{_apart(kinds, times.size)}")
     gaps, counts = np.unique(np.diff(times), return_counts=True)
     step = np.timedelta64(gaps[np.argmax(counts)], "s")
     if (gaps >= np.timedelta64(28, "D")).all() and (gaps <= np.timedelta64(31, "D")).all():
@@ -152,6 +152,15 @@ def _times(kinds: Sequence[Kind], remarks: list[str]) -> tuple[NDArray[np.dateti
             f"{show_duration(gaps.max())}); samples need it without gaps"
         )
     return times, step
+
+
+def _apart(kinds: Sequence[Kind], num_common: int) -> str:
+    """Which variables lie at how many instants, where they have few in common."""
+    spans = {k.short_name: np.unique(k.valid_times) for k in kinds}
+    if all(span.size <= num_common for span in spans.values()):
+        return ""
+    shown = [f"{name}: {span.size} from {span[0]} to {span[-1]}" for name, span in list(spans.items())[:4]]
+    return f" in common ({'; '.join(shown)}); give files of variables that are at the same instants"
 
 
 def _regular(

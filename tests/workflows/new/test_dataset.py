@@ -99,6 +99,19 @@ def test_what_is_no_series_is_refused(tmp_path: Path) -> None:
     made.write(tmp_path, "one.nc", made.analyses().isel(time=slice(0, 2)))
     with pytest.raises(DataError, match="2 instants; a dataset needs a series of at least 4"):
         propose([str(tmp_path / "one.nc")])
+    two = xr.Dataset(
+        {"a": (("time", "lat", "lon"), np.zeros((6, 3, 4))), "b": (("later", "lat", "lon"), np.zeros((6, 3, 4)))},
+        {
+            "time": np.datetime64("2020-01-01", "ns") + np.arange(6) * np.timedelta64(6, "h"),
+            "later": ("later", np.datetime64("2020-01-02", "ns") + np.arange(6) * np.timedelta64(1, "h"), {"standard_name": "time"}),
+            "lat": ("lat", [50.0, 49.0, 48.0], {"units": "degrees_north"}), "lon": ("lon", np.arange(4.0), {"units": "degrees_east"}),
+        },
+    )  # fmt: skip
+    two.to_netcdf(tmp_path / "two.nc")
+    with pytest.raises(
+        DataError, match=r"at least 4 in common \(a: 6 from 2020-01-01T00:00:00 to .*; b: 6 from 2020-01-02T00"
+    ):
+        propose([str(tmp_path / "two.nc")])
     xr.Dataset({"a": ("n", np.zeros(3))}).to_netcdf(tmp_path / "none.nc")
     with pytest.raises(DataError, match="none of 1 files can be read"):
         propose([str(tmp_path / "none.nc")])
