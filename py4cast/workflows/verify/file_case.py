@@ -200,6 +200,10 @@ class FileCase:
         """Lead times after the start that all systems have."""
         leads = self.systems["forecast"].lead_times
         leads = leads[leads > np.timedelta64(0, "s")]
+        if not leads.size:
+            raise DataError(
+                f"{self.systems['forecast'].what}: its only lead time is 0 h, as of analyses; expected forecasts, that have lead times after their start"
+            )
         for name, system in self.systems.items():
             common = leads[np.isin(leads, system.lead_times)]
             if not common.size:

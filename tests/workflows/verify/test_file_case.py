@@ -103,6 +103,9 @@ def test_only_lead_times_after_the_start_that_all_systems_have_are_scored(
     opened.append(FileCase(VerifyFiles([forecast], [truth], references={"b": [other]}, climatology="none")))
     assert (opened[1].lead_times / HOUR).tolist() == [12]
     assert opened[1].layout.step_duration == 12 * HOUR
+    starts = made.write(tmp_path, "starts.nc", from_zero.isel(lead_time=[0]))
+    with pytest.raises(DataError, match="--forecast.*: its only lead time is 0 h, as of analyses"):
+        FileCase(VerifyFiles([starts], [truth], climatology="none"))
     late = made.write(
         tmp_path, "late.nc", made.forecasts().assign_coords(lead_time=(LEADS + HOUR).astype("timedelta64[ns]"))
     )
