@@ -69,6 +69,8 @@ def write(folder: Path, name: str, data: xr.Dataset) -> str:
     if name.endswith(".zarr"):
         data.to_zarr(path, zarr_format=3, consolidated=False)
     else:
+        # one of before may still be open here, which HDF5 does not write to
+        path.unlink(missing_ok=True)
         data.to_netcdf(path, engine="netcdf4")
     return str(path)
 
