@@ -274,7 +274,9 @@ def _run(a: argparse.Namespace) -> None:
     if process_rank() == 0:
         document = read_json(folder / "scores.json")
         # of an ensemble the error of its mean is half of the story
-        for metric in ("rmse", *(["fair_crps"] if document.get("num_members", 1) > 1 else [])):
+        wanted = ("rmse", *(["fair_crps"] if document.get("num_members", 1) > 1 else []))
+        # which scores there are is a setting
+        for metric in (m for m in wanted if any(m in scores for scores in document["model"].values())):
             show(score_table(document, metric))
         sys.stdout.write(f"{folder}\n")
 

@@ -85,11 +85,12 @@ def read_mean(path: str, info: DatasetInfo) -> tuple[MeanSettings, dict[str, Ten
     header, tensors = read_saved(Path(path))
     if header["strategy"] != _STRATEGY:
         raise DataError(f"{where}: strategy {header['strategy']!r}; expected one of {_STRATEGY}")
-    if transforms_of(info.variables):
-        raise SettingsError(f"{where}: with variables that are learned as something else its errors have no units")
     theirs = DatasetInfo.unpack(
         header["info"], {k.removeprefix("info."): v for k, v in tensors.items() if k.startswith("info.")}
     )
+    # of either: what one of them learns is no state of the other
+    if transforms_of(info.variables) or transforms_of(theirs.variables):
+        raise SettingsError(f"{where}: with variables that are learned as something else its errors have no units")
     theirs.check_same(info)
     _check_statistics(where, theirs, info)
     if header.get("further_inputs"):
